@@ -1,0 +1,460 @@
+"""`Value`: a number that remembers the op and the parents that made it, and its gradient.
+
+Building an expression of Values records a graph. `backward()` walks it from the result to the
+leaves in reverse topological order and applies the chain rule, with the rules of `ops`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from numbers import Complex, Number, Real
+from typing import Any, NoReturn
+
+from scalargrad import ops
+from scalargrad.ops import Op, Tracer
+
+_new = object.__new__
+# One pass at a time: passes write the gradients into the nodes, which threads may share.
+_backward_lock = threading.RLock()
+
+
+def is_real(x: object) -> bool:
+    """Return whether `x` is a plain real number: int, float, Fraction, Decimal, a numpy scalar."""
+    if type(x) is float or type(x) is int:
+        return True
+    # Decimal is a Number, yet neither Real nor Complex in Python's numeric tower.
+    return isinstance(x, Number) and (isinstance(x, Real) or not isinstance(x, Complex))
+
+
+def describe(x: object) -> str:
+    """Return how to name `x` in an error: a Value by its label and number, else its repr."""
+    if isinstance(x, Value):
+        return f"{x.label}={x.data!r}" if x.label else repr(x.data)
+    return repr(x)
+
+
+def _describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
+    names = [describe(x) for x in inputs]
+    if op.name.isidentifier():
+        return f"{op.name}({', '.join(names)})"
+    return f" {op.name} ".join(f"({name})" if "=" in name else name for name in names)
+
+
+def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
+    """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
+    cure = op.hint
+    if isinstance(error, OverflowError):
+        cure = "the result is too large for a float: scale the inputs down"
+    elif isinstance(error, ZeroDivisionError):
+        cure = "keep the divisor away from zero"
+        if where:
+            cure = "the derivative is not finite there: keep away from that point"
+    # Some of Python's own errors carry an errno first: OverflowError(34, 'Numerical result ...').
+    message = error.args[-1] if error.args else type(error).__name__
+    error.args = (f"{message}, in {where}{_describe_call(op, inputs)}" + (cure and f"; {cure}"),)
+    return error
+
+
+_FAILURES = (ArithmeticError, ValueError, TypeError)
+
+
+def _unary(op: Op) -> Callable[[Value], Value]:
+    forward = op.forward
+
+    def method(self: Value) -> Value:
+        try:
+            data = forward(self.data)
+        except _FAILURES as error:
+            raise explained(error, op, (self,)) from None
+        node = _new(Value)
+        node.data = data
+        node.grad = 0
+        node.label = ""
+        node._op = op
+        node._first = self
+        node._second = None
+        return node
+
+    method.__doc__ = f"Return `scalargrad.{op.name}` of this Value."
+    return method
+
+
+def _binary(op: Op) -> Callable[[Value, Any], Value]:
+    forward = op.forward
+
+    def method(self: Value, other: Any) -> Value:
+        if isinstance(other, Value):
+            number = other.data
+        elif type(other) is float or is_real(other):
+            number = other
+        else:
+            return _refuse_operand(op, other)  # type: ignore[no-any-return]
+        try:
+            data = forward(self.data, number)
+        except _FAILURES as error:
+            raise explained(error, op, (self, other)) from None
+        node = _new(Value)
+        node.data = data
+        node.grad = 0
+        node.label = ""
+        node._op = op
+        node._first = self
+        node._second = other
+        return node
+
+    return method
+
+
+def _reflected(op: Op) -> Callable[[Value, Any], Value]:
+    def method(self: Value, other: Any) -> Value:
+        return Value.record(op, (other, self)) if is_real(other) else _refuse_operand(op, other)
+
+    return method
+
+
+def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
+    def method(self: Value, *args: Any) -> NoReturn:
+        raise TypeError(f"{what}: {cure}")
+
+    return method
+
+
+_DROPS_GRADIENT = "a plain number made of a Value would drop its gradient without a word"
+_USE_OURS = (
+    "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
+    "where you want the number alone, v.data"
+)
+_FLOORS = "the derivative of // is zero wherever there is one"
+_USE_DATA = "for the number alone write v.data // 2, for a quotient with a gradient v / 2"
+
+
+class Value(Tracer):
+    """One real number in a graph of numbers: its data, its gradient, and how it came to be.
+
+    `data` is any real number (int, float, Fraction, Decimal, a numpy scalar), kept as it is.
+    `grad` is the derivative of the output that `backward` was last called on, by this number:
+    accumulated over passes for a leaf, that of the last pass for a result. It starts at 0.
+    `label` is a name for people to read. Comparisons compare the numbers; the hash goes by
+    identity. Raises TypeError for data that is not a real number.
+
+    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> y = a * b + a**2
+    >>> y.backward()
+    >>> y.data, a.grad, b.grad
+    (-2.0, 1.0, 2.0)
+    >>> a
+    Value(data=2.0, grad=1.0, label='a')
+    """
+
+    # _first and _second are the operands; the second is None for an op of one input, and a
+    # NaryOp keeps the tuple of all of them in the first. Two slots cost less than a tuple.
+    __slots__ = ("_first", "_op", "_second", "data", "grad", "label")
+
+    # numpy scalars and arrays then leave `np.float64(2) * v` to us.
+    __array_ufunc__ = None
+
+    data: Any
+    grad: Any
+    label: str
+    _op: Op | None
+    _first: Any
+    _second: Any
+
+    def __init__(self, data: Any, label: str = "") -> None:
+        if not is_real(data):
+            _refuse_data(data)
+        self.data = data
+        self.grad = 0
+        self.label = label
+        self._op = None
+        self._first = None
+        self._second = None
+
+    @staticmethod
+    def record(op: Op, inputs: tuple[Any, ...]) -> Value:
+        """Return the Value of `op` on `inputs`: Values and plain numbers."""
+        numbers = [x.data if isinstance(x, Value) else x for x in inputs]
+        try:
+            data = op.forward(*numbers)
+        except _FAILURES as error:
+            raise explained(error, op, inputs) from None
+        if not is_real(data):
+            raise TypeError(
+                f"{_describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
+                "not a real number: give it Values and real numbers"
+            )
+        node = _new(Value)
+        node.data = data
+        node.grad = 0
+        node.label = ""
+        node._op = op
+        if len(op.partials) == 2:
+            node._first, node._second = inputs
+        else:
+            node._first = inputs[0] if op.partials else inputs
+            node._second = None
+        return node
+
+    @property
+    def op(self) -> str:
+        """The name of the op that made this Value: "" for a leaf.
+
+        >>> (Value(1.0) + 2).op
+        '+'
+        """
+        return self._op.name if self._op is not None else ""
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What the op was applied to, in order: Values and plain numbers.
+
+        >>> (Value(1.0) + 2).operands
+        (Value(data=1.0, grad=0), 2)
+        """
+        if self._second is not None:
+            return (self._first, self._second)
+        if self._first is None:
+            return ()
+        return self._first if type(self._first) is tuple else (self._first,)
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The operands that are Values, in order, one that was used twice twice.
+
+        >>> (Value(1.0) + 2).parents
+        (Value(data=1.0, grad=0),)
+        """
+        return tuple(x for x in self.operands if isinstance(x, Value))
+
+    def backward(self, gradient: Any = 1) -> None:
+        """Set `.grad` throughout the graph of this Value: the derivatives of it, times `gradient`.
+
+        Leaves add to the gradient that they had; every result gets that of this pass alone.
+        Raises TypeError if `gradient` is not a real number, and the error of Python's
+        arithmetic, naming the op, where a derivative does not exist: at the kink of `sqrt` at 0
+        ZeroDivisionError. Leaves may then hold a part of the gradient.
+
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> (x * x).backward(gradient=10)
+        >>> x.grad
+        66.0
+        """
+        if not is_real(gradient):
+            raise TypeError(
+                f"gradient must be a real number, got {gradient!r} ({type(gradient).__name__})"
+            )
+        # A seed of the result's own kind, so that 1 / 3 on the way is exact in a Fraction.
+        if type(gradient) is int and type(self.data) is not bool:
+            gradient = type(self.data)(gradient)
+        with _backward_lock:
+            if self._op is None:
+                self.grad += gradient
+                return
+            nodes = topological_order(self)
+            for node in nodes:
+                node.grad = 0
+            self.grad = gradient
+            nodes.reverse()
+            _apply_chain_rule(nodes)
+
+    def __repr__(self) -> str:
+        grad = self.grad.data if isinstance(self.grad, Value) else self.grad
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self.data!r}, grad={grad!r}{label})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec)
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.data == _number(other)) if _is_number(other) else NotImplemented
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.data < _number(other)) if _is_number(other) else NotImplemented
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self.data <= _number(other)) if _is_number(other) else NotImplemented
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self.data > _number(other)) if _is_number(other) else NotImplemented
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self.data >= _number(other)) if _is_number(other) else NotImplemented
+
+    __add__ = _binary(ops.add)
+    __radd__ = _reflected(ops.add)
+    __sub__ = _binary(ops.sub)
+    __rsub__ = _reflected(ops.sub)
+    __mul__ = _binary(ops.mul)
+    __rmul__ = _reflected(ops.mul)
+    __truediv__ = _binary(ops.div)
+    __rtruediv__ = _reflected(ops.div)
+    __pow__ = _binary(ops.power)
+    __rpow__ = _reflected(ops.power)
+    __mod__ = _binary(ops.mod)
+    __rmod__ = _reflected(ops.mod)
+    __neg__ = _unary(ops.neg)
+    __pos__ = _unary(ops.pos)
+    __abs__ = _unary(ops.absolute)
+
+    __float__ = __int__ = __complex__ = __index__ = _refused(_DROPS_GRADIENT, _USE_OURS)
+    __round__ = __trunc__ = __floor__ = __ceil__ = _refused(_DROPS_GRADIENT, _USE_OURS)
+    __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refused(_FLOORS, _USE_DATA)
+
+    acos = _unary(ops.acos)
+    acosh = _unary(ops.acosh)
+    asin = _unary(ops.asin)
+    asinh = _unary(ops.asinh)
+    atan = _unary(ops.atan)
+    atanh = _unary(ops.atanh)
+    cbrt = _unary(ops.cbrt)
+    cos = _unary(ops.cos)
+    cosh = _unary(ops.cosh)
+    degrees = _unary(ops.degrees)
+    digamma = _unary(ops.digamma)
+    erf = _unary(ops.erf)
+    erfc = _unary(ops.erfc)
+    exp = _unary(ops.exp)
+    exp2 = _unary(ops.exp2)
+    expm1 = _unary(ops.expm1)
+    fabs = _unary(ops.fabs)
+    gamma = _unary(ops.gamma)
+    gelu = _unary(ops.gelu)
+    lgamma = _unary(ops.lgamma)
+    log = _unary(ops.log)
+    log10 = _unary(ops.log10)
+    log1p = _unary(ops.log1p)
+    log2 = _unary(ops.log2)
+    radians = _unary(ops.radians)
+    relu = _unary(ops.relu)
+    sigmoid = _unary(ops.sigmoid)
+    silu = _unary(ops.silu)
+    sin = _unary(ops.sin)
+    sinh = _unary(ops.sinh)
+    softplus = _unary(ops.softplus)
+    sqrt = _unary(ops.sqrt)
+    tan = _unary(ops.tan)
+    tanh = _unary(ops.tanh)
+
+    def leaky_relu(self, negative_slope: Any = 0.01) -> Value:
+        """Return `scalargrad.leaky_relu` of this Value."""
+        return Value.record(ops.leaky_relu, (self, negative_slope))
+
+    def elu(self, alpha: Any = 1.0) -> Value:
+        """Return `scalargrad.elu` of this Value."""
+        return Value.record(ops.elu, (self, alpha))
+
+
+def _is_number(x: object) -> bool:
+    return isinstance(x, Value) or is_real(x)
+
+
+def _number(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
+
+
+def _refuse_data(data: object) -> NoReturn:
+    kind = type(data).__name__
+    if isinstance(data, Value):
+        cure = "it is one already: use it as it is, or Value(v.data) for a new leaf"
+    elif isinstance(data, str):
+        cure = f"convert it first: Value(float({data!r}))"
+    elif isinstance(data, Complex):
+        cure = "derivatives here are of real functions: make a Value of its .real and of its .imag"
+    elif isinstance(data, list | tuple):
+        cure = "make a Value of each of its elements: [Value(x) for x in xs]"
+    else:
+        cure = "give it an int, a float, a Fraction, a Decimal or a numpy scalar"
+    raise TypeError(f"Value holds one real number, not {data!r} ({kind}): {cure}")
+
+
+def _refuse_operand(op: Op, other: object) -> Any:
+    cure = "convert it to a number first"
+    if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
+        cure = "apply it to each element, as in [v * x for x in xs]"
+    elif not isinstance(other, str | bytes | complex | None):
+        # Another class may know how to take a Value: Python asks it if we say NotImplemented.
+        return NotImplemented
+    raise TypeError(
+        f"{op.name} takes Values and real numbers, not {other!r} ({type(other).__name__}): {cure}"
+    )
+
+
+def topological_order(output: Value) -> list[Value]:
+    """Return the results in the graph of `output`, each after its parents, `output` last.
+
+    Leaves are left out. Takes time and memory linear in the nodes, and never recurses.
+
+    >>> x = Value(3.0)
+    >>> square = x * x
+    >>> y = square + x
+    >>> [node.op for node in topological_order(y)]
+    ['*', '+']
+    """
+    order: list[Value] = []
+    seen: set[Value] = set()
+    # A None on the stack says that all before the node below it is done.
+    stack: list[Value | None] = [output] if output._op is not None else []
+    while stack:
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())  # type: ignore[arg-type]
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        a, b = node._first, node._second
+        if isinstance(a, Value) and a._op is not None and a not in seen:
+            stack.append(node)
+            stack.append(None)
+            stack.append(a)
+            if isinstance(b, Value) and b._op is not None and b not in seen:
+                stack.append(b)
+        elif isinstance(b, Value) and b._op is not None and b not in seen:
+            stack.append(node)
+            stack.append(None)
+            stack.append(b)
+        elif type(a) is tuple:
+            stack.append(node)
+            stack.append(None)
+            for x in a:
+                if isinstance(x, Value) and x._op is not None and x not in seen:
+                    stack.append(x)
+        else:
+            order.append(node)
+    return order
+
+
+def _apply_chain_rule(nodes: list[Value]) -> None:
+    """Add to the parents of each of `nodes`, in order, what its gradient contributes to theirs."""
+    try:
+        for node in nodes:
+            op, a, b = node._op, node._first, node._second
+            assert op is not None
+            if b is not None:
+                by_a, by_b = op.partials
+                if isinstance(b, Value):
+                    if isinstance(a, Value):
+                        g, y, a_data, b_data = node.grad, node.data, a.data, b.data
+                        a.grad += by_a(g, y, a_data, b_data)
+                        b.grad += by_b(g, y, a_data, b_data)
+                    else:
+                        b.grad += by_b(node.grad, node.data, a, b.data)
+                else:
+                    a.grad += by_a(node.grad, node.data, a.data, b)
+            elif type(a) is tuple:
+                inputs = [x.data if isinstance(x, Value) else x for x in a]
+                for x, gradient in zip(a, op.vjp(node.grad, node.data, *inputs), strict=True):
+                    if isinstance(x, Value):
+                        x.grad += gradient
+            else:
+                a.grad += op.partials[0](node.grad, node.data, a.data)
+    except _FAILURES as error:
+        assert op is not None
+        raise explained(error, op, node.operands, "the derivative of ") from None
