@@ -24,17 +24,6 @@ from scalargrad import special
 Number = Any
 
 
-class Tracer:
-    """A kind of number that records the ops done to it: the base class of `Value`."""
-
-    __slots__ = ()
-
-    @staticmethod
-    def record(op: "Op", inputs: tuple[Number, ...]) -> Number:
-        """Return the result of `op` on `inputs`, at least one of which is of this kind."""
-        raise NotImplementedError
-
-
 class Op:
     """A differentiable function of a fixed number of inputs: its forward and its partials.
 
@@ -274,7 +263,7 @@ def _sigmoid(x: Number) -> Number:
     return e / (1 + e)
 
 
-def _softplus(x: Number) -> float:
+def _softplus(x: Number) -> Number:
     x = float(+x)
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
@@ -349,7 +338,7 @@ def _dist_rule(g: Number, y: Number, *inputs: Number) -> list[Number]:
     return by_p + [-d for d in by_p]
 
 
-def _dist_forward(*inputs: Number) -> float:
+def _dist_forward(*inputs: Number) -> Number:
     n = len(inputs) // 2
     return math.dist(inputs[:n], inputs[n:])
 
@@ -402,4 +391,45 @@ logsumexp = NaryOp(
 # The largest input, as if it were a constant: softmax does not depend on what it subtracts.
 constant_max = NaryOp("constant_max", lambda *xs: max(xs), lambda g, y, *xs: [0] * len(xs))
 
+# --- numbers that record ------------------------------------------------------------------------
+
+
+def _operator(op: Op) -> Callable[["Tracer", Number], Number]:
+    return lambda self, other: self.record(op, (self, other))
+
+
+def _reflected(op: Op) -> Callable[["Tracer", Number], Number]:
+    return lambda self, other: self.record(op, (other, self))
+
+
+def _method(op: Op) -> Callable[["Tracer"], Number]:
+    return lambda self: self.record(op, (self,))
+
+
+class Tracer:
+    """A kind of number that records the ops done to it, operators and functions alike.
+
+    `Value` is one. A subclass says in `record` what becomes of an op.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def record(op: Op, inputs: tuple[Number, ...]) -> Number:
+        """Return the result of `op` on `inputs`, at least one of which is of this kind."""
+        raise NotImplementedError
+
+    __add__, __radd__ = _operator(add), _reflected(add)
+    __sub__, __rsub__ = _operator(sub), _reflected(sub)
+    __mul__, __rmul__ = _operator(mul), _reflected(mul)
+    __truediv__, __rtruediv__ = _operator(div), _reflected(div)
+    __pow__, __rpow__ = _operator(power), _reflected(power)
+    __mod__, __rmod__ = _operator(mod), _reflected(mod)
+    __neg__, __pos__, __abs__ = _method(neg), _method(pos), _method(absolute)
+
+
 OPS = {op.name: op for op in list(globals().values()) if isinstance(op, Op)}
+
+for _op in OPS.values():
+    if len(_op.partials) == 1:
+        setattr(Tracer, _op.name, _method(_op))

@@ -1,0 +1,131 @@
+"""Where the numbers are extreme: the errors and results of Python's own math, and no new nan."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import scalargrad
+from scalargrad import Value
+from scalargrad.testing import FUNCTIONS, Function, edge_numbers
+
+MATH = {
+    name: getattr(math, name)
+    for name in scalargrad.__all__
+    # math.log has a second form, and the list functions take lists: see below.
+    if hasattr(math, name) and FUNCTIONS.get(name) is not None and FUNCTIONS[name].arity
+}
+OPERATORS = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "%": operator.mod,
+    "neg": operator.neg,
+    "abs": operator.abs,
+}
+
+
+def outcome(function: Any, *inputs: Any) -> Any:
+    """The result, told from others to the last bit, or the type of the error."""
+    try:
+        y = function(*inputs)
+    except (ArithmeticError, ValueError) as error:
+        return type(error)
+    y = y.data if isinstance(y, Value) else y
+    return (type(y), repr(y))
+
+
+@pytest.mark.parametrize("name", [*MATH, *OPERATORS])
+@given(data=st.data())
+@settings(max_examples=60)
+def test_values_do_what_math_does(name: str, data: st.DataObject) -> None:
+    function = FUNCTIONS[name]
+    inputs = [data.draw(edge_numbers()) for _ in range(function.arity)]
+    expected = outcome({**MATH, **OPERATORS}[name], *inputs)
+    assert outcome(function, *inputs) == expected
+    assert outcome(function, *map(Value, inputs)) == expected
+
+
+@given(edge_numbers(), edge_numbers())
+@example(0.0, -1)
+@example(-8.0, 1 / 3)
+@example(1e200, 2)
+def test_powers_do_what_python_does_but_stay_real(a: Any, b: Any) -> None:
+    # An int to the power of a huge int is Python's to compute, and takes for ever.
+    if isinstance(a, int) and isinstance(b, int):
+        b = max(-50, min(b, 50))
+    expected = outcome(operator.pow, a, b)
+    if isinstance(expected, tuple) and expected[0] is complex:
+        expected = ValueError
+    assert outcome(operator.pow, Value(a), b) == expected
+    assert outcome(operator.pow, a, Value(b)) == expected
+
+
+@pytest.mark.parametrize("name", ["fsum", "prod", "hypot", "dist"])
+@given(pairs=st.lists(st.tuples(edge_numbers(), edge_numbers()), min_size=1, max_size=3))
+@settings(max_examples=60)
+def test_list_functions_do_what_math_does(name: str, pairs: list[Any]) -> None:
+    inputs = [p for p, _ in pairs] + [q for _, q in pairs]
+    call = {
+        "fsum": math.fsum,
+        "prod": math.prod,
+        "hypot": lambda xs: math.hypot(*xs),
+        "dist": lambda xs: math.dist(xs[: len(pairs)], xs[len(pairs) :]),
+    }[name]
+    expected = outcome(call, inputs)
+    assert outcome(FUNCTIONS[name], *map(Value, inputs)) == expected
+
+
+def test_functions_of_no_numbers() -> None:
+    assert scalargrad.fsum([]) == scalargrad.hypot() == scalargrad.sumprod([], []) == 0
+    assert scalargrad.prod([]) == 1
+    assert scalargrad.prod([Value(2.0)], start=Value(3.0)).data == 6.0
+
+
+@given(st.lists(edge_numbers(), min_size=1, max_size=4))
+def test_logsumexp_at_the_edges(xs: list[float]) -> None:
+    y = scalargrad.logsumexp(xs)
+    if any(math.isnan(x) for x in xs):
+        assert math.isnan(y)
+    else:
+        assert max(xs) <= y <= max(xs) + math.log(len(xs)) * (1 + 1e-15) + math.ulp(max(xs) + 0.0)
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_maximum_and_minimum_pass_nan_on(a: float, b: float) -> None:
+    assert (scalargrad.maximum(a, b), scalargrad.minimum(a, b)) == (max(a, b), min(a, b))
+    for x, y in ((a, math.nan), (math.nan, b)):
+        assert math.isnan(scalargrad.maximum(x, y))
+        assert math.isnan(scalargrad.minimum(x, y))
+
+
+FINITE = [f for f in FUNCTIONS.values() if f.name not in ("fma", "prod", "sumprod", "fsum")]
+
+
+@pytest.mark.parametrize("function", FINITE, ids=lambda f: f.name)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_rules_make_no_nan_of_finite_numbers(function: Function, data: st.DataObject) -> None:
+    numbers = edge_numbers().filter(math.isfinite)
+    inputs = [data.draw(numbers) for _ in range(function.arity or 4)]
+    if function.name == "**" and all(isinstance(x, int) for x in inputs):
+        inputs[1] = max(-50, min(inputs[1], 50))
+    leaves = [Value(x) for x in inputs]
+    try:
+        y = function(*leaves)
+        y.backward()
+    except (ArithmeticError, ValueError):
+        return  # Python's own errors, where math or arithmetic raise them
+    if math.isfinite(y.data):
+        assert not any(math.isnan(leaf.grad) for leaf in leaves)
+
+
+@pytest.mark.parametrize("function", [f for f in FUNCTIONS.values() if f.arity == 1], ids=str)
+def test_nan_travels(function: Function) -> None:
+    assert math.isnan(function(Value(math.nan)).data)
