@@ -8,6 +8,10 @@
 0.2397 0.9182
 """
 
+import importlib
+from types import ModuleType
+
+from scalargrad.custom import Function
 from scalargrad.functions import (
     acos,
     acosh,
@@ -62,9 +66,20 @@ from scalargrad.functions import (
     tanh,
     where,
 )
-from scalargrad.value import Value
+from scalargrad.numeric import (
+    Estimate,
+    GradientError,
+    complex_step_gradient,
+    gradcheck,
+    numerical_gradient,
+)
+from scalargrad.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from scalargrad.value import Value, no_grad
 
 __all__ = [
+    "Estimate",
+    "Function",
+    "GradientError",
     "Value",
     "acos",
     "acosh",
@@ -74,6 +89,7 @@ __all__ = [
     "atan2",
     "atanh",
     "cbrt",
+    "complex_step_gradient",
     "copysign",
     "cos",
     "cosh",
@@ -92,7 +108,13 @@ __all__ = [
     "fsum",
     "gamma",
     "gelu",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
     "hypot",
+    "jacobian",
+    "jvp",
     "leaky_relu",
     "lgamma",
     "log",
@@ -102,6 +124,8 @@ __all__ = [
     "logsumexp",
     "maximum",
     "minimum",
+    "no_grad",
+    "numerical_gradient",
     "pow",
     "prod",
     "radians",
@@ -117,5 +141,16 @@ __all__ = [
     "sumprod",
     "tan",
     "tanh",
+    "value_and_grad",
+    "vjp",
     "where",
 ]
+
+_SUBMODULES = ("losses", "nn", "optim", "testing")
+
+
+def __getattr__(name: str) -> ModuleType:
+    # Loaded when first used: together they take longer to import than all the rest.
+    if name in _SUBMODULES:
+        return importlib.import_module(f"scalargrad.{name}")
+    raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")

@@ -15,6 +15,8 @@ out as a program. Hence no partial ever branches on a number: it uses `where`.
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import reduce
+from itertools import compress
 from typing import Any
 
 from scalargrad import special
@@ -25,12 +27,12 @@ Number = Any
 
 
 class Op:
-    """A differentiable function of a fixed number of inputs: its forward and its partials.
+    """A differentiable function of one or two inputs: its forward, and a partial for each input.
 
     `hint`, where given, tells a user whose input was refused what the op accepts.
 
     >>> square = Op("square", lambda a: a * a, lambda g, y, a: g * (2 * a))
-    >>> square(3), square.vjp(1, 9, 3)
+    >>> square(3), square.vjp(1, 9, [3], [True])
     (9, [6])
     """
 
@@ -55,9 +57,20 @@ class Op:
                 return x.record(self, inputs)
         return self.forward(*inputs)
 
-    def vjp(self, g: Number, y: Number, *inputs: Number) -> Sequence[Number]:
-        """Return the vector-Jacobian product: `g` times the derivative by each input."""
-        return [partial(g, y, *inputs) for partial in self.partials]
+    def vjp(
+        self, g: Number, y: Number, inputs: Sequence[Number], wanted: Sequence[bool]
+    ) -> list[Number]:
+        """Return the vector-Jacobian product: `g` times the derivative by each wanted input."""
+        return [partial(g, y, *inputs) for partial in compress(self.partials, wanted)]
+
+    def jvp(self, tangents: Sequence[Number | None], y: Number, inputs: Sequence[Number]) -> Number:
+        """Return the Jacobian-vector product: how `y` moves as the inputs move by `tangents`.
+
+        None stands for an input that does not move. A partial is linear in its `g`.
+        """
+        wanted = [t is not None for t in tangents]
+        moving = compress(zip(self.partials, tangents, strict=True), wanted)
+        return _sum([partial(t, y, *inputs) for partial, t in moving])
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -78,9 +91,21 @@ class NaryOp(Op):
         super().__init__(name, forward, hint=hint)
         self.rule = rule
 
-    def vjp(self, g: Number, y: Number, *inputs: Number) -> Sequence[Number]:
-        """Return `g` times the derivative by each input."""
-        return self.rule(g, y, *inputs)
+    def vjp(
+        self, g: Number, y: Number, inputs: Sequence[Number], wanted: Sequence[bool]
+    ) -> list[Number]:
+        return list(compress(self.rule(g, y, *inputs), wanted))
+
+    def jvp(self, tangents: Sequence[Number | None], y: Number, inputs: Sequence[Number]) -> Number:
+        moving = [t is not None for t in tangents]
+        slopes = compress(self.rule(1, y, *inputs), moving)
+        return _sum(
+            [slope * t for slope, t in zip(slopes, compress(tangents, moving), strict=True)]
+        )
+
+
+def _sum(terms: Sequence[Number]) -> Number:
+    return reduce(operator.add, terms)
 
 
 def _zero(g: Number, y: Number, *inputs: Number) -> Number:

@@ -7,16 +7,21 @@ leaves in reverse topological order and applies the chain rule, with the rules o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ContextDecorator, contextmanager
+from itertools import compress
 from numbers import Complex, Number, Real
 from typing import Any, NoReturn
 
 from scalargrad import ops
-from scalargrad.ops import Op, Tracer
+from scalargrad.ops import NaryOp, Op, Tracer
 
 _new = object.__new__
 # One pass at a time: passes write the gradients into the nodes, which threads may share.
 _backward_lock = threading.RLock()
+# The threads that are inside no_grad(), with how deep. Nearly always empty, and then asking it
+# costs an op next to nothing.
+_not_recording: dict[int, int] = {}
 
 
 def is_real(x: object) -> bool:
@@ -56,7 +61,7 @@ def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = ""
     return error
 
 
-_FAILURES = (ArithmeticError, ValueError, TypeError)
+FAILURES = (ArithmeticError, ValueError, TypeError)
 
 
 def _unary(op: Op) -> Callable[[Value], Value]:
@@ -65,8 +70,10 @@ def _unary(op: Op) -> Callable[[Value], Value]:
     def method(self: Value) -> Value:
         try:
             data = forward(self.data)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise explained(error, op, (self,)) from None
+        if _not_recording and threading.get_ident() in _not_recording:
+            return Value(data)
         node = _new(Value)
         node.data = data
         node.grad = 0
@@ -92,8 +99,10 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
             return _refuse_operand(op, other)  # type: ignore[no-any-return]
         try:
             data = forward(self.data, number)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise explained(error, op, (self, other)) from None
+        if _not_recording and threading.get_ident() in _not_recording:
+            return Value(data)
         node = _new(Value)
         node.data = data
         node.grad = 0
@@ -177,24 +186,14 @@ class Value(Tracer):
         numbers = [x.data if isinstance(x, Value) else x for x in inputs]
         try:
             data = op.forward(*numbers)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise explained(error, op, inputs) from None
         if not is_real(data):
             raise TypeError(
                 f"{_describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
                 "not a real number: give it Values and real numbers"
             )
-        node = _new(Value)
-        node.data = data
-        node.grad = 0
-        node.label = ""
-        node._op = op
-        if len(op.partials) == 2:
-            node._first, node._second = inputs
-        else:
-            node._first = inputs[0] if op.partials else inputs
-            node._second = None
-        return node
+        return make_node(Value, op, inputs, data)
 
     @property
     def op(self) -> str:
@@ -212,6 +211,11 @@ class Value(Tracer):
         >>> (Value(1.0) + 2).operands
         (Value(data=1.0, grad=0), 2)
         """
+        if isinstance(self._first, Call):
+            return self._first._inputs()
+        return self._inputs()
+
+    def _inputs(self) -> tuple[Any, ...]:
         if self._second is not None:
             return (self._first, self._second)
         if self._first is None:
@@ -227,11 +231,13 @@ class Value(Tracer):
         """
         return tuple(x for x in self.operands if isinstance(x, Value))
 
-    def backward(self, gradient: Any = 1) -> None:
+    def backward(self, gradient: Any = 1, create_graph: bool = False) -> None:
         """Set `.grad` throughout the graph of this Value: the derivatives of it, times `gradient`.
 
-        Leaves add to the gradient that they had; every result gets that of this pass alone.
-        Raises TypeError if `gradient` is not a real number, and the error of Python's
+        Leaves add to the gradient that they had; every result gets that of this pass alone. With
+        `create_graph` the gradients are Values, graphs that can be differentiated again; a leaf
+        and its `.grad` then refer to each other, until `.grad` is set anew. `gradient` may then be
+        a Value too. Raises TypeError if `gradient` is not a real number, and the error of Python's
         arithmetic, naming the op, where a derivative does not exist: at the kink of `sqrt` at 0
         ZeroDivisionError. Leaves may then hold a part of the gradient.
 
@@ -241,23 +247,58 @@ class Value(Tracer):
         >>> x.grad
         66.0
         """
-        if not is_real(gradient):
-            raise TypeError(
-                f"gradient must be a real number, got {gradient!r} ({type(gradient).__name__})"
-            )
-        # A seed of the result's own kind, so that 1 / 3 on the way is exact in a Fraction.
-        if type(gradient) is int and type(self.data) is not bool:
-            gradient = type(self.data)(gradient)
+        seed = seed_for(self, gradient, create_graph)
         with _backward_lock:
-            if self._op is None:
-                self.grad += gradient
-                return
-            nodes = topological_order(self)
-            for node in nodes:
-                node.grad = 0
-            self.grad = gradient
-            nodes.reverse()
-            _apply_chain_rule(nodes)
+            if create_graph:
+                slopes = {self: seed}
+                pull_back(topological_order(self), slopes, as_graph=True)
+                for node, slope in slopes.items():
+                    had = node.grad if node._op is None else 0
+                    if type(had) is int and had == 0 and isinstance(slope, Value):
+                        node.grad = slope
+                    elif not isinstance(node, Call):
+                        node.grad = Value(had) + slope if is_real(had) else had + slope
+            elif self._op is None:
+                self.grad += seed
+            else:
+                nodes = topological_order(self)
+                for node in nodes:
+                    node.grad = 0
+                self.grad = seed
+                nodes.reverse()
+                _apply_chain_rule(nodes)
+
+    def forward(self) -> Any:
+        """Compute the graph of this Value again from its leaves' present data; return the number.
+
+        Every result in the graph gets its new `.data`, and a following `backward()` gives the
+        gradient at the new point. A condition of `where` is computed again if it is a Value;
+        a comparison gave a plain bool, which stays as it was. Raises what the ops raise.
+
+        >>> x = Value(3.0)
+        >>> y = x * x + 1
+        >>> x.data = 5.0
+        >>> y.forward()
+        26.0
+        """
+        for node in topological_order(self):
+            op, inputs = node._op, node._inputs()
+            assert op is not None
+            try:
+                node.data = op.forward(*[x.data if isinstance(x, Value) else x for x in inputs])
+            except FAILURES as error:
+                raise explained(error, op, inputs) from None
+        return self.data
+
+    def detach(self) -> Value:
+        """Return a new leaf with this Value's data and label, cut off from its graph.
+
+        >>> x = Value(3.0)
+        >>> (x * x.detach()).backward()
+        >>> x.grad
+        3.0
+        """
+        return Value(self.data, self.label)
 
     def __repr__(self) -> str:
         grad = self.grad.data if isinstance(self.grad, Value) else self.grad
@@ -351,6 +392,86 @@ class Value(Tracer):
         return Value.record(ops.elu, (self, alpha))
 
 
+def make_node(kind: type[Value], op: Op, inputs: tuple[Any, ...], data: Any) -> Value:
+    """Return a new result of `op` on `inputs` with this data, or a leaf within `no_grad`."""
+    node = _new(kind)
+    node.data = data
+    node.grad = 0
+    node.label = ""
+    node._op, node._first, node._second = op, inputs, None
+    if op.partials:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
+    if _not_recording and threading.get_ident() in _not_recording:
+        node._op = node._first = node._second = None
+    return node
+
+
+def seed_for(output: Value, gradient: Any, as_graph: bool) -> Any:
+    """Return the derivative to start a backward pass from `output` with: a Value for a graph.
+
+    Raises TypeError if `gradient` is no real number, nor a Value for a graph.
+
+    >>> seed_for(Value(0.5), 1, as_graph=False)
+    1.0
+    """
+    if isinstance(gradient, Value) and as_graph:
+        return gradient
+    if not is_real(gradient):
+        cure = "; a Value goes with create_graph=True" if isinstance(gradient, Value) else ""
+        raise TypeError(
+            f"gradient must be a real number, got {gradient!r} ({type(gradient).__name__}){cure}"
+        )
+    # A seed of the result's own kind, so that 1 / 3 on the way is exact in a Fraction.
+    if type(gradient) is int and type(output.data) is not bool:
+        gradient = type(output.data)(gradient)
+    return Value(gradient) if as_graph else gradient
+
+
+class Call(Value):
+    """One call of a `Function` of several outputs: it stands, unseen, between them and the inputs.
+
+    Its data is the tuple of the outputs, and each of them is an op on it that picks one.
+    """
+
+    __slots__ = ()
+
+
+class no_grad(ContextDecorator):
+    """In this block, or in the decorated function, ops on Values record nothing.
+
+    Their results are leaves. It holds for the thread that enters it.
+
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y, y.parents
+    (Value(data=9.0, grad=0), ())
+    """
+
+    def __enter__(self) -> None:
+        thread = threading.get_ident()
+        _not_recording[thread] = _not_recording.get(thread, 0) + 1
+
+    def __exit__(self, *error: object) -> None:
+        thread = threading.get_ident()
+        _not_recording[thread] -= 1
+        if not _not_recording[thread]:
+            del _not_recording[thread]
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """In this block ops on Values record, even within `no_grad`: a transform's own graph."""
+    thread = threading.get_ident()
+    depth = _not_recording.pop(thread, 0)
+    try:
+        yield
+    finally:
+        if depth:
+            _not_recording[thread] = depth
+
+
 def _is_number(x: object) -> bool:
     return isinstance(x, Value) or is_real(x)
 
@@ -386,10 +507,11 @@ def _refuse_operand(op: Op, other: object) -> Any:
     )
 
 
-def topological_order(output: Value) -> list[Value]:
+def topological_order(output: Value, leaves: Collection[Value] = ()) -> list[Value]:
     """Return the results in the graph of `output`, each after its parents, `output` last.
 
-    Leaves are left out. Takes time and memory linear in the nodes, and never recurses.
+    Leaves are left out, and so are `leaves` and what lies beyond them. Takes time and memory
+    linear in the nodes, and never recurses.
 
     >>> x = Value(3.0)
     >>> square = x * x
@@ -398,7 +520,7 @@ def topological_order(output: Value) -> list[Value]:
     ['*', '+']
     """
     order: list[Value] = []
-    seen: set[Value] = set()
+    seen: set[Value] = set(leaves)
     # A None on the stack says that all before the node below it is done.
     stack: list[Value | None] = [output] if output._op is not None else []
     while stack:
@@ -431,8 +553,93 @@ def topological_order(output: Value) -> list[Value]:
     return order
 
 
+def dependents(outputs: Collection[Value], leaves: Collection[Value]) -> list[Value]:
+    """Return the results between `leaves` and `outputs`, each after its parents.
+
+    >>> x, w = Value(3.0), Value(2.0)
+    >>> [node.op for node in dependents([x * x + w.exp()], [x])]
+    ['*', '+']
+    """
+    reached = set(leaves)
+    between = []
+    for output in outputs:
+        for node in topological_order(output, reached):
+            if any(isinstance(x, Value) and x in reached for x in node._inputs()):
+                reached.add(node)
+                between.append(node)
+    return between
+
+
+def _inputs_to_rule(node: Value, as_graph: bool) -> tuple[Op, tuple[Any, ...], Any, Any]:
+    """Return a result's op and operands, and itself and them as the rule is to see them."""
+    op, operands = node._op, node._inputs()
+    assert op is not None
+    if as_graph:
+        return op, operands, node, operands
+    return op, operands, node.data, [x.data if isinstance(x, Value) else x for x in operands]
+
+
+def pull_back(
+    nodes: list[Value],
+    slopes: dict[Value, Any],
+    as_graph: bool,
+    within: Collection[Value] | None = None,
+) -> None:
+    """Carry derivatives back through the graph: add to `slopes` those by all Values reached.
+
+    `slopes` holds the outputs' own to begin with; `nodes` are the results to pass through, each
+    after its parents; `within`, if given, are the Values whose derivatives are wanted. Nothing is
+    written to the nodes. As a graph, the rules work on the Values themselves, and so give Values
+    that can be differentiated again; else on their data.
+
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> slopes = {y: 1.0}
+    >>> pull_back([y], slopes, as_graph=False)
+    >>> slopes[x]
+    6.0
+    """
+    for node in reversed(nodes):
+        if node not in slopes:
+            continue
+        op, operands, y, inputs = _inputs_to_rule(node, as_graph)
+        wanted = [isinstance(x, Value) and (within is None or x in within) for x in operands]
+        try:
+            for x, slope in zip(
+                compress(operands, wanted), op.vjp(slopes[node], y, inputs, wanted), strict=True
+            ):
+                slopes[x] = slopes[x] + slope if x in slopes else slope
+        except FAILURES as error:
+            raise explained(error, op, node.operands, "the derivative of ") from None
+
+
+def push_forward(nodes: list[Value], tangents: dict[Value, Any], as_graph: bool) -> None:
+    """Carry derivatives forward through the graph: add to `tangents` those of all `nodes`.
+
+    `tangents` holds those of the inputs to begin with, along one direction; `nodes` and `as_graph`
+    are as in `pull_back`.
+
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> tangents = {x: 1.0}
+    >>> push_forward([y], tangents, as_graph=False)
+    >>> tangents[y]
+    6.0
+    """
+    for node in nodes:
+        op, operands, y, inputs = _inputs_to_rule(node, as_graph)
+        moves = [tangents.get(x) if isinstance(x, Value) else None for x in operands]
+        try:
+            tangents[node] = op.jvp(moves, y, inputs)
+        except FAILURES as error:
+            raise explained(error, op, node.operands, "the derivative of ") from None
+
+
 def _apply_chain_rule(nodes: list[Value]) -> None:
-    """Add to the parents of each of `nodes`, in order, what its gradient contributes to theirs."""
+    """Add to the parents of each of `nodes`, in order, what its gradient contributes to theirs.
+
+    This is `pull_back` for plain numbers, written for speed: the gradients are in the nodes.
+    """
     try:
         for node in nodes:
             op, a, b = node._op, node._first, node._second
@@ -449,12 +656,13 @@ def _apply_chain_rule(nodes: list[Value]) -> None:
                 else:
                     a.grad += by_a(node.grad, node.data, a.data, b)
             elif type(a) is tuple:
+                assert isinstance(op, NaryOp)
                 inputs = [x.data if isinstance(x, Value) else x for x in a]
-                for x, gradient in zip(a, op.vjp(node.grad, node.data, *inputs), strict=True):
+                for x, gradient in zip(a, op.rule(node.grad, node.data, *inputs), strict=True):
                     if isinstance(x, Value):
                         x.grad += gradient
             else:
                 a.grad += op.partials[0](node.grad, node.data, a.data)
-    except _FAILURES as error:
+    except FAILURES as error:
         assert op is not None
         raise explained(error, op, node.operands, "the derivative of ") from None

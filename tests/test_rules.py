@@ -163,7 +163,7 @@ def test_every_rule_works_on_numbers_that_are_not_known(op: Op) -> None:
     widths = {"where": [3], "fma": [3], "sumprod": [2, 4], "dist": [2, 4]}.get(op.name, [1, 2, 5])
     for width in widths if isinstance(op, NaryOp) else [len(op.partials)]:
         inputs = [Recorder() for _ in range(width)]
-        slopes = op.vjp(Recorder(), Recorder(), *inputs)
+        slopes = op.vjp(Recorder(), Recorder(), inputs, [True] * width)
         assert len(slopes) == width
         assert all(isinstance(slope, Recorder) or slope == 0 for slope in slopes)
 
@@ -171,7 +171,7 @@ def test_every_rule_works_on_numbers_that_are_not_known(op: Op) -> None:
 def test_the_recorder_catches_a_rule_that_branches_on_a_number() -> None:
     bad = Op("bad", abs, lambda g, y, a: g if a > 0 else -g)
     with pytest.raises(AssertionError, match="asked a recorder"):
-        bad.vjp(Recorder(), Recorder(), Recorder())
+        bad.vjp(Recorder(), Recorder(), [Recorder()], [True])
 
 
 def test_every_function_is_in_the_tests_table() -> None:
@@ -244,7 +244,7 @@ def test_digamma_of_every_order_is_reached_by_the_rules() -> None:
     x = Value(1.0)
     scalargrad.digamma(x).backward()
     assert x.grad == pytest.approx(math.pi**2 / 6, rel=1e-15)
-    assert OPS["polygamma"].vjp(1.0, math.pi**2 / 6, 1, 1.0)[1] == pytest.approx(
+    assert OPS["polygamma"].vjp(1.0, math.pi**2 / 6, [1, 1.0], [False, True])[0] == pytest.approx(
         -2 * 1.2020569031595942,
         rel=1e-15,  # -2 zeta(3), OEIS A002117
     )

@@ -263,6 +263,7 @@ def test_polygamma_overflow(n: int, x: float) -> None:
 def test_polygamma_just_below_overflow() -> None:
     # 1 / x, and a result well in range though n! and x**(n+1) are not.
     assert digamma(1e-308) == pytest.approx(-1e308, rel=tolerance(0))
+    assert polygamma(700, -600.5) == polygamma(700, 601.5) != 0  # pi**701 overflows; cot is 0
     assert_balanced(300, [polygamma(300, 300.0), -polygamma(300, 299.0), -power_term(300, 299.0)])
 
 

@@ -1,0 +1,365 @@
+"""Tiny neural networks: modules that hold parameters, micrograd's MLP, PyTorch's Linear.
+
+A parameter is a `Value`, and every unit is one `sumprod` node and its activation, so that a
+network's graph stays small enough to look at. Inputs are lists or tuples of numbers or Values, or
+anything else to iterate over, such as a row of a numpy array.
+
+>>> import random
+>>> model = MLP(2, [3, 1], rng=random.Random(0))
+>>> model
+MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(3)]]
+>>> len(model.parameters())
+13
+>>> y = model([0.5, -1.0])
+>>> y.backward()
+>>> model.layers[1].neurons[0].b.grad
+1.0
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from scalargrad import ops
+from scalargrad.functions import relu
+from scalargrad.ops import Number, Tracer
+from scalargrad.value import Value, is_real
+
+
+class Module:
+    """Something that holds parameters: the base class of every layer and network.
+
+    Its parameters are the leaf Values among its attributes, also inside lists, tuples, dicts and
+    other modules. A subclass sets attributes and defines `__call__`; it may override
+    `parameters`, and `zero_grad` then goes by that.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.offset = Value(2.0), Value(1.0)
+    ...
+    ...     def __call__(self, x):
+    ...         return self.slope * x + self.offset
+    >>> line = Line()
+    >>> line(3.0).backward()
+    >>> [(name, parameter.grad) for name, parameter in line.named_parameters()]
+    [('slope', 3.0), ('offset', 1.0)]
+    """
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0.
+
+        >>> neuron = Neuron(1)
+        >>> neuron([2.0]).backward()
+        >>> neuron.zero_grad()
+        >>> neuron.b.grad
+        0
+        """
+        for parameter in self.parameters():
+            parameter.grad = 0
+
+    def parameters(self) -> list[Value]:
+        """Return the parameters, in the order of the attributes, one that is shared once.
+
+        >>> len(Neuron(3).parameters())
+        4
+        """
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_parameters(self) -> list[tuple[str, Value]]:
+        """Return the parameters with their names: the path of attributes, indices and keys.
+
+        >>> [name for name, _ in MLP(2, [1]).named_parameters()]
+        ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
+        """
+        found: list[tuple[str, Value]] = []
+        seen: set[int] = set()
+        stack: list[tuple[str, Any]] = [("", self)]
+        while stack:
+            name, item = stack.pop()
+            children: Iterable[tuple[Any, Any]] = ()
+            if isinstance(item, Module):
+                children = vars(item).items()
+            elif isinstance(item, dict):
+                children = item.items()
+            elif isinstance(item, list | tuple):
+                children = enumerate(item)
+            elif not isinstance(item, Value) or item.op:
+                continue
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            if isinstance(item, Value):
+                found.append((name, item))
+            prefix = f"{name}." if name else ""
+            stack.extend(reversed([(f"{prefix}{key}", child) for key, child in children]))
+        return found
+
+    def state_dict(self) -> dict[str, int | float]:
+        """Return the parameters' numbers by name: plain data, ready for `json.dump`.
+
+        Ints and floats come back exactly by `load_state_dict`; other kinds of number are
+        converted to floats. Raises ValueError if two parameters have the same name.
+
+        >>> Neuron(1, rng=random.Random(0)).state_dict()
+        {'w.0': 0.6888437030500962, 'b': 0}
+        """
+        return {
+            name: parameter.data if type(parameter.data) in (int, float) else float(parameter.data)
+            for name, parameter in self._parameters_by_name().items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set every parameter's number from `state`, a dict as `state_dict` gives it.
+
+        Raises TypeError if `state` is not a dict, and ValueError, with all their names, for
+        entries that are missing, unknown or not a real number; the model is then left as it was.
+
+        >>> neuron = Neuron(1)
+        >>> neuron.load_state_dict({"w.0": 0.5, "b": -1.0})
+        >>> neuron([4.0]).data
+        1.0
+        """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict takes a dict of names and numbers, as state_dict gives it, "
+                f"not {state!r} ({type(state).__name__})"
+            )
+        parameters = self._parameters_by_name()
+        faults = {
+            "missing": [name for name in parameters if name not in state],
+            "unknown": [repr(name) for name in state if name not in parameters],
+            "not a real number": [
+                f"{name} = {state[name]!r}"
+                for name in parameters
+                if name in state and (isinstance(state[name], bool) or not is_real(state[name]))
+            ],
+        }
+        if any(faults.values()):
+            listed = "; ".join(f"{fault}: {', '.join(ns)}" for fault, ns in faults.items() if ns)
+            raise ValueError(
+                f"the state does not fit this {type(self).__name__}, which was left as it was: "
+                f"{listed}"
+            )
+        for name, parameter in parameters.items():
+            parameter.data = state[name]
+
+    def _parameters_by_name(self) -> dict[str, Value]:
+        by_name: dict[str, Value] = {}
+        for name, parameter in self.named_parameters():
+            if by_name.setdefault(name, parameter) is not parameter:
+                raise ValueError(
+                    f"two parameters have the name {name!r}: rename an attribute or a dict's key"
+                )
+        return by_name
+
+
+class Neuron(Module):
+    """A weighted sum of `nin` inputs and a bias, then an activation: micrograd's neuron.
+
+    Weights are drawn from the uniform distribution on [-1, 1), by `rng`, a `random.Random`, or
+    else by the `random` module; the bias starts at 0. `activation` is a function of one number;
+    with `nonlin=False` there is none.
+
+    Calling it gives a Value. Raises ValueError for the wrong number of inputs, and TypeError for
+    an activation that is not a function or an rng that is not a random.Random.
+
+    >>> from scalargrad import tanh
+    >>> neuron = Neuron(2, activation=tanh)
+    >>> neuron
+    TanhNeuron(2)
+    >>> neuron([0.0, 0.0]).data
+    0.0
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nonlin: bool = True,
+        activation: Callable[[Any], Any] = relu,
+        rng: random.Random | None = None,
+    ) -> None:
+        if not callable(activation):
+            raise TypeError(
+                f"activation must be a function of one number, such as scalargrad.tanh, "
+                f"got {activation!r}"
+            )
+        self.w = _uniform(nin, 1, rng)
+        self.b = Value(0)
+        self.nonlin = nonlin
+        self.activation = activation
+
+    def __call__(self, x: Iterable[Number] | Number) -> Any:
+        total = _weighted_sum(self.w, self.b, _row(x))
+        return self.activation(total) if self.nonlin else total
+
+    def __repr__(self) -> str:
+        return f"{self._kind()}Neuron({len(self.w)})"
+
+    def _kind(self) -> str:
+        if not self.nonlin:
+            return "Linear"
+        if self.activation is relu:
+            return "ReLU"
+        name: str = getattr(self.activation, "__name__", type(self.activation).__name__)
+        return name.title().replace("_", "")
+
+
+class Layer(Module):
+    """`nout` neurons, each of the same `nin` inputs; further arguments are those of Neuron.
+
+    Calling it gives the list of their outputs, or the output itself if there is one neuron.
+    Raises what Neuron raises.
+
+    >>> layer = Layer(2, 3, nonlin=False)
+    >>> [y.data for y in layer([0, 0])]
+    [0.0, 0.0, 0.0]
+    """
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Iterable[Number] | Number) -> Any:
+        x = _row(x)
+        outputs = [neuron(x) for neuron in self.neurons]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(str(neuron) for neuron in self.neurons)}]"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: layers of `nouts` neurons each on `nin` inputs, the last linear.
+
+    `activation` and `rng` are those of Neuron. Calling it gives what the last layer gives: a
+    list, or a Value if that layer has one neuron. Raises TypeError unless `nouts` is a list or
+    tuple, and what Neuron raises.
+
+    >>> import random
+    >>> MLP(2, [16, 16, 1], rng=random.Random(1337))([1.0, -1.0]).op
+    'sumprod'
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: Callable[[Any], Any] = relu,
+        rng: random.Random | None = None,
+    ) -> None:
+        if not isinstance(nouts, list | tuple):
+            raise TypeError(
+                f"MLP takes a list of its layers' sizes, as in MLP(2, [16, 1]), got {nouts!r}"
+            )
+        sizes = [nin, *nouts]
+        last = len(nouts) - 1
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, rng=rng)
+            for i in range(len(nouts))
+        ]
+
+    def __call__(self, x: Iterable[Number] | Number) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
+
+
+class Linear(Module):
+    """`nout` weighted sums of the same `nin` inputs, each with a bias of its own if `bias`.
+
+    `weight` is a list of `nout` lists of `nin`, `bias` a list of `nout` or None. As in PyTorch
+    both start uniform on [-1/sqrt(nin), 1/sqrt(nin)), drawn by `rng` as in Neuron.
+
+    Calling it always gives a list. Raises ValueError for the wrong number of inputs, or nin < 1.
+
+    >>> linear = Linear(2, 1, bias=False)
+    >>> linear.load_state_dict({"weight.0.0": 1.0, "weight.0.1": 10.0})
+    >>> [y.data for y in linear([3.0, 4.0])]
+    [43.0]
+    """
+
+    def __init__(
+        self, nin: int, nout: int, bias: bool = True, rng: random.Random | None = None
+    ) -> None:
+        if nin < 1:
+            raise ValueError(f"Linear needs at least one input, got nin={nin}")
+        bound = 1 / math.sqrt(nin)
+        self.weight = [_uniform(nin, bound, rng) for _ in range(nout)]
+        self.bias = _uniform(nout, bound, rng) if bias else None
+
+    def __call__(self, x: Iterable[Number] | Number) -> list[Any]:
+        x = _row(x)
+        biases = self.bias if self.bias is not None else [None] * len(self.weight)
+        return [_weighted_sum(w, b, x) for w, b in zip(self.weight, biases, strict=True)]
+
+    def __repr__(self) -> str:
+        nout, nin = len(self.weight), len(self.weight[0]) if self.weight else 0
+        return f"Linear({nin}, {nout}, bias={self.bias is not None})"
+
+
+class Sequential(Module):
+    """Modules and functions, each applied to what the one before it gave.
+
+    A module gets its input whole; a function such as `tanh` is applied to each element of a list
+    or tuple. Raises TypeError for a layer that cannot be called.
+
+    >>> from scalargrad import tanh
+    >>> model = Sequential(Linear(2, 4), tanh, Linear(4, 1))
+    >>> len(model([0.5, -0.5])), len(model.parameters())
+    (1, 17)
+    """
+
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise TypeError(
+                    f"Sequential takes modules and functions, got {layer!r} as layer {i}"
+                )
+        self.layers = list(layers)
+
+    def __call__(self, x: Any) -> Any:
+        for layer in self.layers:
+            if isinstance(x, list | tuple) and not isinstance(layer, Module):
+                x = [layer(element) for element in x]
+            else:
+                x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        names = [getattr(layer, "__name__", str(layer)) for layer in self.layers]
+        return f"Sequential({', '.join(names)})"
+
+
+def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]:
+    if rng is not None and not hasattr(rng, "uniform"):
+        raise TypeError(f"rng must be a random.Random, such as random.Random(0), got {rng!r}")
+    draw = (rng or random).uniform
+    return [Value(draw(-bound, bound)) for _ in range(count)]
+
+
+def _row(x: Any) -> tuple[Any, ...]:
+    """Return the inputs as a tuple; one number, as a layer of one neuron gives, is a row of one."""
+    if type(x) is tuple:
+        return x
+    if isinstance(x, Tracer) or is_real(x):
+        return (x,)
+    try:
+        return tuple(x)
+    except TypeError:
+        raise TypeError(
+            f"inputs must be a list of numbers or Values, got {x!r} ({type(x).__name__})"
+        ) from None
+
+
+def _weighted_sum(weights: list[Value], bias: Value | None, x: tuple[Any, ...]) -> Any:
+    if len(x) != len(weights):
+        raise ValueError(f"expected {len(weights)} inputs, got {len(x)}")
+    if bias is None:
+        return ops.sumprod(*weights, *x)
+    # The bias is the weight of one more input, which is always 1.
+    return ops.sumprod(*weights, bias, *x, 1)

@@ -1,0 +1,239 @@
+"""Functions of functions: `grad` and its kin, which compose as in JAX.
+
+Arguments to differentiate by are numbers, or nested lists, tuples and dicts of numbers; results
+come back in the same nesting, as plain numbers where plain numbers went in. The function may use
+anything that Values go through, and Values of its own, which are left as they are.
+
+>>> def f(x):
+...     return x**3
+>>> f(2.0), grad(f)(2.0), grad(grad(f))(2.0), grad(grad(grad(f)))(2.0)
+(8.0, 12.0, 12.0, 6.0)
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from scalargrad import ops
+from scalargrad.nesting import Structure, flatten, unflatten
+from scalargrad.value import Value, dependents, pull_back, push_forward, recording, seed_for
+
+Function = Callable[..., Any]
+
+
+class _Running(threading.local):
+    depth = 0
+
+
+_running = _Running()
+
+
+@contextmanager
+def _deeper() -> Iterator[None]:
+    _running.depth += 1
+    try:
+        with recording():
+            yield
+    finally:
+        _running.depth -= 1
+
+
+@dataclass
+class _Trace:
+    """A function called with fresh Values in place of the numbers of its chosen arguments."""
+
+    output: Any
+    leaves: list[Value]
+    # The nestings of the chosen arguments, as one tuple of them.
+    structure: Structure
+    # Whether results are Values, to be differentiated again: within another transform, or where
+    # Values went in.
+    as_graph: bool
+
+    def outputs(self) -> tuple[list[Any], Structure]:
+        return flatten(self.output, "the function's result")
+
+    def plain(self, y: Any) -> Any:
+        return y.data if isinstance(y, Value) and not self.as_graph else y
+
+    def gradient(self, y: Any, seed: Any = 1) -> Any:
+        """Return the derivatives of the number `y`, times `seed`, in the arguments' nesting."""
+        return self.gradients([y], [seed])
+
+    def gradients(self, ys: Sequence[Any], seeds: Sequence[Any]) -> Any:
+        slopes: dict[Value, Any] = {}
+        for y, seed in zip(ys, seeds, strict=True):
+            if isinstance(y, Value):
+                seed = seed_for(y, seed, self.as_graph)
+                slopes[y] = slopes[y] + seed if y in slopes else seed
+        reached = dependents(list(slopes), self.leaves)
+        pull_back(reached, slopes, self.as_graph, within={*reached, *self.leaves})
+        numbers = [slopes[x] if x in slopes else type(x.data)() for x in self.leaves]
+        return unflatten(self.structure, numbers)
+
+
+def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]) -> _Trace:
+    numbers: list[Any] = []
+    structures = []
+    for i in argnums:
+        found, structure = flatten(args[i], f"argument {i}")
+        numbers += found
+        structures.append(structure)
+    as_graph = _running.depth > 0 or any(isinstance(x, Value) for x in numbers)
+    # A Value's stand-in is a result of it, so that outer derivatives find their way through.
+    leaves = [ops.pos(x) if isinstance(x, Value) else Value(x) for x in numbers]
+    whole = (tuple, tuple(structures))
+    arguments = list(args)
+    for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
+        arguments[i] = nest
+    with _deeper():
+        output = f(*arguments, **kwargs)
+    return _Trace(output, leaves, whole, as_graph)
+
+
+def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in chosen:
+        if not -len(args) <= i < len(args):
+            raise TypeError(f"argnums is {argnums}, but there are {len(args)} positional arguments")
+    return [i % len(args) for i in chosen]
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """Return a function with f's arguments that gives the gradient of f.
+
+    `argnums` says by which positional arguments: one number gives a gradient in that argument's
+    nesting, a sequence of numbers a tuple of such. What f does not depend on has gradient 0.
+    Raises TypeError if f does not return one number, or a chosen argument holds anything but
+    numbers.
+
+    >>> grad(lambda point: point["x"] ** 2 * point["y"])({"x": 3.0, "y": 5.0})
+    {'x': 30.0, 'y': 9.0}
+    """
+    with_value = value_and_grad(f, argnums)
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return with_value(*args, **kwargs)[1]
+
+    return gradient
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """Return a function with f's arguments that gives a pair: f's value, and `grad`'s gradient.
+
+    Raises what `grad` raises.
+
+    >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(3.0, 5.0)
+    (15.0, (5.0, 3.0))
+    """
+
+    @wraps(f)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        trace = _trace(f, args, kwargs, _chosen(argnums, args))
+        numbers, structure = trace.outputs()
+        if structure is not None:
+            raise TypeError(
+                f"grad takes a function that returns one number; this one returned "
+                f"{trace.output!r} ({type(trace.output).__name__}): use jacobian"
+            )
+        gradients = trace.gradient(numbers[0])
+        return trace.plain(numbers[0]), gradients[0] if isinstance(argnums, int) else gradients
+
+    return both
+
+
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """Return a function with f's arguments that gives all derivatives of all of f's results.
+
+    They come in the nesting of f's result, with a gradient as of `grad` in place of each number.
+    Raises TypeError if f returns anything but numbers in nested lists, tuples and dicts.
+
+    >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([3.0, 5.0])
+    [[5.0, 3.0], [1.0, 1.0]]
+    """
+
+    @wraps(f)
+    def derivatives(*args: Any, **kwargs: Any) -> Any:
+        trace = _trace(f, args, kwargs, _chosen(argnums, args))
+        numbers, structure = trace.outputs()
+        rows = [trace.gradient(y) for y in numbers]
+        return unflatten(structure, [row[0] for row in rows] if isinstance(argnums, int) else rows)
+
+    return derivatives
+
+
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """Return a function with f's arguments that gives all second derivatives of f.
+
+    They come in the nesting of the arguments twice over. Raises what `grad` raises.
+
+    >>> hessian(lambda v: v[0] ** 2 * v[1])([3.0, 5.0])
+    [[10.0, 6.0], [6.0, 0.0]]
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Return f's result at `primals` and its derivative along `tangents`: forward mode.
+
+    `primals` is the sequence of f's arguments, `tangents` one like it; both results are in the
+    nesting of f's result. Raises TypeError if the nestings of primals and tangents differ.
+
+    >>> jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 10.0))
+    (15.0, 35.0)
+    """
+    directions, like = flatten(tuple(tangents), "tangents")
+    if like != flatten(tuple(primals), "primals")[1]:
+        raise TypeError("tangents must be nested as primals are, with a number for each")
+    trace = _trace(f, primals, {}, range(len(primals)))
+    numbers, structure = trace.outputs()
+    moved: dict[Value, Any] = dict(zip(trace.leaves, directions, strict=True))
+    reached = dependents([y for y in numbers if isinstance(y, Value)], trace.leaves)
+    push_forward(reached, moved, trace.as_graph)
+    slopes = [moved.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in numbers]
+    return (
+        unflatten(structure, [trace.plain(y) for y in numbers]),
+        unflatten(structure, [trace.plain(slope) for slope in slopes]),
+    )
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """Return f's result at `primals`, and a function from cotangents to gradients: reverse mode.
+
+    That function takes one nest like f's result, and gives the tuple of the derivatives of the sum
+    of f's results, each times its cotangent, by each of the primals. It raises TypeError if the
+    nestings differ.
+
+    >>> y, pull = vjp(lambda x, y: [x * y, x + y], 3.0, 5.0)
+    >>> y, pull([1.0, 0.0]), pull([0.0, 2.0])
+    ([15.0, 8.0], (5.0, 3.0), (2.0, 2.0))
+    """
+    trace = _trace(f, primals, {}, range(len(primals)))
+    numbers, structure = trace.outputs()
+
+    def pull(cotangents: Any) -> Any:
+        seeds, like = flatten(cotangents, "cotangents")
+        if like != structure:
+            raise TypeError("cotangents must be nested as the function's result, number by number")
+        return trace.gradients(numbers, seeds)
+
+    return unflatten(structure, [trace.plain(y) for y in numbers]), pull
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """Return the Hessian of f at `primals` times `tangents`, without computing the Hessian.
+
+    For one primal the result is nested as it is, for several it is the tuple of such. It costs a
+    few gradients, whatever the number of inputs: forward mode over reverse mode (B. Pearlmutter,
+    "Fast exact multiplication by the Hessian", Neural Computation 6 (1), 1994). Raises what `grad`
+    and `jvp` raise.
+
+    >>> hvp(lambda v: v[0] ** 2 * v[1], ([3.0, 5.0],), ([1.0, 0.0],))
+    [10.0, 6.0]
+    """
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]

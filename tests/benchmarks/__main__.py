@@ -1,0 +1,190 @@
+"""The command line: `python3 -m tests.benchmarks [--quick] [--only NAME] [--markdown]`.
+
+Run it from the root of a checkout. micrograd is installed into a throw-away environment for the
+comparison with it; nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any
+
+from scalargrad import Value, fsum
+from scalargrad.nn import MLP
+from tests.benchmarks import from_index, handwritten, tuple_engine, workloads
+from tests.benchmarks.measure import (
+    Timings,
+    alternate,
+    bytes_per_product,
+    seconds,
+    start_up,
+)
+from tests.benchmarks.table import Row, as_markdown, as_text, at_least
+from tests.benchmarks.workloads import Step
+
+
+def milliseconds(timings: Timings) -> str:
+    return f"{median(timings.ours) * 1e3:.1f} ms, theirs {median(timings.theirs) * 1e3:.1f} ms"
+
+
+def check_agreement(what: str, ours: Step, theirs: Step) -> None:
+    """Refuse to time two sides that do not compute the same numbers."""
+    for a, b in zip(ours(), theirs(), strict=True):
+        if not math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9):
+            raise SystemExit(f"{what}: the two sides disagree: {a!r} and {b!r}")
+
+
+def per_op(quick: bool) -> Iterator[Row]:
+    """Time user code without fused nodes against the yardstick."""
+    for what, workload in {
+        "MLP step, an op at a time": workloads.mlp_per_op,
+        "mixed expression": workloads.mixed,
+        "chain": workloads.chain,
+        "wide sum": workloads.wide_sum,
+    }.items():
+        ours, theirs = workload(Value), workload(tuple_engine.Value)
+        check_agreement(what, ours, theirs)
+        timings = alternate(ours, theirs, rounds=5 if quick else 25)
+        yield at_least(f"{what}, tuple engine", timings.speedup, 1.5, milliseconds(timings))
+
+
+def mlp(quick: bool) -> Iterator[Row]:
+    """Time the moons MLP's training step through nn against micrograd and against plain Python."""
+    what = "moons MLP step through nn"
+    rounds = 3 if quick else 15
+
+    def against(theirs: Step) -> Timings:
+        return alternate(workloads.mlp_notebook(Value, MLP), theirs, rounds)
+
+    try:
+        with from_index.micrograd() as (engine, nn):
+            theirs = workloads.mlp_notebook(engine.Value, nn.MLP)
+            check_agreement(what, workloads.mlp_notebook(Value, MLP), theirs)
+            timings = against(theirs)
+            details = milliseconds(timings)
+            yield at_least(f"{what}, micrograd 0.1.0", timings.speedup, 40, details)
+    except from_index.Unavailable as error:
+        yield Row(f"{what}, micrograd 0.1.0", "not measured", "at least 40x", details=str(error))
+
+    theirs = handwritten.value_gradient_update()
+    check_agreement(what, workloads.mlp_notebook(Value, MLP), theirs)
+    timings = against(theirs)
+    yield slower(f"{what}, the same by hand", timings)
+    timings = against(handwritten.value_alone())
+    yield slower(f"{what}, the value alone by hand", timings)
+
+
+def slower(what: str, timings: Timings) -> Row:
+    return Row(what, f"{timings.slowdown:.2f}x its time", details=milliseconds(timings))
+
+
+def memory(quick: bool) -> Iterator[Row]:
+    """Measure what a binary op keeps in memory."""
+    ours = bytes_per_product(Value)
+    theirs = bytes_per_product(tuple_engine.Value)
+    yield Row(
+        "memory per binary op",
+        f"{ours:.0f} bytes",
+        "at most 112 bytes",
+        ours <= 112,
+        f"the tuple engine {theirs:.0f} bytes",
+    )
+
+
+def build_chain(ops: int) -> Any:
+    x = y = Value(1.0)
+    for _ in range(ops):
+        y = y + x
+    return y
+
+
+def build_wide(ops: int) -> Any:
+    x = Value(2.0)
+    return fsum([x * 0.5 for _ in range(ops - 1)])
+
+
+def linearity(quick: bool) -> Iterator[Row]:
+    """Compare the time per op of a large graph with that of a small one, alone and among many.
+
+    Alone, a small graph never meets the garbage collector's full passes or fresh memory, which
+    cost every Python program the more, the more objects it has alive. Among as many small ones as
+    hold the same number of ops it does, and what remains is due to the size of the graph itself.
+    """
+    small, large = 10_000, 100_000 if quick else 1_000_000
+    count = large // small
+    for what, build in {"chain": build_chain, "wide graph": build_wide}.items():
+        alone, among, big = [], [], []
+        for _ in range(3 if quick else 7):
+            alone.append(
+                [median(x) for x in zip(*(pass_times(build, small) for _ in range(9)), strict=True)]
+            )
+            among.append(pass_times(build, small, count))
+            big.append(pass_times(build, large))
+        for i, direction in enumerate(("forward", "backward")):
+            per_op = [median(times[i] for times in side) * 1e9 for side in (alone, among, big)]
+            ratio = median(b[i] / a[i] for a, b in zip(alone, big, strict=True))
+            same_heap = median(b[i] / a[i] for a, b in zip(among, big, strict=True))
+            yield Row(
+                f"{what}, {direction}: time per op of {large:,} against {small:,}",
+                f"{ratio:.2f}x",
+                "at most 1.5x",
+                ratio <= 1.5,
+                f"{per_op[2]:.0f} ns an op, {per_op[0]:.0f} ns; {same_heap:.2f}x against "
+                f"{count} graphs of {small:,} alive together",
+            )
+
+
+def pass_times(build: Callable[[int], Any], ops: int, count: int = 1) -> tuple[float, float]:
+    """Return the seconds per op of building `count` graphs, and of the backward passes."""
+    graphs: list[Any] = []
+    forward = seconds(lambda: graphs.extend(build(ops) for _ in range(count)))
+    backward = seconds(lambda: [graph.backward() for graph in graphs])
+    return forward / (ops * count), backward / (ops * count)
+
+
+def import_time(quick: bool) -> Iterator[Row]:
+    """Time `import scalargrad` in a new interpreter against the modules that it stands on."""
+    ours = start_up("import scalargrad")
+    theirs = start_up("import math, operator, collections")
+    timings = alternate(ours, theirs, rounds=5 if quick else 31)
+    bound = 2 * median(timings.theirs) + 0.015
+    measured = median(timings.ours)
+    yield Row(
+        "import scalargrad, with the interpreter's start",
+        f"{measured * 1e3:.1f} ms",
+        f"at most {bound * 1e3:.1f} ms",
+        measured <= bound,
+        f"2x {median(timings.theirs) * 1e3:.1f} ms (import math, operator, collections) + 15 ms",
+    )
+
+
+BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "per-op": per_op,
+    "mlp": mlp,
+    "memory": memory,
+    "linearity": linearity,
+    "import": import_time,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python3 -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller graphs")
+    parser.add_argument("--only", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--markdown", action="store_true", help="print the rows as Markdown")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    for name in [arguments.only] if arguments.only else BENCHMARKS:
+        print(f"measuring {name} ...", file=sys.stderr)
+        rows += BENCHMARKS[name](arguments.quick)
+    print(f"{platform.python_implementation()} {platform.python_version()}\n")
+    print((as_markdown if arguments.markdown else as_text)(rows))
+
+
+if __name__ == "__main__":
+    main()

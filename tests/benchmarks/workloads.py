@@ -1,0 +1,138 @@
+"""What is timed: each workload is given an engine's Value, and returns a step to run many times.
+
+A step returns its result and some gradients, so that the two sides can be seen to agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+Step = Callable[[], list[float]]
+Point = tuple[float, float]
+
+LEARNING_RATE = 1e-6  # so small that every round does the same work: no ReLU dies on the way
+ALPHA = 1e-4  # the weight of the L2 penalty, as in micrograd's demo
+SIZES = (2, 16, 16, 1)
+
+
+def moons(count: int = 100) -> tuple[list[Point], list[int]]:
+    """Return two interleaved half circles with noise, and which one each point is of: -1 or 1."""
+    rng = Random(0)
+    points, targets = [], []
+    for i in range(count):
+        side = 1 if i % 2 else -1
+        angle = rng.uniform(0, math.pi)
+        x, y = side * -math.cos(angle), side * -math.sin(angle)
+        x, y = (x + 1, y + 0.5) if side == 1 else (x, y)
+        points.append((x + rng.gauss(0, 0.1), y + rng.gauss(0, 0.1)))
+        targets.append(side)
+    return points, targets
+
+
+def mlp_per_op(Value: Any) -> Step:
+    """A training step of an MLP on moons, every product and sum an op of its own."""
+    rng = Random(1)
+    layers = [
+        [([Value(rng.uniform(-1, 1)) for _ in range(n_in)], Value(0.0)) for _ in range(n_out)]
+        for n_in, n_out in pairwise(SIZES)
+    ]
+    parameters = [p for layer in layers for weights, bias in layer for p in (*weights, bias)]
+    points, targets = moons()
+
+    def neurons(layer: Any, xs: Any) -> list[Any]:
+        return [sum((w * x for w, x in zip(ws, xs, strict=True)), bias) for ws, bias in layer]
+
+    def step() -> list[float]:
+        losses = []
+        for point, target in zip(points, targets, strict=True):
+            hidden = [a.tanh() for a in neurons(layers[0], point)]
+            hidden = [a.relu() for a in neurons(layers[1], hidden)]
+            (score,) = neurons(layers[2], hidden)
+            losses.append((1 - target * score).relu())
+        loss = sum(losses) / len(losses) + ALPHA * sum(p * p for p in parameters)
+        for p in parameters:
+            p.grad = 0.0
+        loss.backward()
+        for p in parameters:
+            p.data -= LEARNING_RATE * p.grad
+        return [loss.data, *(p.grad for p in parameters)]
+
+    return step
+
+
+def mixed(Value: Any) -> Step:
+    """Every op of the yardstick, constants on either side and values used again among them."""
+    rng = Random(2)
+    pairs = [(rng.uniform(-1, 1), rng.uniform(0.5, 2)) for _ in range(300)]
+
+    def step() -> list[float]:
+        leaves = [(Value(a), Value(b)) for a, b in pairs]
+        total = Value(0.0)
+        for a, b in leaves:
+            c = (a * b - b / (a * a + 2.0)).tanh()
+            d = (-a).exp() * (b * b + 1.0).log()
+            total = total + c * d + (a**2 - 3.0 * b).relu() + (a - b) ** 3 / b
+        total.backward()
+        return [total.data, *(x.grad for pair in leaves for x in pair)]
+
+    return step
+
+
+def chain(Value: Any) -> Step:
+    """One op after the other, as many as fit under Python's default recursion limit."""
+
+    def step() -> list[float]:
+        x, scale = Value(0.5), Value(0.9)
+        y = x
+        for _ in range(225):
+            y = y * scale + x
+            y = y.tanh() - 0.1
+        y.backward()
+        return [y.data, x.grad, scale.grad]
+
+    return step
+
+
+def wide_sum(Value: Any) -> Step:
+    """The sum of 4096 products, added up in pairs so that the graph stays shallow."""
+    scale = Value(0.3)
+    xs = [Value(i / 4096) for i in range(4096)]
+
+    def step() -> list[float]:
+        terms = [scale * x for x in xs]
+        while len(terms) > 1:
+            terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=True)]
+        terms[0].backward()
+        return [terms[0].data, scale.grad, *(x.grad for x in xs)]
+
+    return step
+
+
+def mlp_notebook(Value: Any, MLP: Any) -> Step:
+    """A training step of micrograd's demo notebook: MLP, hinge loss, L2 penalty, update.
+
+    The code is the same whichever package Value and MLP come from.
+    """
+    rng = Random(3)
+    model = MLP(SIZES[0], list(SIZES[1:]))
+    for p in model.parameters():
+        p.data = rng.uniform(-1, 1)
+    points, targets = moons()
+
+    def step() -> list[float]:
+        inputs = [list(map(Value, point)) for point in points]
+        scores = list(map(model, inputs))
+        losses = [(1 + -y * score).relu() for y, score in zip(targets, scores, strict=True)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        total = data_loss + ALPHA * sum(p * p for p in model.parameters())
+        model.zero_grad()
+        total.backward()
+        for p in model.parameters():
+            p.data -= LEARNING_RATE * p.grad
+        return [total.data, *(p.grad for p in model.parameters())]
+
+    return step

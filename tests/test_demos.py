@@ -1,0 +1,303 @@
+"""The demos as people run them: from the root of the checkout, with nothing installed."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from demos.iris import SPECIES, load
+from demos.moons import make_moons
+from demos.terminal import parse_options, run
+
+ROOT = Path(__file__).parent.parent
+PLAIN = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("COLUMNS", "LINES", "NO_COLOR", "PYTHONIOENCODING", "PYTHONPATH")
+}
+
+
+def command(demo: str, *options: str) -> list[str]:
+    # -S leaves out site-packages: nothing that is installed there can help.
+    return [sys.executable, "-S", "-W", "error", "-m", f"demos.{demo}", *options]
+
+
+def output(demo: str, *options: str) -> str:
+    done = subprocess.run(
+        command(demo, *options), cwd=ROOT, env=PLAIN, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def accuracy_in(text: str, name: str) -> float:
+    [percent] = re.findall(rf"^{name}: ([\d.]+)%", text, re.MULTILINE)
+    return float(percent) / 100
+
+
+def losses_in(text: str) -> list[float]:
+    return [float(loss) for loss in re.findall(r"^step +\d+/\d+  loss (\S+)", text, re.MULTILINE)]
+
+
+def output_on_terminal(demo: str, *options: str, **environment: str) -> str:
+    pty = pytest.importorskip("pty")
+    pytest.importorskip("termios")
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        command(demo, *options),
+        cwd=ROOT,
+        env=PLAIN | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | environment,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    chunks = []
+    try:
+        while chunk := os.read(master, 65536):
+            chunks.append(chunk)
+    except OSError:  # how Linux reports that the other side has closed
+        pass
+    os.close(master)
+    assert process.wait() == 0
+    return b"".join(chunks).decode()
+
+
+def test_iris_file_has_fishers_rows() -> None:
+    flowers = load()
+    assert [flower.species for flower in flowers] == [0] * 50 + [1] * 50 + [2] * 50
+    # The two rows that copies in circulation have wrong.
+    assert flowers[34].sizes == [4.9, 3.1, 1.5, 0.2]
+    assert flowers[37].sizes == [4.9, 3.6, 1.4, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("species", "means"),
+    [
+        ("setosa", [5.006, 3.428, 1.462, 0.246]),
+        ("versicolor", [5.936, 2.770, 4.260, 1.326]),
+        ("virginica", [6.588, 2.974, 5.552, 2.026]),
+    ],
+)
+def test_iris_file_has_fishers_means(species: str, means: list[float]) -> None:
+    sizes = [flower.sizes for flower in load() if SPECIES[flower.species] == species]
+    # 50 sizes in tenths have a mean in whole 0.002s, which three decimals hold exactly.
+    assert [round(fmean(column), 9) for column in zip(*sizes, strict=True)] == means
+
+
+def test_iris_file_has_fishers_sums_of_products() -> None:
+    # The sums of squares and products within setosa and versicolor, as printed in the paper.
+    published = [
+        [19.1434, 9.0356, 9.7634, 3.2394],
+        [9.0356, 11.8658, 4.6232, 2.4746],
+        [9.7634, 4.6232, 12.2978, 3.8794],
+        [3.2394, 2.4746, 3.8794, 2.4604],
+    ]
+    sums = [[0.0] * 4 for _ in range(4)]
+    for species in (0, 1):
+        rows = [flower.sizes for flower in load() if flower.species == species]
+        means = [fmean(column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            deviations = [x - mean for x, mean in zip(row, means, strict=True)]
+            for i in range(4):
+                for j in range(4):
+                    sums[i][j] += deviations[i] * deviations[j]
+    assert [[round(x, 4) for x in row] for row in sums] == published
+
+
+def test_iris_classifies_what_it_has_not_seen() -> None:
+    text = output("iris")
+    assert accuracy_in(text, "test accuracy") >= 0.95
+    # The confusion matrix: 15 flowers of each species, and the diagonal is what was right.
+    matrix = [
+        [int(cell.replace(".", "0")) for cell in cells.split()]
+        for cells in re.findall(rf"^ +(?:{'|'.join(SPECIES)})((?: +(?:\d+|\.)){{3}})$", text, re.M)
+    ]
+    assert [sum(row) for row in matrix] == [15, 15, 15]
+    hits = sum(matrix[i][i] for i in range(3))
+    assert f"({hits} of 45)" in text
+    assert accuracy_in(text, "test accuracy") == pytest.approx(hits / 45, abs=0.0005)
+
+
+def test_iris_quick_learns_more_than_one_species() -> None:
+    text = output("iris", "--quick")
+    # Setosa lies far from the others. Who tells it alone gets 30 of 45, who then guesses between
+    # the other two gets 40 or more with probability 2e-4.
+    assert accuracy_in(text, "test accuracy") >= 40 / 45
+    losses = losses_in(text)
+    assert len(losses) == 10
+    assert losses[-1] < losses[0]
+
+
+def best_straight_line(points: list[list[float]], labels: list[int]) -> float:
+    """Return the best share of points that a line classifies rightly, in steps of a degree."""
+    best = 0
+    for degrees in range(360):
+        normal = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        along = sorted(
+            (x * normal[0] + y * normal[1], label)
+            for (x, y), label in zip(points, labels, strict=True)
+        )
+        right = sum(label > 0 for label in labels)  # all of them beyond the line, called +1
+        for _, label in along:
+            right -= label
+            best = max(best, right)
+    return best / len(points)
+
+
+def test_moons_quick_bends_its_boundary() -> None:
+    text = output("moons", "--quick")
+    line = best_straight_line(*make_moons(100, 0.1, random.Random(1)))
+    assert 0.8 < line < 0.95
+    assert accuracy_in(text, "training accuracy") > line
+    losses = losses_in(text)
+    assert len(losses) == 10
+    assert losses[-1] < losses[0]
+
+
+def test_moons_are_learned() -> None:
+    text = output("moons")
+    assert accuracy_in(text, "training accuracy") == 1
+    assert accuracy_in(text, "accuracy on 200 new points") >= 0.95
+    # The plain picture: every point as its class, which some of may share a place.
+    picture = [line for line in text.splitlines() if len(line) == 57 and set(line) <= set(" .ox")]
+    assert len(picture) == 17
+    assert "".join(picture).count("o") > 35
+    assert "".join(picture).count("x") > 35
+    assert all(line.count("  ") for line in picture[:5])
+    assert all(line.count("..") for line in picture[-5:])
+
+
+def test_moons_are_two_half_circles() -> None:
+    points, labels = make_moons(100, 0.0, random.Random(0))
+    centres = {-1: (0.0, 0.0), +1: (1.0, 0.5)}
+    for (x, y), label in zip(points, labels, strict=True):
+        centre = centres[label]
+        assert math.dist((x, y), centre) == pytest.approx(1)
+        assert (centre[1] - y) * label > -1e-12
+    assert labels.count(1) == labels.count(-1) == 50
+
+
+@pytest.mark.parametrize("demo", ["iris", "moons"])
+def test_same_seed_same_output_and_no_escape_codes(demo: str) -> None:
+    text = output(demo, "--seed", "3", "--steps", "4")
+    assert text == output(demo, "--seed", "3", "--steps", "4")
+    assert text != output(demo, "--seed", "4", "--steps", "4")
+    assert "step 4/4" in text
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert "\r" not in text
+
+
+def test_terminal_is_redrawn_in_place() -> None:
+    text = output_on_terminal("moons", "--steps", "2")
+    frames = re.findall(r"\x1b\[17A", text)
+    assert len(frames) == 1  # the second picture goes over the first
+    assert "\x1b[38;5;" in text
+    assert "▀" in text
+    assert "●" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is back
+    assert text.rindex("\x1b[0m") > text.rindex("\x1b[38;5;")
+
+
+@pytest.mark.parametrize(
+    "environment", [{"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "30"}]
+)
+def test_terminal_gets_only_what_it_can_show(environment: dict[str, str]) -> None:
+    text = output_on_terminal("moons", "--steps", "1", **environment)
+    assert "\x1b[?25l" in text
+    if "COLUMNS" in environment:
+        drawn = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text).splitlines()
+        assert max(len(line) for line in drawn if "▀" in line) < 30
+        assert max(len(line) for line in drawn if line.startswith("step")) < 30
+    else:
+        assert "\x1b[38" not in text
+        assert "▀" not in text
+    if "PYTHONIOENCODING" in environment:
+        assert text.isascii()
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"COLUMNS": "20"}, {"LINES": "5"}])
+def test_terminal_that_cannot_redraw_gets_plain_lines(environment: dict[str, str]) -> None:
+    text = output_on_terminal("moons", "--steps", "1", **environment)
+    assert "\x1b" not in text
+    assert text.isascii()
+    assert "step 1/1" in text
+
+
+@pytest.mark.parametrize("demo", ["iris", "moons"])
+def test_bad_options_end_with_exit_code_2(demo: str) -> None:
+    done = subprocess.run(
+        command(demo, "--steps", "none"), cwd=ROOT, env=PLAIN, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert f"usage: python3 -m demos.{demo}" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", "0"], "argument --steps: want a whole number from 1 up, not '0'"),
+        (["--steps", "2.5"], "argument --steps: want a whole number from 1 up, not '2.5'"),
+        (["--seed", "-1"], "argument --seed: want a whole number from 0 up, not '-1'"),
+        (["--seed", ""], "argument --seed: want a whole number from 0 up, not ''"),
+        (["--steps"], "argument --steps: expected one argument"),
+        (["--fast"], "unrecognized arguments: --fast"),
+    ],
+)
+def test_bad_options_are_named(
+    options: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["demo", *options])
+    with pytest.raises(SystemExit) as stopped:
+        parse_options("demos.any", "A demo.", steps=100, quick_steps=10)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [([], 100), (["--quick"], 10), (["--steps", "7"], 7), (["--quick", "--steps", "7"], 7)],
+)
+def test_steps_go_before_quick(
+    options: list[str], steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["demo", *options])
+    assert parse_options("demos.any", "A demo.", steps=100, quick_steps=10).steps == steps
+
+
+def test_ctrl_c_ends_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        run(interrupted)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_reader_that_leaves_gets_no_traceback() -> None:
+    with subprocess.Popen(
+        command("iris", "--steps", "20"),
+        cwd=ROOT,
+        env=PLAIN,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 1
