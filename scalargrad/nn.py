@@ -359,7 +359,4 @@ def _row(x: Any) -> tuple[Any, ...]:
 def _weighted_sum(weights: list[Value], bias: Value | None, x: tuple[Any, ...]) -> Any:
     if len(x) != len(weights):
         raise ValueError(f"expected {len(weights)} inputs, got {len(x)}")
-    if bias is None:
-        return ops.sumprod(*weights, *x)
-    # The bias is the weight of one more input, which is always 1.
-    return ops.sumprod(*weights, bias, *x, 1)
+    return ops.sumprod(*weights, *x) if bias is None else ops.sumprod(*weights, *x, bias)

@@ -148,7 +148,7 @@ def _atan2(y: complex, x: complex) -> complex:
 
 def _halves(inputs: tuple[complex, ...]) -> list[tuple[complex, complex]]:
     n = len(inputs) // 2
-    return list(zip(inputs[:n], inputs[n:], strict=True))
+    return list(zip(inputs[:n], inputs[n : 2 * n], strict=True))
 
 
 # By the name of the op. Where the complex function is another one (abs, hypot), this is the
@@ -200,7 +200,7 @@ _COMPLEX_FORMS: dict[str, Callable[..., Any]] = {
     "silu": lambda z: z * _sigmoid(z),
     "fsum": lambda *zs: sum(zs),
     "prod": lambda *zs: math.prod(zs),
-    "sumprod": lambda *zs: sum(p * q for p, q in _halves(zs)),
+    "sumprod": lambda *zs: sum(p * q for p, q in _halves(zs)) + sum(zs[len(zs) // 2 * 2 :]),
     "hypot": lambda *zs: cmath.sqrt(sum(z * z for z in zs)),
     "dist": lambda *zs: cmath.sqrt(sum((p - q) ** 2 for p, q in _halves(zs))),
     "logsumexp": _logsumexp,

@@ -343,12 +343,14 @@ def _products_of_others(xs: Sequence[Number]) -> list[Number]:
 
 def _sumprod_rule(g: Number, y: Number, *inputs: Number) -> list[Number]:
     n = len(inputs) // 2
-    return [g * q for q in inputs[n:]] + [g * p for p in inputs[:n]]
+    slopes = [g * x for x in inputs[n : 2 * n] + inputs[:n]]
+    return slopes if len(inputs) == 2 * n else [*slopes, g]
 
 
 def _sumprod_forward(*inputs: Number) -> Number:
     n = len(inputs) // 2
-    return special.sumprod(inputs[:n], inputs[n:])
+    y = special.sumprod(inputs[:n], inputs[n : 2 * n])
+    return y if len(inputs) == 2 * n else y + inputs[-1]
 
 
 def _hypot_rule(g: Number, y: Number, *xs: Number) -> list[Number]:
@@ -404,7 +406,8 @@ prod = NaryOp(
     lambda *xs: math.prod(xs),
     lambda g, y, *xs: [g * others for others in _products_of_others(xs)],
 )
-# Inputs: all of p, then all of q; so too for dist.
+# Inputs: all of p, then all of q, as for dist; and one more, where there is one, to be added: the
+# bias of a neuron.
 sumprod = NaryOp("sumprod", _sumprod_forward, _sumprod_rule)
 dist = NaryOp("dist", _dist_forward, _dist_rule)
 hypot: Op = NaryOp("hypot", math.hypot, _hypot_rule)

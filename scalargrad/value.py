@@ -116,8 +116,25 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
 
 
 def _reflected(op: Op) -> Callable[[Value, Any], Value]:
+    forward = op.forward
+
     def method(self: Value, other: Any) -> Value:
-        return Value.record(op, (other, self)) if is_real(other) else _refuse_operand(op, other)
+        if type(other) is not float and not is_real(other):
+            return _refuse_operand(op, other)  # type: ignore[no-any-return]
+        try:
+            data = forward(other, self.data)
+        except FAILURES as error:
+            raise explained(error, op, (other, self)) from None
+        if _not_recording and threading.get_ident() in _not_recording:
+            return Value(data)
+        node = _new(Value)
+        node.data = data
+        node.grad = 0
+        node.label = ""
+        node._op = op
+        node._first = other
+        node._second = self
+        return node
 
     return method
 
@@ -156,8 +173,9 @@ class Value(Tracer):
     Value(data=2.0, grad=1.0, label='a')
     """
 
-    # _first and _second are the operands; the second is None for an op of one input, and a
-    # NaryOp keeps the tuple of all of them in the first. Two slots cost less than a tuple.
+    # _first and _second are the operands, the second None for an op of one input: two slots cost
+    # less than a tuple. A NaryOp has the tuple of its operands in the first, and in the second
+    # whether each is a Value: the passes then need not ask them one by one.
     __slots__ = ("_first", "_op", "_second", "data", "grad", "label")
 
     # numpy scalars and arrays then leave `np.float64(2) * v` to us.
@@ -171,7 +189,7 @@ class Value(Tracer):
     _second: Any
 
     def __init__(self, data: Any, label: str = "") -> None:
-        if not is_real(data):
+        if type(data) is not float and not is_real(data):
             _refuse_data(data)
         self.data = data
         self.grad = 0
@@ -183,17 +201,24 @@ class Value(Tracer):
     @staticmethod
     def record(op: Op, inputs: tuple[Any, ...]) -> Value:
         """Return the Value of `op` on `inputs`: Values and plain numbers."""
-        numbers = [x.data if isinstance(x, Value) else x for x in inputs]
+        all_values = False
         try:
-            data = op.forward(*numbers)
+            if len(op.partials) == 1:
+                data = op.forward(inputs[0].data)
+            else:
+                numbers = [x.data for x in inputs if isinstance(x, Value)]
+                all_values = len(numbers) == len(inputs)
+                if not all_values:
+                    numbers = [x.data if isinstance(x, Value) else x for x in inputs]
+                data = op.forward(*numbers)
         except FAILURES as error:
             raise explained(error, op, inputs) from None
-        if not is_real(data):
+        if type(data) is not float and not is_real(data):
             raise TypeError(
                 f"{_describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
                 "not a real number: give it Values and real numbers"
             )
-        return make_node(Value, op, inputs, data)
+        return make_node(Value, op, inputs, data, all_values)
 
     @property
     def op(self) -> str:
@@ -216,11 +241,11 @@ class Value(Tracer):
         return self._inputs()
 
     def _inputs(self) -> tuple[Any, ...]:
-        if self._second is not None:
-            return (self._first, self._second)
-        if self._first is None:
+        if self._op is None:
             return ()
-        return self._first if type(self._first) is tuple else (self._first,)
+        if not self._op.partials:
+            return self._first  # type: ignore[no-any-return]
+        return (self._first,) if self._second is None else (self._first, self._second)
 
     @property
     def parents(self) -> tuple[Value, ...]:
@@ -392,18 +417,27 @@ class Value(Tracer):
         return Value.record(ops.elu, (self, alpha))
 
 
-def make_node(kind: type[Value], op: Op, inputs: tuple[Any, ...], data: Any) -> Value:
-    """Return a new result of `op` on `inputs` with this data, or a leaf within `no_grad`."""
+def make_node(
+    kind: type[Value], op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = False
+) -> Value:
+    """Return a new result of `op` on `inputs` with this data, or a leaf within `no_grad`.
+
+    `all_values` says that the inputs are known to be Values, each of them.
+    """
     node = _new(kind)
     node.data = data
     node.grad = 0
     node.label = ""
-    node._op, node._first, node._second = op, inputs, None
-    if op.partials:
-        node._first = inputs[0]
-        node._second = inputs[1] if len(inputs) == 2 else None
     if _not_recording and threading.get_ident() in _not_recording:
         node._op = node._first = node._second = None
+        return node
+    node._op = op
+    if not op.partials:
+        node._first = inputs
+        node._second = all_values
+    else:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
     return node
 
 
@@ -545,9 +579,10 @@ def topological_order(output: Value, leaves: Collection[Value] = ()) -> list[Val
         elif type(a) is tuple:
             stack.append(node)
             stack.append(None)
-            for x in a:
-                if isinstance(x, Value) and x._op is not None and x not in seen:
-                    stack.append(x)
+            if b:
+                stack += [x for x in a if x._op is not None and x not in seen]
+            else:
+                stack += [x for x in a if isinstance(x, Value) and x._op and x not in seen]
         else:
             order.append(node)
     return order
@@ -644,25 +679,30 @@ def _apply_chain_rule(nodes: list[Value]) -> None:
         for node in nodes:
             op, a, b = node._op, node._first, node._second
             assert op is not None
-            if b is not None:
-                by_a, by_b = op.partials
-                if isinstance(b, Value):
-                    if isinstance(a, Value):
-                        g, y, a_data, b_data = node.grad, node.data, a.data, b.data
-                        a.grad += by_a(g, y, a_data, b_data)
-                        b.grad += by_b(g, y, a_data, b_data)
-                    else:
-                        b.grad += by_b(node.grad, node.data, a, b.data)
-                else:
-                    a.grad += by_a(node.grad, node.data, a.data, b)
-            elif type(a) is tuple:
+            partials = op.partials
+            if not partials:
                 assert isinstance(op, NaryOp)
-                inputs = [x.data if isinstance(x, Value) else x for x in a]
-                for x, gradient in zip(a, op.rule(node.grad, node.data, *inputs), strict=True):
-                    if isinstance(x, Value):
-                        x.grad += gradient
+                if b:
+                    slopes = op.rule(node.grad, node.data, *[x.data for x in a])
+                    for x, slope in zip(a, slopes, strict=True):
+                        x.grad += slope
+                else:
+                    inputs = [x.data if isinstance(x, Value) else x for x in a]
+                    slopes = op.rule(node.grad, node.data, *inputs)
+                    for x, slope in zip(a, slopes, strict=True):
+                        if isinstance(x, Value):
+                            x.grad += slope
+            elif b is None:
+                a.grad += partials[0](node.grad, node.data, a.data)
+            elif isinstance(b, Value):
+                if isinstance(a, Value):
+                    g, y, a_data, b_data = node.grad, node.data, a.data, b.data
+                    a.grad += partials[0](g, y, a_data, b_data)
+                    b.grad += partials[1](g, y, a_data, b_data)
+                else:
+                    b.grad += partials[1](node.grad, node.data, a, b.data)
             else:
-                a.grad += op.partials[0](node.grad, node.data, a.data)
+                a.grad += partials[0](node.grad, node.data, a.data, b)
     except FAILURES as error:
         assert op is not None
         raise explained(error, op, node.operands, "the derivative of ") from None

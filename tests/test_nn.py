@@ -97,7 +97,7 @@ def test_neuron_is_one_sumprod_and_its_activation() -> None:
     assert y.op == "relu"
     (total,) = y.parents
     assert total.op == "sumprod"
-    assert total.parents == (*neuron.w, neuron.b, *x)
+    assert total.parents == (*neuron.w, *x, neuron.b)
     neuron.nonlin = False
     assert neuron(x).op == "sumprod"
 

@@ -239,6 +239,19 @@ def test_a_whole_constant_exponent_needs_no_logarithm(x: float, n: int) -> None:
         assert leaf.grad == pytest.approx(n * base ** (n - 1), rel=1e-13)
 
 
+@given(st.lists(st.floats(-9, 9), min_size=3, max_size=7).filter(lambda xs: len(xs) % 2 == 1))
+def test_sumprod_of_an_odd_number_of_inputs_adds_the_last(xs: list[float]) -> None:
+    n = len(xs) // 2
+    leaves = [Value(x) for x in xs]
+    y = OPS["sumprod"](*leaves)
+    y.backward()
+    assert y.data == pytest.approx(
+        math.fsum(p * q for p, q in zip(xs[:n], xs[n:-1], strict=True)) + xs[-1],
+        abs=1e-15 * 81 * n,
+    )
+    assert [leaf.grad for leaf in leaves] == [*xs[n:-1], *xs[:n], 1.0]
+
+
 def test_digamma_of_every_order_is_reached_by_the_rules() -> None:
     # The rule of polygamma(n) is polygamma(n + 1): trigamma(1) = pi**2 / 6.
     x = Value(1.0)

@@ -1,0 +1,47 @@
+"""Derivatives of derivatives: a gradient that is a graph itself, and so has a gradient."""
+
+from collections.abc import Callable
+from math import atanh, pi
+
+from scalargrad import Value, grad, sin, tanh
+
+
+def derivatives(f: Callable[[Value], Value], at: float, order: int) -> list[float]:
+    """Return f and its derivatives up to that order."""
+    x = Value(at)
+    y = f(x)
+    found = [y.data]
+    for _ in range(order):
+        x.grad = 0
+        y.backward(create_graph=True)  # x.grad is now a Value with a graph of its own ...
+        y = x.grad  # ... which may be differentiated in turn
+        found.append(y.data)
+    return found
+
+
+print("sin becomes cos, -sin, -cos and sin again. At x = pi/6 sin is 0.5, cos 0.866025:")
+names = ["sin(x)", "cos(x)", "-sin(x)", "-cos(x)", "sin(x)", "cos(x)", "-sin(x)"]
+for n, (number, name) in enumerate(zip(derivatives(sin, pi / 6, 6), names, strict=True)):
+    print(f"  order {n}  {number:>9.6f}   {name}")
+
+print("\nThe derivative of t = tanh(x) is 1 - t**2, so all of them are polynomials in t:")
+print("each comes from the one before by d/dt, times (1 - t**2).")
+polynomials = [
+    "t",
+    "1 - t**2",
+    "-2*t + 2*t**3",
+    "-2 + 8*t**2 - 6*t**4",
+    "16*t - 40*t**3 + 24*t**5",
+    "16 - 136*t**2 + 240*t**4 - 120*t**6",
+    "-272*t + 1232*t**3 - 1680*t**5 + 720*t**7",
+]
+print("             at t = 0  at t = 1/2")
+at_zero = derivatives(tanh, 0.0, 6)
+at_half = derivatives(tanh, atanh(0.5), 6)
+for n, polynomial in enumerate(polynomials):
+    print(f"  order {n}  {at_zero[n]:>10.6g}  {at_half[n]:>10.6f}   {polynomial}")
+print("At t = 0 only the first number of each polynomial is left; at t = 1/2 put in the half:")
+print("order 3 is -2 + 8/4 - 6/16 = -0.375.")
+
+print("\ngrad does the same to functions: grad(f) is the function that is f's derivative.")
+print(f"  grad(grad(grad(tanh)))(0.0) = {grad(grad(grad(tanh)))(0.0)}")
