@@ -9,7 +9,7 @@
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.custom import Function
 from scalargrad.functions import (
@@ -80,6 +80,7 @@ __all__ = [
     "Estimate",
     "Function",
     "GradientError",
+    "TraceError",
     "Value",
     "acos",
     "acosh",
@@ -89,6 +90,7 @@ __all__ = [
     "atan2",
     "atanh",
     "cbrt",
+    "compile",
     "complex_step_gradient",
     "copysign",
     "cos",
@@ -122,6 +124,7 @@ __all__ = [
     "log2",
     "log10",
     "logsumexp",
+    "map_grad",
     "maximum",
     "minimum",
     "no_grad",
@@ -146,11 +149,17 @@ __all__ = [
     "where",
 ]
 
+if TYPE_CHECKING:
+    from scalargrad.program import TraceError, compile, map_grad
+
+# Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
+_OF_PROGRAM = ("TraceError", "compile", "map_grad")
 
 
-def __getattr__(name: str) -> ModuleType:
-    # Loaded when first used: together they take longer to import than all the rest.
+def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"scalargrad.{name}")
+    if name in _OF_PROGRAM:
+        return getattr(importlib.import_module("scalargrad.program"), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")

@@ -1,13 +1,12 @@
 """Ops of your own: a `Function` has a forward and a backward that you write, as in PyTorch."""
 
 import copy
-import inspect
 from collections.abc import Sequence
 from numbers import Rational
 from typing import Any
 
 from scalargrad.ops import NaryOp, Number, Op
-from scalargrad.value import FAILURES, Call, Value, explained, is_real, make_node
+from scalargrad.value import FAILURES, Call, Value, explained, is_real, make_node, mode
 
 
 class Context:
@@ -24,8 +23,9 @@ class Context:
     def save_for_backward(self, *values: Any) -> None:
         """Keep inputs and outputs of forward for backward, which finds them in `saved_values`.
 
-        When gradients of gradients are wanted, backward finds Values in their places. Constants
-        may be kept as other attributes of the context.
+        When gradients of gradients are wanted, backward finds Values in their places, also of
+        those that are kept as other attributes of the context. All else that is kept so is taken
+        for a constant.
         """
         self.saved_values = values
 
@@ -78,47 +78,44 @@ class Function:
         other than a gradient for each Value and None for each other argument.
         """
         for name in ("forward", "backward"):
-            method = inspect.getattr_static(cls, name)
+            method = next(vars(base)[name] for base in cls.__mro__ if name in vars(base))
             if not isinstance(method, staticmethod):
                 raise TypeError(f"{cls.__name__}.{name} must be static: put @staticmethod above it")
-            if method is inspect.getattr_static(Function, name):
+            if method is vars(Function)[name]:
                 raise TypeError(f"{cls.__name__} must define {name}, with @staticmethod")
         wanted = tuple(isinstance(x, Value) for x in args)
-        op = _CustomOp(cls, wanted)
-        numbers = [x.data if isinstance(x, Value) else x for x in args]
-        try:
-            data = op.forward(*numbers)
-        except FAILURES as error:
-            raise explained(error, op, args) from None
-        if not any(wanted):
-            return data
-        if not isinstance(data, tuple):
-            return make_node(Value, op, args, data)
-        call = make_node(Call, op, args, data)
-        return tuple(make_node(Value, _Pick(op.name, k), (call,), y) for k, y in enumerate(data))
+        op = CustomOp(cls, wanted)
+        if any(wanted) and (now := mode()) is not None:
+            return now.call(op, args)
+        return op(*args)
 
 
-class _Cotangents:
-    """The derivatives by some of the outputs of one call; adding merges them."""
+class Cotangents:
+    """The derivatives by some of the outputs of one call; adding gathers them.
+
+    Each is made for one such sum, which may therefore change it.
+    """
 
     def __init__(self, by_output: dict[int, Number]) -> None:
         self.by_output = by_output
 
-    def __radd__(self, zero: int) -> "_Cotangents":
+    def __radd__(self, zero: int) -> "Cotangents":
         return self
 
-    def __add__(self, other: "_Cotangents") -> "_Cotangents":
-        return _Cotangents({**self.by_output, **other.by_output})
+    def __add__(self, other: "Cotangents") -> "Cotangents":
+        for place, g in other.by_output.items():
+            self.by_output[place] = self.by_output[place] + g if place in self.by_output else g
+        return self
 
 
-class _Pick(Op):
+class Pick(Op):
     """One output of a call that has several."""
 
     __slots__ = ("place",)
 
     def __init__(self, name: str, place: int) -> None:
         super().__init__(
-            name, lambda outputs: outputs[place], lambda g, y, call: _Cotangents({place: g})
+            name, lambda outputs: outputs[place], lambda g, y, call: Cotangents({place: g})
         )
         self.place = place
 
@@ -126,18 +123,57 @@ class _Pick(Op):
         return tangents[0][self.place]
 
 
-class _CustomOp(NaryOp):
-    """One call of a Function: its class, and the context of the latest forward."""
+class CustomOp(NaryOp):
+    """The op of one call of a Function."""
 
-    __slots__ = ("context", "function", "sources", "wanted")
+    __slots__ = ("function", "wanted")
 
     def __init__(self, function: type[Function], wanted: tuple[bool, ...]) -> None:
-        super().__init__(function.__name__, self._forward, self._backward)
+        self.function, self.wanted = function, wanted
+        run = Run(function, wanted)
+        super().__init__(function.__name__, run.forward, run.backward)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return forward's result: as a Value or the tuple of Values if an input is a Value."""
+        numbers = [x.data if isinstance(x, Value) else x for x in inputs]
+        try:
+            data = self.forward(*numbers)
+        except FAILURES as error:
+            raise explained(error, self, inputs) from None
+        if not any(isinstance(x, Value) for x in inputs):
+            return data
+        if not isinstance(data, tuple):
+            return make_node(Value, self, inputs, data)
+        call = make_node(Call, self, inputs, data)
+        return tuple(make_node(Value, Pick(self.name, k), (call,), y) for k, y in enumerate(data))
+
+    def jvp(self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
+        outputs = y.data if isinstance(y, Call) else y
+        if not isinstance(outputs, tuple):
+            return super().jvp(tangents, y, inputs)
+        rows = [self.rule(Cotangents({k: 1}), y, *inputs) for k in range(len(outputs))]
+        return tuple(
+            sum(slope * t for slope, t in zip(row, tangents, strict=True) if t is not None)
+            for row in rows
+        )
+
+
+class Run:
+    """The latest forward of one call of a Function, and the backward that goes with it.
+
+    It knows nothing of its op, which refers to it: they would be a cycle.
+    """
+
+    context: Context
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+    def __init__(self, function: type[Function], wanted: tuple[bool, ...]) -> None:
         self.function = function
+        self.name = function.__name__
         self.wanted = wanted
 
-    def _forward(self, *inputs: Any) -> Any:
-        name = f"{self.name}.forward"
+    def forward(self, *inputs: Any) -> Any:
         context = Context(self.wanted)
         inputs = tuple(
             _distinct(x) if wanted else x for x, wanted in zip(inputs, self.wanted, strict=True)
@@ -147,29 +183,21 @@ class _CustomOp(NaryOp):
         for y in outputs:
             if not is_real(y):
                 raise TypeError(
-                    f"{name} must return a real number or a tuple of them, "
+                    f"{self.name}.forward must return a real number or a tuple of them, "
                     f"not {y!r} ({type(y).__name__})"
                 )
-        self.context = context
-        self.sources = [
-            [i for i, x in enumerate((*inputs, *outputs)) if x is saved]
-            for saved in context.saved_values
-        ]
-        return result
+        self.context, self.inputs, self.outputs = context, inputs, outputs
+        plain = tuple(int(y) if type(y) is _Int else y for y in outputs)
+        return plain if isinstance(result, tuple) else plain[0]
 
-    def _backward(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
-        several = isinstance(g, _Cotangents)
-        if several:
-            count = len(y.data if isinstance(y, Value) else y)
-            cotangents = [g.by_output.get(k, 0) for k in range(count)]
-        else:
-            cotangents = [g]
-        context = self.context
-        if isinstance(y, Value):
-            context = copy.copy(context)
-            context.saved_values = tuple(self._saved_as_graph(y, inputs, several))
-        gradients = self.function.backward(context, *cotangents)
-        return self._checked(gradients)
+    def backward(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
+        cotangents = [g]
+        if isinstance(g, Cotangents):
+            cotangents = [g.by_output.get(k, 0) for k in range(len(self.outputs))]
+        as_graph = isinstance(y, Value)
+        context = self._context_as_graph(y, inputs) if as_graph else self.context
+        gradients = self._checked(self.function.backward(context, *cotangents))
+        return gradients if as_graph else [x.data if isinstance(x, Value) else x for x in gradients]
 
     def _checked(self, gradients: Any) -> list[Any]:
         name = f"{self.name}.backward"
@@ -185,8 +213,8 @@ class _CustomOp(NaryOp):
                 continue
             if not wanted:
                 raise ValueError(
-                    f"{name} must return None for input {i}, which is not a Value; "
-                    f"it returned {gradient!r}"
+                    f"{name} must return None for input {i}, which is not a Value, as "
+                    f"ctx.needs_input_grad[{i}] says; it returned {gradient!r}"
                 )
             if not (isinstance(gradient, Value) or is_real(gradient)):
                 raise TypeError(
@@ -195,44 +223,56 @@ class _CustomOp(NaryOp):
                 )
         return [0 if gradient is None else gradient for gradient in gradients]
 
-    def _saved_as_graph(self, y: Value, inputs: tuple[Any, ...], several: bool) -> list[Any]:
+    def _context_as_graph(self, y: Value, inputs: tuple[Any, ...]) -> Context:
+        """Return the context with Values in place of the inputs and outputs that it keeps."""
+        context = copy.copy(self.context)
+        for name, kept in vars(self.context).items():
+            # Small ints are one object each, whatever they come from: this may be a constant.
+            place = None if type(kept) in (bool, int) else self._place(kept)
+            if place is not None:
+                setattr(context, name, self._stand_in(place, y, inputs))
         saved_as_graph = []
-        for saved, sources in zip(self.context.saved_values, self.sources, strict=True):
-            if not is_real(saved):
-                saved_as_graph.append(saved)
-                continue
-            # An input that is also an output is the input; but Python keeps one object for each
-            # small int, so that of ints one cannot tell.
-            certain = [s for s in sources if s < len(inputs)] or sources
-            if len(sources if isinstance(saved, int) else certain) > 1:
-                raise TypeError(
-                    f"{self.name} cannot be differentiated twice here: which of its inputs and "
-                    f"outputs the saved {saved!r} is cannot be told; use floats"
-                )
-            if not certain:
+        for saved in self.context.saved_values:
+            place = self._place(saved)
+            if place is None and saved is not None:
                 raise TypeError(
                     f"{self.name} cannot be differentiated twice: it saved {saved!r}, which is "
                     "neither an input nor an output of forward; save those, and compute the rest "
                     "in backward"
                 )
-            place = certain[0] - len(inputs)
-            if place < 0:
-                saved_as_graph.append(inputs[certain[0]])
-            else:
-                saved_as_graph.append(_Pick(self.name, place)(y) if several else y)
-        return saved_as_graph
+            saved_as_graph.append(place if place is None else self._stand_in(place, y, inputs))
+        context.saved_values = tuple(saved_as_graph)
+        return context
 
-    def jvp(self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
-        outputs = y.data if isinstance(y, Call) else y
-        if not isinstance(outputs, tuple):
-            return super().jvp(tangents, y, inputs)
-        rows = [self._backward(_Cotangents({k: 1}), y, *inputs) for k in range(len(outputs))]
-        return tuple(
-            sum(slope * t for slope, t in zip(row, tangents, strict=True) if t is not None)
-            for row in rows
-        )
+    def _place(self, kept: Any) -> int | None:
+        """Return where among inputs and outputs `kept` is: an input that is also an output there.
+
+        The Value's numbers are objects of their own, and so are results of float arithmetic.
+        """
+        inputs = [i for i, x in enumerate(self.inputs) if x is kept]
+        outputs = [k for k, y in enumerate(self.outputs, len(self.inputs)) if y is kept]
+        places = inputs or outputs
+        # Equal constants, and outputs that are one float, may stand for each other.
+        matters = any(self.wanted[i] for i in inputs) if inputs else isinstance(kept, int)
+        if len(places) > 1 and matters:
+            raise TypeError(
+                f"{self.name} cannot be differentiated twice here: which of its inputs and "
+                f"outputs the saved {kept!r} is cannot be told; use floats"
+            )
+        return places[0] if places else None
+
+    def _stand_in(self, place: int, y: Value, inputs: tuple[Any, ...]) -> Any:
+        if place < len(inputs):
+            return inputs[place]
+        return Pick(self.name, place - len(inputs))(y) if isinstance(y, Call) else y
+
+
+class _Int(int):
+    """An int that is an object of its own: Python keeps but one of each small one."""
 
 
 def _distinct(x: Any) -> Any:
     """Return `x` as an object of its own, so that it can be told from an equal input."""
+    if isinstance(x, int):
+        return _Int(x)
     return x * 1 if isinstance(x, float | Rational) else x

@@ -1,6 +1,6 @@
 """Nested lists, tuples and dicts of numbers: taken apart and put together again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scalargrad.ops import Tracer
@@ -24,22 +24,23 @@ def flatten(nest: Any, name: str = "argument") -> tuple[list[Any], Structure]:
     {'w': [10, 20], 'b': 30}
     """
     numbers: list[Any] = []
+    return numbers, _collect(nest, name, numbers)
 
-    def walk(nest: Any, path: str) -> Structure:
-        if isinstance(nest, Tracer) or is_real(nest):
-            numbers.append(nest)
-            return NUMBER
-        if isinstance(nest, dict):
-            items = tuple((key, walk(item, f"{path}[{key!r}]")) for key, item in nest.items())
-            return (type(nest), items)
-        if isinstance(nest, list | tuple):
-            return (type(nest), tuple(walk(item, f"{path}[{i}]") for i, item in enumerate(nest)))
-        raise TypeError(
-            f"{path} must be a number, or lists, tuples and dicts of numbers, "
-            f"not {nest!r} ({type(nest).__name__})"
-        )
 
-    return numbers, walk(nest, name)
+def _collect(nest: Any, path: str, numbers: list[Any]) -> Structure:
+    if isinstance(nest, Tracer) or is_real(nest):
+        numbers.append(nest)
+        return NUMBER
+    if isinstance(nest, dict):
+        items = ((key, _collect(item, f"{path}[{key!r}]", numbers)) for key, item in nest.items())
+        return (type(nest), tuple(items))
+    if isinstance(nest, list | tuple):
+        parts = (_collect(item, f"{path}[{i}]", numbers) for i, item in enumerate(nest))
+        return (type(nest), tuple(parts))
+    raise TypeError(
+        f"{path} must be a number, or lists, tuples and dicts of numbers, "
+        f"not {nest!r} ({type(nest).__name__})"
+    )
 
 
 def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
@@ -48,15 +49,14 @@ def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
     >>> unflatten(flatten((1, [2]))[1], ["a", "b"])
     ('a', ['b'])
     """
-    remaining = iter(numbers)
+    return _build(structure, iter(numbers))
 
-    def build(structure: Structure) -> Any:
-        if structure is NUMBER:
-            return next(remaining)
-        kind, items = structure
-        if issubclass(kind, dict):
-            return {key: build(item) for key, item in items}
-        parts = [build(item) for item in items]
-        return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
-    return build(structure)
+def _build(structure: Structure, numbers: Iterator[Any]) -> Any:
+    if structure is NUMBER:
+        return next(numbers)
+    kind, items = structure
+    if issubclass(kind, dict):
+        return {key: _build(item, numbers) for key, item in items}
+    parts = [_build(item, numbers) for item in items]
+    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)

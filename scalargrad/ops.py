@@ -123,6 +123,14 @@ select = NaryOp(
 )
 
 
+less = Op("<", operator.lt, _zero, _zero)
+at_most = Op("<=", operator.le, _zero, _zero)
+at_least = Op(">=", operator.ge, _zero, _zero)
+unequal = Op("!=", operator.ne, _zero, _zero)
+# The same number, as a constant.
+detach = Op("detach", operator.pos, _zero)
+
+
 # Functions, for speed: the backward pass calls them for every relu and every power.
 def gt(a: Number, b: Number) -> Number:
     """Return whether a > b, recorded if either of them records."""

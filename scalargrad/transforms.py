@@ -13,13 +13,20 @@ anything that Values go through, and Values of its own, which are left as they a
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad import ops
 from scalargrad.nesting import Structure, flatten, unflatten
-from scalargrad.value import Value, dependents, pull_back, push_forward, recording, seed_for
+from scalargrad.value import (
+    Value,
+    dependents,
+    pull_back,
+    push_forward,
+    recording,
+    seed_for,
+    tracing,
+)
 
 Function = Callable[..., Any]
 
@@ -41,8 +48,7 @@ def _deeper() -> Iterator[None]:
         _running.depth -= 1
 
 
-@dataclass
-class _Trace:
+class _Trace(NamedTuple):
     """A function called with fresh Values in place of the numbers of its chosen arguments."""
 
     output: Any
@@ -56,23 +62,38 @@ class _Trace:
     def outputs(self) -> tuple[list[Any], Structure]:
         return flatten(self.output, "the function's result")
 
-    def plain(self, y: Any) -> Any:
-        return y.data if isinstance(y, Value) and not self.as_graph else y
+    def result(self, structure: Structure, numbers: Sequence[Any]) -> Any:
+        """Return the function's result, whose numbers these are."""
+        return unflatten(structure, [_in_kind(x, self.as_graph) for x in numbers])
 
-    def gradient(self, y: Any, seed: Any = 1) -> Any:
-        """Return the derivatives of the number `y`, times `seed`, in the arguments' nesting."""
-        return self.gradients([y], [seed])
+    def gradient(self, y: Any) -> Any:
+        """Return the derivatives of the number `y`, in the arguments' nesting."""
+        return self.gradients([y], [1], self.as_graph)
 
-    def gradients(self, ys: Sequence[Any], seeds: Sequence[Any]) -> Any:
+    def gradients(self, ys: Sequence[Any], seeds: Sequence[Any], as_graph: bool) -> Any:
         slopes: dict[Value, Any] = {}
         for y, seed in zip(ys, seeds, strict=True):
             if isinstance(y, Value):
-                seed = seed_for(y, seed, self.as_graph)
+                seed = seed_for(y, seed, as_graph)
                 slopes[y] = slopes[y] + seed if y in slopes else seed
         reached = dependents(list(slopes), self.leaves)
-        pull_back(reached, slopes, self.as_graph, within={*reached, *self.leaves})
-        numbers = [slopes[x] if x in slopes else type(x.data)() for x in self.leaves]
-        return unflatten(self.structure, numbers)
+        pull_back(reached, slopes, as_graph, within={*reached, *self.leaves})
+        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
+        return unflatten(self.structure, [_in_kind(x, as_graph) for x in numbers])
+
+
+def _zero(x: Any) -> Any:
+    """Return zero in the kind of the number `x`: a float for a float, a Fraction for one."""
+    if tracing() is not None:
+        return 0
+    return type(x.data if isinstance(x, Value) else x)()
+
+
+def _in_kind(x: Any, as_graph: bool) -> Any:
+    """Return the number `x` as a Value for a graph, else as a plain number."""
+    if as_graph:
+        return x if isinstance(x, Value) or tracing() is not None else Value(x)
+    return x.data if isinstance(x, Value) else x
 
 
 def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]) -> _Trace:
@@ -82,7 +103,7 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
         found, structure = flatten(args[i], f"argument {i}")
         numbers += found
         structures.append(structure)
-    as_graph = _running.depth > 0 or any(isinstance(x, Value) for x in numbers)
+    as_graph = _running.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
     leaves = [ops.pos(x) if isinstance(x, Value) else Value(x) for x in numbers]
     whole = (tuple, tuple(structures))
@@ -94,12 +115,30 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
     return _Trace(output, leaves, whole, as_graph)
 
 
+def _any_value(numbers: Sequence[Any]) -> bool:
+    return any(isinstance(x, Value) for x in numbers)
+
+
 def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    chosen: list[Any] = list(argnums) if isinstance(argnums, list | tuple) else [argnums]
     for i in chosen:
+        if not isinstance(i, int):
+            raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
         if not -len(args) <= i < len(args):
             raise TypeError(f"argnums is {argnums}, but there are {len(args)} positional arguments")
-    return [i % len(args) for i in chosen]
+    places = [i % len(args) for i in chosen]
+    if len(set(places)) < len(places):
+        raise TypeError(f"argnums is {argnums}: it names an argument twice")
+    return places
+
+
+def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(f_arguments, list | tuple):
+        raise TypeError(
+            f"{name} must be a sequence with one item for each argument of the function, such as "
+            f"(3.0,), not {f_arguments!r} ({type(f_arguments).__name__})"
+        )
+    return tuple(f_arguments)
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -141,7 +180,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
                 f"{trace.output!r} ({type(trace.output).__name__}): use jacobian"
             )
         gradients = trace.gradient(numbers[0])
-        return trace.plain(numbers[0]), gradients[0] if isinstance(argnums, int) else gradients
+        value = trace.result(structure, numbers)
+        return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return both
 
@@ -186,18 +226,23 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 10.0))
     (15.0, 35.0)
     """
-    directions, like = flatten(tuple(tangents), "tangents")
-    if like != flatten(tuple(primals), "primals")[1]:
+    primals = _arguments(primals, "primals")
+    directions, like = flatten(_arguments(tangents, "tangents"), "tangents")
+    if like != flatten(primals, "primals")[1]:
         raise TypeError("tangents must be nested as primals are, with a number for each")
     trace = _trace(f, primals, {}, range(len(primals)))
     numbers, structure = trace.outputs()
-    moved: dict[Value, Any] = dict(zip(trace.leaves, directions, strict=True))
+    as_graph = trace.as_graph or _any_value(directions)
+    moved: dict[Value, Any] = {
+        x: direction if isinstance(direction, Value) else seed_for(x, direction, as_graph=False)
+        for x, direction in zip(trace.leaves, directions, strict=True)
+    }
     reached = dependents([y for y in numbers if isinstance(y, Value)], trace.leaves)
-    push_forward(reached, moved, trace.as_graph)
-    slopes = [moved.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in numbers]
+    push_forward(reached, moved, as_graph)
+    slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (
-        unflatten(structure, [trace.plain(y) for y in numbers]),
-        unflatten(structure, [trace.plain(slope) for slope in slopes]),
+        trace.result(structure, numbers),
+        unflatten(structure, [_in_kind(slope, as_graph) for slope in slopes]),
     )
 
 
@@ -219,9 +264,9 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
         seeds, like = flatten(cotangents, "cotangents")
         if like != structure:
             raise TypeError("cotangents must be nested as the function's result, number by number")
-        return trace.gradients(numbers, seeds)
+        return trace.gradients(numbers, seeds, trace.as_graph or _any_value(seeds))
 
-    return unflatten(structure, [trace.plain(y) for y in numbers]), pull
+    return trace.result(structure, numbers), pull
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -235,5 +280,6 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     >>> hvp(lambda v: v[0] ** 2 * v[1], ([3.0, 5.0],), ([1.0, 0.0],))
     [10.0, 6.0]
     """
+    primals = _arguments(primals, "primals")
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(f, argnums), primals, tangents)[1]

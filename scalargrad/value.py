@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ContextDecorator, contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from itertools import compress
 from numbers import Complex, Number, Real
 from typing import Any, NoReturn
@@ -19,9 +19,9 @@ from scalargrad.ops import NaryOp, Op, Tracer
 _new = object.__new__
 # One pass at a time: passes write the gradients into the nodes, which threads may share.
 _backward_lock = threading.RLock()
-# The threads that are inside no_grad(), with how deep. Nearly always empty, and then asking it
-# costs an op next to nothing.
-_not_recording: dict[int, int] = {}
+# What ops make instead of recording, by thread, the innermost last: within no_grad, and while a
+# function is traced. Nearly always empty, and then asking it costs an op next to nothing.
+_modes: dict[int, list[Mode | None]] = {}
 
 
 def is_real(x: object) -> bool:
@@ -34,9 +34,7 @@ def is_real(x: object) -> bool:
 
 def describe(x: object) -> str:
     """Return how to name `x` in an error: a Value by its label and number, else its repr."""
-    if isinstance(x, Value):
-        return f"{x.label}={x.data!r}" if x.label else repr(x.data)
-    return repr(x)
+    return x.described() if isinstance(x, Value) else repr(x)
 
 
 def _describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
@@ -68,12 +66,12 @@ def _unary(op: Op) -> Callable[[Value], Value]:
     forward = op.forward
 
     def method(self: Value) -> Value:
+        if _modes and (now := mode()) is not None:
+            return now.record(op, (self,))
         try:
             data = forward(self.data)
         except FAILURES as error:
             raise explained(error, op, (self,)) from None
-        if _not_recording and threading.get_ident() in _not_recording:
-            return Value(data)
         node = _new(Value)
         node.data = data
         node.grad = 0
@@ -91,6 +89,8 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
     forward = op.forward
 
     def method(self: Value, other: Any) -> Value:
+        if _modes and (now := mode()) is not None:
+            return now.record(op, (self, other))
         if isinstance(other, Value):
             number = other.data
         elif type(other) is float or is_real(other):
@@ -101,8 +101,6 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
             data = forward(self.data, number)
         except FAILURES as error:
             raise explained(error, op, (self, other)) from None
-        if _not_recording and threading.get_ident() in _not_recording:
-            return Value(data)
         node = _new(Value)
         node.data = data
         node.grad = 0
@@ -121,12 +119,12 @@ def _reflected(op: Op) -> Callable[[Value, Any], Value]:
     def method(self: Value, other: Any) -> Value:
         if type(other) is not float and not is_real(other):
             return _refuse_operand(op, other)  # type: ignore[no-any-return]
+        if _modes and (now := mode()) is not None:
+            return now.record(op, (other, self))
         try:
             data = forward(other, self.data)
         except FAILURES as error:
             raise explained(error, op, (other, self)) from None
-        if _not_recording and threading.get_ident() in _not_recording:
-            return Value(data)
         node = _new(Value)
         node.data = data
         node.grad = 0
@@ -201,24 +199,9 @@ class Value(Tracer):
     @staticmethod
     def record(op: Op, inputs: tuple[Any, ...]) -> Value:
         """Return the Value of `op` on `inputs`: Values and plain numbers."""
-        all_values = False
-        try:
-            if len(op.partials) == 1:
-                data = op.forward(inputs[0].data)
-            else:
-                numbers = [x.data for x in inputs if isinstance(x, Value)]
-                all_values = len(numbers) == len(inputs)
-                if not all_values:
-                    numbers = [x.data if isinstance(x, Value) else x for x in inputs]
-                data = op.forward(*numbers)
-        except FAILURES as error:
-            raise explained(error, op, inputs) from None
-        if type(data) is not float and not is_real(data):
-            raise TypeError(
-                f"{_describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
-                "not a real number: give it Values and real numbers"
-            )
-        return make_node(Value, op, inputs, data, all_values)
+        if _modes and (now := mode()) is not None:
+            return now.record(op, inputs)
+        return _recorded(op, inputs)
 
     @property
     def op(self) -> str:
@@ -323,7 +306,17 @@ class Value(Tracer):
         >>> x.grad
         3.0
         """
+        if _modes and (now := tracing()) is not None:
+            return now.record(ops.detach, (self,))
         return Value(self.data, self.label)
+
+    def described(self) -> str:
+        """Return how errors name this Value: by its label and number.
+
+        >>> Value(2.0, label="x").described()
+        'x=2.0'
+        """
+        return f"{self.label}={self.data!r}" if self.label else repr(self.data)
 
     def __repr__(self) -> str:
         grad = self.grad.data if isinstance(self.grad, Value) else self.grad
@@ -334,24 +327,29 @@ class Value(Tracer):
         return format(self.data, spec)
 
     def __bool__(self) -> bool:
+        if _modes and (now := tracing()) is not None:
+            return bool(now.record(ops.unequal, (self, 0)))
         return bool(self.data)
 
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.data == _number(other)) if _is_number(other) else NotImplemented
+        return _compare(ops.equal, self, other)
 
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.data < _number(other)) if _is_number(other) else NotImplemented
-
-    def __le__(self, other: Any) -> bool:
-        return bool(self.data <= _number(other)) if _is_number(other) else NotImplemented
+    def __ne__(self, other: object) -> bool:
+        return _compare(ops.unequal, self, other)
 
     def __gt__(self, other: Any) -> bool:
-        return bool(self.data > _number(other)) if _is_number(other) else NotImplemented
+        return _compare(ops.greater, self, other)
+
+    def __lt__(self, other: Any) -> bool:
+        return _compare(ops.less, self, other)
 
     def __ge__(self, other: Any) -> bool:
-        return bool(self.data >= _number(other)) if _is_number(other) else NotImplemented
+        return _compare(ops.at_least, self, other)
+
+    def __le__(self, other: Any) -> bool:
+        return _compare(ops.at_most, self, other)
 
     __add__ = _binary(ops.add)
     __radd__ = _reflected(ops.add)
@@ -410,17 +408,38 @@ class Value(Tracer):
 
     def leaky_relu(self, negative_slope: Any = 0.01) -> Value:
         """Return `scalargrad.leaky_relu` of this Value."""
-        return Value.record(ops.leaky_relu, (self, negative_slope))
+        return ops.leaky_relu(self, negative_slope)  # type: ignore[no-any-return]
 
     def elu(self, alpha: Any = 1.0) -> Value:
         """Return `scalargrad.elu` of this Value."""
-        return Value.record(ops.elu, (self, alpha))
+        return ops.elu(self, alpha)  # type: ignore[no-any-return]
+
+
+def _recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
+    all_values = False
+    try:
+        if len(op.partials) == 1:
+            data = op.forward(inputs[0].data)
+        else:
+            numbers = [x.data for x in inputs if isinstance(x, Value)]
+            all_values = len(numbers) == len(inputs)
+            if not all_values:
+                numbers = [x.data if isinstance(x, Value) else x for x in inputs]
+            data = op.forward(*numbers)
+    except FAILURES as error:
+        raise explained(error, op, inputs) from None
+    if type(data) is not float and not is_real(data):
+        raise TypeError(
+            f"{_describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
+            "not a real number: give it Values and real numbers"
+        )
+    return make_node(Value, op, inputs, data, all_values)
 
 
 def make_node(
     kind: type[Value], op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = False
 ) -> Value:
-    """Return a new result of `op` on `inputs` with this data, or a leaf within `no_grad`.
+    """Return a new result of `op` on `inputs` with this data.
 
     `all_values` says that the inputs are known to be Values, each of them.
     """
@@ -428,9 +447,6 @@ def make_node(
     node.data = data
     node.grad = 0
     node.label = ""
-    if _not_recording and threading.get_ident() in _not_recording:
-        node._op = node._first = node._second = None
-        return node
     node._op = op
     if not op.partials:
         node._first = inputs
@@ -449,7 +465,7 @@ def seed_for(output: Value, gradient: Any, as_graph: bool) -> Any:
     >>> seed_for(Value(0.5), 1, as_graph=False)
     1.0
     """
-    if isinstance(gradient, Value) and as_graph:
+    if as_graph and (isinstance(gradient, Value) or tracing() is not None):
         return gradient
     if not is_real(gradient):
         cure = "; a Value goes with create_graph=True" if isinstance(gradient, Value) else ""
@@ -484,34 +500,95 @@ class no_grad(ContextDecorator):
     """
 
     def __enter__(self) -> None:
-        thread = threading.get_ident()
-        _not_recording[thread] = _not_recording.get(thread, 0) + 1
+        _enter(_CutOff(mode()))
 
     def __exit__(self, *error: object) -> None:
-        thread = threading.get_ident()
-        _not_recording[thread] -= 1
-        if not _not_recording[thread]:
-            del _not_recording[thread]
+        _leave()
+
+
+class Mode:
+    """What a thread makes of ops on Values, where it is not to record them as usual."""
+
+    def record(self, op: Op, inputs: tuple[Any, ...]) -> Value:
+        """Return the Value of `op` on `inputs`."""
+        raise NotImplementedError
+
+    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        """Return the Value of a `Function` on `inputs`, or the tuple of its Values."""
+        raise NotImplementedError
+
+
+class _CutOff(Mode):
+    """Within `no_grad`: as in the mode around it, but cut off from the graph."""
+
+    def __init__(self, around: Mode | None) -> None:
+        self.around = around
+
+    def record(self, op: Op, inputs: tuple[Any, ...]) -> Value:
+        if self.around is None:
+            return _recorded(op, inputs).detach()
+        return self.around.record(ops.detach, (self.around.record(op, inputs),))
+
+    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        y = op(*inputs) if self.around is None else self.around.call(op, inputs)
+        with in_mode(self.around):
+            return tuple(x.detach() for x in y) if isinstance(y, tuple) else y.detach()
 
 
 @contextmanager
-def recording() -> Iterator[None]:
-    """In this block ops on Values record, even within `no_grad`: a transform's own graph."""
-    thread = threading.get_ident()
-    depth = _not_recording.pop(thread, 0)
+def in_mode(now: Mode | None) -> Iterator[None]:
+    """In this block, and this thread, ops on Values are done as `now` has it; None records."""
+    _enter(now)
     try:
         yield
     finally:
-        if depth:
-            _not_recording[thread] = depth
+        _leave()
 
 
-def _is_number(x: object) -> bool:
-    return isinstance(x, Value) or is_real(x)
+def mode() -> Mode | None:
+    """Return the mode that this thread is in."""
+    stack = _modes.get(threading.get_ident())
+    return stack[-1] if stack else None
 
 
-def _number(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else x
+def tracing() -> Mode | None:
+    """Return the mode that this thread is in, `no_grad` aside."""
+    now = mode()
+    while isinstance(now, _CutOff):
+        now = now.around
+    return now
+
+
+def recording() -> AbstractContextManager[None]:
+    """In this block ops record, even within `no_grad`: for the graph of a transform's own."""
+    return in_mode(tracing())
+
+
+def accumulate(leaves: Collection[Value], slopes: Collection[Any]) -> None:
+    """Add to the gradient of each of `leaves`, as `backward` does."""
+    with _backward_lock:
+        for leaf, slope in zip(leaves, slopes, strict=True):
+            leaf.grad += slope
+
+
+def _enter(now: Mode | None) -> None:
+    _modes.setdefault(threading.get_ident(), []).append(now)
+
+
+def _leave() -> None:
+    stack = _modes[threading.get_ident()]
+    stack.pop()
+    if not stack:
+        del _modes[threading.get_ident()]
+
+
+def _compare(op: Op, a: Value, b: Any) -> bool:
+    if not isinstance(b, Value) and not is_real(b):
+        return NotImplemented  # type: ignore[no-any-return]
+    if _modes and (now := tracing()) is not None:
+        condition: Any = now.record(op, (a, b))  # a symbol, which no bool can be made of
+        return condition  # type: ignore[no-any-return]
+    return bool(op.forward(a.data, b.data if isinstance(b, Value) else b))
 
 
 def _refuse_data(data: object) -> NoReturn:

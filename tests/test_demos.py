@@ -8,7 +8,6 @@ import random
 import re
 import subprocess
 import sys
-from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -16,26 +15,7 @@ import pytest
 from demos.iris import SPECIES, load
 from demos.moons import make_moons
 from demos.terminal import parse_options, run
-
-ROOT = Path(__file__).parent.parent
-PLAIN = {
-    name: value
-    for name, value in os.environ.items()
-    if name not in ("COLUMNS", "LINES", "NO_COLOR", "PYTHONIOENCODING", "PYTHONPATH")
-}
-
-
-def command(demo: str, *options: str) -> list[str]:
-    # -S leaves out site-packages: nothing that is installed there can help.
-    return [sys.executable, "-S", "-W", "error", "-m", f"demos.{demo}", *options]
-
-
-def output(demo: str, *options: str) -> str:
-    done = subprocess.run(
-        command(demo, *options), cwd=ROOT, env=PLAIN, capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
-    return done.stdout
+from tests.running import PLAIN, ROOT, command, output
 
 
 def accuracy_in(text: str, name: str) -> float:

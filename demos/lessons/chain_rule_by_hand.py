@@ -8,18 +8,18 @@ b = exp(a)
 y = b**2
 a.label, b.label, y.label = "a = x**2", "b = exp(a)", "y = b**2"
 
-print("Three steps forward from x = 0.5. Running them is what builds the graph:")
+print("Three steps forward from x = 0.5. To run them is to define the graph:")
 for node in (a, b, y):
     print(f"  {node.label:<10} = {node:.5f}")
 
 print("\nAnd back, by hand. Each step multiplies by the slope of one op:")
-print("  a square p**2 has the slope 2*p, exp(p) has itself")
+print("  p**2 has the slope 2*p, and exp(p) has the slope exp(p)")
 node, slope = y, 1.0  # dy/dy is 1
 while node.parents:
     [parent] = node.parents
     local = node.data if node.op == "exp" else 2 * parent.data
     slope *= local
-    print(f"  {node.label:<10}  slope {local:.5f}, dy/d{parent.label[0]} so far {slope:.5f}")
+    print(f"  {node.label:<10}  slope {local:.5f}   so dy/d{parent.label[0]} = {slope:.5f}")
     node = parent
 print(f"There are no more parents: we are at {node.label}.")
 

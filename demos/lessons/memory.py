@@ -4,14 +4,14 @@ import gc
 
 from scalargrad import Value, no_grad
 
-gc.disable()  # Python's collector of garbage is off from here on.
+gc.disable()  # Python's garbage collector does nothing from here on, unless asked to.
 
 
 def alive(kind: type) -> int:
     return sum(isinstance(thing, kind) for thing in gc.get_objects())
 
 
-def build(x: Value) -> Value:
+def add_many(x: Value) -> Value:
     y = x
     for _ in range(10_000):
         y = y + 1.0
@@ -19,34 +19,32 @@ def build(x: Value) -> Value:
 
 
 x = Value(0.0)
-print(f"One variable.                        Values alive: {alive(Value)}")
-y = build(x)
-print(f"10000 additions, y = {y.data}:        Values alive: {alive(Value)}")
+print(f"Values alive with x alone:           {alive(Value):>6}")
+y = add_many(x)
+print(f"after 10000 additions, y = {y:.0f}:    {alive(Value):>6}")
 y.backward()
-print(f"backward() adds none, dy/dx = {x.grad}:   Values alive: {alive(Value)}")
+print(f"after backward(), with dy/dx = {x.grad:.0f}:    {alive(Value):>6}")
 del y
-print(f"y is dropped, with all before it:    Values alive: {alive(Value)}")
-
-print("\nThe collector is off, so who freed them? Each result holds its parents, and no parent")
-print("holds its results. Nobody holds what is dropped, and Python frees it there and then.")
-
-
-class Node:
-    def __init__(self) -> None:
-        self.parent = self.child = self
+print(f"after dropping y:                    {alive(Value):>6}")
+print("The collector is off, so who freed them? A result holds its parents, and no")
+print("parent holds its results. Without y nobody holds the last addition, so Python")
+print("frees it at once, and then nobody holds the one before it, and so on.")
 
 
-print("\nNodes that hold each other both ways are another matter:")
-parent, child = Node(), Node()
-parent.child, child.parent = child, parent
-del parent, child
-print(f"  both dropped:                       Nodes alive: {alive(Node)}")
+class Friend:
+    other: object = None
+
+
+print("\nThings that hold each other both ways are another matter:")
+one, two = Friend(), Friend()
+one.other, two.other = two, one
+del one, two
+print(f"Friends alive after dropping both:   {alive(Friend):>6}")
 gc.collect()
-print(f"  after a run of the collector:       Nodes alive: {alive(Node)}")
-print("A training loop that left this to the collector would wait for it again and again.")
+print(f"after a run of the collector:        {alive(Friend):>6}")
 
-print("\nWhere only the number is wanted, no graph need be built at all:")
+print("\nWhere the number alone is wanted, no graph need be built:")
 with no_grad():
-    y = build(x)
-    print(f"within no_grad, y = {y.data}:         Values alive: {alive(Value)}, x and y")
-print(f"y has {len(y.parents)} parents, so backward() would not find x.")
+    y = add_many(x)
+print(f"Values alive with y = {y:.0f} and x:     {alive(Value):>6}")
+print(f"y has {len(y.parents)} parents: backward() would find no way to x.")

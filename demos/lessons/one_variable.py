@@ -10,14 +10,14 @@ def f(x: Any) -> Any:
 
 
 print("y = x**2 + 2*x, at x = 3")
-print(f"  y = 9 + 6 = {f(3)}")
+print(f"  y = 3*3 + 2*3 = {f(3)}")
 
-print("\nHow fast does y grow there? Nudge x by a little h, and see what y gains for each h:")
+print("\nHow fast does y grow there? Nudge x by a little h, and see what y gains:")
 for h in (0.1, 0.01, 0.001):
     gain = f(3 + h) - f(3)
     print(f"  h = {h:<5}  y gains {gain:<8.6g}  that is {gain / h:.3f} times h")
 print("The smaller the nudge, the closer to 8. That limit is the derivative, dy/dx.")
-print("By the rules of calculus it is 2*x + 2, so 8 indeed.")
+print("By the rules of calculus it is 2*x + 2, which at 3 is 8 indeed.")
 
 print("\nA Value is a number that finds its derivative without any nudge:")
 x = Value(3.0, label="x")
@@ -29,6 +29,6 @@ print(f"  dy/dx = {x.grad}")
 print("\nIt can, because every result remembers the op that made it, and from what:")
 square, double = y.parents
 for name, result in [("y", y), ("x**2", square), ("2*x", double)]:
-    sources = " and ".join(str(getattr(source, "data", source)) for source in result.operands)
+    sources = " and ".join(map(format, result.operands))
     print(f"  {name:<4} is {result.data:>4}, made by {result.op:<2} of {sources}")
 print("Doing the sum made this graph. The next lesson walks along it.")

@@ -1,0 +1,832 @@
+"""`compile`: trace a function once, and write the program of its value, its gradient, or both.
+
+A trace calls the function with symbols, Values that have no number: ops on them, and on any Values
+that the function captures, make a graph. `_Writer` writes that graph as a straight-line Python
+function of plain numbers. Since the transforms and the rules work on symbols as on Values, a
+gradient is traced like anything else.
+"""
+
+import builtins
+import inspect
+import keyword
+import linecache
+import math
+import os
+import re
+import sys
+import textwrap
+import weakref
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import update_wrapper
+from itertools import count
+from typing import Any, NamedTuple, NoReturn
+
+from scalargrad import ops
+from scalargrad.custom import Cotangents, CustomOp, Function, Pick, Run
+from scalargrad.nesting import Structure, flatten, unflatten
+from scalargrad.ops import NaryOp, Op, Tracer
+from scalargrad.value import (
+    FAILURES,
+    Mode,
+    Value,
+    accumulate,
+    explained,
+    in_mode,
+    is_real,
+    pull_back,
+    topological_order,
+)
+
+
+class TraceError(TypeError):
+    """Raised while a function is traced, at what a trace cannot see: it names the line."""
+
+
+_HERE = os.path.dirname(__file__)
+
+
+def _untraceable(what: str, cure: str) -> NoReturn:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(file, line).strip()
+    raise TraceError(f"{what}, at line {line} of {file}:\n    {text}\n{cure}")
+
+
+def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
+    def method(self: Any, *args: Any) -> NoReturn:
+        _untraceable(what, cure)
+
+    return method
+
+
+_NO_NUMBER = "a traced number has no value until the program runs"
+_FUNCTIONS = (
+    "compute with arithmetic and the functions of scalargrad, which are traced (logsumexp and "
+    "softmax need no maximum taken out); or name the argument in static_argnums"
+)
+_BRANCH = "a traced function cannot branch on a traced number"
+_CHOOSE = (
+    "write where(condition, a, b) for if, maximum(a, b) and minimum(a, b) for max and min; or name "
+    "the argument in static_argnums"
+)
+
+
+class Symbol(Value):
+    """A number that is not known yet: an input of a traced function, or what is computed of it."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> Any:
+        """Raise TraceError: there is no number."""
+        _untraceable(f"{_NO_NUMBER}, so it has no .data", _FUNCTIONS)
+
+    def described(self) -> str:
+        """Return how errors name this symbol."""
+        return repr(self)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.label or self.op or 'input'}>"
+
+    __hash__ = object.__hash__
+    __bool__ = _refused(_BRANCH, _CHOOSE)
+    __int__ = __float__ = __complex__ = __index__ = _refused(_NO_NUMBER, _FUNCTIONS)
+    __round__ = __trunc__ = __floor__ = __ceil__ = _refused(_NO_NUMBER, _FUNCTIONS)
+    __format__ = _refused(_NO_NUMBER, "print what the compiled function returns")
+    backward = forward = _refused(
+        "a traced function cannot run backward() or forward() within",
+        "use grad or value_and_grad within, or compile(f).backward(...) from outside",
+    )
+
+    def __eq__(self, other: object) -> Any:
+        return self.record(ops.equal, (self, other))
+
+    def __ne__(self, other: object) -> Any:
+        return self.record(ops.unequal, (self, other))
+
+    def __gt__(self, other: Any) -> Any:
+        return self.record(ops.greater, (self, other))
+
+    def __lt__(self, other: Any) -> Any:
+        return self.record(ops.less, (self, other))
+
+    def __ge__(self, other: Any) -> Any:
+        return self.record(ops.at_least, (self, other))
+
+    def __le__(self, other: Any) -> Any:
+        return self.record(ops.at_most, (self, other))
+
+
+# A Value computes at once; a symbol hands every operator and method on to the trace.
+for _name, _method in vars(Tracer).items():
+    if callable(_method) and _name not in ("__init__", "__new__", "record"):
+        setattr(Symbol, _name, _method)
+
+
+def _symbol(label: str = "", op: Op | None = None, inputs: tuple[Any, ...] = ()) -> Symbol:
+    node = object.__new__(Symbol)
+    node.grad = 0
+    node.label = label
+    node._op = op
+    node._first = node._second = None
+    if op is not None:
+        if op.partials:
+            node._first = inputs[0]
+            node._second = inputs[1] if len(inputs) == 2 else None
+        else:
+            node._first, node._second = inputs, False
+    return node
+
+
+class _Trace(Mode):
+    """The mode in which ops make symbols: the same op on the same inputs makes one symbol."""
+
+    def __init__(self, samples: dict[Value, Any]) -> None:
+        self.made: dict[Any, Any] = {}
+        self.samples = samples
+
+    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        for x in inputs:
+            if not (isinstance(x, Value) or is_real(x)):
+                raise TypeError(
+                    f"{op.name} takes Values and real numbers, not {x!r} ({type(x).__name__})"
+                )
+        simpler = _simplified(op, inputs)
+        if simpler is not None:
+            return simpler
+        if op is ops.pos:
+            # A transform's stand-in for its argument, which must stay apart from all others.
+            return _symbol("", op, inputs)
+        key = (op, *[id(x) if isinstance(x, Value) else (type(x), repr(x)) for x in inputs])
+        if key not in self.made:
+            self.made[key] = _symbol("", op, inputs)
+        return self.made[key]
+
+    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        assert isinstance(op, CustomOp)
+        # Only forward can tell how many outputs it has: try it on the numbers of this first call.
+        outputs = op.forward(*[self.sample(x) if isinstance(x, Value) else x for x in inputs])
+        call = _symbol("", _FunctionCall(op.function, op.wanted), inputs)
+        if not isinstance(outputs, tuple):
+            return _symbol("", Pick(op.name, 0), (call,))
+        return tuple(_symbol("", Pick(op.name, k), (call,)) for k in range(len(outputs)))
+
+    def sample(self, x: Value) -> Any:
+        """Return the number that the traced Value `x` has in this first call."""
+        if x not in self.samples and x._op is None:
+            return x.data
+        for node in topological_order(x, self.samples):
+            assert node._op is not None
+            inputs = node._inputs()
+            self.samples[node] = node._op.forward(
+                *[
+                    self.samples[x] if x in self.samples else x.data if isinstance(x, Value) else x
+                    for x in inputs
+                ]
+            )
+        return self.samples[x]
+
+
+class _FunctionCall(NaryOp):
+    """A Function within a program: its outputs, and after them what its backward needs."""
+
+    __slots__ = ("wanted",)
+
+    def __init__(self, function: type[Function], wanted: tuple[bool, ...]) -> None:
+        super().__init__(function.__name__, _Forward(function, wanted), self._backward_call)
+        self.wanted = wanted
+
+    def _backward_call(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
+        backward = NaryOp(f"{self.name}_backward", _backward, _not_twice)
+        places = range(1 + max(g.by_output))
+        cotangents = [g.by_output.get(k, 0) for k in places]
+        call = _symbol("", backward, (y, *cotangents))
+        return [
+            _symbol("", Pick(backward.name, i), (call,)) if wanted else 0
+            for i, wanted in enumerate(self.wanted)
+        ]
+
+
+class _Forward:
+    """Runs a Function's forward, and gives its outputs and the run, to be pickled by its class."""
+
+    def __init__(self, function: type[Function], wanted: tuple[bool, ...]) -> None:
+        self.function = function
+        self.wanted = wanted
+
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        run = Run(self.function, self.wanted)
+        y = run.forward(*inputs)
+        return (*y, run) if isinstance(y, tuple) else (y, run)
+
+
+def _backward(outputs_and_run: tuple[Any, ...], *cotangents: Any) -> list[Any]:
+    run = outputs_and_run[-1]
+    by_output = Cotangents(dict(enumerate(cotangents)))
+    return run.backward(by_output, None, *run.inputs)  # type: ignore[no-any-return]
+
+
+def _not_twice(g: Any, y: Any, *inputs: Any) -> list[Any]:
+    _untraceable(
+        "the backward of a Function is a call in the program, which has no derivative",
+        "differentiate it twice without compile, or write its arithmetic in the function itself",
+    )
+
+
+def _is(x: Any, number: int) -> bool:
+    return (type(x) is int or type(x) is float) and x == number
+
+
+def _negated(x: Any) -> Any:
+    """Return what `x` is the negative of, if it is a negation."""
+    return x._first if isinstance(x, Symbol) and x._op is ops.neg else None
+
+
+def _simplified(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return something simpler that equals `op` of `inputs` to the last bit, or None."""
+    a, b = (*inputs, None)[:2]
+    if op is ops.add:
+        if _is(a, 0) or _is(b, 0):
+            return b if _is(a, 0) else a
+        if _negated(b) is not None:
+            return a - _negated(b)
+        if _negated(a) is not None:
+            return b - _negated(a)
+    elif op is ops.sub:
+        if _is(b, 0) or _is(a, 0):
+            return a if _is(b, 0) else -b
+        if _negated(b) is not None:
+            return a + _negated(b)
+    elif op is ops.mul:
+        if _is(a, 1) or _is(b, 1):
+            return b if _is(a, 1) else a
+        if _is(a, -1) or _is(b, -1):
+            return -b if _is(a, -1) else -a
+        if (type(a) is int and a == 0) or (type(b) is int and b == 0):
+            return 0
+        if _negated(a) is not None:
+            return -(_negated(a) * b)
+        if _negated(b) is not None:
+            return -(a * _negated(b))
+    elif op is ops.div:
+        if _is(b, 1):
+            return a
+        if type(a) is int and a == 0:
+            return 0
+        if _negated(a) is not None:
+            return -(_negated(a) / b)
+    elif op is ops.power:
+        if _is(b, 0) or _is(b, 1):
+            return a if _is(b, 1) else 1
+    elif op is ops.neg:
+        return _negated(a)
+    elif op is ops.select and not isinstance(a, Value):
+        return inputs[1] if a else inputs[2]
+    return None
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+# How tightly the parts of an expression bind; 6 for names and calls.
+_CHOICE, _COMPARISON, _SUM, _PRODUCT, _NEGATION, _POWER, _ATOM = range(7)
+_INFIX = {
+    **dict.fromkeys((">", "<", ">=", "<=", "==", "!="), _COMPARISON),
+    **dict.fromkeys(("+", "-"), _SUM),
+    **dict.fromkeys(("*", "/", "%", "//"), _PRODUCT),
+}
+# An expression is written into the place of its one use up to this depth and length.
+_DEEPEST, _LONGEST = 12, 90
+_OUTPUTS = NaryOp("outputs", lambda *xs: xs, lambda g, y, *xs: [0] * len(xs))
+
+
+class _Text(NamedTuple):
+    text: str
+    binding: int = _ATOM
+    depth: int = 0
+    # Whether it cannot raise, and so need not be computed where it is not chosen.
+    safe: bool = True
+
+    def within(self, binding: int) -> str:
+        return self.text if self.binding >= binding else f"({self.text})"
+
+
+class _Writer:
+    """Writes the graph of some symbols as the body of a function."""
+
+    def __init__(self, outputs: Sequence[Any], taken: Iterable[str]) -> None:
+        self.lines: list[str] = []
+        # Of the program's globals: the functions, by their names in it, and other constants.
+        self.functions: dict[str, str] = {}
+        self.constants: dict[str, Any] = {}
+        self.names = set(taken) | set(keyword.kwlist) | set(dir(builtins)) | set(ops.OPS)
+        self.numbers = count(1)
+        self.texts: dict[Value, _Text] = {}
+        root = _symbol("", _OUTPUTS, tuple(x for x in outputs if isinstance(x, Value)))
+        self.order = topological_order(root)[:-1]
+        self.leaves = self._leaves([*self.order, root])
+        self.uses = self._count_uses([*self.order, root])
+
+    @staticmethod
+    def _leaves(nodes: list[Value]) -> list[Value]:
+        found = dict.fromkeys(
+            x for node in nodes for x in node._inputs() if isinstance(x, Value) and x._op is None
+        )
+        return list(found)
+
+    @staticmethod
+    def _count_uses(nodes: list[Value]) -> Counter[Value]:
+        uses: Counter[Value] = Counter()
+        for node in nodes:
+            uses.update(_source(x) for x in node._inputs() if isinstance(x, Value))
+        return uses
+
+    def name(self, wish: str) -> str:
+        base = re.sub(r"\W", "_", wish) or "t"
+        base = f"_{base}" if base[0].isdigit() else base
+        name, numbers = base, count(2)
+        while name in self.names:
+            name = f"{base}_{next(numbers)}"
+        self.names.add(name)
+        return name
+
+    def write(self) -> None:
+        for node in self.order:
+            if node._op in _ALIASES:
+                continue
+            text = self._expression(node)
+            short = text.depth <= _DEEPEST and len(text.text) <= _LONGEST
+            if self.uses[node] > 1 or node.label or not short:
+                text = self.local(text, node.label)
+            self.texts[node] = text
+
+    def local(self, text: _Text, label: str = "") -> _Text:
+        name = self.name(label) if label else f"t{next(self.numbers)}"
+        self.names.add(name)
+        self.statement(f"{name} =", text.text)
+        return _Text(name)
+
+    def statement(self, start: str, expression: str) -> None:
+        line = f"    {start} {expression}"
+        if len(line) > 100:
+            wrapped = textwrap.fill(
+                expression,
+                92,
+                initial_indent=" " * 8,
+                subsequent_indent=" " * 8,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            line = f"    {start} (\n{wrapped}\n    )"
+        self.lines.append(line)
+
+    def function_name(self, op: Op) -> str:
+        """Return the name of a Function's forward or backward among the program's globals."""
+        for name, known in self.constants.items():
+            if known is op.forward and (known is not _backward or name.startswith(op.name)):
+                return name
+        name = self.name(op.name)
+        self.constants[name] = op.forward
+        return name
+
+    def take_apart(self, names: list[str], whole: str) -> None:
+        """Write the line, or lines, that give the elements of `whole` their names."""
+        listed = ", ".join(names) + "," * (len(names) == 1)
+        if len(listed) > 80:
+            wrapped = textwrap.fill(listed, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
+            listed = f"(\n{wrapped}\n    )"
+        self.lines.append(f"    {listed} = {whole}")
+
+    def operand(self, x: Any) -> _Text:
+        if isinstance(x, Value):
+            return self.texts[_source(x)]
+        if type(x) is bool or (type(x) in (int, float) and math.isfinite(x)):
+            return _Text(repr(x), _NEGATION if repr(x)[0] == "-" else _ATOM)
+        name = self.name("c" if type(x) is not float else repr(x).replace("-", "minus_"))
+        self.constants[name] = x
+        return _Text(name)
+
+    def _expression(self, node: Value) -> _Text:
+        op = node._op
+        assert op is not None
+        parts = [self.operand(x) for x in node._inputs()]
+        if op is ops.relu and parts[0].binding < _ATOM:
+            parts[0] = self.local(parts[0])
+        if op is ops.select:
+            parts = [part if part.safe else self.local(part) for part in parts]
+        text, binding = self._written(op, node, parts)
+        depth = max((part.depth for part in parts), default=0)
+        safe = op in _SAFE and all(part.safe for part in parts)
+        return _Text(text, binding, depth + 1, safe)
+
+    def _written(self, op: Op, node: Value, parts: list[_Text]) -> tuple[str, int]:
+        if op.name in _INFIX:
+            binding = _INFIX[op.name]
+            left, right = parts[0].within(binding), parts[1].within(binding + 1)
+            return f"{left} {op.name} {right}", binding
+        if op is ops.neg:
+            return f"-{parts[0].within(_NEGATION)}", _NEGATION
+        if op is ops.power and type(node._second) is int:
+            return f"{parts[0].within(_ATOM)} ** {parts[1].within(_NEGATION)}", _POWER
+        texts = [part.within(_COMPARISON) for part in parts]
+        if op is ops.relu:
+            return f"0.0 if {texts[0]} <= 0 else {texts[0]}", _CHOICE
+        if op is ops.select:
+            return f"{texts[1]} if {texts[0]} else {texts[2]}", _CHOICE
+        n = len(texts) // 2
+        if op is ops.sumprod and n:
+            # Faster than math.sumprod, which must be handed two tuples.
+            pairs = zip(parts[:n], parts[n : 2 * n], strict=True)
+            terms = [_product(p, q) for p, q in pairs]
+            terms += [offset.within(_PRODUCT) for offset in parts[2 * n :]]
+            return " + ".join(terms), _SUM
+        if op is ops.prod and texts:
+            return " * ".join(part.within(_NEGATION) for part in parts), _PRODUCT
+        if isinstance(op, Pick):
+            return f"{texts[0]}[{op.place}]", _ATOM
+        if isinstance(op, _FunctionCall) or op.forward is _backward:
+            name = self.function_name(op)
+            return f"{name}({', '.join(texts)})", _ATOM
+        if op in _TAKE_ONE_LIST:
+            texts = [f"({', '.join(texts)}{',' * (len(texts) == 1)})"]
+        name = {"**": "power", "constant_max": "max"}.get(op.name, op.name)
+        self.functions[name] = op.name
+        return f"{name}({', '.join(texts)})", _ATOM
+
+
+def _product(p: _Text, q: _Text) -> str:
+    if "1" in (p.text, q.text):
+        return (q if p.text == "1" else p).within(_PRODUCT)
+    return f"{p.within(_PRODUCT)} * {q.within(_NEGATION)}"
+
+
+_SAFE = (ops.add, ops.sub, ops.mul, ops.neg, ops.relu, ops.greater, ops.less, ops.sumprod)
+# What their names mean in a program, if it is not the op's own forward.
+_TAKE_ONE_LIST = (ops.fsum, ops.constant_max)
+_KNOWN = {"fsum": math.fsum, "max": max}
+
+
+# Ops that only mean something to derivatives: the program has their operand instead.
+_ALIASES = (ops.pos, ops.detach)
+
+
+def _source(x: Value) -> Value:
+    while x._op in _ALIASES:
+        x = x._first
+    return x
+
+
+class Program:
+    """A written function: its source, the Values whose numbers it takes, and how to call it."""
+
+    def __init__(
+        self,
+        source: str,
+        functions: dict[str, str],
+        constants: dict[str, Any],
+        captured: list[Value],
+    ) -> None:
+        self.source = source
+        self.functions = functions
+        self.constants = constants
+        self.captured = captured
+        # The Values whose derivatives the program gives, for `backward`.
+        self.targets: list[Value] = []
+        # The graph, to find the op that failed; a program from a pickle has none.
+        self.graph: tuple[list[Value], list[Symbol]] | None = None
+        self._load()
+
+    def _load(self) -> None:
+        names = {
+            name: _KNOWN.get(name) or ops.OPS[op].forward for name, op in self.functions.items()
+        }
+        self.globals = {**names, **self.constants, "__name__": __name__}
+        file = f"<scalargrad program {next(_files)}>"
+        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
+        weakref.finalize(self, linecache.cache.pop, file, None)
+        exec(builtins.compile(self.source, file, "exec"), self.globals)
+        name = self.source[len("def ") : self.source.index("(")]
+        self.function: Callable[..., Any] = self.globals[name]
+
+    def __call__(self, arguments: Sequence[Any]) -> Any:
+        if self.captured:
+            return self.function(*arguments, [x.data for x in self.captured])
+        return self.function(*arguments)
+
+    def explain(self, numbers: Sequence[Any]) -> None:
+        """Raise what the eager engine raises on these inputs, naming the op, if it does."""
+        if self.graph is None:
+            return
+        order, symbols = self.graph
+        known: dict[Value, Any] = dict(zip(symbols, numbers, strict=True))
+        for node in order:
+            assert node._op is not None
+            inputs = [
+                known[x] if x in known else x.data if isinstance(x, Value) else x
+                for x in node._inputs()
+            ]
+            try:
+                known[node] = node._op.forward(*inputs)
+            except FAILURES as error:
+                named = tuple(
+                    Value(number, x.label) if isinstance(x, Value) and is_real(number) else number
+                    for x, number in zip(node._inputs(), inputs, strict=True)
+                )
+                raise explained(error, node._op, named) from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "functions": self.functions,
+            "constants": self.constants,
+            "captured": self.captured,
+            "targets": self.targets,
+            "graph": None,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._load()
+
+
+_files = count(1)
+_STATIC = (str, type(None), bool)
+
+
+def _written(
+    name: str,
+    arguments: list[tuple[str, Structure]],
+    symbols: list[Symbol],
+    result: Structure,
+    outputs: list[Any],
+) -> Program:
+    taken = [argument for argument, _ in arguments]
+    writer = _Writer(outputs, taken)
+    remaining = iter(symbols)
+    for argument, structure in arguments:
+        _unpack(writer, argument, structure, remaining)
+    captured = [x for x in writer.leaves if not isinstance(x, Symbol)]
+    parameters = taken
+    if captured:
+        given = writer.name("captured")
+        parameters = [*taken, given]
+        names = [writer.name(x.label or "p") for x in captured]
+        for x, text in zip(captured, names, strict=True):
+            writer.texts[x] = _Text(text)
+        writer.take_apart(names, given)
+    writer.write()
+    texts = iter(outputs)
+    returned = _nest_text(result, texts, writer)
+    if result is not None and result[0] is tuple and len(result[1]) > 1 and len(returned) < 80:
+        returned = returned[1:-1]
+    writer.statement("return", returned)
+    name = name if name.isidentifier() else "f"
+    source = "\n".join([f"def {name}({', '.join(parameters)}):", *writer.lines, ""])
+    program = Program(source, writer.functions, writer.constants, captured)
+    program.graph = (writer.order, symbols)
+    return program
+
+
+def _unpack(writer: _Writer, name: str, structure: Structure, symbols: Any) -> None:
+    """Write the lines that take the nest `name` apart, and name the symbols of its numbers."""
+    if structure is None:
+        symbol = next(symbols)
+        symbol.label = name
+        writer.texts[symbol] = _Text(name)
+        return
+    kind, items = structure
+    if kind == "static":
+        return
+    if issubclass(kind, dict):
+        for key, item in items:
+            part = writer.name(f"{name}_{key}")
+            writer.statement(f"{part} =", f"{name}[{key!r}]")
+            _unpack(writer, part, item, symbols)
+        return
+    parts = [writer.name(f"{name}{i}") for i in range(len(items))]
+    if parts:
+        writer.take_apart(parts, name)
+    for part, item in zip(parts, items, strict=True):
+        _unpack(writer, part, item, symbols)
+
+
+def _nest_text(structure: Structure, outputs: Any, writer: _Writer) -> str:
+    if structure is None:
+        return writer.operand(next(outputs)).within(_COMPARISON)
+    kind, items = structure
+    if issubclass(kind, dict):
+        pairs = [f"{key!r}: {_nest_text(item, outputs, writer)}" for key, item in items]
+        return "{" + ", ".join(pairs) + "}"
+    parts = [_nest_text(item, outputs, writer) for item in items]
+    if hasattr(kind, "_fields"):
+        name = writer.name(kind.__name__)
+        writer.constants[name] = kind
+        return f"{name}({', '.join(parts)})"
+    if issubclass(kind, tuple):
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    return f"[{', '.join(parts)}]"
+
+
+class CacheInfo(NamedTuple):
+    """How often a program was found and how often written, how many there may be and are."""
+
+    hits: int
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+class Compiled:
+    """A function as programs: one for each nesting of its arguments. `compile` makes them."""
+
+    maxsize = 64
+    __name__: str
+
+    def __init__(self, f: Callable[..., Any], static_argnums: Sequence[int]) -> None:
+        update_wrapper(self, f)
+        self._f: Callable[..., Any] | None = f
+        self._static = frozenset(static_argnums)
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._hits = self._misses = 0
+        self._signature = inspect.signature(f)
+        self._names = list(self._signature.parameters)
+        self._simple = all(
+            p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            for p in self._signature.parameters.values()
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the function returns, as plain numbers in its nesting."""
+        return self._run(args, kwargs, backward=False)[0]
+
+    def backward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the function's value; add its derivatives to the `.grad` of captured Values.
+
+        Those are the Values that the function uses but does not take as arguments, as the
+        parameters of a model: they get what the eager `backward()` would add. Raises TypeError if
+        the function does not return one number.
+        """
+        (value, slopes), program = self._run(args, kwargs, backward=True)
+        accumulate(program.targets, slopes)
+        return value
+
+    @property
+    def source(self) -> str:
+        """The text of the program that ran last. Raises ValueError if none has."""
+        if not self._programs:
+            raise ValueError("there is no program yet: call the compiled function first")
+        return next(reversed(self._programs.values())).source
+
+    def cache_info(self) -> CacheInfo:
+        """Return how many calls found their program, how many wrote one, and how many are kept."""
+        return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
+
+    def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
+        if kwargs or not self._simple or len(args) != len(self._names):
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = tuple(bound.arguments.values())
+        numbers: list[Any] = []
+        structures = []
+        given = []
+        for i, (name, argument) in enumerate(zip(self._names, args, strict=True)):
+            if i in self._static:
+                structures.append(("static", argument))
+                continue
+            if isinstance(argument, _STATIC):
+                structures.append(("static", (type(argument), argument)))
+                continue
+            found, structure = flatten(argument, name)
+            numbers += found
+            structures.append(structure)
+            given.append(argument)
+        key = (backward, *structures)
+        program = self._programs.get(key)
+        if program is None:
+            self._misses += 1
+            program = self._programs[key] = self._traced(args, structures, backward)
+            if len(self._programs) > self.maxsize:
+                self._programs.popitem(last=False)
+        else:
+            self._hits += 1
+            self._programs.move_to_end(key)
+        try:
+            return program(given), program
+        except FAILURES:
+            program.explain(numbers)
+            raise
+
+    def _traced(self, args: Any, structures: list[Structure], backward: bool) -> Program:
+        if self._f is None:
+            raise TypeError(
+                f"{self.__name__} came from a pickle with its programs alone, and has none for "
+                "arguments nested like these: call it so before pickling"
+            )
+        symbols: list[Symbol] = []
+        samples: dict[Value, Any] = {}
+        arguments = []
+        nests = []
+        for name, argument, structure in zip(self._names, args, structures, strict=True):
+            if type(structure) is tuple and structure[0] == "static":
+                nests.append(argument)
+                continue
+            own = [_symbol() for _ in range(_size(structure))]
+            symbols += own
+            samples.update(zip(own, flatten(argument)[0], strict=True))
+            nests.append(unflatten(structure, own))
+            arguments.append((name, structure))
+        targets: list[Value] = []
+        with in_mode(_Trace(samples)):
+            output = self._call(nests)
+            outputs, result = flatten(output, f"the result of {self.__name__}")
+            if backward:
+                if result is not None:
+                    raise TypeError(
+                        f"backward needs a function that returns one number; {self.__name__} "
+                        f"returned {output!r} ({type(output).__name__})"
+                    )
+                slopes = self._slopes(outputs[0])
+                targets = list(slopes)
+                outputs += slopes.values()
+                result = (tuple, (None, (list, (None,) * len(slopes))))
+        program = _written(self.__name__, arguments, symbols, result, outputs)
+        program.targets = targets
+        return program
+
+    def _call(self, nests: list[Any]) -> Any:
+        assert self._f is not None
+        if self._simple:
+            return self._f(*nests)
+        bound = self._signature.bind_partial()
+        bound.arguments = dict(zip(self._names, nests, strict=True))
+        return self._f(*bound.args, **bound.kwargs)
+
+    @staticmethod
+    def _slopes(y: Any) -> dict[Value, Any]:
+        if not isinstance(y, Value):
+            return {}
+        slopes: dict[Value, Any] = {y: 1}
+        order = topological_order(y)
+        pull_back(order, slopes, as_graph=True)
+        captured = [x for x in _Writer._leaves([*order, y]) if not isinstance(x, Symbol)]
+        return {x: slopes.get(x, 0) for x in captured}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_f": None, "__wrapped__": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def _size(structure: Structure) -> int:
+    if structure is None:
+        return 1
+    kind, items = structure
+    if kind == "static":
+        return 0
+    return sum(_size(item[1] if issubclass(kind, dict) else item) for item in items)
+
+
+def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Any:
+    """Return f as a program of plain numbers, to be called like f.
+
+    The first call with arguments of one nesting traces f and writes the program. Arguments are
+    numbers or nested lists, tuples and dicts of numbers; strings, None, bools and what is in
+    `static_argnums` (which must be hashable) are static: each of their values gets a program.
+    Values that f captures are read at each call. Raises TraceError, naming the line, where f
+    branches on a traced number or asks for its value.
+
+    >>> from scalargrad import grad, sin
+    >>> slope = compile(grad(lambda x, y: x * y + sin(x)))
+    >>> slope(0.0, 2.0)
+    3.0
+    >>> print(slope.source)
+    def f(x, y):
+        return y + cos(x)
+    <BLANKLINE>
+    """
+    static = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+    return Compiled(f, static)
+
+
+def map_grad(
+    compiled: Callable[..., tuple[Any, Any]], batch: Iterable[Sequence[Any]], executor: Executor
+) -> tuple[Any, Any]:
+    """Return the sums of value and gradient over a batch, computed by the executor's workers.
+
+    `compiled` gives a pair, as `compile(value_and_grad(f))` does; `batch` has its arguments, a
+    sequence for each call. The sums are in the batch's order: they are the same to the last bit
+    whatever the workers. Raises ValueError for an empty batch.
+    """
+    total: list[Any] | None = None
+    structure: Structure = None
+    for result in executor.map(compiled, *zip(*batch, strict=True)):
+        numbers, structure = flatten(result, "the result")
+        total = numbers if total is None else [a + b for a, b in zip(total, numbers, strict=True)]
+    if total is None:
+        raise ValueError("map_grad needs a batch of one call at least")
+    value, gradients = unflatten(structure, total)
+    return value, gradients
