@@ -11,11 +11,18 @@ Structure = Any
 NUMBER: Structure = None
 
 
-def flatten(nest: Any, name: str = "argument") -> tuple[list[Any], Structure]:
+class Static:
+    """In a structure, the kind of what is kept as it is, along with its type and itself."""
+
+
+def flatten(
+    nest: Any, name: str = "argument", static: tuple[type, ...] = ()
+) -> tuple[list[Any], Structure]:
     """Return the numbers of `nest` in order, and its structure.
 
-    A nest is a number (any real number, a Value), or a list, tuple, named tuple or dict of nests.
-    Raises TypeError, saying where in `name` it stands, for anything else.
+    A nest is a number (any real number, a Value), or a list, tuple, named tuple or dict of nests;
+    instances of `static` types are part of the structure. Raises TypeError, saying where in `name`
+    it stands, for anything else.
 
     >>> numbers, structure = flatten({"w": [1.0, 2.0], "b": 3.0})
     >>> numbers
@@ -24,23 +31,34 @@ def flatten(nest: Any, name: str = "argument") -> tuple[list[Any], Structure]:
     {'w': [10, 20], 'b': 30}
     """
     numbers: list[Any] = []
-    return numbers, _collect(nest, name, numbers)
+    return numbers, _collect(nest, name, static, numbers)
 
 
-def _collect(nest: Any, path: str, numbers: list[Any]) -> Structure:
+def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any]) -> Structure:
+    if isinstance(nest, static):
+        return (Static, (type(nest), nest))
     if isinstance(nest, Tracer) or is_real(nest):
         numbers.append(nest)
         return NUMBER
     if isinstance(nest, dict):
-        items = ((key, _collect(item, f"{path}[{key!r}]", numbers)) for key, item in nest.items())
+        items = [
+            (key, _collect(item, f"{path}[{key!r}]", static, numbers)) for key, item in nest.items()
+        ]
         return (type(nest), tuple(items))
     if isinstance(nest, list | tuple):
-        parts = (_collect(item, f"{path}[{i}]", numbers) for i, item in enumerate(nest))
+        if _PLAIN.issuperset(map(type, nest)):
+            numbers += nest
+            return (type(nest), (NUMBER,) * len(nest))
+        parts = [_collect(item, f"{path}[{i}]", static, numbers) for i, item in enumerate(nest)]
         return (type(nest), tuple(parts))
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
         f"not {nest!r} ({type(nest).__name__})"
     )
+
+
+# Lists of these alone are by far the most, and need no looking at each element.
+_PLAIN = {float, int}
 
 
 def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
@@ -56,6 +74,8 @@ def _build(structure: Structure, numbers: Iterator[Any]) -> Any:
     if structure is NUMBER:
         return next(numbers)
     kind, items = structure
+    if kind is Static:
+        return items[1]
     if issubclass(kind, dict):
         return {key: _build(item, numbers) for key, item in items}
     parts = [_build(item, numbers) for item in items]

@@ -12,20 +12,21 @@ import keyword
 import linecache
 import math
 import os
-import re
 import sys
 import textwrap
+import unicodedata
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import update_wrapper
 from itertools import count
+from numbers import Rational
 from typing import Any, NamedTuple, NoReturn
 
 from scalargrad import ops
 from scalargrad.custom import Cotangents, CustomOp, Function, Pick, Run
-from scalargrad.nesting import Structure, flatten, unflatten
+from scalargrad.nesting import Static, Structure, flatten, unflatten
 from scalargrad.ops import NaryOp, Op, Tracer
 from scalargrad.value import (
     FAILURES,
@@ -161,7 +162,7 @@ class _Trace(Mode):
         if op is ops.pos:
             # A transform's stand-in for its argument, which must stay apart from all others.
             return _symbol("", op, inputs)
-        key = (op, *[id(x) if isinstance(x, Value) else (type(x), repr(x)) for x in inputs])
+        key = (op, *[id(x) if isinstance(x, Value) else _constant_key(x) for x in inputs])
         if key not in self.made:
             self.made[key] = _symbol("", op, inputs)
         return self.made[key]
@@ -235,6 +236,11 @@ def _not_twice(g: Any, y: Any, *inputs: Any) -> list[Any]:
         "the backward of a Function is a call in the program, which has no derivative",
         "differentiate it twice without compile, or write its arithmetic in the function itself",
     )
+
+
+def _constant_key(x: Any) -> Any:
+    """Return what tells the number `x` from all that are not the same in kind, sign and digits."""
+    return type(x), x if isinstance(x, Rational) else repr(x)
 
 
 def _is(x: Any, number: int) -> bool:
@@ -322,7 +328,11 @@ class _Writer:
         # Of the program's globals: the functions, by their names in it, and other constants.
         self.functions: dict[str, str] = {}
         self.constants: dict[str, Any] = {}
-        self.names = set(taken) | set(keyword.kwlist) | set(dir(builtins)) | set(ops.OPS)
+        self.called: dict[Op, str] = {}
+        self.named: dict[Any, str] = {}
+        self.taken = set(taken)
+        reserved = (keyword.kwlist, dir(builtins), ops.OPS, _FUNCTION_NAMES.values())
+        self.names = self.taken.union(*reserved)
         self.numbers = count(1)
         self.texts: dict[Value, _Text] = {}
         root = _symbol("", _OUTPUTS, tuple(x for x in outputs if isinstance(x, Value)))
@@ -345,8 +355,11 @@ class _Writer:
         return uses
 
     def name(self, wish: str) -> str:
-        base = re.sub(r"\W", "_", wish) or "t"
-        base = f"_{base}" if base[0].isdigit() else base
+        """Return a name like `wish` that the program does not use yet."""
+        # As Python reads identifiers: two that look different may be the same name.
+        letters = unicodedata.normalize("NFKC", wish)
+        base = "".join(c if f"_{c}".isidentifier() else "_" for c in letters) or "t"
+        base = base if base.isidentifier() else f"_{base}"
         name, numbers = base, count(2)
         while name in self.names:
             name = f"{base}_{next(numbers)}"
@@ -364,8 +377,7 @@ class _Writer:
             self.texts[node] = text
 
     def local(self, text: _Text, label: str = "") -> _Text:
-        name = self.name(label) if label else f"t{next(self.numbers)}"
-        self.names.add(name)
+        name = self.name(label or f"t{next(self.numbers)}")
         self.statement(f"{name} =", text.text)
         return _Text(name)
 
@@ -403,11 +415,30 @@ class _Writer:
     def operand(self, x: Any) -> _Text:
         if isinstance(x, Value):
             return self.texts[_source(x)]
-        if type(x) is bool or (type(x) in (int, float) and math.isfinite(x)):
+        kind = type(x)
+        if (
+            kind is bool
+            or (kind is int and abs(x) < 10**20)
+            or (kind is float and math.isfinite(x))
+        ):
             return _Text(repr(x), _NEGATION if repr(x)[0] == "-" else _ATOM)
-        name = self.name("c" if type(x) is not float else repr(x).replace("-", "minus_"))
-        self.constants[name] = x
-        return _Text(name)
+        return _Text(self.constant(x, repr(x).replace("-", "minus_") if kind is float else "c"))
+
+    def constant(self, x: Any, wish: str) -> str:
+        """Return the name of the global that is `x`: a number, a class or a key of a dict."""
+        key = _constant_key(x) if is_real(x) else id(x)
+        if key not in self.named:
+            self.named[key] = self.name(wish)
+            self.constants[self.named[key]] = x
+        return self.named[key]
+
+    def op_name(self, op: Op) -> str:
+        """Return the name of the global that computes `op`: the op's, unless an argument has it."""
+        if op not in self.called:
+            wish = _FUNCTION_NAMES.get(op.name, op.name)
+            self.called[op] = self.name(wish) if wish in self.taken else wish
+            self.functions[self.called[op]] = op.name
+        return self.called[op]
 
     def _expression(self, node: Value) -> _Text:
         op = node._op
@@ -452,9 +483,7 @@ class _Writer:
             return f"{name}({', '.join(texts)})", _ATOM
         if op in _TAKE_ONE_LIST:
             texts = [f"({', '.join(texts)}{',' * (len(texts) == 1)})"]
-        name = {"**": "power", "constant_max": "max"}.get(op.name, op.name)
-        self.functions[name] = op.name
-        return f"{name}({', '.join(texts)})", _ATOM
+        return f"{self.op_name(op)}({', '.join(texts)})", _ATOM
 
 
 def _product(p: _Text, q: _Text) -> str:
@@ -466,7 +495,8 @@ def _product(p: _Text, q: _Text) -> str:
 _SAFE = (ops.add, ops.sub, ops.mul, ops.neg, ops.relu, ops.greater, ops.less, ops.sumprod)
 # What their names mean in a program, if it is not the op's own forward.
 _TAKE_ONE_LIST = (ops.fsum, ops.constant_max)
-_KNOWN = {"fsum": math.fsum, "max": max}
+_KNOWN = {"fsum": math.fsum, "constant_max": max}
+_FUNCTION_NAMES = {"**": "power", "constant_max": "max"}
 
 
 # Ops that only mean something to derivatives: the program has their operand instead.
@@ -500,9 +530,7 @@ class Program:
         self._load()
 
     def _load(self) -> None:
-        names = {
-            name: _KNOWN.get(name) or ops.OPS[op].forward for name, op in self.functions.items()
-        }
+        names = {name: _KNOWN.get(op) or ops.OPS[op].forward for name, op in self.functions.items()}
         self.globals = {**names, **self.constants, "__name__": __name__}
         file = f"<scalargrad program {next(_files)}>"
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
@@ -583,7 +611,7 @@ def _written(
     if result is not None and result[0] is tuple and len(result[1]) > 1 and len(returned) < 80:
         returned = returned[1:-1]
     writer.statement("return", returned)
-    name = name if name.isidentifier() else "f"
+    name = writer.name(name if name.isidentifier() else "f")
     source = "\n".join([f"def {name}({', '.join(parameters)}):", *writer.lines, ""])
     program = Program(source, writer.functions, writer.constants, captured)
     program.graph = (writer.order, symbols)
@@ -598,12 +626,12 @@ def _unpack(writer: _Writer, name: str, structure: Structure, symbols: Any) -> N
         writer.texts[symbol] = _Text(name)
         return
     kind, items = structure
-    if kind == "static":
+    if kind is Static:
         return
     if issubclass(kind, dict):
         for key, item in items:
             part = writer.name(f"{name}_{key}")
-            writer.statement(f"{part} =", f"{name}[{key!r}]")
+            writer.statement(f"{part} =", f"{name}[{_key_text(key, writer)}]")
             _unpack(writer, part, item, symbols)
         return
     parts = [writer.name(f"{name}{i}") for i in range(len(items))]
@@ -618,16 +646,22 @@ def _nest_text(structure: Structure, outputs: Any, writer: _Writer) -> str:
         return writer.operand(next(outputs)).within(_COMPARISON)
     kind, items = structure
     if issubclass(kind, dict):
-        pairs = [f"{key!r}: {_nest_text(item, outputs, writer)}" for key, item in items]
+        pairs = [
+            f"{_key_text(key, writer)}: {_nest_text(item, outputs, writer)}" for key, item in items
+        ]
         return "{" + ", ".join(pairs) + "}"
     parts = [_nest_text(item, outputs, writer) for item in items]
     if hasattr(kind, "_fields"):
-        name = writer.name(kind.__name__)
-        writer.constants[name] = kind
-        return f"{name}({', '.join(parts)})"
+        return f"{writer.constant(kind, kind.__name__)}({', '.join(parts)})"
     if issubclass(kind, tuple):
-        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-    return f"[{', '.join(parts)}]"
+        text = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    else:
+        text = f"[{', '.join(parts)}]"
+    return text if kind in (list, tuple) else f"{writer.constant(kind, kind.__name__)}({text})"
+
+
+def _key_text(key: Any, writer: _Writer) -> str:
+    return repr(key) if type(key) in (str, int, bool) else writer.constant(key, "key")
 
 
 class CacheInfo(NamedTuple):
@@ -690,56 +724,41 @@ class Compiled:
             bound.apply_defaults()
             args = tuple(bound.arguments.values())
         numbers: list[Any] = []
-        structures = []
-        given = []
+        structures: list[Structure] = []
         for i, (name, argument) in enumerate(zip(self._names, args, strict=True)):
-            if i in self._static:
-                structures.append(("static", argument))
-                continue
-            if isinstance(argument, _STATIC):
-                structures.append(("static", (type(argument), argument)))
-                continue
-            found, structure = flatten(argument, name)
+            static = (object,) if i in self._static else _STATIC
+            found, structure = flatten(argument, name, static)
             numbers += found
             structures.append(structure)
-            given.append(argument)
         key = (backward, *structures)
-        program = self._programs.get(key)
+        try:
+            program = self._programs.get(key)
+        except TypeError as error:
+            raise TypeError(f"static arguments must be hashable: {error}") from None
         if program is None:
             self._misses += 1
-            program = self._programs[key] = self._traced(args, structures, backward)
+            program = self._programs[key] = self._traced(numbers, structures, backward)
             if len(self._programs) > self.maxsize:
                 self._programs.popitem(last=False)
         else:
             self._hits += 1
             self._programs.move_to_end(key)
         try:
-            return program(given), program
+            return program(args), program
         except FAILURES:
             program.explain(numbers)
             raise
 
-    def _traced(self, args: Any, structures: list[Structure], backward: bool) -> Program:
+    def _traced(self, numbers: list[Any], structures: list[Structure], backward: bool) -> Program:
         if self._f is None:
             raise TypeError(
                 f"{self.__name__} came from a pickle with its programs alone, and has none for "
                 "arguments nested like these: call it so before pickling"
             )
-        symbols: list[Symbol] = []
-        samples: dict[Value, Any] = {}
-        arguments = []
-        nests = []
-        for name, argument, structure in zip(self._names, args, structures, strict=True):
-            if type(structure) is tuple and structure[0] == "static":
-                nests.append(argument)
-                continue
-            own = [_symbol() for _ in range(_size(structure))]
-            symbols += own
-            samples.update(zip(own, flatten(argument)[0], strict=True))
-            nests.append(unflatten(structure, own))
-            arguments.append((name, structure))
+        symbols = [_symbol() for _ in numbers]
+        nests = unflatten((list, tuple(structures)), symbols)
         targets: list[Value] = []
-        with in_mode(_Trace(samples)):
+        with in_mode(_Trace(dict(zip(symbols, numbers, strict=True)))):
             output = self._call(nests)
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
@@ -752,6 +771,7 @@ class Compiled:
                 targets = list(slopes)
                 outputs += slopes.values()
                 result = (tuple, (None, (list, (None,) * len(slopes))))
+        arguments = list(zip(self._names, structures, strict=True))
         program = _written(self.__name__, arguments, symbols, result, outputs)
         program.targets = targets
         return program
@@ -779,15 +799,6 @@ class Compiled:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-
-
-def _size(structure: Structure) -> int:
-    if structure is None:
-        return 1
-    kind, items = structure
-    if kind == "static":
-        return 0
-    return sum(_size(item[1] if issubclass(kind, dict) else item) for item in items)
 
 
 def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Any:
