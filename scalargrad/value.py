@@ -38,7 +38,9 @@ def describe(x: object) -> str:
 
 
 def _describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
-    names = [describe(x) for x in inputs]
+    names = [describe(x) for x in inputs[:8]]
+    if len(inputs) > 8:
+        names.append(f"... {len(inputs) - 8} more")
     if op.name.isidentifier():
         return f"{op.name}({', '.join(names)})"
     return f" {op.name} ".join(f"({name})" if "=" in name else name for name in names)

@@ -163,6 +163,11 @@ def test_an_operand_that_knows_values_is_asked() -> None:
             r"in sumprod\(1.0, '1'\)",
         ),
         (
+            lambda: sumprod([Value(1.0)] * 600, [1] * 599 + ["1"]),
+            TypeError,
+            r"in sumprod\(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, \.\.\. 1192 more\)$",
+        ),
+        (
             lambda: scalargrad.maximum(Value(1.0), "a"),
             TypeError,
             r"in maximum\(1.0, 'a'\)",

@@ -33,6 +33,16 @@ def activations(layers: list[Layer], point: tuple[float, ...]) -> list[list[floa
     return outputs
 
 
+def comprehended(layers: list[Layer], point: tuple[float, ...]) -> list[float]:
+    """Return the network's outputs, each neuron's sum written as one expression."""
+    xs = list(point)
+    for layer in layers:
+        xs = [sum(w * x for w, x in zip(weights, xs, strict=True)) + b for weights, (b,) in layer]
+        if layer is not layers[-1]:
+            xs = [max(0.0, x) for x in xs]
+    return xs
+
+
 def penalty(layers: list[Layer]) -> float:
     total = 0.0
     for layer in layers:
@@ -55,6 +65,20 @@ def value_alone() -> Step:
             if margin > 0.0:
                 loss += margin
         return [loss / len(points) + penalty(layers)]
+
+    return step
+
+
+def value_alone_comprehended() -> Step:
+    """The loss as a Python programmer writes it, with a sum over a generator for each neuron."""
+    layers = make_layers()
+    points, targets = moons()
+
+    def step() -> list[float]:
+        scores = [comprehended(layers, point)[0] for point in points]
+        losses = [max(0.0, 1 - y * score) for y, score in zip(targets, scores, strict=True)]
+        squares = sum(p * p for layer in layers for ws, bias in layer for p in (*ws, *bias))
+        return [sum(losses) / len(losses) + ALPHA * squares]
 
     return step
 

@@ -11,6 +11,9 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+from scalargrad import Value, compile
+from scalargrad.nn import MLP
+
 Step = Callable[[], list[float]]
 Point = tuple[float, float]
 
@@ -117,22 +120,152 @@ def mlp_notebook(Value: Any, MLP: Any) -> Step:
 
     The code is the same whichever package Value and MLP come from.
     """
-    rng = Random(3)
-    model = MLP(SIZES[0], list(SIZES[1:]))
-    for p in model.parameters():
-        p.data = rng.uniform(-1, 1)
+    model = _notebook_model(MLP)
     points, targets = moons()
 
     def step() -> list[float]:
         inputs = [list(map(Value, point)) for point in points]
-        scores = list(map(model, inputs))
-        losses = [(1 + -y * score).relu() for y, score in zip(targets, scores, strict=True)]
-        data_loss = sum(losses) * (1.0 / len(losses))
-        total = data_loss + ALPHA * sum(p * p for p in model.parameters())
+        total = _notebook_loss(model, inputs, targets)
         model.zero_grad()
         total.backward()
         for p in model.parameters():
             p.data -= LEARNING_RATE * p.grad
         return [total.data, *(p.grad for p in model.parameters())]
+
+    return step
+
+
+def mlp_compiled() -> Step:
+    """The same training step with its loss compiled."""
+    model = _notebook_model(MLP)
+    parameters = model.parameters()
+    points, targets = moons()
+    loss = compile(lambda: _notebook_loss(model, points, targets))
+
+    def step() -> list[float]:
+        model.zero_grad()
+        total = loss.backward()
+        for p in parameters:
+            p.data -= LEARNING_RATE * p.grad
+        return [total, *(p.grad for p in parameters)]
+
+    return step
+
+
+def _notebook_model(MLP: Any) -> Any:
+    rng = Random(3)
+    model = MLP(SIZES[0], list(SIZES[1:]))
+    for p in model.parameters():
+        p.data = rng.uniform(-1, 1)
+    return model
+
+
+def _notebook_loss(model: Any, inputs: Any, targets: list[int]) -> Any:
+    scores = list(map(model, inputs))
+    losses = [(1 + -y * score).relu() for y, score in zip(targets, scores, strict=True)]
+    data_loss = sum(losses) * (1.0 / len(losses))
+    return data_loss + ALPHA * sum(p * p for p in model.parameters())
+
+
+class GPT:
+    """A character-level GPT of one layer, every product and sum an op of its own.
+
+    In the manner of GPT-2, with RMS norms and without biases. Its loss on `TOKENS` is a graph of
+    about 68,000 ops, in any engine that has the yardstick's.
+    """
+
+    def __init__(self, Value: Any, width: int = 16, heads: int = 4, vocabulary: int = 27) -> None:
+        rng = Random(4)
+
+        def matrix(rows: int, columns: int) -> list[list[Any]]:
+            return [[Value(rng.gauss(0, 0.1)) for _ in range(columns)] for _ in range(rows)]
+
+        self.heads = heads
+        self.tokens, self.places = matrix(vocabulary, width), matrix(len(TOKENS), width)
+        self.queries, self.keys, self.values = (matrix(width, width) for _ in range(3))
+        self.mix = matrix(width, width)
+        self.expand, self.contract = matrix(4 * width, width), matrix(width, 4 * width)
+        self.unembed = matrix(vocabulary, width)
+        self.parameters = [p for m in vars(self).values() if m != heads for row in m for p in row]
+
+    def loss(self) -> Any:
+        """Return the mean cross-entropy of every token given those before it."""
+        keys: list[Any] = []
+        values: list[Any] = []
+        losses = []
+        for place, (token, following) in enumerate(pairwise(TOKENS)):
+            pairs = zip(self.tokens[token], self.places[place], strict=True)
+            x = rms_norm([t + p for t, p in pairs])
+            x = added(x, self.attended(rms_norm(x), keys, values))
+            hidden = [h.relu() for h in times(self.expand, rms_norm(x))]
+            x = added(x, times(self.contract, hidden))
+            losses.append(-softmax(times(self.unembed, x))[following].log())
+        return sum(losses) / len(losses)
+
+    def attended(self, x: list[Any], keys: list[Any], values: list[Any]) -> list[Any]:
+        query = times(self.queries, x)
+        keys.append(times(self.keys, x))
+        values.append(times(self.values, x))
+        size = len(x) // self.heads
+        out = []
+        for head in (slice(i, i + size) for i in range(0, len(x), size)):
+            scores = [dot(query[head], key[head]) / size**0.5 for key in keys]
+            weights = softmax(scores)
+            out += [dot(weights, column) for column in zip(*(v[head] for v in values), strict=True)]
+        return times(self.mix, out)
+
+
+TOKENS = (0, 13, 1, 18, 7, 1, 18, 5, 20, 0)
+
+
+def dot(xs: Any, ys: Any) -> Any:
+    return sum(x * y for x, y in zip(xs, ys, strict=True))
+
+
+def times(rows: Any, xs: list[Any]) -> list[Any]:
+    return [dot(row, xs) for row in rows]
+
+
+def added(xs: list[Any], ys: list[Any]) -> list[Any]:
+    return [x + y for x, y in zip(xs, ys, strict=True)]
+
+
+def rms_norm(xs: list[Any]) -> list[Any]:
+    scale = (dot(xs, xs) / len(xs) + 1e-5) ** -0.5
+    return [x * scale for x in xs]
+
+
+def softmax(xs: list[Any]) -> list[Any]:
+    exps = [x.exp() for x in xs]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
+def gpt_eager(Value: Any) -> Step:
+    """A training step of the GPT, through the engine's own backward pass."""
+    model = GPT(Value)
+
+    def value_and_gradient() -> float:
+        loss = model.loss()
+        loss.backward()
+        return loss.data  # type: ignore[no-any-return]
+
+    return _gpt_step(model, value_and_gradient)
+
+
+def gpt_compiled() -> Step:
+    """The same training step, compiled."""
+    model = GPT(Value)
+    return _gpt_step(model, compile(model.loss).backward)
+
+
+def _gpt_step(model: GPT, value_and_gradient: Callable[[], float]) -> Step:
+    def step() -> list[float]:
+        for p in model.parameters:
+            p.grad = 0.0
+        loss = value_and_gradient()
+        for p in model.parameters:
+            p.data -= LEARNING_RATE * p.grad
+        return [loss, *(p.grad for p in model.parameters)]
 
     return step
