@@ -71,6 +71,8 @@ _ALL = ((-30.0, 30.0),)
 _NOT_ZERO = ((-30.0, -0.05), (0.05, 30.0))
 _POSITIVE = ((0.05, 30.0),)
 _UNIT = ((-0.95, 0.95),)
+# Two inputs, either of which may be the larger, by 5 at least.
+_APART = (((-30.0, -10.0), (5.0, 10.0)), ((-5.0, 0.0), (15.0, 30.0)))
 _BETWEEN_POLES = ((-2.8, -2.2), (-1.8, -1.2), (-0.8, -0.2), (0.2, 12.0))
 
 
@@ -84,7 +86,7 @@ FUNCTIONS = _table(
     Function("*", 2, (_ALL, _ALL), exact=True),
     Function("/", 2, (_ALL, _NOT_ZERO), exact=True),
     Function("**", 2, (_POSITIVE, ((-5.0, 5.0),))),
-    Function("%", 2, (((2.0, 3.0),), ((4.5, 9.0),)), analytic=False, exact=True),
+    Function("%", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False, exact=True),
     Function("neg", 1, (_ALL,), exact=True),
     Function("abs", 1, (_NOT_ZERO,), exact=True),
     Function("acos", 1, (_UNIT,)),
@@ -125,12 +127,12 @@ FUNCTIONS = _table(
     Function("tanh", 1, (((-8.0, 8.0),),)),
     Function("atan2", 2, (_NOT_ZERO, _NOT_ZERO)),
     Function("copysign", 2, (_NOT_ZERO, _NOT_ZERO), analytic=False),
-    # Between 0.2 and 0.7 of the divisor, for remainder below a half: no jump is near.
-    Function("fmod", 2, (((2.0, 3.0),), ((4.5, 9.0),)), analytic=False),
-    Function("remainder", 2, (((2.0, 3.0),), ((6.5, 9.0),)), analytic=False),
+    # Quotients from 2.06 to 2.46, so that no jump is near; so too for %.
+    Function("fmod", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False),
+    Function("remainder", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False),
     Function("pow", 2, (_POSITIVE, ((-5.0, 5.0),))),
-    Function("maximum", 2, (((-30.0, 1.0),), ((1.05, 30.0),)), exact=True),
-    Function("minimum", 2, (((-30.0, 1.0),), ((1.05, 30.0),)), exact=True),
+    Function("maximum", 2, _APART, exact=True),
+    Function("minimum", 2, _APART, exact=True),
     Function("fma", 3, (_ALL, _ALL, _ALL)),
     Function("dist", 0, (_NOT_ZERO,)),
     Function("fsum", 0, (_ALL,)),
