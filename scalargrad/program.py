@@ -12,15 +12,16 @@ import keyword
 import linecache
 import math
 import os
+import re
 import sys
-import textwrap
+import threading
 import unicodedata
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import update_wrapper
-from itertools import count
+from itertools import count, islice
 from numbers import Rational
 from typing import Any, NamedTuple, NoReturn
 
@@ -45,7 +46,7 @@ class TraceError(TypeError):
     """Raised while a function is traced, at what a trace cannot see: it names the line."""
 
 
-_HERE = os.path.dirname(__file__)
+_HERE = os.path.join(os.path.dirname(__file__), "")
 
 
 def _untraceable(what: str, cure: str) -> NoReturn:
@@ -306,6 +307,9 @@ _INFIX = {
 }
 # An expression is written into the place of its one use up to this depth and length.
 _DEEPEST, _LONGEST = 12, 90
+# So many terms at most make one sum.
+_MOST = 100
+_PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
 _OUTPUTS = NaryOp("outputs", lambda *xs: xs, lambda g, y, *xs: [0] * len(xs))
 
 
@@ -333,24 +337,26 @@ class _Writer:
         self.taken = set(taken)
         reserved = (keyword.kwlist, dir(builtins), ops.OPS, _FUNCTION_NAMES.values())
         self.names = self.taken.union(*reserved)
-        self.numbers = count(1)
+        self.temporaries = map("t{}".format, count(1))
         self.texts: dict[Value, _Text] = {}
         root = _symbol("", _OUTPUTS, tuple(x for x in outputs if isinstance(x, Value)))
         self.order = topological_order(root)[:-1]
-        self.leaves = self._leaves([*self.order, root])
+        # Of the inputs and captured Values those that the outputs depend on, in order.
+        self.leaves = self._leaves([*self.order, root]).keys()
         self.uses = self._count_uses([*self.order, root])
 
     @staticmethod
-    def _leaves(nodes: list[Value]) -> list[Value]:
-        found = dict.fromkeys(
+    def _leaves(nodes: list[Value]) -> dict[Value, None]:
+        return dict.fromkeys(
             x for node in nodes for x in node._inputs() if isinstance(x, Value) and x._op is None
         )
-        return list(found)
 
     @staticmethod
     def _count_uses(nodes: list[Value]) -> Counter[Value]:
         uses: Counter[Value] = Counter()
         for node in nodes:
+            if node._op in _ALIASES:
+                continue
             uses.update(_source(x) for x in node._inputs() if isinstance(x, Value))
         return uses
 
@@ -377,23 +383,25 @@ class _Writer:
             self.texts[node] = text
 
     def local(self, text: _Text, label: str = "") -> _Text:
-        name = self.name(label or f"t{next(self.numbers)}")
+        name = self.name(label or next(t for t in self.temporaries if t not in self.names))
         self.statement(f"{name} =", text.text)
         return _Text(name)
 
     def statement(self, start: str, expression: str) -> None:
         line = f"    {start} {expression}"
         if len(line) > 100:
-            wrapped = textwrap.fill(
-                expression,
-                92,
-                initial_indent=" " * 8,
-                subsequent_indent=" " * 8,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            line = f"    {start} (\n{wrapped}\n    )"
+            line = f"    {start} (\n{_wrapped(expression)}\n    )"
         self.lines.append(line)
+
+    def function(self, op: Op) -> str:
+        """Return what an op of the table is called in the program: its name, if that is free."""
+        for name, known in self.functions.items():
+            if known == op.name:
+                return name
+        wish = {"**": "power", "constant_max": "max"}.get(op.name, op.name)
+        name = self.name(wish) if wish in self.taken else wish
+        self.functions[name] = op.name
+        return name
 
     def function_name(self, op: Op) -> str:
         """Return the name of a Function's forward or backward among the program's globals."""
@@ -408,8 +416,7 @@ class _Writer:
         """Write the line, or lines, that give the elements of `whole` their names."""
         listed = ", ".join(names) + "," * (len(names) == 1)
         if len(listed) > 80:
-            wrapped = textwrap.fill(listed, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
-            listed = f"(\n{wrapped}\n    )"
+            listed = f"(\n{_wrapped(listed)}\n    )"
         self.lines.append(f"    {listed} = {whole}")
 
     def operand(self, x: Any) -> _Text:
@@ -457,6 +464,8 @@ class _Writer:
         if op.name in _INFIX:
             binding = _INFIX[op.name]
             left, right = parts[0].within(binding), parts[1].within(binding + 1)
+            if op is ops.add and parts[1].binding == _NEGATION:
+                return f"{left} - {right[1:]}", binding
             return f"{left} {op.name} {right}", binding
         if op is ops.neg:
             return f"-{parts[0].within(_NEGATION)}", _NEGATION
@@ -473,9 +482,9 @@ class _Writer:
             pairs = zip(parts[:n], parts[n : 2 * n], strict=True)
             terms = [_product(p, q) for p, q in pairs]
             terms += [offset.within(_PRODUCT) for offset in parts[2 * n :]]
-            return " + ".join(terms), _SUM
+            return self._joined(" + ", terms), _SUM
         if op is ops.prod and texts:
-            return " * ".join(part.within(_NEGATION) for part in parts), _PRODUCT
+            return self._joined(" * ", [part.within(_NEGATION) for part in parts]), _PRODUCT
         if isinstance(op, Pick):
             return f"{texts[0]}[{op.place}]", _ATOM
         if isinstance(op, _FunctionCall) or op.forward is _backward:
@@ -484,6 +493,24 @@ class _Writer:
         if op in _TAKE_ONE_LIST:
             texts = [f"({', '.join(texts)}{',' * (len(texts) == 1)})"]
         return f"{self.op_name(op)}({', '.join(texts)})", _ATOM
+
+    def _joined(self, sign: str, terms: list[str]) -> str:
+        # In pieces: Python's own compiler recurses over the terms of a sum.
+        text = sign.join(terms[:_MOST])
+        for i in range(_MOST, len(terms), _MOST):
+            text = sign.join([self.local(_Text(text)).text, *terms[i : i + _MOST]])
+        return text
+
+
+def _wrapped(text: str) -> str:
+    """Return `text` as indented lines, broken at spaces, but within no string."""
+    lines, line = [], ""
+    for piece in _PIECE.findall(text):
+        if line and len(line) + len(piece) > 91:
+            lines.append(line)
+            line = ""
+        line += f" {piece}" if line else piece
+    return "\n".join(f"        {line}" for line in [*lines, line])
 
 
 def _product(p: _Text, q: _Text) -> str:
@@ -595,7 +622,7 @@ def _written(
     writer = _Writer(outputs, taken)
     remaining = iter(symbols)
     for argument, structure in arguments:
-        _unpack(writer, argument, structure, remaining)
+        _unpack(writer, argument, structure, list(islice(remaining, _size(structure))))
     captured = [x for x in writer.leaves if not isinstance(x, Symbol)]
     parameters = taken
     if captured:
@@ -608,8 +635,10 @@ def _written(
     writer.write()
     texts = iter(outputs)
     returned = _nest_text(result, texts, writer)
-    if result is not None and result[0] is tuple and len(result[1]) > 1 and len(returned) < 80:
-        returned = returned[1:-1]
+    if result is None and isinstance(outputs[0], Value):
+        returned = writer.operand(outputs[0]).text
+    if result is not None and result[0] is tuple and len(result[1]) > 1:
+        returned = returned[1:-1]  # a tuple needs no brackets here
     writer.statement("return", returned)
     name = writer.name(name if name.isidentifier() else "f")
     source = "\n".join([f"def {name}({', '.join(parameters)}):", *writer.lines, ""])
@@ -618,27 +647,43 @@ def _written(
     return program
 
 
-def _unpack(writer: _Writer, name: str, structure: Structure, symbols: Any) -> None:
+def _unpack(writer: _Writer, name: str, structure: Structure, symbols: list[Symbol]) -> None:
     """Write the lines that take the nest `name` apart, and name the symbols of its numbers."""
     if structure is None:
-        symbol = next(symbols)
-        symbol.label = name
-        writer.texts[symbol] = _Text(name)
+        symbols[0].label = name
+        writer.texts[symbols[0]] = _Text(name)
+        return
+    if writer.leaves.isdisjoint(symbols):
         return
     kind, items = structure
-    if kind is Static:
-        return
-    if issubclass(kind, dict):
-        for key, item in items:
-            part = writer.name(f"{name}_{key}")
-            writer.statement(f"{part} =", f"{name}[{_key_text(key, writer)}]")
-            _unpack(writer, part, item, symbols)
-        return
-    parts = [writer.name(f"{name}{i}") for i in range(len(items))]
-    if parts:
+    is_dict = issubclass(kind, dict)
+    keys, nests = zip(*items, strict=True) if is_dict else (range(len(items)), items)
+    remaining = iter(symbols)
+    inner = [list(islice(remaining, _size(nest))) for nest in nests]
+    parts = [
+        "_"
+        if writer.leaves.isdisjoint(own)
+        else writer.name(f"{name}_{key}" if is_dict else f"{name}{key}")
+        for key, own in zip(keys, inner, strict=True)
+    ]
+    if is_dict:
+        for key, part in zip(keys, parts, strict=True):
+            if part != "_":
+                writer.statement(f"{part} =", f"{name}[{_key_text(key, writer)}]")
+    else:
         writer.take_apart(parts, name)
-    for part, item in zip(parts, items, strict=True):
-        _unpack(writer, part, item, symbols)
+    for part, nest, own in zip(parts, nests, inner, strict=True):
+        if part != "_":
+            _unpack(writer, part, nest, own)
+
+
+def _size(structure: Structure) -> int:
+    if structure is None:
+        return 1
+    kind, items = structure
+    if kind is Static:
+        return 0
+    return sum(_size(item[1] if issubclass(kind, dict) else item) for item in items)
 
 
 def _nest_text(structure: Structure, outputs: Any, writer: _Writer) -> str:
@@ -679,14 +724,17 @@ class Compiled:
     maxsize = 64
     __name__: str
 
-    def __init__(self, f: Callable[..., Any], static_argnums: Sequence[int]) -> None:
-        update_wrapper(self, f)
+    def __init__(self, f: Callable[..., Any], static_argnums: int | Sequence[int]) -> None:
+        # A model or a partial has no name, and its own attributes are not ours.
+        update_wrapper(self, f, updated=())
+        self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
-        self._static = frozenset(static_argnums)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._lock = threading.Lock()
         self._hits = self._misses = 0
         self._signature = inspect.signature(f)
-        self._names = list(self._signature.parameters)
+        self._names = tuple(self._signature.parameters)
+        self._static = frozenset(_static_names(static_argnums, self._names))
         self._simple = all(
             p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
             for p in self._signature.parameters.values()
@@ -719,37 +767,48 @@ class Compiled:
         return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
-        if kwargs or not self._simple or len(args) != len(self._names):
-            bound = self._signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args = tuple(bound.arguments.values())
+        names = self._names
+        if kwargs or not self._simple or len(args) != len(names):
+            # Without the defaults: they are f's own, and may be anything.
+            bound = self._signature.bind(*args, **kwargs).arguments
+            names, args = tuple(bound), tuple(bound.values())
         numbers: list[Any] = []
         structures: list[Structure] = []
-        for i, (name, argument) in enumerate(zip(self._names, args, strict=True)):
-            static = (object,) if i in self._static else _STATIC
+        for name, argument in zip(names, args, strict=True):
+            static = (object,) if name in self._static else _STATIC
             found, structure = flatten(argument, name, static)
             numbers += found
             structures.append(structure)
-        key = (backward, *structures)
-        try:
-            program = self._programs.get(key)
-        except TypeError as error:
-            raise TypeError(f"static arguments must be hashable: {error}") from None
+        key = (backward, names, *structures)
+        with self._lock:
+            try:
+                program = self._programs.get(key)
+            except TypeError as error:
+                raise TypeError(f"static arguments must be hashable: {error}") from None
+            if program is None:
+                self._misses += 1
+            else:
+                self._hits += 1
+                self._programs.move_to_end(key)
         if program is None:
-            self._misses += 1
-            program = self._programs[key] = self._traced(numbers, structures, backward)
-            if len(self._programs) > self.maxsize:
-                self._programs.popitem(last=False)
-        else:
-            self._hits += 1
-            self._programs.move_to_end(key)
+            program = self._traced(names, numbers, structures, backward)
+            with self._lock:
+                self._programs[key] = program
+                if len(self._programs) > self.maxsize:
+                    self._programs.popitem(last=False)
         try:
             return program(args), program
         except FAILURES:
             program.explain(numbers)
             raise
 
-    def _traced(self, numbers: list[Any], structures: list[Structure], backward: bool) -> Program:
+    def _traced(
+        self,
+        names: tuple[str, ...],
+        numbers: list[Any],
+        structures: list[Structure],
+        backward: bool,
+    ) -> Program:
         if self._f is None:
             raise TypeError(
                 f"{self.__name__} came from a pickle with its programs alone, and has none for "
@@ -759,7 +818,10 @@ class Compiled:
         nests = unflatten((list, tuple(structures)), symbols)
         targets: list[Value] = []
         with in_mode(_Trace(dict(zip(symbols, numbers, strict=True)))):
-            output = self._call(nests)
+            bound = inspect.BoundArguments(
+                self._signature, OrderedDict(zip(names, nests, strict=True))
+            )
+            output = self._f(*bound.args, **bound.kwargs)
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not None:
@@ -771,18 +833,10 @@ class Compiled:
                 targets = list(slopes)
                 outputs += slopes.values()
                 result = (tuple, (None, (list, (None,) * len(slopes))))
-        arguments = list(zip(self._names, structures, strict=True))
+        arguments = list(zip(names, structures, strict=True))
         program = _written(self.__name__, arguments, symbols, result, outputs)
         program.targets = targets
         return program
-
-    def _call(self, nests: list[Any]) -> Any:
-        assert self._f is not None
-        if self._simple:
-            return self._f(*nests)
-        bound = self._signature.bind_partial()
-        bound.arguments = dict(zip(self._names, nests, strict=True))
-        return self._f(*bound.args, **bound.kwargs)
 
     @staticmethod
     def _slopes(y: Any) -> dict[Value, Any]:
@@ -795,10 +849,22 @@ class Compiled:
         return {x: slopes.get(x, 0) for x in captured}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_f": None, "__wrapped__": None}
+        return {**vars(self), "_f": None, "__wrapped__": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._lock = threading.Lock()
+
+
+def _static_names(static_argnums: int | Sequence[int], names: Sequence[str]) -> list[str]:
+    places = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+    for i in places:
+        if not isinstance(i, int) or not -len(names) <= i < len(names):
+            raise TypeError(
+                f"static_argnums must be places of arguments, whole numbers from {-len(names)} to "
+                f"{len(names) - 1} here, not {i!r}"
+            )
+    return [names[i] for i in places]
 
 
 def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Any:
@@ -819,8 +885,7 @@ def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> 
         return y + cos(x)
     <BLANKLINE>
     """
-    static = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
-    return Compiled(f, static)
+    return Compiled(f, static_argnums)
 
 
 def map_grad(

@@ -48,6 +48,11 @@ def _deeper() -> Iterator[None]:
         _running.depth -= 1
 
 
+def running() -> bool:
+    """Return whether this thread is within a transform, which must see what is computed."""
+    return _running.depth > 0
+
+
 class _Trace(NamedTuple):
     """A function called with fresh Values in place of the numbers of its chosen arguments."""
 
