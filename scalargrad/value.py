@@ -713,6 +713,7 @@ def pull_back(
     >>> slopes[x]
     6.0
     """
+    traced = tracing() is not None
     for node in reversed(nodes):
         if node not in slopes:
             continue
@@ -722,6 +723,8 @@ def pull_back(
             for x, slope in zip(
                 compress(operands, wanted), op.vjp(slopes[node], y, inputs, wanted), strict=True
             ):
+                if traced and type(slope) is int and slope == 0:
+                    continue  # a rule's own zero: a program need not multiply by it
                 slopes[x] = slopes[x] + slope if x in slopes else slope
         except FAILURES as error:
             raise explained(error, op, node.operands, "the derivative of ") from None
