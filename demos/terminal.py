@@ -85,9 +85,11 @@ class Screen:
         print(home + "".join(f"{line}\x1b[K\n" for line in lines), end="", flush=True)
         self._picture_height = len(lines)
 
-    def progress(self, step: int, steps: int, loss: float, accuracy: float) -> None:
+    def progress(self, step: int, steps: int, loss: float, accuracy: float | None = None) -> None:
         width = len(str(steps))
-        line = f"step {step:{width}}/{steps}  loss {loss:.4f}  accuracy {accuracy:6.1%}"
+        line = f"step {step:{width}}/{steps}  loss {loss:.4f}"
+        if accuracy is not None:
+            line += f"  accuracy {accuracy:6.1%}"
         if self.live:
             done = 20 * step // steps
             full, empty = ("█", "░") if self.blocks else ("#", "-")

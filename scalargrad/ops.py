@@ -165,7 +165,11 @@ def _power(a: Number, b: Number) -> Number:
 
 def _power_base(g: Number, y: Number, a: Number, b: Number) -> Number:
     # At b = 0 the exponent b - 1 would divide by zero at a = 0, where the derivative is 0.
-    return g * (b * a ** where(eq(b, 0), 0, b - 1))
+    slope = b * a ** where(eq(b, 0), 0, b - 1)
+    if isinstance(b, Tracer):
+        # There b y / a is 0 too, but depends on b as b a**(b - 1) does, for the next derivative.
+        slope = where(eq(b, 0), b * (y / where(eq(a, 0), 1, a)), slope)
+    return g * slope
 
 
 def _power_exponent(g: Number, y: Number, a: Number, b: Number) -> Number:

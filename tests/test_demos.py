@@ -8,13 +8,17 @@ import random
 import re
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 from statistics import fmean
 
 import pytest
 
+from demos import digits, names
 from demos.iris import SPECIES, load
 from demos.moons import make_moons
 from demos.terminal import parse_options, run
+from scalargrad import no_grad
 from tests.running import PLAIN, ROOT, command, output
 
 
@@ -165,7 +169,114 @@ def test_moons_are_two_half_circles() -> None:
     assert labels.count(1) == labels.count(-1) == 50
 
 
-@pytest.mark.parametrize("demo", ["iris", "moons"])
+def test_digits_file_has_all_digits() -> None:
+    rows = digits.load()
+    # As many of each as the data set's description says.
+    counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert [sum(digit.label == label for digit in rows) for label in range(10)] == counts
+    assert {len(digit.pixels) for digit in rows} == {64}
+    # Every level of grey from white to black, in whole sixteenths.
+    assert {pixel for digit in rows for pixel in digit.pixels} == {i / 16 for i in range(17)}
+
+
+def test_digit_is_drawn_row_by_row() -> None:
+    digit = digits.Digit([1.0] * 8 + [0.5] * 8 + [1 / 16] * 8 + [0.0] * 40, 0)
+    assert digits.drawn(digit) == ["%" * 16, "=" * 16, "." * 16] + [" " * 16] * 5
+
+
+def share_nearest_to_mean() -> float:
+    """Return the share of test digits that are nearest to the mean of their label's digits."""
+    train, test = digits.split(digits.load(), random.Random(1998))
+    means = [
+        [fmean(c) for c in zip(*(d.pixels for d in train if d.label == label), strict=True)]
+        for label in range(10)
+    ]
+    return fmean(
+        min(range(10), key=lambda label: math.dist(means[label], digit.pixels)) == digit.label
+        for digit in test
+    )
+
+
+def test_digits_quick_reads_better_than_by_mean_pictures() -> None:
+    text = output("digits", "--quick")
+    means = share_nearest_to_mean()
+    assert 0.8 < means < 0.93
+    assert accuracy_in(text, "test accuracy") > means
+    losses = losses_in(text)
+    assert len(losses) == 10
+    assert losses[-1] < losses[0] < math.log(10)  # the loss of ten equal probabilities
+
+
+def test_digits_are_read() -> None:
+    text = output("digits")
+    assert accuracy_in(text, "test accuracy") >= 0.95
+    readings = re.findall(r"a (\d), read as (\d)", text)
+    assert [truth == guess for truth, guess in readings] == [True] * 4 + [False] * 4
+    [hits] = re.findall(r"\((\d+) of 450\)", text)
+    assert accuracy_in(text, "test accuracy") == pytest.approx(int(hits) / 450, abs=0.0005)
+
+
+def test_minerals_fit_the_network() -> None:
+    minerals = names.load()
+    assert len(minerals) == 519
+    assert minerals == sorted(set(minerals))
+    assert set("".join(minerals)) <= set(names.LETTERS)
+    assert max(map(len, minerals)) == names.PLACES - 1
+
+
+def test_gpt_sees_what_came_before_and_not_what_follows() -> None:
+    model = names.GPT(random.Random(0))
+    with no_grad():
+        one, other = (
+            [[x.data for x in row] for row in model(names.one_hot([names.END, 0, 1, 2, letter, 3]))]
+            for letter in (4, 5)
+        )
+    assert [a == b for a, b in zip(one, other, strict=True)] == [True] * 4 + [False] * 7
+
+
+def test_names_quick_learns_more_than_letters() -> None:
+    text = output("names", "--quick")
+    minerals = names.load()
+    # Who knows how often each letter comes, but does not see those before it, has this loss.
+    counts = Counter("".join(f"{name}." for name in minerals))
+    shares = [count / counts.total() for count in counts.values()]
+    losses = losses_in(text)
+    assert len(losses) == 10
+    assert losses[-1] < -sum(share * math.log(share) for share in shares) - 0.3
+    assert losses[0] < math.log(names.TOKENS)  # the loss of equal probabilities
+    made_up = text.partition("for those that there are):")[2].split()
+    assert len(made_up) == 25
+    # A name without a letter would be missing; the list has four in five that end in "ite".
+    assert sum(name.rstrip("*").endswith("ite") for name in made_up) >= 5
+    for name in made_up:
+        assert name.endswith("*") == (name.rstrip("*") in minerals)
+    assert text.isascii()
+
+
+def test_names_learns_the_only_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text("tin\nore\nmud\nash\n", encoding="ascii")
+    monkeypatch.setattr(names, "DATA", tmp_path / "names.txt")
+    monkeypatch.setattr(names, "PLACES", 4)
+
+    def text(*options: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["demo", *options])
+        names.main()
+        return capsys.readouterr().out
+
+    first = text("--steps", "60", "--seed", "3")
+    assert set(first.partition("for those that there are):")[2].split()) <= {
+        "tin*",
+        "ore*",
+        "mud*",
+        "ash*",
+    }
+    assert first == text("--steps", "60", "--seed", "3")
+    assert first != text("--steps", "60", "--seed", "4")
+
+
+@pytest.mark.parametrize("demo", ["iris", "moons", "digits"])
 def test_same_seed_same_output_and_no_escape_codes(demo: str) -> None:
     text = output(demo, "--seed", "3", "--steps", "4")
     assert text == output(demo, "--seed", "3", "--steps", "4")
@@ -212,7 +323,7 @@ def test_terminal_that_cannot_redraw_gets_plain_lines(environment: dict[str, str
     assert "step 1/1" in text
 
 
-@pytest.mark.parametrize("demo", ["iris", "moons"])
+@pytest.mark.parametrize("demo", ["iris", "moons", "digits", "names"])
 def test_bad_options_end_with_exit_code_2(demo: str) -> None:
     done = subprocess.run(
         command(demo, "--steps", "none"), cwd=ROOT, env=PLAIN, capture_output=True, text=True

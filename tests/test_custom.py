@@ -1,0 +1,642 @@
+"""Ops of one's own: to all appearances a Function is the arithmetic that it stands for."""
+
+from __future__ import annotations
+
+import gc
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalargrad import Function, Value, exp, grad, hessian, hvp, jacobian, jvp, no_grad, vjp
+from scalargrad.testing import fractions
+
+
+class MultiplyAdd(Function):
+    @staticmethod
+    def forward(ctx: Any, w: Any, x: Any, b: Any) -> Any:
+        ctx.save_for_backward(w, x)
+        return w * x + b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        w, x = ctx.saved_values
+        slopes = (g * x, g * w, g)
+        return tuple(s if n else None for s, n in zip(slopes, ctx.needs_input_grad, strict=True))
+
+
+class ExpAndDouble(Function):
+    """e**x and 2 e**x, with one of its outputs saved."""
+
+    calls: list[tuple[Any, ...]] = []  # noqa: RUF012
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = math.exp(x)
+        ctx.save_for_backward(y)
+        return y, 2 * y
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        ExpAndDouble.calls.append((g, h))
+        (y,) = ctx.saved_values
+        return (g + 2 * h) * y
+
+
+def single(forward: Callable[..., Any], backward: Callable[..., Any]) -> type[Function]:
+    """Return a Function of these two."""
+
+    class Custom(Function):
+        pass
+
+    Custom.forward = staticmethod(forward)  # type: ignore[method-assign]
+    Custom.backward = staticmethod(backward)  # type: ignore[method-assign]
+    return Custom
+
+
+# --- generated Functions ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """Outputs y_k = c_k . x + x . q_k x of some numbers, with the gradient derived by hand.
+
+    `plain` says which of the numbers are plain arguments; strings stand among those unused.
+    `one` says that the only output is returned as a number, not in a tuple.
+    """
+
+    linear: list[list[Any]]
+    products: list[list[list[Any]]]
+    plain: list[bool]
+    one: bool
+
+    def arithmetic(self, *xs: Any) -> list[Any]:
+        outputs = []
+        for c, q in zip(self.linear, self.products, strict=True):
+            terms = [a * x for a, x in zip(c, xs, strict=True)]
+            for row, x in zip(q, xs, strict=True):
+                terms += [a * x * y for a, y in zip(row, xs, strict=True)]
+            outputs.append(sum(terms))
+        return outputs
+
+    def function(self) -> type[Function]:
+        def forward(ctx: Any, note: str, *xs: Any) -> Any:
+            assert note == "a plain argument"
+            assert ctx.needs_input_grad[0] is False
+            assert not any(isinstance(x, Value) for x in xs)
+            ctx.save_for_backward(*xs)
+            outputs = self.arithmetic(*xs)
+            return outputs[0] if self.one else tuple(outputs)
+
+        def backward(ctx: Any, *gs: Any) -> Any:
+            xs = ctx.saved_values
+            slopes: list[Any] = [None]
+            for i, wanted in enumerate(ctx.needs_input_grad[1:]):
+                by_output = [
+                    c[i] + sum((q[i][j] + q[j][i]) * x for j, x in enumerate(xs))
+                    for c, q in zip(self.linear, self.products, strict=True)
+                ]
+                slope = sum(g * d for g, d in zip(gs, by_output, strict=True))
+                slopes.append(slope if wanted else None)
+            return tuple(slopes)
+
+        return single(forward, backward)
+
+    def calls(self) -> tuple[Callable[..., list[Any]], Callable[..., list[Any]]]:
+        """Return the arithmetic and the Function, as functions of the numbers that vary."""
+        function = self.function()
+
+        def through(*xs: Any) -> list[Any]:
+            y = function.apply("a plain argument", *xs)
+            assert isinstance(y, tuple) is not self.one
+            return [y] if self.one else list(y)
+
+        return self.arithmetic, through
+
+
+@st.composite
+def quadratics(draw: st.DrawFn) -> tuple[Quadratic, list[Any]]:
+    inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    numbers = st.integers(-5, 5) | fractions()
+
+    def several(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+        return st.lists(strategy, min_size=inputs, max_size=inputs)
+
+    quadratic = Quadratic(
+        [draw(several(numbers)) for _ in range(outputs)],
+        [draw(several(several(numbers))) for _ in range(outputs)],
+        draw(several(st.booleans()).filter(lambda plain: not all(plain))),
+        outputs == 1 and draw(st.booleans()),
+    )
+    return quadratic, draw(several(fractions()))
+
+
+def with_values(quadratic: Quadratic, xs: Sequence[Any]) -> tuple[list[Any], list[Value]]:
+    """Return the arguments, Values where they are not plain, and those Values."""
+    args = [x if plain else Value(x) for x, plain in zip(xs, quadratic.plain, strict=True)]
+    return args, [x for x in args if isinstance(x, Value)]
+
+
+def mixture(outputs: Sequence[Any], used: Sequence[bool]) -> Any:
+    """Return something that is not linear in the outputs, and ignores the unused ones."""
+    return sum(y * y * (k + 1) + y for k, y in enumerate(outputs) if used[k])
+
+
+@given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3))
+@settings(max_examples=60)
+def test_a_function_is_the_arithmetic_that_it_stands_for(drawn: Any, used: Any) -> None:
+    quadratic, xs = drawn
+    results = []
+    for f in quadratic.calls():
+        args, leaves = with_values(quadratic, xs)
+        outputs = f(*args)
+        seen: list[Any] = [[y.data if isinstance(y, Value) else y for y in outputs]]
+        y = mixture(outputs, used)
+        if isinstance(y, Value):
+            for _ in range(2):
+                y.backward()
+                seen.append([x.grad for x in leaves])
+                for x in leaves:
+                    x.data += 1
+                    x.grad = 0
+                seen.append(y.forward())
+        results.append(seen)
+    assert results[0] == results[1]
+
+
+@given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3), data=st.data())
+@settings(max_examples=40)
+def test_derivatives_of_every_kind_go_through_a_function(drawn: Any, used: Any, data: Any) -> None:
+    quadratic, xs = drawn
+    places = tuple(i for i, plain in enumerate(quadratic.plain) if not plain)
+    varied = [xs[i] for i in places]
+    u = [data.draw(fractions()) for _ in places]
+    results = []
+    for f in quadratic.calls():
+
+        def outputs(*moving: Any, f: Any = f) -> Any:
+            args = list(xs)
+            for i, x in zip(places, moving, strict=True):
+                args[i] = x
+            return f(*args)
+
+        def y(*moving: Any, outputs: Any = outputs) -> Any:
+            return mixture(outputs(*moving), used)
+
+        count = len(outputs(*varied))
+        everything = tuple(range(len(places)))
+        results.append(
+            [
+                jacobian(outputs, everything)(*varied),
+                hessian(y, everything)(*varied),
+                jvp(outputs, varied, u),
+                jvp(y, varied, u),
+                hvp(y, varied, u),
+                vjp(outputs, *varied)[1]([Fraction(k + 1, 3) for k in range(count)]),
+                # To third order: the fourth vanishes for no output that is squared.
+                grad(grad(grad(y)))(*varied),
+            ]
+        )
+    assert results[0] == results[1]
+
+
+@given(st.floats(-2, 2))
+@settings(max_examples=30)
+def test_saved_outputs_among_several_outputs(x: float) -> None:
+    def through(x: Any) -> Any:
+        a, b = ExpAndDouble.apply(x)
+        return a * a * b + a
+
+    def by_hand(x: Any) -> Any:
+        a = exp(x)
+        return a * a * (2 * a) + a
+
+    for _ in range(4):
+        assert through(x) == pytest.approx(by_hand(x), rel=1e-13)
+        assert jvp(through, (x,), (1.0,)) == pytest.approx(jvp(by_hand, (x,), (1.0,)), rel=1e-13)
+        through, by_hand = grad(through), grad(by_hand)
+
+
+# --- several outputs, one call ------------------------------------------------------------------
+
+
+def test_several_outputs_share_one_backward_call() -> None:
+    x = Value(0.0)
+    a, b = ExpAndDouble.apply(x)
+    ExpAndDouble.calls.clear()
+    # b's gradient is complete only after a's use of it.
+    (a * b + b * 3 + a.exp() * b).backward()
+    e = math.e
+    assert ExpAndDouble.calls == [(2 + 2 * e, 1 + 3 + e)]
+    assert x.grad == pytest.approx(2 + 2 * e + 2 * (4 + e))
+
+
+def test_unused_outputs_have_gradient_zero() -> None:
+    x = Value(0.0)
+    a, b = ExpAndDouble.apply(x)
+    ExpAndDouble.calls.clear()
+    a.backward()
+    b.backward(gradient=5)
+    assert ExpAndDouble.calls == [(1.0, 0), (0, 5.0)]
+    assert x.grad == 11.0
+    assert (a.grad, b.grad) == (1.0, 5.0)
+
+
+def test_many_outputs_take_linear_time_and_no_recursion() -> None:
+    count = 20_000
+
+    def forward(ctx: Any, x: Any) -> Any:
+        return tuple(k * x for k in range(count))
+
+    def backward(ctx: Any, *gs: Any) -> Any:
+        return sum(k * g for k, g in enumerate(gs))
+
+    many = single(forward, backward)
+    x = Value(1.0)
+    sum(many.apply(x)).backward()
+    assert x.grad == count * (count - 1) / 2
+
+
+def test_a_deep_chain_of_functions() -> None:
+    y = x = Value(1.0)
+    for _ in range(20_000):
+        y = MultiplyAdd.apply(y, 1.0, x)
+    y.backward()
+    assert (y.data, x.grad) == (20_001.0, 20_001.0)
+    x.data = 2.0
+    assert y.forward() == 40_002.0
+    del y
+
+
+# --- one op -------------------------------------------------------------------------------------
+
+
+def test_a_function_is_one_op_with_its_arguments_as_parents() -> None:
+    w, x = Value(2.0, label="w"), Value(3.0, label="x")
+    y = MultiplyAdd.apply(w, x, 1.0)
+    assert (y.op, y.label, y.parents, y.operands) == ("MultiplyAdd", "", (w, x), (w, x, 1.0))
+    a, b = ExpAndDouble.apply(w)
+    for output in (a, b):
+        assert type(output) is Value
+        assert (output.op, output.parents, output.operands) == ("ExpAndDouble", (w,), (w,))
+    assert repr(b) == f"Value(data={2 * math.exp(2.0)}, grad=0)"
+
+
+def test_numbers_alone_give_numbers() -> None:
+    assert MultiplyAdd.apply(2, 3, 1) == 7
+    assert type(MultiplyAdd.apply(2, 3, 1)) is int
+    assert ExpAndDouble.apply(0) == (1.0, 2.0)
+    with no_grad():
+        assert type(MultiplyAdd.apply(2.0, 3.0, 1.0)) is float
+
+
+def test_a_tuple_of_one_stays_a_tuple() -> None:
+    one = single(lambda ctx, x: (2 * x,), lambda ctx, g: (2 * g,))
+    x = Value(3.0)
+    (y,) = one.apply(x)
+    y.backward()
+    assert (y.data, x.grad) == (6.0, 2.0)
+
+
+def test_no_grad_gives_leaves() -> None:
+    x = Value(1.0)
+    with no_grad():
+        outputs = (*ExpAndDouble.apply(x), MultiplyAdd.apply(x, x, 1.0))
+    assert all(type(y) is Value and (y.op, y.parents) == ("", ()) for y in outputs)
+    assert [y.data for y in outputs] == [math.e, 2 * math.e, 2.0]
+
+
+@pytest.mark.parametrize("kind", [int, float, Fraction, Decimal])
+def test_numbers_keep_their_kind(kind: Any) -> None:
+    w, x = Value(kind(2)), Value(kind(3))
+    same = single(lambda ctx, x: x, lambda ctx, g: g)
+    y = same.apply(MultiplyAdd.apply(w, x, w))
+    y.backward()
+    assert (y.data, w.grad, x.grad) == (8, 4, 2)
+    assert [type(z) for z in (y.data, w.grad, x.grad)] == [kind] * 3
+
+
+def test_arguments_of_any_kind_and_other_attributes_on_ctx() -> None:
+    marker = object()
+
+    def forward(ctx: Any, x: Any, power: Any, *rest: Any) -> Any:
+        assert rest == (marker, None, "text", [1, 2])
+        ctx.save_for_backward(x, power, rest[2], None)
+        ctx.power, ctx.twice = power, 2 * power
+        return x**power
+
+    def backward(ctx: Any, g: Any) -> Any:
+        x, power, text, nothing = ctx.saved_values
+        assert (text, nothing) == ("text", None)
+        assert ctx.twice == 2 * ctx.power == 2 * power
+        return g * power * x ** (power - 1), None, None, None, None, None
+
+    custom = single(forward, backward)
+
+    def f(x: Any) -> Any:
+        return custom.apply(x, 3, marker, None, "text", [1, 2])
+
+    assert [f(2.0), grad(f)(2.0), grad(grad(f))(2.0)] == [8.0, 12.0, 12.0]
+
+
+def test_needs_input_grad_says_which_inputs_are_values() -> None:
+    seen = []
+
+    def forward(ctx: Any, *xs: Any) -> Any:
+        seen.append(ctx.needs_input_grad)
+        return 1.0
+
+    def backward(ctx: Any, g: Any) -> Any:
+        seen.append(ctx.needs_input_grad)
+        return None, None, None
+
+    custom = single(forward, backward)
+    custom.apply(Value(1.0), 2.0, Value(3.0)).backward()
+    custom.apply(1.0, 2.0, "text")
+    assert seen == [(True, False, True)] * 2 + [(False, False, False)]
+
+
+def test_none_for_a_value_is_no_gradient() -> None:
+    custom = single(lambda ctx, a, b: a * b, lambda ctx, g: (None, g))
+    a, b = Value(2.0), Value(3.0)
+    custom.apply(a, b).backward()
+    assert (a.grad, b.grad) == (0, 1.0)
+
+
+def test_a_captured_value_in_backward_leaves_plain_gradients_plain() -> None:
+    w = Value(5.0)
+    custom = single(lambda ctx, x: 5.0 * x, lambda ctx, g: g * w)
+    x = Value(2.0)
+    custom.apply(x).backward()
+    assert (type(x.grad), x.grad, w.grad) == (float, 5.0, 0)
+    assert type(grad(custom.apply)(2.0)) is float
+
+
+def test_a_function_may_use_another_and_be_inherited() -> None:
+    class Halved(MultiplyAdd):
+        @staticmethod
+        def forward(ctx: Any, w: Any, x: Any, b: Any) -> Any:
+            return super(Halved, Halved).forward(ctx, w, x, b) / 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return super(Halved, Halved).backward(ctx, g / 2)
+
+    def square(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return MultiplyAdd.apply(x, x, 0.0)
+
+    squared = single(square, lambda ctx, g: MultiplyAdd.apply(g, 2 * ctx.saved_values[0], 0.0))
+    w = Value(2.0)
+    y = Halved.apply(w, 3.0, 1.0)
+    y.backward()
+    assert (y.op, y.data, w.grad) == ("Halved", 3.5, 1.5)
+    assert grad(grad(squared.apply))(3.0) == 2.0
+
+
+# --- running again ------------------------------------------------------------------------------
+
+
+def test_running_again_renews_what_was_saved_and_every_attribute() -> None:
+    contexts = []
+
+    def forward(ctx: Any, x: Any) -> Any:
+        assert not hasattr(ctx, "double"), "a context of an earlier run"
+        contexts.append(ctx)
+        ctx.double = 2 * x
+        ctx.save_for_backward(x)
+        return x * x, -x
+
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        assert ctx.double == 2 * ctx.saved_values[0]
+        return g * ctx.double - h
+
+    custom = single(forward, backward)
+    x = Value(3.0)
+    a, b = custom.apply(x)
+    y = a + b
+    for point in (5.0, -1.0):
+        x.data, x.grad = point, 0
+        assert y.forward() == point * point - point
+        y.backward()
+        assert x.grad == 2 * point - 1
+    assert len(contexts) == 3
+
+
+def test_the_graph_of_a_gradient_runs_again() -> None:
+    x = Value(1.0)
+    a, b = ExpAndDouble.apply(x)
+    (a * b).backward(create_graph=True)
+    slope = x.grad
+    for point in (0.5, -2.0):
+        x.data = point
+        assert slope.forward() == pytest.approx(4 * math.exp(2 * point), rel=1e-14)
+
+
+# --- what saved values stand for ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [int, float, Fraction])
+def test_equal_inputs_are_told_apart(kind: Any) -> None:
+    two = kind(2)
+    a, b = Value(two), Value(two)
+    y = MultiplyAdd.apply(a, b, two)
+    y.backward(create_graph=True)
+    assert (a.grad.parents[-1], b.grad.parents[-1]) == (b, a)
+    assert hessian(lambda v: MultiplyAdd.apply(*v))([two, two, two]) == [
+        [0, 1, 0],
+        [1, 0, 0],
+        [0, 0, 0],
+    ]
+
+
+def test_one_value_given_twice() -> None:
+    assert grad(grad(lambda x: MultiplyAdd.apply(x, x, x)))(3.0) == 2.0
+
+
+def test_an_input_kept_as_an_attribute_is_differentiated_too() -> None:
+    def forward(ctx: Any, x: Any, y: Any) -> Any:
+        ctx.x, ctx.y, ctx.product = x, y, x * y
+        return ctx.product
+
+    custom = single(forward, lambda ctx, g: (g * ctx.y, g * ctx.product / ctx.y))
+    assert hessian(lambda v: custom.apply(*v))([3.0, 5.0]) == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_a_constant_attribute_that_happens_to_equal_an_output_stays_one() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        ctx.factor, ctx.flag = 2, True
+        return 2 * x
+
+    custom = single(forward, lambda ctx, g: g * ctx.factor)
+    assert grad(grad(lambda x: custom.apply(x)))(1) == 0
+
+
+def test_equal_plain_arguments_may_be_saved() -> None:
+    def forward(ctx: Any, x: Any, low: Any, high: Any) -> Any:
+        ctx.save_for_backward(x, low, high)
+        return x * x * low * high
+
+    def backward(ctx: Any, g: Any) -> Any:
+        x, low, high = ctx.saved_values
+        return g * 2 * x * low * high, None, None
+
+    one = 1.0
+    assert grad(grad(lambda x: single(forward, backward).apply(x, one, one)))(3.0) == 2.0
+
+
+def test_an_output_that_is_an_input_is_that_input() -> None:
+    def forward(ctx: Any, x: Any, y: Any) -> Any:
+        larger = max(x, y)
+        ctx.save_for_backward(larger)
+        return larger, x + y
+
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        return (g if ctx.saved_values[0] > 4 else 0) * ctx.saved_values[0] + h, h
+
+    custom = single(forward, backward)
+    assert hessian(lambda v: custom.apply(*v)[0])([5.0, 3.0]) == [[1.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("point", [2.0, 2, Fraction(2)])
+def test_saving_what_is_neither_input_nor_output_is_refused_for_second_derivatives(
+    point: Any,
+) -> None:
+    for kept in (lambda x: x + 1, lambda x: [x], lambda x: (x, x), lambda x: x > 1):
+
+        def forward(ctx: Any, x: Any, y: Any, kept: Any = kept) -> Any:
+            ctx.save_for_backward(kept(x))
+            return 7 * x * y
+
+        # y is 3, as x + 1 is: small ints are one object, and still told apart.
+        custom = single(forward, lambda ctx, g: (g, g))
+        y = custom.apply(Value(point), Value(type(point)(3)))
+        y.backward()
+        with pytest.raises(TypeError, match=r"Custom cannot be differentiated twice: it saved .*,"):
+            y.backward(create_graph=True)
+
+
+def test_what_cannot_be_told_is_refused_for_second_derivatives() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(2 * x)
+        return 2 * x, x * x
+
+    custom = single(forward, lambda ctx, g, h: g)
+    a, _ = custom.apply(Value(2))
+    with pytest.raises(TypeError, match=r"Custom cannot be differentiated twice here.* 4 .*floats"):
+        a.backward(create_graph=True)
+    number = Decimal("1.5")
+    y = MultiplyAdd.apply(Value(number), Value(number), 1)
+    with pytest.raises(TypeError, match="which of its inputs and outputs the saved Decimal"):
+        y.backward(create_graph=True)
+
+
+# --- errors, which name the class ---------------------------------------------------------------
+
+
+def fails(custom: type[Function], *args: Any, kind: Any = TypeError, match: str) -> None:
+    with pytest.raises(kind, match=match):
+        custom.apply(*args)
+
+
+@pytest.mark.parametrize("result", ["text", None, 1j, [1.0], Value(1.0), (1.0, None), ((1.0,),)])
+def test_forward_must_return_numbers(result: Any) -> None:
+    bad = result[-1] if isinstance(result, tuple) else result
+    words = rf"Custom\.forward must return a real number or a tuple .*\({type(bad).__name__}\)"
+    custom = single(lambda ctx, x: result, lambda ctx, g: g)
+    fails(custom, Value(1.0), match=words)
+    fails(custom, 1.0, match=words)
+
+
+@pytest.mark.parametrize("name", ["forward", "backward"])
+def test_forward_and_backward_must_be_there_and_static(name: str) -> None:
+    class Method(MultiplyAdd):
+        pass
+
+    def plain(ctx: Any, *args: Any) -> Any:
+        return 1.0
+
+    for method in (plain, classmethod(plain)):
+        setattr(Method, name, method)
+        fails(Method, Value(1.0), 2.0, 3.0, match=rf"Method\.{name} must be static: .*@staticmeth")
+
+    class Missing(Function):
+        pass
+
+    setattr(Missing, "backward" if name == "forward" else "forward", staticmethod(plain))
+    fails(Missing, Value(1.0), match=f"Missing must define {name}, with @staticmethod")
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind", "words"),
+    [
+        ((1.0,), ValueError, r"must return one gradient for each of the 3 inputs.*; it returned 1"),
+        ((1.0, 1.0, None, None), ValueError, r"must return one gradient for.* inputs.* returned 4"),
+        (1.0, ValueError, r"must return one gradient for each of the 3 inputs.*; it returned 1"),
+        ((1.0, 1.0, 0.5), ValueError, r"must return None for input 2, which is not a Value.*0.5"),
+        ((1.0, "a", None), TypeError, r"must return numbers; for input 1 it returned 'a' \(str\)"),
+        ((1j, 1.0, None), TypeError, r"must return numbers; for input 0 .*1j \(complex\)"),
+    ],
+)
+def test_backward_must_return_a_gradient_for_each_value(
+    returned: Any, kind: Any, words: str
+) -> None:
+    custom = single(lambda ctx, a, b, c: a * b + c, lambda ctx, g: returned)
+
+    def f(x: Any, y: Any) -> Any:
+        return custom.apply(x, y, 1.0)
+
+    y = f(Value(2.0), Value(3.0))
+    for call in (
+        y.backward,
+        lambda: y.backward(create_graph=True),
+        lambda: grad(f, (0, 1))(2.0, 3.0),
+        lambda: jvp(f, (2.0, 3.0), (1.0, 1.0)),
+    ):
+        # The op and its inputs are named too.
+        with pytest.raises(kind, match=rf"Custom\.backward {words}.*Custom\(2.0, 3.0, 1.0\)"):
+            call()
+
+
+def test_an_error_inside_names_the_function_and_its_inputs() -> None:
+    custom = single(lambda ctx, x, y: math.log(x), lambda ctx, g: (1 / 0, None))
+    fails(custom, Value(-1.0), "note", kind=ValueError, match=re.escape("Custom(-1.0, 'note')"))
+    y = custom.apply(Value(1.0, label="a"), "note")
+    with pytest.raises(ZeroDivisionError, match=r"the derivative of Custom\(a=1.0, 'note'\)"):
+        y.backward()
+
+
+def test_a_value_hidden_in_a_list_is_refused() -> None:
+    custom = single(lambda ctx, xs: sum(xs), lambda ctx, g: None)
+    fails(custom, [Value(1.0)], match=r"Custom\.forward must return a real number.*\(Value\)")
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def test_dropping_the_output_frees_the_graph_without_the_collector() -> None:
+    def build(x: Any) -> Any:
+        a, b = ExpAndDouble.apply(x)
+        return MultiplyAdd.apply(a, b, x)
+
+    gc.collect()
+    gc.disable()
+    try:
+        for run in (
+            lambda: build(Value(1.0)).backward(),
+            lambda: build(Value(1.0)).forward(),
+            lambda: grad(grad(build))(1.0),
+            lambda: jvp(build, (1.0,), (1.0,)),
+        ):
+            run()
+            assert gc.collect() == 0
+    finally:
+        gc.enable()
