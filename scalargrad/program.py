@@ -17,18 +17,20 @@ import sys
 import threading
 import unicodedata
 import weakref
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from itertools import count, islice
 from numbers import Rational
+from types import MethodType
 from typing import Any, NamedTuple, NoReturn
 
 from scalargrad import ops
 from scalargrad.custom import Cotangents, CustomOp, Function, Pick, Run
 from scalargrad.nesting import Static, Structure, flatten, unflatten
 from scalargrad.ops import NaryOp, Op, Tracer
+from scalargrad.transforms import running
 from scalargrad.value import (
     FAILURES,
     Mode,
@@ -39,6 +41,7 @@ from scalargrad.value import (
     is_real,
     pull_back,
     topological_order,
+    tracing,
 )
 
 
@@ -148,34 +151,47 @@ class _Trace(Mode):
     """The mode in which ops make symbols: the same op on the same inputs makes one symbol."""
 
     def __init__(self, samples: dict[Value, Any]) -> None:
+        # What was computed, in order; and by op and inputs.
+        self.symbols: list[Symbol] = []
         self.made: dict[Any, Any] = {}
         self.samples = samples
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        key: list[Any] = [op]
         for x in inputs:
-            if not (isinstance(x, Value) or is_real(x)):
+            if isinstance(x, Value):
+                key.append(id(x))
+            elif is_real(x):
+                key.append(_constant_key(x))
+            else:
                 raise TypeError(
                     f"{op.name} takes Values and real numbers, not {x!r} ({type(x).__name__})"
                 )
+        if op is ops.pos:
+            # A transform's stand-in for its argument, which must stay apart from all others.
+            return self.new(op, inputs)
         simpler = _simplified(op, inputs)
         if simpler is not None:
             return simpler
-        if op is ops.pos:
-            # A transform's stand-in for its argument, which must stay apart from all others.
-            return _symbol("", op, inputs)
-        key = (op, *[id(x) if isinstance(x, Value) else _constant_key(x) for x in inputs])
-        if key not in self.made:
-            self.made[key] = _symbol("", op, inputs)
-        return self.made[key]
+        known = tuple(key)
+        if known not in self.made:
+            self.made[known] = self.new(op, inputs)
+        return self.made[known]
+
+    def new(self, op: Op, inputs: tuple[Any, ...]) -> Symbol:
+        """Return a new symbol, whether or not there is one like it."""
+        node = _symbol("", op, inputs)
+        self.symbols.append(node)
+        return node
 
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         assert isinstance(op, CustomOp)
         # Only forward can tell how many outputs it has: try it on the numbers of this first call.
         outputs = op.forward(*[self.sample(x) if isinstance(x, Value) else x for x in inputs])
-        call = _symbol("", _FunctionCall(op.function, op.wanted), inputs)
+        call = self.new(_FunctionCall(op.function, op.wanted), inputs)
         if not isinstance(outputs, tuple):
-            return _symbol("", Pick(op.name, 0), (call,))
-        return tuple(_symbol("", Pick(op.name, k), (call,)) for k in range(len(outputs)))
+            return self.new(Pick(op.name, 0), (call,))
+        return tuple(self.new(Pick(op.name, k), (call,)) for k in range(len(outputs)))
 
     def sample(self, x: Value) -> Any:
         """Return the number that the traced Value `x` has in this first call."""
@@ -206,9 +222,11 @@ class _FunctionCall(NaryOp):
         backward = NaryOp(f"{self.name}_backward", _backward, _not_twice)
         places = range(1 + max(g.by_output))
         cotangents = [g.by_output.get(k, 0) for k in places]
-        call = _symbol("", backward, (y, *cotangents))
+        trace = tracing()
+        assert isinstance(trace, _Trace)
+        call = trace.new(backward, (y, *cotangents))
         return [
-            _symbol("", Pick(backward.name, i), (call,)) if wanted else 0
+            trace.new(Pick(backward.name, i), (call,)) if wanted else 0
             for i, wanted in enumerate(self.wanted)
         ]
 
@@ -273,8 +291,6 @@ def _simplified(op: Op, inputs: tuple[Any, ...]) -> Any:
             return b if _is(a, 1) else a
         if _is(a, -1) or _is(b, -1):
             return -b if _is(a, -1) else -a
-        if (type(a) is int and a == 0) or (type(b) is int and b == 0):
-            return 0
         if _negated(a) is not None:
             return -(_negated(a) * b)
         if _negated(b) is not None:
@@ -282,8 +298,6 @@ def _simplified(op: Op, inputs: tuple[Any, ...]) -> Any:
     elif op is ops.div:
         if _is(b, 1):
             return a
-        if type(a) is int and a == 0:
-            return 0
         if _negated(a) is not None:
             return -(_negated(a) / b)
     elif op is ops.power:
@@ -301,12 +315,14 @@ def _simplified(op: Op, inputs: tuple[Any, ...]) -> Any:
 # How tightly the parts of an expression bind; 6 for names and calls.
 _CHOICE, _COMPARISON, _SUM, _PRODUCT, _NEGATION, _POWER, _ATOM = range(7)
 _INFIX = {
-    **dict.fromkeys((">", "<", ">=", "<=", "==", "!="), _COMPARISON),
-    **dict.fromkeys(("+", "-"), _SUM),
-    **dict.fromkeys(("*", "/", "%", "//"), _PRODUCT),
+    **dict.fromkeys((ops.greater, ops.less, ops.at_least, ops.at_most), _COMPARISON),
+    **dict.fromkeys((ops.equal, ops.unequal), _COMPARISON),
+    **dict.fromkeys((ops.add, ops.sub), _SUM),
+    **dict.fromkeys((ops.mul, ops.div, ops.mod, ops.floordiv), _PRODUCT),
 }
 # An expression is written into the place of its one use up to this depth and length.
-_DEEPEST, _LONGEST = 12, 90
+_DEEPEST, _LONGEST = 12, 150
+_ONES = ("1", "1.0")
 # So many terms at most make one sum.
 _MOST = 100
 _PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
@@ -327,7 +343,9 @@ class _Text(NamedTuple):
 class _Writer:
     """Writes the graph of some symbols as the body of a function."""
 
-    def __init__(self, outputs: Sequence[Any], taken: Iterable[str]) -> None:
+    def __init__(
+        self, symbols: Sequence[Symbol], outputs: Sequence[Any], taken: Iterable[str]
+    ) -> None:
         self.lines: list[str] = []
         # Of the program's globals: the functions, by their names in it, and other constants.
         self.functions: dict[str, str] = {}
@@ -338,9 +356,15 @@ class _Writer:
         reserved = (keyword.kwlist, dir(builtins), ops.OPS, _FUNCTION_NAMES.values())
         self.names = self.taken.union(*reserved)
         self.temporaries = map("t{}".format, count(1))
+        # For each name that was wished for again and again, the numbers to tell them apart.
+        self.numbers: defaultdict[str, Iterator[int]] = defaultdict(partial(count, 2))
         self.texts: dict[Value, _Text] = {}
         root = _symbol("", _OUTPUTS, tuple(x for x in outputs if isinstance(x, Value)))
-        self.order = topological_order(root)[:-1]
+        # In the order of the traced function: errors are then found in that order, too.
+        reached = topological_order(root)[:-1]
+        wanted = set(reached)
+        self.order = [x for x in reached if not isinstance(x, Symbol)]
+        self.order += [x for x in symbols if x in wanted]
         # Of the inputs and captured Values those that the outputs depend on, in order.
         self.leaves = self._leaves([*self.order, root]).keys()
         self.uses = self._count_uses([*self.order, root])
@@ -357,7 +381,11 @@ class _Writer:
         for node in nodes:
             if node._op in _ALIASES:
                 continue
-            uses.update(_source(x) for x in node._inputs() if isinstance(x, Value))
+            for x in node._inputs():
+                if isinstance(x, Value):
+                    while x._op in _ALIASES:
+                        x = x._first
+                    uses[x] += 1
         return uses
 
     def name(self, wish: str) -> str:
@@ -366,15 +394,16 @@ class _Writer:
         letters = unicodedata.normalize("NFKC", wish)
         base = "".join(c if f"_{c}".isidentifier() else "_" for c in letters) or "t"
         base = base if base.isidentifier() else f"_{base}"
-        name, numbers = base, count(2)
+        name = base
         while name in self.names:
-            name = f"{base}_{next(numbers)}"
+            name = f"{base}_{next(self.numbers[base])}"
         self.names.add(name)
         return name
 
     def write(self) -> None:
         for node in self.order:
             if node._op in _ALIASES:
+                self.texts[node] = self.texts[node._first]
                 continue
             text = self._expression(node)
             short = text.depth <= _DEEPEST and len(text.text) <= _LONGEST
@@ -421,7 +450,7 @@ class _Writer:
 
     def operand(self, x: Any) -> _Text:
         if isinstance(x, Value):
-            return self.texts[_source(x)]
+            return self.texts[x]
         kind = type(x)
         if (
             kind is bool
@@ -450,6 +479,8 @@ class _Writer:
     def _expression(self, node: Value) -> _Text:
         op = node._op
         assert op is not None
+        if op in _INFIX:
+            return self._infix(op, self.operand(node._first), self.operand(node._second))
         parts = [self.operand(x) for x in node._inputs()]
         if op is ops.relu and parts[0].binding < _ATOM:
             parts[0] = self.local(parts[0])
@@ -460,13 +491,19 @@ class _Writer:
         safe = op in _SAFE and all(part.safe for part in parts)
         return _Text(text, binding, depth + 1, safe)
 
+    @staticmethod
+    def _infix(op: Op, a: _Text, b: _Text) -> _Text:
+        binding = _INFIX[op]
+        left = a.text if a.binding >= binding else f"({a.text})"
+        right = b.text if b.binding > binding else f"({b.text})"
+        if op is ops.add and b.binding == _NEGATION:
+            text = f"{left} - {right[1:]}"
+        else:
+            text = f"{left} {op.name} {right}"
+        depth = a.depth if a.depth > b.depth else b.depth
+        return _Text(text, binding, depth + 1, a.safe and b.safe and op in _SAFE)
+
     def _written(self, op: Op, node: Value, parts: list[_Text]) -> tuple[str, int]:
-        if op.name in _INFIX:
-            binding = _INFIX[op.name]
-            left, right = parts[0].within(binding), parts[1].within(binding + 1)
-            if op is ops.add and parts[1].binding == _NEGATION:
-                return f"{left} - {right[1:]}", binding
-            return f"{left} {op.name} {right}", binding
         if op is ops.neg:
             return f"-{parts[0].within(_NEGATION)}", _NEGATION
         if op is ops.power and type(node._second) is int:
@@ -484,7 +521,8 @@ class _Writer:
             terms += [offset.within(_PRODUCT) for offset in parts[2 * n :]]
             return self._joined(" + ", terms), _SUM
         if op is ops.prod and texts:
-            return self._joined(" * ", [part.within(_NEGATION) for part in parts]), _PRODUCT
+            factors = [part.within(_NEGATION) for part in parts if part.text not in _ONES]
+            return self._joined(" * ", factors or texts[:1]), _PRODUCT
         if isinstance(op, Pick):
             return f"{texts[0]}[{op.place}]", _ATOM
         if isinstance(op, _FunctionCall) or op.forward is _backward:
@@ -514,12 +552,15 @@ def _wrapped(text: str) -> str:
 
 
 def _product(p: _Text, q: _Text) -> str:
-    if "1" in (p.text, q.text):
-        return (q if p.text == "1" else p).within(_PRODUCT)
+    if p.text in _ONES or q.text in _ONES:
+        return (q if p.text in _ONES else p).within(_PRODUCT)
     return f"{p.within(_PRODUCT)} * {q.within(_NEGATION)}"
 
 
-_SAFE = (ops.add, ops.sub, ops.mul, ops.neg, ops.relu, ops.greater, ops.less, ops.sumprod)
+_SAFE = {
+    *(ops.add, ops.sub, ops.mul, ops.neg, ops.relu, ops.select, ops.sumprod),
+    *(ops.greater, ops.less, ops.at_least, ops.at_most, ops.equal, ops.unequal),
+}
 # What their names mean in a program, if it is not the op's own forward.
 _TAKE_ONE_LIST = (ops.fsum, ops.constant_max)
 _KNOWN = {"fsum": math.fsum, "constant_max": max}
@@ -528,12 +569,6 @@ _FUNCTION_NAMES = {"**": "power", "constant_max": "max"}
 
 # Ops that only mean something to derivatives: the program has their operand instead.
 _ALIASES = (ops.pos, ops.detach)
-
-
-def _source(x: Value) -> Value:
-    while x._op in _ALIASES:
-        x = x._first
-    return x
 
 
 class Program:
@@ -615,11 +650,12 @@ def _written(
     name: str,
     arguments: list[tuple[str, Structure]],
     symbols: list[Symbol],
+    computed: list[Symbol],
     result: Structure,
     outputs: list[Any],
 ) -> Program:
     taken = [argument for argument, _ in arguments]
-    writer = _Writer(outputs, taken)
+    writer = _Writer(computed, outputs, taken)
     remaining = iter(symbols)
     for argument, structure in arguments:
         _unpack(writer, argument, structure, list(islice(remaining, _size(structure))))
@@ -741,8 +777,17 @@ class Compiled:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the function returns, as plain numbers in its nesting."""
+        """Return what the function returns, as plain numbers in its nesting.
+
+        Within a transform, or while another function is traced, f itself is called instead: they
+        must see what it computes.
+        """
+        if self._f is not None and (running() or tracing() is not None):
+            return self._f(*args, **kwargs)
         return self._run(args, kwargs, backward=False)[0]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return the function's value; add its derivatives to the `.grad` of captured Values.
@@ -751,6 +796,11 @@ class Compiled:
         parameters of a model: they get what the eager `backward()` would add. Raises TypeError if
         the function does not return one number.
         """
+        if running() or tracing() is not None:
+            _untraceable(
+                "backward() of a compiled function cannot run while another is differentiated",
+                "use grad or value_and_grad of the function within",
+            )
         (value, slopes), program = self._run(args, kwargs, backward=True)
         accumulate(program.targets, slopes)
         return value
@@ -779,6 +829,12 @@ class Compiled:
             found, structure = flatten(argument, name, static)
             numbers += found
             structures.append(structure)
+        for x in numbers:
+            if isinstance(x, Value):
+                raise TypeError(
+                    f"{self.__name__} is compiled and takes plain numbers, not {x!r}: give it the "
+                    ".data of Values; or let it capture them, and call .backward(...)"
+                )
         key = (backward, names, *structures)
         with self._lock:
             try:
@@ -817,7 +873,8 @@ class Compiled:
         symbols = [_symbol() for _ in numbers]
         nests = unflatten((list, tuple(structures)), symbols)
         targets: list[Value] = []
-        with in_mode(_Trace(dict(zip(symbols, numbers, strict=True)))):
+        trace = _Trace(dict(zip(symbols, numbers, strict=True)))
+        with in_mode(trace):
             bound = inspect.BoundArguments(
                 self._signature, OrderedDict(zip(names, nests, strict=True))
             )
@@ -834,7 +891,7 @@ class Compiled:
                 outputs += slopes.values()
                 result = (tuple, (None, (list, (None,) * len(slopes))))
         arguments = list(zip(names, structures, strict=True))
-        program = _written(self.__name__, arguments, symbols, result, outputs)
+        program = _written(self.__name__, arguments, symbols, trace.symbols, result, outputs)
         program.targets = targets
         return program
 
@@ -845,7 +902,8 @@ class Compiled:
         slopes: dict[Value, Any] = {y: 1}
         order = topological_order(y)
         pull_back(order, slopes, as_graph=True)
-        captured = [x for x in _Writer._leaves([*order, y]) if not isinstance(x, Symbol)]
+        leaves = _Writer._leaves(order) if order else [y]
+        captured = [x for x in leaves if not isinstance(x, Symbol)]
         return {x: slopes.get(x, 0) for x in captured}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -895,12 +953,25 @@ def map_grad(
 
     `compiled` gives a pair, as `compile(value_and_grad(f))` does; `batch` has its arguments, a
     sequence for each call. The sums are in the batch's order: they are the same to the last bit
-    whatever the workers. Raises ValueError for an empty batch.
+    whatever the workers. Raises ValueError for an empty batch, and TypeError for a batch or a
+    function that is not as said.
     """
+    calls = list(batch)
+    for i, call in enumerate(calls):
+        if not isinstance(call, list | tuple) or len(call) != len(calls[0]):
+            raise TypeError(
+                "map_grad needs a batch of lists or tuples of arguments, all equally long, such as "
+                f"[(x, y), ...]; item {i} is {call!r}"
+            )
     total: list[Any] | None = None
     structure: Structure = None
-    for result in executor.map(compiled, *zip(*batch, strict=True)):
+    for result in executor.map(compiled, *zip(*calls, strict=True)):
         numbers, structure = flatten(result, "the result")
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(
+                "map_grad needs a function that returns a pair, the value and the gradient, as "
+                f"compile(value_and_grad(f)) does; this one returned {result!r}"
+            )
         total = numbers if total is None else [a + b for a, b in zip(total, numbers, strict=True)]
     if total is None:
         raise ValueError("map_grad needs a batch of one call at least")

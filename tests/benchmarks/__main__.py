@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
-from scalargrad import Value, fsum
+from scalargrad import Value, compile, fsum
 from scalargrad.nn import MLP
+from scalargrad.value import topological_order
 from tests.benchmarks import from_index, handwritten, tuple_engine, workloads
 from tests.benchmarks.measure import (
     Timings,
@@ -81,6 +82,54 @@ def mlp(quick: bool) -> Iterator[Row]:
 
 def slower(what: str, timings: Timings) -> Row:
     return Row(what, f"{timings.slowdown:.2f}x its time", details=milliseconds(timings))
+
+
+def compiled(quick: bool) -> Iterator[Row]:
+    """Time compiled training steps against eager engines and against plain Python."""
+    rounds = 3 if quick else 15
+    what = "compiled moons MLP step"
+    ours = workloads.mlp_compiled()
+    try:
+        with from_index.micrograd() as (engine, nn):
+            theirs = workloads.mlp_notebook(engine.Value, nn.MLP)
+            check_agreement(what, workloads.mlp_compiled(), theirs)
+            timings = alternate(ours, theirs, rounds)
+            yield at_least(f"{what}, micrograd 0.1.0", timings.speedup, 120, milliseconds(timings))
+    except from_index.Unavailable as error:
+        yield Row(f"{what}, micrograd 0.1.0", "not measured", "at least 120x", details=str(error))
+
+    by_hand = {
+        "sum(w * x for ...) + b": handwritten.value_alone_comprehended(),
+        "total += w * x": handwritten.value_alone(),
+    }
+    for style, theirs in by_hand.items():
+        if not math.isclose(workloads.mlp_compiled()()[0], theirs()[0], rel_tol=1e-9):
+            raise SystemExit(f"{what}: the two sides disagree")
+        timings = alternate(ours, theirs, rounds)
+        row = f"{what}, the value alone by hand: {style}"
+        if style.startswith("sum"):
+            measured, met = f"{timings.slowdown:.2f}x its time", timings.slowdown <= 1.2
+            yield Row(row, measured, "at most 1.2x", met, milliseconds(timings))
+        else:
+            yield slower(row, timings)
+
+    what = "compiled GPT step"
+    ours, theirs = workloads.gpt_compiled(), workloads.gpt_eager(tuple_engine.Value)
+    check_agreement(what, workloads.gpt_compiled(), theirs)
+    ours()
+    timings = alternate(ours, theirs, rounds)
+    yield at_least(f"{what}, tuple engine", timings.speedup, 25, milliseconds(timings))
+    theirs = workloads.gpt_eager(Value)
+    timings = alternate(ours, theirs, rounds)
+    yield at_least(f"{what}, eager", timings.speedup, None, milliseconds(timings))
+
+    model = workloads.GPT(Value)
+    ops = len(topological_order(model.loss()))
+    took = median(seconds(compile(model.loss).backward) for _ in range(rounds))
+    run = median(seconds(ours) for _ in range(rounds))
+    per_op = (took - run) / ops * 1e6
+    details = f"{ops:,} ops in {took - run:.2f} s"
+    yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
 
 
 def memory(quick: bool) -> Iterator[Row]:
@@ -166,6 +215,7 @@ def import_time(quick: bool) -> Iterator[Row]:
 BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
+    "compile": compiled,
     "memory": memory,
     "linearity": linearity,
     "import": import_time,
