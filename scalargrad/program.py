@@ -157,7 +157,7 @@ class _Trace(Mode):
         self.samples = samples
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        key: list[Any] = [op]
+        key: list[Any] = [id(op)]
         for x in inputs:
             if isinstance(x, Value):
                 key.append(id(x))
@@ -412,7 +412,11 @@ class _Writer:
             self.texts[node] = text
 
     def local(self, text: _Text, label: str = "") -> _Text:
-        name = self.name(label or next(t for t in self.temporaries if t not in self.names))
+        if label:
+            name = self.name(label)
+        else:
+            name = next(t for t in self.temporaries if t not in self.names)
+            self.names.add(name)
         self.statement(f"{name} =", text.text)
         return _Text(name)
 

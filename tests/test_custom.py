@@ -150,7 +150,7 @@ def mixture(outputs: Sequence[Any], used: Sequence[bool]) -> Any:
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_function_is_the_arithmetic_that_it_stands_for(drawn: Any, used: Any) -> None:
     quadratic, xs = drawn
     results = []
@@ -172,7 +172,7 @@ def test_a_function_is_the_arithmetic_that_it_stands_for(drawn: Any, used: Any) 
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3), data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_derivatives_of_every_kind_go_through_a_function(drawn: Any, used: Any, data: Any) -> None:
     quadratic, xs = drawn
     places = tuple(i for i, plain in enumerate(quadratic.plain) if not plain)
@@ -208,7 +208,7 @@ def test_derivatives_of_every_kind_go_through_a_function(drawn: Any, used: Any, 
 
 
 @given(st.floats(-2, 2))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_saved_outputs_among_several_outputs(x: float) -> None:
     def through(x: Any) -> Any:
         a, b = ExpAndDouble.apply(x)

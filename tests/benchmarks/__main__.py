@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
-from scalargrad import Value, compile, fsum
+from scalargrad import Value, compile, fsum, grad, hvp
+from scalargrad.nesting import flatten, unflatten
 from scalargrad.nn import MLP
 from scalargrad.value import topological_order
-from tests.benchmarks import from_index, handwritten, tuple_engine, workloads
+from tests.benchmarks import from_index, functions, handwritten, tuple_engine, workloads
 from tests.benchmarks.measure import (
     Timings,
     alternate,
@@ -25,7 +26,7 @@ from tests.benchmarks.measure import (
     seconds,
     start_up,
 )
-from tests.benchmarks.table import Row, as_markdown, as_text, at_least
+from tests.benchmarks.table import Row, as_markdown, as_text, at_least, at_most
 from tests.benchmarks.workloads import Step
 
 
@@ -132,6 +133,45 @@ def compiled(quick: bool) -> Iterator[Row]:
     yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
 
 
+def second_order(quick: bool) -> Iterator[Row]:
+    """Time gradients that can be differentiated again, and Hessian-vector products."""
+    rounds = 5 if quick else 15
+    for what, (f, point) in {
+        "mixed expression": functions.mixed(),
+        "MLP loss, an op at a time": functions.mlp_per_op(),
+        "MLP loss, an op a neuron": functions.mlp_fused(),
+    }.items():
+        numbers, structure = flatten(point)
+
+        def gradient(
+            create_graph: bool, f: Any = f, numbers: Any = numbers, structure: Any = structure
+        ) -> list[float]:
+            leaves = [Value(x) for x in numbers]
+            f(unflatten(structure, leaves)).backward(create_graph=create_graph)
+            return [x.grad.data if create_graph else x.grad for x in leaves]
+
+        def with_graph(gradient: Any = gradient) -> list[float]:
+            return gradient(create_graph=True)  # type: ignore[no-any-return]
+
+        def without(gradient: Any = gradient) -> list[float]:
+            return gradient(create_graph=False)  # type: ignore[no-any-return]
+
+        def by_grad(f: Any = f, point: Any = point) -> list[float]:
+            return flatten(grad(f)(point))[0]
+
+        def product(f: Any = f, point: Any = point) -> list[float]:
+            return flatten(hvp(f, (point,), (point,)))[0]
+
+        check_agreement(what, with_graph, without)
+        check_agreement(what, by_grad, without)
+        timings = alternate(with_graph, without, rounds)
+        name = f"{what}: gradient with create_graph, without"
+        yield at_most(name, timings.slowdown, 4, milliseconds(timings))
+        timings = alternate(product, by_grad, rounds)
+        yield at_most(f"{what}: hvp, grad", timings.slowdown, 6, milliseconds(timings))
+        yield slower(f"{what}: grad, backward", alternate(by_grad, without, rounds))
+
+
 def memory(quick: bool) -> Iterator[Row]:
     """Measure what a binary op keeps in memory."""
     ours = bytes_per_product(Value)
@@ -216,6 +256,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
     "compile": compiled,
+    "second-order": second_order,
     "memory": memory,
     "linearity": linearity,
     "import": import_time,

@@ -31,6 +31,11 @@ def at_least(what: str, ratio: float, bound: float | None, details: str) -> Row:
     return Row(what, f"{ratio:.2f}x faster", wanted, met, details)
 
 
+def at_most(what: str, ratio: float, bound: float, details: str) -> Row:
+    """Return the row of a cost, which should not exceed `bound`."""
+    return Row(what, f"{ratio:.2f}x its time", f"at most {bound}x", ratio <= bound, details)
+
+
 def as_text(rows: Iterable[Row]) -> str:
     """Return the rows in columns under their headings."""
     lines = [HEADINGS, *(row.cells for row in rows)]

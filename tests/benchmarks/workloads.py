@@ -143,7 +143,8 @@ def mlp_compiled() -> Step:
     loss = compile(lambda: _notebook_loss(model, points, targets))
 
     def step() -> list[float]:
-        model.zero_grad()
+        for p in parameters:
+            p.grad = 0
         total = loss.backward()
         for p in parameters:
             p.data -= LEARNING_RATE * p.grad
