@@ -935,8 +935,10 @@ def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
     numbers or nested lists, tuples and dicts of numbers; strings, None, bools and what is in
     `static_argnums` (which must be hashable) are static: each of their values gets a program.
-    Values that f captures are read at each call. Raises TraceError, naming the line, where f
-    branches on a traced number or asks for its value.
+    Values that f captures are read at each call; not so the plain numbers that f makes of them by
+    `.data`, or anything else that f looks up while it is traced. Results are the eager ones, but
+    the sign of a zero may differ. Raises TraceError, naming the line, where f branches on a traced
+    number or asks for its value.
 
     >>> from scalargrad import grad, sin
     >>> slope = compile(grad(lambda x, y: x * y + sin(x)))
