@@ -224,7 +224,9 @@ def gradcheck(f: Callable[..., Any], *xs: float) -> bool:
     noise = 0.0
     if isinstance(y, Value):
         y.backward()
-        noise = 4 * _EPSILON * max((abs(node.data) for node in topological_order(y)), default=0.0)
+        # Of a Function of several outputs these are tuples.
+        results = [x.data for x in topological_order(y) if is_real(x.data)]
+        noise = 4 * _EPSILON * max(map(abs, results), default=0.0)
     elif not is_real(y):
         raise TypeError(f"f must return one number, got {y!r} ({type(y).__name__})")
     point = [leaf.data for leaf in leaves]

@@ -21,6 +21,7 @@ from scalargrad.nesting import Structure, flatten, unflatten
 from scalargrad.value import (
     Value,
     dependents,
+    order,
     pull_back,
     push_forward,
     recording,
@@ -242,8 +243,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else seed_for(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    reached = dependents([y for y in numbers if isinstance(y, Value)], trace.leaves)
-    push_forward(reached, moved, as_graph)
+    results = order([y for y in numbers if isinstance(y, Value)], trace.leaves)
+    push_forward(results, moved, as_graph)
     slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (
         trace.result(structure, numbers),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ContextDecorator, contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from itertools import compress
 from numbers import Complex, Number, Real
 from typing import Any, NoReturn
@@ -92,6 +92,8 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
 
     def method(self: Value, other: Any) -> Value:
         if _modes and (now := mode()) is not None:
+            if not isinstance(other, Value) and not is_real(other):
+                return _refuse_operand(op, other)  # type: ignore[no-any-return]
             return now.record(op, (self, other))
         if isinstance(other, Value):
             number = other.data
@@ -245,9 +247,9 @@ class Value(Tracer):
         """Set `.grad` throughout the graph of this Value: the derivatives of it, times `gradient`.
 
         Leaves add to the gradient that they had; every result gets that of this pass alone. With
-        `create_graph` the gradients are Values, graphs that can be differentiated again; a leaf
-        and its `.grad` then refer to each other, until `.grad` is set anew. `gradient` may then be
-        a Value too. Raises TypeError if `gradient` is not a real number, and the error of Python's
+        `create_graph` the gradients are Values, graphs that can be differentiated again; Values and
+        their `.grad` then refer to each other, and wait for Python's collector. `gradient` may
+        then be a Value too. Raises TypeError if `gradient` is not a real number, and the error of Python's
         arithmetic, naming the op, where a derivative does not exist: at the kink of `sqrt` at 0
         ZeroDivisionError. Leaves may then hold a part of the gradient.
 
@@ -272,8 +274,10 @@ class Value(Tracer):
                 self.grad += seed
             else:
                 nodes = topological_order(self)
+                # Of the seed's kind, so that a rule's own 0 does not stay an int: 0 / 3 is a float.
+                zero = type(seed)()
                 for node in nodes:
-                    node.grad = 0
+                    node.grad = zero
                 self.grad = seed
                 nodes.reverse()
                 _apply_chain_rule(nodes)
@@ -563,7 +567,9 @@ def tracing() -> Mode | None:
 
 def recording() -> AbstractContextManager[None]:
     """In this block ops record, even within `no_grad`: for the graph of a transform's own."""
-    return in_mode(tracing())
+    now = tracing()
+    # Being in no mode at all is faster than being in the mode None.
+    return nullcontext() if mode() is now else in_mode(now)
 
 
 def accumulate(leaves: Collection[Value], slopes: Collection[Any]) -> None:
@@ -632,14 +638,19 @@ def topological_order(output: Value, leaves: Collection[Value] = ()) -> list[Val
     >>> [node.op for node in topological_order(y)]
     ['*', '+']
     """
-    order: list[Value] = []
+    return order([output], leaves)
+
+
+def order(outputs: Collection[Value], leaves: Collection[Value]) -> list[Value]:
+    """Return the results in the graph of all of `outputs`, as `topological_order` does for one."""
+    ordered: list[Value] = []
     seen: set[Value] = set(leaves)
     # A None on the stack says that all before the node below it is done.
-    stack: list[Value | None] = [output] if output._op is not None else []
+    stack: list[Value | None] = [y for y in outputs if y._op is not None]
     while stack:
         node = stack.pop()
         if node is None:
-            order.append(stack.pop())  # type: ignore[arg-type]
+            ordered.append(stack.pop())  # type: ignore[arg-type]
             continue
         if node in seen:
             continue
@@ -663,8 +674,8 @@ def topological_order(output: Value, leaves: Collection[Value] = ()) -> list[Val
             else:
                 stack += [x for x in a if isinstance(x, Value) and x._op and x not in seen]
         else:
-            order.append(node)
-    return order
+            ordered.append(node)
+    return ordered
 
 
 def dependents(outputs: Collection[Value], leaves: Collection[Value]) -> list[Value]:
@@ -676,21 +687,18 @@ def dependents(outputs: Collection[Value], leaves: Collection[Value]) -> list[Va
     """
     reached = set(leaves)
     between = []
-    for output in outputs:
-        for node in topological_order(output, reached):
-            if any(isinstance(x, Value) and x in reached for x in node._inputs()):
-                reached.add(node)
-                between.append(node)
+    for node in order(outputs, leaves):
+        a, b = node._first, node._second
+        if type(a) is tuple:
+            depends = not reached.isdisjoint(a if b else [x for x in a if isinstance(x, Value)])
+        else:
+            depends = (isinstance(a, Value) and a in reached) or (
+                isinstance(b, Value) and b in reached
+            )
+        if depends:
+            reached.add(node)
+            between.append(node)
     return between
-
-
-def _inputs_to_rule(node: Value, as_graph: bool) -> tuple[Op, tuple[Any, ...], Any, Any]:
-    """Return a result's op and operands, and itself and them as the rule is to see them."""
-    op, operands = node._op, node._inputs()
-    assert op is not None
-    if as_graph:
-        return op, operands, node, operands
-    return op, operands, node.data, [x.data if isinstance(x, Value) else x for x in operands]
 
 
 def pull_back(
@@ -714,18 +722,41 @@ def pull_back(
     6.0
     """
     traced = tracing() is not None
+    seed = next(iter(slopes.values()), 0)
+    zero = type(seed)() if is_real(seed) else 0
+
+    def add(x: Value, slope: Any) -> None:
+        if type(slope) is int and slope == 0:
+            if traced:
+                return  # a rule's own zero: a program need not multiply by it
+            slope = zero  # of the seed's kind, as in `backward`
+        slopes[x] = slopes[x] + slope if x in slopes else slope
+
     for node in reversed(nodes):
         if node not in slopes:
             continue
-        op, operands, y, inputs = _inputs_to_rule(node, as_graph)
-        wanted = [isinstance(x, Value) and (within is None or x in within) for x in operands]
+        op, a, b = node._op, node._first, node._second
+        assert op is not None
+        g = slopes[node]
+        y: Any = node if as_graph else node.data
         try:
-            for x, slope in zip(
-                compress(operands, wanted), op.vjp(slopes[node], y, inputs, wanted), strict=True
-            ):
-                if traced and type(slope) is int and slope == 0:
-                    continue  # a rule's own zero: a program need not multiply by it
-                slopes[x] = slopes[x] + slope if x in slopes else slope
+            if not op.partials:
+                inputs = a if as_graph else [x.data if isinstance(x, Value) else x for x in a]
+                wanted = [isinstance(x, Value) and (within is None or x in within) for x in a]
+                gradients = op.vjp(g, y, inputs, wanted)
+                for x, slope in zip(compress(a, wanted), gradients, strict=True):
+                    add(x, slope)
+            elif b is None:
+                add(a, op.partials[0](g, y, a if as_graph else a.data))
+            else:
+                p, q = a, b
+                if not as_graph:
+                    p = a.data if isinstance(a, Value) else a
+                    q = b.data if isinstance(b, Value) else b
+                if isinstance(a, Value) and (within is None or a in within):
+                    add(a, op.partials[0](g, y, p, q))
+                if isinstance(b, Value) and (within is None or b in within):
+                    add(b, op.partials[1](g, y, p, q))
         except FAILURES as error:
             raise explained(error, op, node.operands, "the derivative of ") from None
 
@@ -734,7 +765,7 @@ def push_forward(nodes: list[Value], tangents: dict[Value, Any], as_graph: bool)
     """Carry derivatives forward through the graph: add to `tangents` those of all `nodes`.
 
     `tangents` holds those of the inputs to begin with, along one direction; `nodes` and `as_graph`
-    are as in `pull_back`.
+    are as in `pull_back`. A node that no tangent reaches gets none.
 
     >>> x = Value(3.0)
     >>> y = x * x
@@ -744,10 +775,34 @@ def push_forward(nodes: list[Value], tangents: dict[Value, Any], as_graph: bool)
     6.0
     """
     for node in nodes:
-        op, operands, y, inputs = _inputs_to_rule(node, as_graph)
-        moves = [tangents.get(x) if isinstance(x, Value) else None for x in operands]
+        op, a, b = node._op, node._first, node._second
+        assert op is not None
+        y: Any = node if as_graph else node.data
         try:
-            tangents[node] = op.jvp(moves, y, inputs)
+            if type(op) is not Op:
+                inputs = node._inputs()
+                moves = [tangents.get(x) if isinstance(x, Value) else None for x in inputs]
+                if not as_graph:
+                    inputs = tuple(x.data if isinstance(x, Value) else x for x in inputs)
+                if any(move is not None for move in moves):
+                    tangents[node] = op.jvp(moves, y, inputs)
+            elif b is None:
+                if a in tangents:
+                    tangents[node] = op.partials[0](tangents[a], y, a if as_graph else a.data)
+            else:
+                by_a = isinstance(a, Value) and a in tangents
+                by_b = isinstance(b, Value) and b in tangents
+                p, q = a, b
+                if not as_graph:
+                    p = a.data if isinstance(a, Value) else a
+                    q = b.data if isinstance(b, Value) else b
+                if by_a:
+                    move = op.partials[0](tangents[a], y, p, q)
+                    if by_b:
+                        move = move + op.partials[1](tangents[b], y, p, q)
+                    tangents[node] = move
+                elif by_b:
+                    tangents[node] = op.partials[1](tangents[b], y, p, q)
         except FAILURES as error:
             raise explained(error, op, node.operands, "the derivative of ") from None
 

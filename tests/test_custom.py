@@ -15,7 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Function, Value, exp, grad, hessian, hvp, jacobian, jvp, no_grad, vjp
+from scalargrad import (
+    Function,
+    Value,
+    exp,
+    grad,
+    gradcheck,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    no_grad,
+    vjp,
+)
 from scalargrad.testing import fractions
 
 
@@ -640,3 +652,19 @@ def test_dropping_the_output_frees_the_graph_without_the_collector() -> None:
             assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_gradcheck_of_a_function_of_several_outputs() -> None:
+    class Twins(Function):
+        @staticmethod
+        def forward(ctx: Any, x: float) -> tuple[float, float]:
+            return x, 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            return g + 2 * h
+
+    def second(x: Value) -> Any:
+        return Twins.apply(x)[1]
+
+    assert gradcheck(second, 1.0)

@@ -67,6 +67,11 @@ def test_operands_that_are_no_real_number(apply: Any, other: Any) -> None:
             apply(a, b)
 
 
+def test_operands_within_no_grad() -> None:
+    with scalargrad.no_grad(), pytest.raises(TypeError, match=r"\* takes Values and real numbers"):
+        operator.mul(Value(2.0), "a")
+
+
 @pytest.mark.parametrize("other", [[1.0], (1.0,), {1.0}, {}], ids=repr)
 def test_operands_that_are_collections(other: Any) -> None:
     for a, b in ((Value(2.0), other), (other, Value(2.0))):

@@ -102,6 +102,19 @@ def test_division_of_whole_numbers_on_the_way_is_exact_in_a_fraction(a: Any, b: 
     assert x.grad == Fraction(1, 3) + Fraction((a > 0) - (a < 0), 7)
 
 
+def test_a_gradient_of_zero_stays_exact_on_its_way() -> None:
+    x = Value(Fraction(-1))
+    y = (x / 3).relu() + scalargrad.maximum(x / 3, x / 5) + x / 7
+    y.backward()
+    assert isinstance(x.grad, Fraction)
+    assert x.grad == Fraction(1, 5) + Fraction(1, 7)
+
+    def f(x: Any) -> Any:
+        return scalargrad.relu(x / 3) + scalargrad.maximum(x / 3, x / 5) + x / 7
+
+    assert scalargrad.grad(f)(Fraction(-1)) == x.grad
+
+
 def test_whole_numbers_stay_whole() -> None:
     x, y = Value(3), Value(-2)
     (x * x * y).backward()
