@@ -247,11 +247,11 @@ class Value(Tracer):
         """Set `.grad` throughout the graph of this Value: the derivatives of it, times `gradient`.
 
         Leaves add to the gradient that they had; every result gets that of this pass alone. With
-        `create_graph` the gradients are Values, graphs that can be differentiated again; Values and
-        their `.grad` then refer to each other, and wait for Python's collector. `gradient` may
-        then be a Value too. Raises TypeError if `gradient` is not a real number, and the error of Python's
-        arithmetic, naming the op, where a derivative does not exist: at the kink of `sqrt` at 0
-        ZeroDivisionError. Leaves may then hold a part of the gradient.
+        `create_graph` the gradients are Values, graphs that can be differentiated again, and
+        `gradient` may be one too; Values and their `.grad` then refer to each other, and wait for
+        Python's collector. Raises TypeError if `gradient` is not a real number, and the error of
+        Python's arithmetic, naming the op, where a derivative does not exist: at the kink of
+        `sqrt` at 0 ZeroDivisionError. Leaves may then hold a part of the gradient.
 
         >>> x = Value(3.0)
         >>> (x * x).backward()
