@@ -26,7 +26,8 @@ from typing import Any
 from scalargrad import ops
 from scalargrad.functions import relu
 from scalargrad.ops import Number, Tracer
-from scalargrad.value import Value, is_real
+from scalargrad.special import sumprod
+from scalargrad.value import FAILURES, Value, is_real, make_node, mode
 
 
 class Module:
@@ -342,21 +343,45 @@ def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]
     return [Value(draw(-bound, bound)) for _ in range(count)]
 
 
-def _row(x: Any) -> tuple[Any, ...]:
-    """Return the inputs as a tuple; one number, as a layer of one neuron gives, is a row of one."""
-    if type(x) is tuple:
+class _Row(tuple[Any, ...]):
+    """The inputs of a layer, and their plain numbers, gathered once for all of its units."""
+
+    numbers: list[Any]  # none in a mode, where an op is not simply recorded
+    all_values: bool
+
+
+def _row(x: Any) -> _Row:
+    """Return the inputs as a row; one number, as a layer of one neuron gives, is a row of one."""
+    if type(x) is _Row:
         return x
-    if isinstance(x, Tracer) or is_real(x):
-        return (x,)
     try:
-        return tuple(x)
+        row = _Row((x,) if isinstance(x, Tracer) or is_real(x) else x)
     except TypeError:
         raise TypeError(
             f"inputs must be a list of numbers or Values, got {x!r} ({type(x).__name__})"
         ) from None
+    row.numbers = []
+    if mode() is None:
+        row.all_values = all(isinstance(v, Value) for v in row)
+        row.numbers = [v.data if isinstance(v, Value) else v for v in row]
+    return row
 
 
-def _weighted_sum(weights: list[Value], bias: Value | None, x: tuple[Any, ...]) -> Any:
+def _weighted_sum(weights: list[Value], bias: Value | None, x: _Row) -> Any:
+    """Return `ops.sumprod(*weights, *x, bias)`, in half its time in the usual case.
+
+    That is where weights and bias are Values and the sum is a float; all else, and every error,
+    is left to the op.
+    """
     if len(x) != len(weights):
         raise ValueError(f"expected {len(weights)} inputs, got {len(x)}")
-    return ops.sumprod(*weights, *x) if bias is None else ops.sumprod(*weights, *x, bias)
+    inputs = (*weights, *x) if bias is None else (*weights, *x, bias)
+    if x.numbers:
+        try:
+            y = sumprod([w.data for w in weights], x.numbers)
+            y = y if bias is None else y + bias.data
+        except (AttributeError, *FAILURES):
+            return ops.sumprod(*inputs)
+        if type(y) is float:
+            return make_node(Value, ops.sumprod, inputs, y, x.all_values)
+    return ops.sumprod(*inputs)
