@@ -413,6 +413,8 @@ minimum = Op(
     lambda g, y, a, b: _choose(g, gt(a, b), gt(b, a)),
 )
 fsum = NaryOp("fsum", lambda *xs: math.fsum(xs), lambda g, y, *xs: [g] * len(xs))
+# Rounded at each step, as + is: the derivatives by a number that is used many times, added up.
+total = NaryOp("sum", lambda *xs: _sum(xs), lambda g, y, *xs: [g] * len(xs))
 prod = NaryOp(
     "prod",
     lambda *xs: math.prod(xs),

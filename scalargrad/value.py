@@ -724,20 +724,35 @@ def pull_back(
     traced = tracing() is not None
     seed = next(iter(slopes.values()), 0)
     zero = type(seed)() if is_real(seed) else 0
+    # In a graph, the terms of a sum of three or more become one node.
+    terms: dict[Value, list[Any]] = {}
 
     def add(x: Value, slope: Any) -> None:
         if type(slope) is int and slope == 0:
             if traced:
                 return  # a rule's own zero: a program need not multiply by it
             slope = zero  # of the seed's kind, as in `backward`
-        slopes[x] = slopes[x] + slope if x in slopes else slope
+        if x not in slopes:
+            slopes[x] = slope
+        elif not as_graph or traced:
+            slopes[x] = slopes[x] + slope
+        elif x in terms:
+            terms[x].append(slope)
+        else:
+            terms[x] = [slopes[x], slope]
+
+    def total(x: Value) -> Any:
+        if x in terms:
+            found = terms.pop(x)
+            slopes[x] = found[0] + found[1] if len(found) == 2 else ops.total(*found)
+        return slopes[x]
 
     for node in reversed(nodes):
         if node not in slopes:
             continue
         op, a, b = node._op, node._first, node._second
         assert op is not None
-        g = slopes[node]
+        g = total(node)
         y: Any = node if as_graph else node.data
         try:
             if not op.partials:
@@ -759,6 +774,8 @@ def pull_back(
                     add(b, op.partials[1](g, y, p, q))
         except FAILURES as error:
             raise explained(error, op, node.operands, "the derivative of ") from None
+    for x in list(terms):
+        total(x)
 
 
 def push_forward(nodes: list[Value], tangents: dict[Value, Any], as_graph: bool) -> None:
