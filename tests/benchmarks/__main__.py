@@ -58,7 +58,7 @@ def per_op(quick: bool) -> Iterator[Row]:
 def mlp(quick: bool) -> Iterator[Row]:
     """Time the moons MLP's training step through nn against micrograd and against plain Python."""
     what = "moons MLP step through nn"
-    rounds = 3 if quick else 15
+    rounds = 3 if quick else 11
 
     def against(theirs: Step) -> Timings:
         return alternate(workloads.mlp_notebook(Value, MLP), theirs, rounds)
@@ -87,7 +87,7 @@ def slower(what: str, timings: Timings) -> Row:
 
 def compiled(quick: bool) -> Iterator[Row]:
     """Time compiled training steps against eager engines and against plain Python."""
-    rounds = 3 if quick else 15
+    rounds = 3 if quick else 11
     what = "compiled moons MLP step"
     ours = workloads.mlp_compiled()
     try:
