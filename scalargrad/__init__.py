@@ -150,16 +150,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from scalargrad.program import TraceError, compile, map_grad
+    from scalargrad.program import compile, map_grad
+    from scalargrad.symbols import TraceError
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
-_OF_PROGRAM = ("TraceError", "compile", "map_grad")
+_NAMES = {"TraceError": "symbols", "compile": "program", "map_grad": "program"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"scalargrad.{name}")
-    if name in _OF_PROGRAM:
-        return getattr(importlib.import_module("scalargrad.program"), name)
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"scalargrad.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")

@@ -86,7 +86,8 @@ CONTRACT = [
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("special", "ops", "value", "functions", "nesting", "custom", "transforms", "program"),
+    *("special", "ops", "value", "functions", "nesting", "custom", "transforms"),
+    *("symbols", "writer", "program"),
     *("numeric", "losses", "nn", "optim"),
 )
 

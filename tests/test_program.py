@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import itertools
 import math
@@ -16,6 +17,7 @@ import traceback
 from collections import namedtuple
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial, reduce
@@ -900,6 +902,27 @@ def test_many_captured_values() -> None:
     ws = [Value(i / 5000) for i in range(5000)]
     assert compile(lambda: sg.sumprod(ws, ws)).backward() == pytest.approx(1666.1667)
     assert [w.grad for w in ws] == [2 * w.data for w in ws]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("branches", [True, False])
+def test_the_collector_waits_for_a_trace_and_is_left_as_it_was(
+    enabled: bool, branches: bool
+) -> None:
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    during = []
+
+    def f(x: Any) -> Any:
+        during.append(gc.isenabled())
+        return x if branches and x > 0 else -x
+
+    try:
+        with pytest.raises(TraceError) if branches else nullcontext():
+            compile(f)(1.0)
+        assert (during, gc.isenabled()) == ([False], enabled)
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
 
 
 # --- threads, pickles, processes ----------------------------------------------------------------
