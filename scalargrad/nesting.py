@@ -61,6 +61,37 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
 _PLAIN = {float, int}
 
 
+def flatten_like(structure: Structure, nest: Any, name: str) -> list[Any]:
+    """Return the numbers of `nest` in the order of `structure`; a dict's keys may be in any other.
+
+    Raises TypeError, saying where in `name` it is, if the nesting is another.
+
+    >>> flatten_like(flatten({"w": [1.0, 2.0], "b": 3.0})[1], {"b": 30, "w": [10, 20]}, "slopes")
+    [10, 20, 30]
+    """
+    numbers: list[Any] = []
+    _collect_like(structure, nest, name, numbers)
+    return numbers
+
+
+def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]) -> None:
+    if structure is NUMBER:
+        if _collect(nest, path, (), numbers) is not NUMBER:
+            raise TypeError(f"{path} must be a number, not {nest!r}")
+        return
+    kind, items = structure
+    if issubclass(kind, dict):
+        inner = dict(items)
+        if not isinstance(nest, dict) or nest.keys() != inner.keys():
+            raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {nest!r}")
+    else:
+        inner = dict(enumerate(items))
+        if type(nest) is not kind or len(nest) != len(inner):
+            raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {nest!r}")
+    for key, item in inner.items():
+        _collect_like(item, nest[key], f"{path}[{key!r}]", numbers)
+
+
 def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
     """Return the nest of that structure with these numbers, or whatever stands in their places.
 

@@ -17,7 +17,7 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from scalargrad import ops
-from scalargrad.nesting import Structure, flatten, unflatten
+from scalargrad.nesting import Structure, flatten, flatten_like, unflatten
 from scalargrad.value import (
     Value,
     dependents,
@@ -227,15 +227,14 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     """Return f's result at `primals` and its derivative along `tangents`: forward mode.
 
     `primals` is the sequence of f's arguments, `tangents` one like it; both results are in the
-    nesting of f's result. Raises TypeError if the nestings of primals and tangents differ.
+    nesting of f's result. Raises TypeError, saying where, if tangents are nested otherwise.
 
     >>> jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 10.0))
     (15.0, 35.0)
     """
     primals = _arguments(primals, "primals")
-    directions, like = flatten(_arguments(tangents, "tangents"), "tangents")
-    if like != flatten(primals, "primals")[1]:
-        raise TypeError("tangents must be nested as primals are, with a number for each")
+    nesting = flatten(primals, "primals")[1]
+    directions = flatten_like(nesting, _arguments(tangents, "tangents"), "tangents")
     trace = _trace(f, primals, {}, range(len(primals)))
     numbers, structure = trace.outputs()
     as_graph = trace.as_graph or _any_value(directions)
@@ -256,8 +255,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """Return f's result at `primals`, and a function from cotangents to gradients: reverse mode.
 
     That function takes one nest like f's result, and gives the tuple of the derivatives of the sum
-    of f's results, each times its cotangent, by each of the primals. It raises TypeError if the
-    nestings differ.
+    of f's results, each times its cotangent, by each of the primals. It raises TypeError, saying
+    where, if the nestings differ.
 
     >>> y, pull = vjp(lambda x, y: [x * y, x + y], 3.0, 5.0)
     >>> y, pull([1.0, 0.0]), pull([0.0, 2.0])
@@ -267,9 +266,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     numbers, structure = trace.outputs()
 
     def pull(cotangents: Any) -> Any:
-        seeds, like = flatten(cotangents, "cotangents")
-        if like != structure:
-            raise TypeError("cotangents must be nested as the function's result, number by number")
+        seeds = flatten_like(structure, cotangents, "cotangents")
         return trace.gradients(numbers, seeds, trace.as_graph or _any_value(seeds))
 
     return trace.result(structure, numbers), pull

@@ -969,22 +969,38 @@ def test_argnums_that_fit_no_argument() -> None:
 
 
 def test_directions_that_do_not_fit() -> None:
-    for primals, tangents in (
-        ((1.0,), (1.0, 2.0)),
-        (([1.0, 2.0],), ([1.0],)),
-        (([1.0],), ((1.0,),)),
-        (({"a": 1.0},), ({"b": 1.0},)),
+    for primals, tangents, words in (
+        ((1.0,), (1.0, 2.0), r"tangents must be a tuple of 1, not \(1.0, 2.0\)"),
+        (([1.0, 2.0],), ([1.0],), r"tangents\[0\] must be a list of 2, not \[1.0\]"),
+        (([1.0],), ((1.0,),), r"tangents\[0\] must be a list of 1, not \(1.0,\)"),
+        (([1.0],), ([[1.0]],), r"tangents\[0\]\[0\] must be a number, not \[1.0\]"),
+        (([1.0],), (["1"],), r"tangents\[0\]\[0\] must be a number, .*not '1' \(str\)"),
+        (({"a": 1.0},), ({"b": 1.0},), r"tangents\[0\] must be a dict with the keys \['a'\], not"),
+        (({"a": 1.0},), (1.0,), r"tangents\[0\] must be a dict with the keys \['a'\], not 1.0"),
     ):
         for transform in (jvp, hvp):
-            with pytest.raises(TypeError, match="tangents must be nested as primals are"):
+            with pytest.raises(TypeError, match=words):
                 transform(lambda x: 1.0, primals, tangents)
     for transform in (jvp, hvp):
         with pytest.raises(TypeError, match=r"primals must be a sequence .*\(3.0,\), not 2.5 \(fl"):
             transform(lambda x: x, 2.5, (1.0,))  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"tangents must be a sequence .*not 1.0 \(float\)"):
             transform(lambda x: x, (2.5,), 1.0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="cotangents must be nested as the function's result"):
+    with pytest.raises(TypeError, match=r"cotangents must be a list of 2, not \[1.0\]"):
         vjp(lambda x: [x, x], 1.0)[1]([1.0])
+
+
+def test_directions_may_have_their_keys_in_another_order() -> None:
+    def f(d: Any) -> Any:
+        return {"p": d["x"] * d["x"] * d["y"], "q": d["y"]}
+
+    point = {"x": 3.0, "y": 5.0}
+    assert jvp(f, (point,), ({"y": 10.0, "x": 1.0},)) == (
+        {"p": 45.0, "q": 5.0},
+        {"p": 120.0, "q": 10.0},
+    )
+    assert hvp(lambda d: f(d)["p"], (point,), ({"y": 1.0, "x": 0.0},)) == {"x": 6.0, "y": 0.0}
+    assert vjp(f, point)[1]({"q": 1.0, "p": 0.0}) == ({"x": 0.0, "y": 1.0},)
 
 
 def test_errors_of_the_arithmetic_name_the_op() -> None:
