@@ -8,14 +8,15 @@ import builtins
 import gc
 import inspect
 import linecache
+import os
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from functools import update_wrapper
-from itertools import count
+from functools import lru_cache, partial, update_wrapper
+from itertools import chain, count
 from types import MethodType
 from typing import Any, NamedTuple
 
@@ -36,6 +37,21 @@ from scalargrad.value import (
 from scalargrad.writer import Written, function_of, write_function
 
 
+class _Code:
+    """The code of a source text, whose lines tracebacks and `inspect` can show."""
+
+    def __init__(self, source: str) -> None:
+        file = f"<scalargrad program {next(_files)}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+        weakref.finalize(self, linecache.cache.pop, file, None)
+        self.compiled = builtins.compile(source, file, "exec")
+
+
+_files = count(1)
+# A process pool unpickles the same program again and again, and compiling it takes much longer.
+_unpickled_code = lru_cache(maxsize=8)(_Code)
+
+
 class Program:
     """A written function: its source, the Values whose numbers it takes, and how to call it."""
 
@@ -45,15 +61,13 @@ class Program:
         self.targets = targets
         # The graph, to find the op that failed; a program from a pickle has none.
         self.graph: tuple[list[Value], list[Symbol]] | None = (order, symbols)
-        self._load()
+        self._load(_Code(self.source))
 
-    def _load(self) -> None:
+    def _load(self, code: _Code) -> None:
+        self.code = code  # with which its lines in tracebacks live
         functions = {name: function_of(op) for name, op in self.functions.items()}
         self.globals = {**functions, **self.constants, "__name__": __name__}
-        file = f"<scalargrad program {next(_files)}>"
-        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
-        weakref.finalize(self, linecache.cache.pop, file, None)
-        exec(builtins.compile(self.source, file, "exec"), self.globals)
+        exec(code.compiled, self.globals)
         name = self.source[len("def ") : self.source.index("(")]
         self.function: Callable[..., Any] = self.globals[name]
 
@@ -95,10 +109,9 @@ class Program:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._load()
+        self._load(_unpickled_code(self.source))
 
 
-_files = count(1)
 _STATIC = (str, type(None), bool)
 
 
@@ -321,6 +334,10 @@ def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> 
     return Compiled(f, static_argnums)
 
 
+def _results(f: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
+    return [f(*call) for call in calls]
+
+
 def map_grad(
     compiled: Callable[..., tuple[Any, Any]], batch: Iterable[Sequence[Any]], executor: Executor
 ) -> tuple[Any, Any]:
@@ -332,23 +349,26 @@ def map_grad(
     function that is not as said.
     """
     calls = list(batch)
+    if not calls:
+        raise ValueError("map_grad needs a batch of one call at least")
     for i, call in enumerate(calls):
         if not isinstance(call, list | tuple) or len(call) != len(calls[0]):
             raise TypeError(
                 "map_grad needs a batch of lists or tuples of arguments, all equally long, such as "
                 f"[(x, y), ...]; item {i} is {call!r}"
             )
-    total: list[Any] | None = None
+    total: list[Any] = []
     structure: Structure = None
-    for result in executor.map(compiled, *zip(*calls, strict=True)):
+    # The function travels with each chunk, so a few for each of the machine's cores are enough.
+    size = -(-len(calls) // (4 * (os.cpu_count() or 1)))
+    chunks = [calls[i : i + size] for i in range(0, len(calls), size)]
+    for result in chain.from_iterable(executor.map(partial(_results, compiled), chunks)):
         numbers, structure = flatten(result, "the result")
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(
                 "map_grad needs a function that returns a pair, the value and the gradient, as "
                 f"compile(value_and_grad(f)) does; this one returned {result!r}"
             )
-        total = numbers if total is None else [a + b for a, b in zip(total, numbers, strict=True)]
-    if total is None:
-        raise ValueError("map_grad needs a batch of one call at least")
+        total = [a + b for a, b in zip(total, numbers, strict=True)] if total else numbers
     value, gradients = unflatten(structure, total)
     return value, gradients

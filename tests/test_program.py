@@ -6,6 +6,7 @@ import ast
 import gc
 import inspect
 import itertools
+import linecache
 import math
 import operator
 import pickle
@@ -1002,6 +1003,30 @@ def test_a_pickle_can_run_what_it_has_and_no_more() -> None:
         TypeError, match=r"came from a pickle with its programs alone.*before pickl"
     ):
         again([1.0], 2.0)
+
+
+def test_a_pickle_is_compiled_once_however_often_it_is_loaded() -> None:
+    compiled = compile(lambda x: sin(x) + 0.125)
+    compiled(1.0)
+    data = pickle.dumps(compiled)
+    functions = []
+    for _ in range(2):
+        (program,) = pickle.loads(data)._programs.values()
+        functions.append(program.function)
+    assert functions[0] is not functions[1]
+    assert functions[0].__code__ is functions[1].__code__
+    assert inspect.getsource(functions[1]) == compiled.source
+
+
+def test_the_lines_of_a_dropped_program_are_dropped() -> None:
+    compiled = compile(lambda x: sin(x) + 0.25)
+    compiled(1.0)
+    (program,) = compiled._programs.values()
+    file = program.function.__code__.co_filename
+    assert file in linecache.cache
+    del compiled, program
+    gc.collect()
+    assert file not in linecache.cache
 
 
 def test_backward_of_a_pickle_adds_to_its_own_values() -> None:

@@ -1,7 +1,7 @@
 """The command line: `python3 -m tests.benchmarks [--quick] [--only NAME] [--markdown]`.
 
-Run it from the root of a checkout. micrograd is installed into a throw-away environment for the
-comparison with it; nothing else is needed.
+Run it from the root of a checkout. micrograd and dask.distributed are installed into throw-away
+environments for as long as they are measured; nothing else is needed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import math
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
 from statistics import median
 from typing import Any
 
-from scalargrad import Value, compile, fsum, grad, hvp
+from scalargrad import Value, compile, fsum, grad, hvp, map_grad, value_and_grad
 from scalargrad.nesting import flatten, unflatten
 from scalargrad.nn import MLP
 from scalargrad.value import topological_order
@@ -131,6 +134,38 @@ def compiled(quick: bool) -> Iterator[Row]:
     per_op = (took - run) / ops * 1e6
     details = f"{ops:,} ops in {took - run:.2f} s"
     yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
+
+
+def parallel(quick: bool) -> Iterator[Row]:
+    """Time `map_grad` with executors of two processes, against one thread."""
+    rounds = 3 if quick else 11
+    batch = workloads.parallel_batch()
+    compiled_loss = compile(value_and_grad(workloads.parallel_loss))
+    compiled_loss(*batch[0])
+
+    def step(executor: Executor) -> Step:
+        return lambda: flatten(map_grad(compiled_loss, batch, executor))[0]
+
+    def measured(what: str, executor: Executor) -> Row:
+        if step(executor)() != step(one_thread)():
+            raise SystemExit(f"{what}: not the same to the last bit")
+        timings = alternate(step(executor), step(one_thread), rounds)
+        return at_least(
+            f"map_grad, {what}, one thread", timings.speedup, None, milliseconds(timings)
+        )
+
+    with ThreadPoolExecutor(1) as one_thread:
+        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+            yield measured("two processes", processes)
+        what = "a dask.distributed LocalCluster of two processes"
+        try:
+            with from_index.installed("distributed"):
+                distributed = import_module("distributed")
+                options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+                with distributed.LocalCluster(**options) as cluster, cluster.get_client() as client:
+                    yield measured(what, client.get_executor())
+        except from_index.Unavailable as error:
+            yield Row(f"map_grad, {what}, one thread", "not measured", details=str(error))
 
 
 def second_order(quick: bool) -> Iterator[Row]:
@@ -256,6 +291,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
     "compile": compiled,
+    "parallel": parallel,
     "second-order": second_order,
     "memory": memory,
     "linearity": linearity,

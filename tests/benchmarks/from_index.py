@@ -1,4 +1,4 @@
-"""micrograd from the package index, in a throw-away environment for as long as it is needed."""
+"""Packages to measure against or with, in a throw-away environment for as long as needed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-REQUIREMENT = "micrograd==0.1.0"
-
 
 class Unavailable(Exception):
     """The package could not be installed."""
@@ -21,25 +19,32 @@ class Unavailable(Exception):
 
 @contextmanager
 def micrograd() -> Iterator[tuple[ModuleType, ModuleType]]:
-    """Install micrograd and give its modules `engine` and `nn`, imported into this process.
+    """Give micrograd's modules `engine` and `nn`. Raises Unavailable as `installed` does."""
+    with installed("micrograd==0.1.0"):
+        yield import_module("micrograd.engine"), import_module("micrograd.nn")
+
+
+@contextmanager
+def installed(requirement: str) -> Iterator[None]:
+    """Have a package from the package index to be imported in this process.
 
     Raises Unavailable, saying why, if there is no installing here.
     """
     with tempfile.TemporaryDirectory() as directory:
-        packages = _install(Path(directory))
+        packages = _install(requirement, Path(directory))
         sys.path.insert(0, str(packages))
         try:
-            yield import_module("micrograd.engine"), import_module("micrograd.nn")
+            yield
         finally:
             sys.path.remove(str(packages))
 
 
-def _install(directory: Path) -> Path:
+def _install(requirement: str, directory: Path) -> Path:
     try:
         venv.create(directory, with_pip=True)
         python = directory / ("Scripts" if sys.platform == "win32" else "bin") / "python"
         subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", REQUIREMENT],
+            [python, "-m", "pip", "install", "--quiet", requirement],
             check=True,
             capture_output=True,
             text=True,
@@ -48,4 +53,4 @@ def _install(directory: Path) -> Path:
         return Path(subprocess.check_output([python, "-c", code], text=True).strip())
     except (OSError, subprocess.CalledProcessError) as error:
         details = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise Unavailable(f"{REQUIREMENT} could not be installed: {details[-1]}") from error
+        raise Unavailable(f"{requirement} could not be installed: {details[-1]}") from error

@@ -11,7 +11,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from scalargrad import Value, compile
+from scalargrad import Value, compile, fsum, sumprod, tanh
 from scalargrad.nn import MLP
 
 Step = Callable[[], list[float]]
@@ -166,6 +166,29 @@ def _notebook_loss(model: Any, inputs: Any, targets: list[int]) -> Any:
     losses = [(1 + -y * score).relu() for y, score in zip(targets, scores, strict=True)]
     data_loss = sum(losses) * (1.0 / len(losses))
     return data_loss + ALPHA * sum(p * p for p in model.parameters())
+
+
+def parallel_loss(layers: Any, points: Any, targets: Any) -> Any:
+    """Return the summed loss of an MLP on some points: what a worker computes in one call."""
+    losses = []
+    for point, target in zip(points, targets, strict=True):
+        xs = point
+        for layer in layers:
+            xs = [tanh(sumprod(weights, xs) + bias) for weights, bias in layer]
+        losses.append((xs[0] - target) ** 2)
+    return fsum(losses)
+
+
+def parallel_batch(calls: int = 64, points_a_call: int = 16) -> list[Any]:
+    """Return the arguments of many calls of `parallel_loss`: the parameters, and 16 points each."""
+    rng = Random(6)
+    layers = [
+        [([rng.uniform(-1, 1) for _ in range(n_in)], 0.0) for _ in range(n_out)]
+        for n_in, n_out in pairwise((2, 32, 32, 1))
+    ]
+    points, targets = moons(calls * points_a_call)
+    starts = range(0, len(points), points_a_call)
+    return [(layers, points[i : i + points_a_call], targets[i : i + points_a_call]) for i in starts]
 
 
 class GPT:
