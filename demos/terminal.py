@@ -18,7 +18,7 @@ class Options(argparse.Namespace):
 def parse_options(prog: str, description: str, steps: int, quick_steps: int) -> Options:
     parser = argparse.ArgumentParser(prog=f"python3 -m {prog}", description=description)
     parser.add_argument(
-        "--quick", action="store_true", help=f"train for {quick_steps} steps: a second or two"
+        "--quick", action="store_true", help=f"train for {quick_steps} steps: a few seconds"
     )
     parser.add_argument(
         "--seed",

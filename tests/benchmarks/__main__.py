@@ -7,6 +7,7 @@ environments for as long as they are measured; nothing else is needed.
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import platform
 import sys
@@ -233,42 +234,36 @@ def build_wide(ops: int) -> Any:
 
 
 def linearity(quick: bool) -> Iterator[Row]:
-    """Compare the time per op of a large graph with that of a small one, alone and among many.
+    """Compare the time per op of a large graph with that of a small one.
 
-    Alone, a small graph never meets the garbage collector's full passes or fresh memory, which
-    cost every Python program the more, the more objects it has alive. Among as many small ones as
-    hold the same number of ops it does, and what remains is due to the size of the graph itself.
+    With Python's garbage collector as it is by default, and off: on, it walks all that is alive
+    again each time that has grown by a quarter, which a small graph never lives to see.
     """
     small, large = 10_000, 100_000 if quick else 1_000_000
-    count = large // small
     for what, build in {"chain": build_chain, "wide graph": build_wide}.items():
-        alone, among, big = [], [], []
-        for _ in range(3 if quick else 7):
-            alone.append(
-                [median(x) for x in zip(*(pass_times(build, small) for _ in range(9)), strict=True)]
-            )
-            among.append(pass_times(build, small, count))
-            big.append(pass_times(build, large))
-        for i, direction in enumerate(("forward", "backward")):
-            per_op = [median(times[i] for times in side) * 1e9 for side in (alone, among, big)]
-            ratio = median(b[i] / a[i] for a, b in zip(alone, big, strict=True))
-            same_heap = median(b[i] / a[i] for a, b in zip(among, big, strict=True))
-            yield Row(
-                f"{what}, {direction}: time per op of {large:,} against {small:,}",
-                f"{ratio:.2f}x",
-                "at most 1.5x",
-                ratio <= 1.5,
-                f"{per_op[2]:.0f} ns an op, {per_op[0]:.0f} ns; {same_heap:.2f}x against "
-                f"{count} graphs of {small:,} alive together",
-            )
+        for collector, setting in {gc.enable: "on", gc.disable: "off"}.items():
+            collector()
+            per_op = []
+            for ops, rounds in ((small, 21), (large, 3 if quick else 7)):
+                times = [pass_times(build, ops) for _ in range(rounds)]
+                per_op.append([median(direction) * 1e9 for direction in zip(*times, strict=True)])
+            gc.enable()
+            for direction, alone, big in zip(("forward", "backward"), *per_op, strict=True):
+                yield Row(
+                    f"{what}, {direction}, collector {setting}: per op, {large:,} ops to {small:,}",
+                    f"{big / alone:.2f}x",
+                    "at most 1.5x",
+                    big / alone <= 1.5,
+                    f"{big:.0f} ns an op, {alone:.0f} ns",
+                )
 
 
-def pass_times(build: Callable[[int], Any], ops: int, count: int = 1) -> tuple[float, float]:
-    """Return the seconds per op of building `count` graphs, and of the backward passes."""
+def pass_times(build: Callable[[int], Any], ops: int) -> tuple[float, float]:
+    """Return the seconds per op of building a graph, and of its backward pass."""
     graphs: list[Any] = []
-    forward = seconds(lambda: graphs.extend(build(ops) for _ in range(count)))
-    backward = seconds(lambda: [graph.backward() for graph in graphs])
-    return forward / (ops * count), backward / (ops * count)
+    forward = seconds(lambda: graphs.append(build(ops)))
+    backward = seconds(graphs[0].backward)
+    return forward / ops, backward / ops
 
 
 def import_time(quick: bool) -> Iterator[Row]:
