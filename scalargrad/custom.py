@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from numbers import Rational
 from typing import Any
 
+from scalargrad.errors import FAILURES, explained
 from scalargrad.ops import NaryOp, Number, Op
-from scalargrad.value import FAILURES, Call, Value, explained, is_real, make_node, mode
+from scalargrad.value import Call, Value, is_real, make_node, mode
 
 
 class Context:

@@ -24,10 +24,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from scalargrad import ops
+from scalargrad.errors import FAILURES
 from scalargrad.functions import relu
 from scalargrad.ops import Number, Tracer
 from scalargrad.special import sumprod
-from scalargrad.value import FAILURES, Value, is_real, make_node, mode
+from scalargrad.value import Value, is_real, make_node, mode
 
 
 class Module:

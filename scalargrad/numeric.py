@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from scalargrad.errors import describe
 from scalargrad.ops import Number, Op, Tracer
-from scalargrad.value import Value, describe, is_real, topological_order
+from scalargrad.value import Value, is_real, topological_order
 
 _EPSILON = sys.float_info.epsilon
 _SMALLEST = math.ulp(0.0)

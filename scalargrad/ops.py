@@ -461,6 +461,10 @@ class Tracer:
         """Return the result of `op` on `inputs`, at least one of which is of this kind."""
         raise NotImplementedError
 
+    def described(self) -> str:
+        """Return how errors name this number."""
+        return repr(self)
+
     __add__, __radd__ = _operator(add), _reflected(add)
     __sub__, __rsub__ = _operator(sub), _reflected(sub)
     __mul__, __rmul__ = _operator(mul), _reflected(mul)

@@ -20,14 +20,13 @@ from itertools import chain, count
 from types import MethodType
 from typing import Any, NamedTuple
 
+from scalargrad.errors import FAILURES, explained
 from scalargrad.nesting import Structure, flatten, unflatten
 from scalargrad.symbols import Symbol, Trace, symbol, untraceable
 from scalargrad.transforms import running
 from scalargrad.value import (
-    FAILURES,
     Value,
     accumulate,
-    explained,
     in_mode,
     is_real,
     pull_back,

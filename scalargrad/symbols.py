@@ -66,10 +66,6 @@ class Symbol(Value):
         """Raise TraceError: there is no number."""
         untraceable(f"{_NO_NUMBER}, so it has no .data", _FUNCTIONS)
 
-    def described(self) -> str:
-        """Return how errors name this symbol."""
-        return repr(self)
-
     def __repr__(self) -> str:
         return f"<traced {self.label or self.op or 'input'}>"
 

@@ -11,9 +11,18 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from itertools import compress
 from numbers import Complex, Number, Real
-from typing import Any, NoReturn
+from typing import Any
 
 from scalargrad import ops
+from scalargrad.errors import (
+    FAILURES,
+    describe_call,
+    explained,
+    refuse_conversion,
+    refuse_data,
+    refuse_floor_division,
+    refuse_operand,
+)
 from scalargrad.ops import NaryOp, Op, Tracer
 
 _new = object.__new__
@@ -30,38 +39,6 @@ def is_real(x: object) -> bool:
         return True
     # Decimal is a Number, yet neither Real nor Complex in Python's numeric tower.
     return isinstance(x, Number) and (isinstance(x, Real) or not isinstance(x, Complex))
-
-
-def describe(x: object) -> str:
-    """Return how to name `x` in an error: a Value by its label and number, else its repr."""
-    return x.described() if isinstance(x, Value) else repr(x)
-
-
-def _describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
-    names = [describe(x) for x in inputs[:8]]
-    if len(inputs) > 8:
-        names.append(f"... {len(inputs) - 8} more")
-    if op.name.isidentifier():
-        return f"{op.name}({', '.join(names)})"
-    return f" {op.name} ".join(f"({name})" if "=" in name else name for name in names)
-
-
-def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
-    """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
-    cure = op.hint
-    if isinstance(error, OverflowError):
-        cure = "the result is too large for a float: scale the inputs down"
-    elif isinstance(error, ZeroDivisionError):
-        cure = "keep the divisor away from zero"
-        if where:
-            cure = "the derivative is not finite there: keep away from that point"
-    # Some of Python's own errors carry an errno first: OverflowError(34, 'Numerical result ...').
-    message = error.args[-1] if error.args else type(error).__name__
-    error.args = (f"{message}, in {where}{_describe_call(op, inputs)}" + (cure and f"; {cure}"),)
-    return error
-
-
-FAILURES = (ArithmeticError, ValueError, TypeError)
 
 
 def _unary(op: Op) -> Callable[[Value], Value]:
@@ -93,14 +70,14 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
     def method(self: Value, other: Any) -> Value:
         if _modes and (now := mode()) is not None:
             if not isinstance(other, Value) and not is_real(other):
-                return _refuse_operand(op, other)  # type: ignore[no-any-return]
+                return refuse_operand(op, other)  # type: ignore[no-any-return]
             return now.record(op, (self, other))
         if isinstance(other, Value):
             number = other.data
         elif type(other) is float or is_real(other):
             number = other
         else:
-            return _refuse_operand(op, other)  # type: ignore[no-any-return]
+            return refuse_operand(op, other)  # type: ignore[no-any-return]
         try:
             data = forward(self.data, number)
         except FAILURES as error:
@@ -122,7 +99,7 @@ def _reflected(op: Op) -> Callable[[Value, Any], Value]:
 
     def method(self: Value, other: Any) -> Value:
         if type(other) is not float and not is_real(other):
-            return _refuse_operand(op, other)  # type: ignore[no-any-return]
+            return refuse_operand(op, other)  # type: ignore[no-any-return]
         if _modes and (now := mode()) is not None:
             return now.record(op, (other, self))
         try:
@@ -139,22 +116,6 @@ def _reflected(op: Op) -> Callable[[Value, Any], Value]:
         return node
 
     return method
-
-
-def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
-    def method(self: Value, *args: Any) -> NoReturn:
-        raise TypeError(f"{what}: {cure}")
-
-    return method
-
-
-_DROPS_GRADIENT = "a plain number made of a Value would drop its gradient without a word"
-_USE_OURS = (
-    "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
-    "where you want the number alone, v.data"
-)
-_FLOORS = "the derivative of // is zero wherever there is one"
-_USE_DATA = "for the number alone write v.data // 2, for a quotient with a gradient v / 2"
 
 
 class Value(Tracer):
@@ -192,7 +153,7 @@ class Value(Tracer):
 
     def __init__(self, data: Any, label: str = "") -> None:
         if type(data) is not float and not is_real(data):
-            _refuse_data(data)
+            refuse_data(data)
         self.data = data
         self.grad = 0
         self.label = label
@@ -373,9 +334,9 @@ class Value(Tracer):
     __pos__ = _unary(ops.pos)
     __abs__ = _unary(ops.absolute)
 
-    __float__ = __int__ = __complex__ = __index__ = _refused(_DROPS_GRADIENT, _USE_OURS)
-    __round__ = __trunc__ = __floor__ = __ceil__ = _refused(_DROPS_GRADIENT, _USE_OURS)
-    __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refused(_FLOORS, _USE_DATA)
+    __float__ = __int__ = __complex__ = __index__ = refuse_conversion
+    __round__ = __trunc__ = __floor__ = __ceil__ = refuse_conversion
+    __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = refuse_floor_division
 
     acos = _unary(ops.acos)
     acosh = _unary(ops.acosh)
@@ -436,7 +397,7 @@ def _recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
         raise explained(error, op, inputs) from None
     if type(data) is not float and not is_real(data):
         raise TypeError(
-            f"{_describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
+            f"{describe_call(op, inputs)} gave {data!r} ({type(data).__name__}), "
             "not a real number: give it Values and real numbers"
         )
     return make_node(Value, op, inputs, data, all_values)
@@ -597,33 +558,6 @@ def _compare(op: Op, a: Value, b: Any) -> bool:
         condition: Any = now.record(op, (a, b))  # a symbol, which no bool can be made of
         return condition  # type: ignore[no-any-return]
     return bool(op.forward(a.data, b.data if isinstance(b, Value) else b))
-
-
-def _refuse_data(data: object) -> NoReturn:
-    kind = type(data).__name__
-    if isinstance(data, Value):
-        cure = "it is one already: use it as it is, or Value(v.data) for a new leaf"
-    elif isinstance(data, str):
-        cure = f"convert it first: Value(float({data!r}))"
-    elif isinstance(data, Complex):
-        cure = "derivatives here are of real functions: make a Value of its .real and of its .imag"
-    elif isinstance(data, list | tuple):
-        cure = "make a Value of each of its elements: [Value(x) for x in xs]"
-    else:
-        cure = "give it an int, a float, a Fraction, a Decimal or a numpy scalar"
-    raise TypeError(f"Value holds one real number, not {data!r} ({kind}): {cure}")
-
-
-def _refuse_operand(op: Op, other: object) -> Any:
-    cure = "convert it to a number first"
-    if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
-        cure = "apply it to each element, as in [v * x for x in xs]"
-    elif not isinstance(other, str | bytes | complex | None):
-        # Another class may know how to take a Value: Python asks it if we say NotImplemented.
-        return NotImplemented
-    raise TypeError(
-        f"{op.name} takes Values and real numbers, not {other!r} ({type(other).__name__}): {cure}"
-    )
 
 
 def topological_order(output: Value, leaves: Collection[Value] = ()) -> list[Value]:

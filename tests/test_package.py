@@ -86,7 +86,7 @@ CONTRACT = [
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("special", "ops", "value", "functions", "nesting", "custom", "transforms"),
+    *("special", "ops", "errors", "value", "functions", "nesting", "custom", "transforms"),
     *("symbols", "writer", "program"),
     *("numeric", "losses", "nn", "optim"),
 )

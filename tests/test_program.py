@@ -59,6 +59,7 @@ from scalargrad.optim import SGD, Adam
 from scalargrad.program import Compiled
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.testing.functions import FUNCTIONS
+from tests.threads import in_threads
 
 Pair = namedtuple("Pair", "first second")
 
@@ -943,11 +944,7 @@ def test_threads_may_share_a_compiled_function() -> None:
             if compiled(xs) != squares(xs):
                 wrong.append(xs)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, 4)
     info = compiled.cache_info()
     assert not wrong
     assert info.hits + info.misses == 600

@@ -18,6 +18,7 @@ import scalargrad
 from scalargrad import Function, Value, exp, fsum, grad, no_grad, sin, softmax, sumprod, where
 from scalargrad.testing import edge_numbers, expressions, fractions
 from scalargrad.value import topological_order
+from tests.threads import in_threads
 
 
 class SumAndProduct(Function):
@@ -333,7 +334,7 @@ def test_no_grad_is_per_thread() -> None:
 def test_threads_that_enter_and_leave_at_random() -> None:
     failures: list[str] = []
 
-    def work() -> None:
+    def work(_: int) -> None:
         for n in range(100):
             with no_grad():
                 time.sleep(0)
@@ -342,16 +343,7 @@ def test_threads_that_enter_and_leave_at_random() -> None:
             if n % 10 == 0 and not records():
                 failures.append("not recorded outside of it")
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    in_threads(work, 8)
     assert failures == []
     assert records()
 

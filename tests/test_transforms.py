@@ -42,6 +42,7 @@ from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.ops import OPS
 from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
 from scalargrad.value import topological_order
+from tests.threads import in_threads
 
 functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
 # Without those whose rule halves: half of an int 0 is a float, which is not exact.
@@ -752,16 +753,12 @@ def test_threads_do_not_meet() -> None:
 
     shared = Value(2.0)
 
-    def many() -> None:
+    def many(_: int) -> None:
         for x in range(100):
             if hessian(lambda x: shared * x**3)(x) != 12 * x or shared.grad != 0:
                 failures.append("many")
 
-    threads = [threading.Thread(target=many) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(many, 4)
     assert failures == []
 
 

@@ -9,7 +9,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import threading
 import tracemalloc
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -24,6 +23,7 @@ from scalargrad import Value, numeric
 from scalargrad.ops import OPS
 from scalargrad.testing import FUNCTIONS, expressions, fractions
 from scalargrad.value import topological_order
+from tests.threads import in_threads
 
 
 def test_micrograds_readme() -> None:
@@ -370,23 +370,14 @@ def test_threads_build_and_differentiate_at_once_on_shared_leaves() -> None:
     square = shared * shared
     rounds, failures = 200, []
 
-    def work() -> None:
+    def work(_: int) -> None:
         for _ in range(rounds):
             own = Value(3.0)
             (square * own + own.exp() * shared).backward()
             if own.grad != 4.0 + 2.0 * math.exp(3.0):
                 failures.append(own.grad)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    in_threads(work, 8)
     assert failures == []
     assert shared.grad == pytest.approx(8 * rounds * (12.0 + math.exp(3.0)), rel=1e-12)
 

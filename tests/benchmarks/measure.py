@@ -40,14 +40,18 @@ def seconds(run: Callable[[], object], repeats: int = 1) -> float:
 
 
 def alternate(
-    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, min_seconds: float = 0.03
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    rounds: int,
+    in_a_row: int = 5,
+    min_seconds: float = 0.03,
 ) -> Timings:
     """Time both sides in every round, each for at least about `min_seconds`, after one warm-up.
 
-    And for at least five runs in a row, as in a training loop: what a run leaves to Python's
-    garbage collector then counts as its own.
+    And for so many runs in a row, as in a training loop: what a run leaves to Python's garbage
+    collector then counts as its own.
     """
-    repeats = [max(5, round(min_seconds / seconds(side))) for side in (ours, theirs)]
+    repeats = [max(in_a_row, round(min_seconds / seconds(side))) for side in (ours, theirs)]
     timings = Timings([], [])
     for _ in range(rounds):
         timings.ours.append(seconds(ours, repeats[0]))

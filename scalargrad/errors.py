@@ -1,0 +1,89 @@
+"""What errors say: which op failed, on which inputs with their labels, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Complex
+from typing import Any, NoReturn
+
+from scalargrad.ops import Op, Tracer
+
+# What arithmetic on unfit numbers raises.
+FAILURES = (ArithmeticError, ValueError, TypeError)
+
+
+def describe(x: object) -> str:
+    """Return how to name `x` in an error: a Value by its label and number, else its repr."""
+    return x.described() if isinstance(x, Tracer) else repr(x)
+
+
+def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
+    """Return how to write `op` of `inputs` in an error, as one would in Python; eight at most."""
+    names = [describe(x) for x in inputs[:8]]
+    if len(inputs) > 8:
+        names.append(f"... {len(inputs) - 8} more")
+    if op.name.isidentifier():
+        return f"{op.name}({', '.join(names)})"
+    return f" {op.name} ".join(f"({name})" if "=" in name else name for name in names)
+
+
+def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
+    """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
+    cure = op.hint
+    if isinstance(error, OverflowError):
+        cure = "the result is too large for a float: scale the inputs down"
+    elif isinstance(error, ZeroDivisionError):
+        cure = "keep the divisor away from zero"
+        if where:
+            cure = "the derivative is not finite there: keep away from that point"
+    # Some of Python's own errors carry an errno first: OverflowError(34, 'Numerical result ...').
+    message = error.args[-1] if error.args else type(error).__name__
+    error.args = (f"{message}, in {where}{describe_call(op, inputs)}" + (cure and f"; {cure}"),)
+    return error
+
+
+def refuse_data(data: object) -> NoReturn:
+    """Raise the TypeError for a Value of `data`, which is not a real number."""
+    kind = type(data).__name__
+    if isinstance(data, Tracer):
+        cure = "it is one already: use it as it is, or Value(v.data) for a new leaf"
+    elif isinstance(data, str):
+        cure = f"convert it first: Value(float({data!r}))"
+    elif isinstance(data, Complex):
+        cure = "derivatives here are of real functions: make a Value of its .real and of its .imag"
+    elif isinstance(data, list | tuple):
+        cure = "make a Value of each of its elements: [Value(x) for x in xs]"
+    else:
+        cure = "give it an int, a float, a Fraction, a Decimal or a numpy scalar"
+    raise TypeError(f"Value holds one real number, not {data!r} ({kind}): {cure}")
+
+
+def refuse_operand(op: Op, other: object) -> Any:
+    """Raise the TypeError for `op` of a Value and `other`, or return NotImplemented."""
+    cure = "convert it to a number first"
+    if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
+        cure = "apply it to each element, as in [v * x for x in xs]"
+    elif not isinstance(other, str | bytes | complex | None):
+        # Another class may know how to take a Value: Python asks it if we say NotImplemented.
+        return NotImplemented
+    raise TypeError(
+        f"{op.name} takes Values and real numbers, not {other!r} ({type(other).__name__}): {cure}"
+    )
+
+
+def _refusal(what: str, cure: str) -> Callable[..., NoReturn]:
+    def method(self: Any, *args: Any) -> NoReturn:
+        raise TypeError(f"{what}: {cure}")
+
+    return method
+
+
+refuse_conversion = _refusal(
+    "a plain number made of a Value would drop its gradient without a word",
+    "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
+    "where you want the number alone, v.data",
+)
+refuse_floor_division = _refusal(
+    "the derivative of // is zero wherever there is one",
+    "for the number alone write v.data // 2, for a quotient with a gradient v / 2",
+)
