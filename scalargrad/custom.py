@@ -38,9 +38,10 @@ class Function:
     as they are, and returns a number or a tuple of numbers. `backward(ctx, *grad_outputs)` is
     static too, gets the derivative of the final result by each output (0 for one that was not
     used), and returns that by each input: a tuple, or a number alone for one input; None for an
-    input that has no gradient, as every argument that is not a Value. If backward is written in
-    arithmetic and the functions of scalargrad, on what `ctx.save_for_backward` kept of forward's
-    inputs and outputs, it can be differentiated again.
+    input that has no gradient, as every argument that is not a Value: `ctx.needs_input_grad` has
+    a bool for each, which says whether it is one. If backward is written in arithmetic and the
+    functions of scalargrad, on what `ctx.save_for_backward` kept of forward's inputs and outputs,
+    it can be differentiated again.
 
     >>> class MultiplyAdd(Function):
     ...     @staticmethod
