@@ -77,13 +77,15 @@ class _Trace(NamedTuple):
         return self.gradients([y], [1], self.as_graph)
 
     def gradients(self, ys: Sequence[Any], seeds: Sequence[Any], as_graph: bool) -> Any:
+        # Symbols have no data: while a function is traced, all is a graph.
+        in_graph = as_graph or tracing() is not None
         slopes: dict[Value, Any] = {}
         for y, seed in zip(ys, seeds, strict=True):
             if isinstance(y, Value):
-                seed = seed_for(y, seed, as_graph)
+                seed = seed_for(y, seed, in_graph)
                 slopes[y] = slopes[y] + seed if y in slopes else seed
         reached = dependents(list(slopes), self.leaves)
-        pull_back(reached, slopes, as_graph, within={*reached, *self.leaves})
+        pull_back(reached, slopes, in_graph, within={*reached, *self.leaves})
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         return unflatten(self.structure, [_in_kind(x, as_graph) for x in numbers])
 
@@ -99,7 +101,9 @@ def _in_kind(x: Any, as_graph: bool) -> Any:
     """Return the number `x` as a Value for a graph, else as a plain number."""
     if as_graph:
         return x if isinstance(x, Value) or tracing() is not None else Value(x)
-    return x.data if isinstance(x, Value) else x
+    if isinstance(x, Value):
+        return x.data if tracing() is None else x.detach()
+    return x
 
 
 def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]) -> _Trace:
@@ -243,7 +247,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
     results = order([y for y in numbers if isinstance(y, Value)], trace.leaves)
-    push_forward(results, moved, as_graph)
+    push_forward(results, moved, as_graph or tracing() is not None)
     slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (
         trace.result(structure, numbers),

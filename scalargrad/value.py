@@ -432,13 +432,15 @@ def seed_for(output: Value, gradient: Any, as_graph: bool) -> Any:
     >>> seed_for(Value(0.5), 1, as_graph=False)
     1.0
     """
-    if as_graph and (isinstance(gradient, Value) or tracing() is not None):
+    if as_graph and isinstance(gradient, Value):
         return gradient
     if not is_real(gradient):
         cure = "; a Value goes with create_graph=True" if isinstance(gradient, Value) else ""
         raise TypeError(
             f"gradient must be a real number, got {gradient!r} ({type(gradient).__name__}){cure}"
         )
+    if tracing() is not None:
+        return gradient
     # A seed of the result's own kind, so that 1 / 3 on the way is exact in a Fraction.
     if type(gradient) is int and type(output.data) is not bool:
         gradient = type(output.data)(gradient)

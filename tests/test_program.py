@@ -308,6 +308,37 @@ def test_composition_with_the_transforms(name: str) -> None:
     assert numbers_in(compile(f)(*inputs)) == pytest.approx(numbers_in(f(*inputs)), rel=1e-14)
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda u: grad(u)(2.0),
+        lambda u: grad(grad(u))(2.0),
+        lambda u: value_and_grad(u)(0.2)[0] * value_and_grad(u)(0.2)[1],
+        lambda u: hessian(lambda v: u(v[0]) * v[1])([0.5, 0.7])[0][1],
+        lambda u: jvp(u, (0.3,), (2,))[1],
+        lambda u: vjp(u, 0.3)[1](2)[0],
+        lambda u: hvp(u, (0.4,), (1.0,)),
+    ],
+)
+def test_derivatives_at_plain_numbers_within(inner: Callable[[Any], Any]) -> None:
+    w = Value(3.0)
+
+    def f(x: Any) -> Any:
+        return x * inner(lambda z: sin(w * z) * w) + w * x
+
+    compiled, gradient = compile(f), compile(grad(f))
+    assert (compiled(1.5), gradient(1.5)) == (plain(f(1.5)), plain(grad(f)(1.5)))
+    w.data = 4.0
+    assert (compiled(1.5), gradient(1.5)) == (plain(f(1.5)), plain(grad(f)(1.5)))
+    # Called with plain numbers they give plain numbers, through which there is no gradient.
+    compiled.backward(1.5)
+    assert w.grad == 1.5
+
+
+def plain(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
+
+
 def test_a_transform_sees_what_a_compiled_function_detaches() -> None:
     assert grad(compile(lambda x: x * x.detach()))(3.0) == 3.0
     assert grad(lambda x: compile(lambda y: x * y)(2.0))(3.0) == 2.0
