@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.custom import Function
+from scalargrad.errors import TraceError
 from scalargrad.functions import (
     acos,
     acosh,
@@ -151,16 +152,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from scalargrad.program import compile, map_grad
-    from scalargrad.symbols import TraceError
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
-_NAMES = {"TraceError": "symbols", "compile": "program", "map_grad": "program"}
+_OF_PROGRAM = ("compile", "map_grad")
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"scalargrad.{name}")
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"scalargrad.{_NAMES[name]}"), name)
+    if name in _OF_PROGRAM:
+        return getattr(importlib.import_module("scalargrad.program"), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")

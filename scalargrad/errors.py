@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from numbers import Complex
 from typing import Any, NoReturn
@@ -87,3 +89,22 @@ refuse_floor_division = _refusal(
     "the derivative of // is zero wherever there is one",
     "for the number alone write v.data // 2, for a quotient with a gradient v / 2",
 )
+
+
+class TraceError(TypeError):
+    """Raised while a function is traced, at what a trace cannot see: it names the line."""
+
+
+_HERE = os.path.join(os.path.dirname(__file__), "")
+
+
+def untraceable(what: str, cure: str) -> NoReturn:
+    """Raise TraceError, with the innermost line that is not this package's own."""
+    import linecache  # only here: it takes a while to load
+
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(file, line).strip()
+    raise TraceError(f"{what}, at line {line} of {file}:\n    {text}\n{cure}")

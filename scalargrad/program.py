@@ -20,9 +20,10 @@ from itertools import chain, count
 from types import MethodType
 from typing import Any, NamedTuple
 
-from scalargrad.errors import FAILURES, explained
+from scalargrad.captured import unread
+from scalargrad.errors import FAILURES, explained, untraceable
 from scalargrad.nesting import Structure, flatten, unflatten
-from scalargrad.symbols import Symbol, Trace, symbol, untraceable
+from scalargrad.symbols import Symbol, Trace, symbol
 from scalargrad.transforms import running
 from scalargrad.value import (
     Value,
@@ -244,7 +245,7 @@ class Compiled:
         nests = unflatten((list, tuple(structures)), symbols)
         targets: list[Value] = []
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
-        with in_mode(trace):
+        with unread(self._f, nests), in_mode(trace):
             bound = inspect.BoundArguments(
                 self._signature, OrderedDict(zip(names, nests, strict=True))
             )
@@ -316,10 +317,9 @@ def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
     numbers or nested lists, tuples and dicts of numbers; strings, None, bools and what is in
     `static_argnums` (which must be hashable) are static: each of their values gets a program.
-    Values that f captures are read at each call; not so the plain numbers that f makes of them by
-    `.data`, or anything else that f looks up while it is traced. Results are the eager ones, but
-    the sign of a zero may differ. Raises TraceError, naming the line, where f branches on a traced
-    number or asks for its value.
+    Values that f captures are read at each call; all else that f looks up, it looks up once, while
+    it is traced. Results are the eager ones, but the sign of a zero may differ. Raises TraceError,
+    naming the line, where f branches on a traced number or a captured one, or asks for its value.
 
     >>> from scalargrad import grad, sin
     >>> slope = compile(grad(lambda x, y: x * y + sin(x)))

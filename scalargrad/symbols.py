@@ -6,35 +6,17 @@ them as on Values, a gradient is traced like anything else. What would need the 
 raises `TraceError`.
 """
 
-import linecache
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Rational
 from typing import Any, NoReturn
 
 from scalargrad import ops
+from scalargrad.captured import number_of
 from scalargrad.custom import Cotangents, CustomOp, Function, Pick, Run
+from scalargrad.errors import untraceable
 from scalargrad.ops import NaryOp, Op, Tracer
-from scalargrad.value import Mode, Value, is_real, topological_order, tracing
-
-
-class TraceError(TypeError):
-    """Raised while a function is traced, at what a trace cannot see: it names the line."""
-
-
-_HERE = os.path.join(os.path.dirname(__file__), "")
-
-
-def untraceable(what: str, cure: str) -> NoReturn:
-    """Raise TraceError, with the innermost line that is not this package's own."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
-        frame = frame.f_back
-    file, line = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(file, line).strip()
-    raise TraceError(f"{what}, at line {line} of {file}:\n    {text}\n{cure}")
+from scalargrad.value import Mode, Value, in_mode, is_real, topological_order, tracing
 
 
 def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
@@ -152,7 +134,8 @@ class Trace(Mode):
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         assert isinstance(op, CustomOp)
         # Only forward can tell how many outputs it has: try it on the numbers of this first call.
-        outputs = op.forward(*[self.sample(x) if isinstance(x, Value) else x for x in inputs])
+        with in_mode(None):
+            outputs = op.forward(*[self.sample(x) if isinstance(x, Value) else x for x in inputs])
         call = self.new(FunctionCall(op.function, op.wanted), inputs)
         if not isinstance(outputs, tuple):
             return self.new(Pick(op.name, 0), (call,))
@@ -160,18 +143,15 @@ class Trace(Mode):
 
     def sample(self, x: Value) -> Any:
         """Return the number that the traced Value `x` has in this first call."""
-        if x not in self.samples and x._op is None:
-            return x.data
         for node in topological_order(x, self.samples):
             assert node._op is not None
-            inputs = node._inputs()
-            self.samples[node] = node._op.forward(
-                *[
-                    self.samples[x] if x in self.samples else x.data if isinstance(x, Value) else x
-                    for x in inputs
-                ]
-            )
-        return self.samples[x]
+            self.samples[node] = node._op.forward(*map(self._sampled, node._inputs()))
+        return self._sampled(x)
+
+    def _sampled(self, x: Any) -> Any:
+        if not isinstance(x, Value):
+            return x
+        return self.samples[x] if x in self.samples else number_of(x)
 
 
 class FunctionCall(NaryOp):

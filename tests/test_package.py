@@ -87,7 +87,7 @@ CONTRACT = [
 # Imports point from each of these to those before it only.
 LAYERS = (
     *("special", "ops", "errors", "value", "functions", "nesting", "custom", "transforms"),
-    *("symbols", "writer", "program"),
+    *("captured", "symbols", "writer", "program"),
     *("numeric", "losses", "nn", "optim"),
 )
 

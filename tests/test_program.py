@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 
 import scalargrad as sg
 from scalargrad import (
+    Function,
     TraceError,
     Value,
     compile,
@@ -723,6 +724,20 @@ def branch(x: Any) -> Any:
     return -x
 
 
+def largest_data() -> Any:
+    return max(v.data for v in (W, B))
+
+
+class Line:
+    def __init__(self) -> None:
+        self.slope = Value(2.0)
+
+    def slope_now(self, x: Any) -> Any:
+        return self.slope.data * x
+
+
+LINE = Line()
+
 UNSEEN: dict[str, tuple[Callable[..., Any], str]] = {
     "branch": (branch, "write where"),
     "max": (lambda x: max(x, 2.0), "maximum"),
@@ -751,6 +766,12 @@ UNSEEN: dict[str, tuple[Callable[..., Any], str]] = {
     "captured float": (lambda x: x * float(W * B), "functions of scalargrad"),
     "captured backward": (lambda x: (W * W).backward(), "use grad or value_and_grad within"),
     "own softmax": (lambda x: own_softmax([x, W]), "logsumexp"),
+    "data of a captured leaf": (lambda x: x * W.data, r"detach\(\)"),
+    "data in a helper": (lambda x: x * largest_data(), r"detach\(\)"),
+    "data in a model": (LINE.slope_now, r"detach\(\)"),
+    "data in a default": (lambda x, values=(B,): values[0].data * x, r"detach\(\)"),
+    "data in a partial": (partial(lambda values, x: values["w"].data * x, {"w": W}), r"detach"),
+    "own softmax, captured leaves": (lambda x: x * own_softmax([W, B]), "logsumexp"),
     "own softmax, captured": (lambda x: own_softmax([W * B, W]), "logsumexp"),
     "compiled backward": (lambda x: compile(lambda: W * W).backward(), "value_and_grad"),
 }
@@ -766,12 +787,61 @@ def test_what_a_trace_cannot_see_is_an_error_that_shows_the_line(
     with pytest.raises(TraceError, match=cure) as caught:
         compiled(1.5)
     assert isinstance(caught.value, TypeError)
-    culprit = own_softmax if "softmax" in name else f
+    culprit = own_softmax if "softmax" in name else largest_data if "helper" in name else f
+    culprit = culprit.func if isinstance(culprit, partial) else culprit
     message = str(caught.value)
     assert f" of {__file__}:\n" in message
     shown = message.splitlines()[1].strip()
     lines = [line.strip() for line in inspect.getsource(culprit).splitlines()]
     assert shown in lines
+
+
+def test_captured_values_may_be_shown_and_set_and_are_as_before_after_a_trace() -> None:
+    w, shown = Value(2.0, "w"), []
+
+    def f(x: Any) -> Any:
+        shown.append(repr(w))
+        w.data = 3.0
+        return w.detach() * x
+
+    compiled = compile(f)
+    assert (compiled(1.0), shown, type(w), w.data) == (3.0, ["<captured w=2.0>"], Value, 3.0)
+    w.data = 5.0
+    assert compiled(1.0) == 5.0
+    with pytest.raises(TraceError):
+        compile(lambda x: w.data * x)(1.0)
+    assert (type(w), w.data) == (Value, 5.0)
+
+
+def test_other_threads_may_read_what_a_trace_captures() -> None:
+    w, seen = Value(2.0), []
+
+    def f(x: Any) -> Any:
+        thread = threading.Thread(target=lambda: seen.append(w.data + (w * 10).data))
+        thread.start()
+        thread.join()
+        return w * x
+
+    assert compile(f)(3.0) == 6.0
+    assert seen == [22.0]
+
+
+def test_a_function_reads_the_data_of_what_it_captures_when_it_runs() -> None:
+    scale = Value(2.0)
+
+    class Scaled(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return scale.data * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return scale.data * g
+
+    compiled = compile(value_and_grad(Scaled.apply))
+    assert compiled(3.0) == (6.0, 2.0)
+    scale.data = 5.0
+    assert compiled(3.0) == (15.0, 5.0)
 
 
 def test_softmax_through_logsumexp_works() -> None:
