@@ -1,15 +1,15 @@
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Value, leaky_relu, relu, sigmoid, tanh
+from scalargrad import Value, leaky_relu, ops, relu, sigmoid, tanh
 from scalargrad.nn import MLP, Layer, Linear, Module, Neuron, Sequential
 
 small_fractions = st.fractions(min_value=-4, max_value=4, max_denominator=8)
@@ -396,3 +396,46 @@ def test_two_parameters_of_one_name() -> None:
     model = Bag(table={1: Value(1.0), "1": Value(2.0)})
     with pytest.raises(ValueError, match=r"two parameters have the name 'table\.1'"):
         model.state_dict()
+
+
+# --- a unit is one sumprod ----------------------------------------------------------------------
+
+KINDS = st.one_of(
+    st.floats(-3, 3),
+    st.integers(-3, 3),
+    st.fractions(-3, 3, max_denominator=9),
+    st.just(math.inf),
+    st.just(1e308),
+)
+MAYBE_VALUES = KINDS | KINDS.map(Value)
+
+
+def outcome(unit: Callable[[], Any]) -> tuple[str, ...]:
+    """Return what a call gives, with its gradients, or what it raises, as text."""
+    try:
+        y = unit()
+        if not isinstance(y, Value):
+            return (repr(y),)
+        for x in y.parents:
+            x.grad = 0
+        y.backward()
+    except (ArithmeticError, ValueError) as error:
+        return type(error).__name__, str(error)
+    return repr(y), y.op, *(f"{id(x)} {x!r}" for x in y.operands)
+
+
+@given(
+    pairs=st.lists(st.tuples(MAYBE_VALUES, MAYBE_VALUES), min_size=1, max_size=4),
+    offset=MAYBE_VALUES,
+)
+@settings(deadline=None)
+def test_a_unit_is_the_op_sumprod_whatever_the_numbers(
+    pairs: list[tuple[Any, Any]], offset: Any
+) -> None:
+    weights, xs = [w for w, _ in pairs], [x for _, x in pairs]
+    neuron = Neuron(len(weights), nonlin=False)
+    linear = Linear(len(weights), 1, bias=False)
+    neuron.w = linear.weight[0] = weights
+    neuron.b = offset
+    assert outcome(lambda: neuron(xs)) == outcome(lambda: ops.sumprod(*weights, *xs, offset))
+    assert outcome(lambda: linear(xs)[0]) == outcome(lambda: ops.sumprod(*weights, *xs))
