@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -71,6 +71,7 @@ def unread(*holders: Any) -> Iterator[None]:
 
 # Whoever captures more than this keeps a world, not a model.
 _MOST_OBJECTS = 100_000
+_PLAIN = {float, int, str, bool, type(None)}
 
 
 def _values_within(holders: tuple[Any, ...]) -> list[Value]:
@@ -85,23 +86,29 @@ def _values_within(holders: tuple[Any, ...]) -> list[Value]:
         seen.add(id(x))
         if type(x) is Value:
             found.append(x)
-        elif isinstance(x, list | tuple | set | frozenset):
-            if not _PLAIN.issuperset(map(type, x)):
-                stack.extend(x)
-        elif isinstance(x, dict):
-            stack.extend(x.values())
-        elif isinstance(x, MethodType):
-            stack += [x.__self__, x.__func__]
-        elif isinstance(x, partial):
-            stack += [x.func, x.args, x.keywords]
-        elif isinstance(x, FunctionType):
-            stack += _captured_by(x)
-        elif hasattr(x, "__dict__") and not isinstance(x, type | ModuleType):
-            stack.extend(vars(x).values())
+        else:
+            stack += [inner for inner in _inside(x) if type(inner) not in _PLAIN]
     return found
 
 
-_PLAIN = {float, int, str}
+def _inside(x: Any) -> Iterable[Any]:
+    if isinstance(x, list | tuple | set | frozenset):
+        return x
+    if isinstance(x, dict):
+        return x.values()
+    if isinstance(x, MethodType):
+        return x.__self__, x.__func__
+    if isinstance(x, partial):
+        return x.func, x.args, x.keywords
+    if isinstance(x, FunctionType):
+        return _captured_by(x)
+    if isinstance(x, type | ModuleType) or not hasattr(x, "__dict__"):
+        return ()
+    attributes = vars(x)
+    # What a wrapper keeps for itself, as a compiled function its programs, is not the function's.
+    return [attributes["__wrapped__"]] if "__wrapped__" in attributes else attributes.values()
+
+
 _OTHERS = {*sys.stdlib_module_names, "scalargrad"}
 
 

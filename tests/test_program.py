@@ -737,6 +737,7 @@ class Line:
 
 
 LINE = Line()
+SCALED = compile(lambda x: W.data * x)
 
 UNSEEN: dict[str, tuple[Callable[..., Any], str]] = {
     "branch": (branch, "write where"),
@@ -770,10 +771,21 @@ UNSEEN: dict[str, tuple[Callable[..., Any], str]] = {
     "data in a helper": (lambda x: x * largest_data(), r"detach\(\)"),
     "data in a model": (LINE.slope_now, r"detach\(\)"),
     "data in a default": (lambda x, values=(B,): values[0].data * x, r"detach\(\)"),
+    "data in a compiled helper": (lambda x: x * SCALED(2.0), r"detach\(\)"),
     "data in a partial": (partial(lambda values, x: values["w"].data * x, {"w": W}), r"detach"),
     "own softmax, captured leaves": (lambda x: x * own_softmax([W, B]), "logsumexp"),
     "own softmax, captured": (lambda x: own_softmax([W * B, W]), "logsumexp"),
     "compiled backward": (lambda x: compile(lambda: W * W).backward(), "value_and_grad"),
+}
+
+
+# The functions within which the line stands, where it is not the function itself.
+CULPRITS: dict[str, Callable[..., Any]] = {
+    "own softmax": own_softmax,
+    "own softmax, captured leaves": own_softmax,
+    "own softmax, captured": own_softmax,
+    "data in a helper": largest_data,
+    "data in a compiled helper": SCALED.__wrapped__,
 }
 
 
@@ -787,7 +799,7 @@ def test_what_a_trace_cannot_see_is_an_error_that_shows_the_line(
     with pytest.raises(TraceError, match=cure) as caught:
         compiled(1.5)
     assert isinstance(caught.value, TypeError)
-    culprit = own_softmax if "softmax" in name else largest_data if "helper" in name else f
+    culprit = CULPRITS.get(name, f)
     culprit = culprit.func if isinstance(culprit, partial) else culprit
     message = str(caught.value)
     assert f" of {__file__}:\n" in message
@@ -811,6 +823,18 @@ def test_captured_values_may_be_shown_and_set_and_are_as_before_after_a_trace() 
     with pytest.raises(TraceError):
         compile(lambda x: w.data * x)(1.0)
     assert (type(w), w.data) == (Value, 5.0)
+
+
+def test_much_data_hides_no_captured_value() -> None:
+    class Fit:
+        def __init__(self) -> None:
+            self.slope = Value(2.0)
+            self.rows = [([0.5, 1.0], k) for k in range(30_000)]
+            self.targets = [float(k) for k in range(300_000)]
+
+    fit = Fit()
+    with pytest.raises(TraceError, match=r"detach\(\)"):
+        compile(lambda x: fit.slope.data * x)(1.0)
 
 
 def test_other_threads_may_read_what_a_trace_captures() -> None:
