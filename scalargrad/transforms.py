@@ -156,6 +156,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     `argnums` says by which positional arguments: one number gives a gradient in that argument's
     nesting, a sequence of numbers a tuple of such. What f does not depend on has gradient 0.
+    Called with plain numbers it gives plain numbers, called with Values it gives Values: those
+    let a later `backward()` through, to Values that f captures too.
     Raises TypeError if f does not return one number, or a chosen argument holds anything but
     numbers.
 
