@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from scalargrad import Value
 from scalargrad.nesting import flatten, unflatten
+from tests.nests import Point, nests
 
-Point = namedtuple("Point", ["x", "y"])
 numbers = st.one_of(
     st.floats(allow_nan=False),
     st.integers(),
@@ -24,16 +24,7 @@ numbers = st.one_of(
     st.decimals(allow_nan=False),
     st.floats(-1, 1).map(Value),
 )
-nests = st.recursive(
-    numbers,
-    lambda nest: (
-        st.lists(nest, max_size=3)
-        | st.lists(nest, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=2) | st.integers(), nest, max_size=3)
-        | st.builds(Point, nest, nest)
-    ),
-    max_leaves=12,
-)
+NESTS = nests(numbers, max_leaves=12)
 
 
 def described(nest: Any, numbers: list[Any]) -> str:
@@ -48,7 +39,7 @@ def described(nest: Any, numbers: list[Any]) -> str:
     return f"{type(nest).__name__}({', '.join(items)})"
 
 
-@given(nest=nests)
+@given(nest=NESTS)
 @settings(deadline=None)
 def test_flatten_and_unflatten_are_inverse(nest: Any) -> None:
     found, structure = flatten(nest)
@@ -61,7 +52,7 @@ def test_flatten_and_unflatten_are_inverse(nest: Any) -> None:
     assert all(a is b for a, b in zip(again, expected, strict=True))
 
 
-@given(nest=nests, other=nests)
+@given(nest=NESTS, other=NESTS)
 @settings(deadline=None)
 def test_structures_are_equal_for_equal_nestings_and_hashable(nest: Any, other: Any) -> None:
     one, two = flatten(nest)[1], flatten(other)[1]
@@ -71,7 +62,7 @@ def test_structures_are_equal_for_equal_nestings_and_hashable(nest: Any, other: 
     assert hash(flatten(changed)[1]) == hash(one)
 
 
-@given(nest=nests)
+@given(nest=NESTS)
 @settings(deadline=None)
 def test_anything_may_stand_in_the_places_of_the_numbers(nest: Any) -> None:
     found, structure = flatten(nest)

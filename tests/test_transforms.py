@@ -8,7 +8,6 @@ import random
 import re
 import sys
 import threading
-from collections import namedtuple
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -42,6 +41,7 @@ from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.ops import OPS
 from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
 from scalargrad.value import topological_order
+from tests.nests import Point, nests
 from tests.threads import in_threads
 
 functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
@@ -785,17 +785,7 @@ def test_memory_is_freed_without_the_collector() -> None:
 
 # --- arguments ----------------------------------------------------------------------------------
 
-Point = namedtuple("Point", ["x", "y"])
-nests = st.recursive(
-    fractions() | st.integers(-9, 9),
-    lambda nest: (
-        st.lists(nest, max_size=3)
-        | st.lists(nest, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=2) | st.integers(), nest, max_size=3)
-        | st.builds(Point, nest, nest)
-    ),
-    max_leaves=8,
-)
+NESTS = nests(fractions() | st.integers(-9, 9), max_leaves=8)
 
 
 def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
@@ -824,7 +814,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-@given(nest=nests, other=nests)
+@given(nest=NESTS, other=NESTS)
 @settings(deadline=None)
 def test_results_have_the_nesting_of_the_arguments(nest: Any, other: Any) -> None:
     def squares(nest: Any, other: Any) -> Any:
@@ -844,7 +834,7 @@ def test_results_have_the_nesting_of_the_arguments(nest: Any, other: Any) -> Non
     )
 
 
-@given(nest=nests)
+@given(nest=NESTS)
 @settings(deadline=None)
 def test_jacobians_have_the_nesting_of_the_result_with_that_of_the_argument_inside(
     nest: Any,
