@@ -130,11 +130,7 @@ class _Writer:
 
     def function_name(self, op: Op) -> str:
         """Return the name of a Function's forward or backward among the program's globals."""
-        key = (op.name, op.forward)
-        if key not in self.named:
-            self.named[key] = self.name(op.name)
-            self.constants[self.named[key]] = op.forward
-        return self.named[key]
+        return self._global((op.name, op.forward), op.forward, op.name)
 
     def take_apart(self, names: list[str], whole: str) -> None:
         """Write the line, or lines, that give the elements of `whole` their names."""
@@ -157,7 +153,9 @@ class _Writer:
 
     def constant(self, x: Any, wish: str) -> str:
         """Return the name of the global that is `x`: a number, a class or a key of a dict."""
-        key = constant_key(x) if is_real(x) else id(x)
+        return self._global(constant_key(x) if is_real(x) else id(x), x, wish)
+
+    def _global(self, key: Any, x: Any, wish: str) -> str:
         if key not in self.named:
             self.named[key] = self.name(wish)
             self.constants[self.named[key]] = x
@@ -313,12 +311,12 @@ def write_function(
             writer.texts[x] = _Text(text)
         writer.take_apart(names, given)
     writer.write()
-    texts = iter(outputs)
-    returned = _nest_text(result, texts, writer)
-    if result is None and isinstance(outputs[0], Value):
+    if result is None:
         returned = writer.operand(outputs[0]).text
-    if result is not None and result[0] is tuple and len(result[1]) > 1:
-        returned = returned[1:-1]  # a tuple needs no brackets here
+    else:
+        returned = _nest_text(result, iter(outputs), writer)
+        if result[0] is tuple and len(result[1]) > 1:
+            returned = returned[1:-1]  # a tuple needs no brackets here
     writer.statement("return", returned)
     name = writer.name(name if name.isidentifier() else "f")
     source = "\n".join([f"def {name}({', '.join(parameters)}):", *writer.lines, ""])
