@@ -346,6 +346,13 @@ def map_grad(
     sequence for each call. The sums are in the batch's order: they are the same to the last bit
     whatever the workers. Raises ValueError for an empty batch, and TypeError for a batch or a
     function that is not as said.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from scalargrad import value_and_grad
+    >>> squared_error = compile(value_and_grad(lambda w, x, y: (w * x - y) ** 2))
+    >>> with ThreadPoolExecutor() as executor:
+    ...     map_grad(squared_error, [(2.0, 1.0, 3.0), (2.0, 4.0, 5.0)], executor)
+    (10.0, 22.0)
     """
     calls = list(batch)
     if not calls:
