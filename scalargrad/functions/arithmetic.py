@@ -33,6 +33,13 @@ def _over(a: Any, b: Any) -> Any:
     return a / b if b else 0 * a
 
 
+def _steep(a: Any, b: Any) -> Any:
+    y = a / b
+    if y - y != 0 and a - a == 0:  # infinite, of a finite a
+        raise OverflowError("a derivative is too large for a float")
+    return y
+
+
 def _with_sign_of(a: Any, g: Any) -> Any:
     return choose(greater(a, 0), g, choose(greater(0, a), -g, 0))
 
@@ -47,8 +54,14 @@ floordiv = _operator("floordiv", "//", operator.floordiv, constant, constant)
 mod = _operator("mod", "%", operator.mod, lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b)
 )
 absolute = _operator("absolute", "abs", operator.abs, lambda g, y, a: _with_sign_of(a, g))
+# a / b, an error where that overflows.
+steep = _operator(
+    "steep", "steep", _steep, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
+)
 # a / b, but 0 at b = 0, where it has no derivative.
-over = _operator("over", "over", _over, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b)
+over = _operator(
+    "over", "over", _over, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
+)
 # A whole number in the kind of another number: 1 to start derivatives with, and 0.
 like = _operator("like", "like", in_kind, constant, constant)
 # The same number, as a node of its own: what a transform differentiates by.

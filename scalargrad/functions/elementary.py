@@ -52,7 +52,8 @@ def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
 def _slope(y: Any, a: Any, b: Any, n: int) -> Any:
     """Return b a**(b - 1) log(a)**n, where y = a**b log(a)**n: 0 at b = 0, also at a = 0."""
     zero = equal(b, 0)
-    return choose(zero, over(b * y, a), b * _power_log(a, choose(zero, 1, b) - 1, n))
+    at_zero = over(choose(zero, b * y, 0), choose(zero, a, 1))
+    return choose(zero, at_zero, b * _power_log(a, choose(zero, 1, b) - 1, n))
 
 
 def _power_log_base(g: Any, y: Any, a: Any, b: Any, n: int) -> Any:
