@@ -109,6 +109,16 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
     return function
 
 
+def spelling_of(function: Any) -> Callable[[F], F]:
+    """Say that a public function is another spelling of a primitive: it has its op."""
+
+    def decorate(spelling: F) -> F:
+        spelling.op = function.op  # type: ignore[attr-defined]
+        return spelling
+
+    return decorate
+
+
 def direct(forward: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function that `forward` only passes its arguments on to, else `forward`.
 

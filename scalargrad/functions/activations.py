@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.engine.op import in_kind
-from scalargrad.engine.primitive import primitive
+from scalargrad.engine.primitive import primitive, spelling_of
 from scalargrad.functions.choices import choose, greater
 from scalargrad.functions.elementary import exp, expm1
 from scalargrad.functions.many import constant_max, fsum, many
@@ -128,6 +128,7 @@ def _logsumexp(*xs: Any) -> Any:
     return largest + math.log1p(math.fsum(math.exp(x - largest) for x in numbers))
 
 
+@spelling_of(_logsumexp)
 def logsumexp(xs: Iterable[Any]) -> Any:
     """Return the logarithm of the sum of exp(x) over xs, without overflow: one node.
 

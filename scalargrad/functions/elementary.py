@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from scalargrad.engine.op import Op, Tracer
-from scalargrad.engine.primitive import made, primitive
+from scalargrad.engine.primitive import made, primitive, spelling_of
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
 from scalargrad.functions.choices import choose, constant, equal
@@ -160,6 +160,7 @@ def _log(x: Any, /) -> Any:
     return math.log(x)
 
 
+@spelling_of(_log)
 def log(x: Any, base: Any = None, /) -> Any:
     """Return the natural logarithm of x, or its logarithm to `base`.
 

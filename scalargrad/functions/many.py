@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import made
+from scalargrad.engine.primitive import made, spelling_of
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
 
@@ -40,6 +40,7 @@ def _fsum(*xs: Any) -> Any:
     return math.fsum(xs)
 
 
+@spelling_of(_fsum)
 def fsum(xs: Iterable[Any]) -> Any:
     """Return the sum of xs as a float, without rounding on the way. One node, whatever the length.
 
@@ -63,6 +64,7 @@ def _prod(*xs: Any) -> Any:
     return math.prod(xs)
 
 
+@spelling_of(_prod)
 def prod(xs: Iterable[Any], *, start: Any = 1) -> Any:
     """Return the product of start and all of xs: one node, whatever the length.
 
@@ -88,6 +90,7 @@ def flat_sumprod(*inputs: Any) -> Any:
     return y if len(inputs) == 2 * n else y + inputs[-1]
 
 
+@spelling_of(flat_sumprod)
 def sumprod(p: Iterable[Any], q: Iterable[Any]) -> Any:
     """Return the sum of the products p[i] * q[i]: one node, whatever the length.
 
@@ -111,6 +114,7 @@ def _dist(*inputs: Any) -> Any:
     return math.dist(inputs[:n], inputs[n:])
 
 
+@spelling_of(_dist)
 def dist(p: Iterable[Any], q: Iterable[Any]) -> Any:
     """Return the Euclidean distance of the points p and q: one node, whatever the dimension.
 

@@ -58,7 +58,9 @@ def public_functions() -> dict[str, Callable[..., Any]]:
 def _takes_one(function: Any) -> bool:
     """Return whether a function can be called with one number: others have defaults."""
     op = getattr(function, "op", None)
-    return op is not None and len(op.rules) - len(function.__defaults__ or ()) == 1
+    if op is None or op.joint is not None:
+        return False
+    return bool(function.__code__.co_argcount - len(function.__defaults__ or ()) == 1)
 
 
 def _recorded(op: Op) -> Callable[..., Any]:
