@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
@@ -30,6 +31,10 @@ class Equation(NamedTuple):
 
     op: Op
     operands: tuple[Operand, ...]
+
+
+# Equation of a pair: a third of the time of a call of the class.
+equation = partial(tuple.__new__, Equation)
 
 
 @dataclass
@@ -68,27 +73,27 @@ def lower(
     >>> code.equations, code.outputs, code.labels, leaves
     ([Equation(op=<op *>, operands=(0, Literal(value=2)))], [1], {0: 'x'}, [Value(data=3.0, grad=0, label='x')])
     """
-    leaves = list(inputs)
-    place: dict[Any, int] = dict(zip(nodes, range(len(nodes)), strict=True))
     outputs = list(outputs)
-    known = set(inputs)
-    found = []
-    for node in nodes:
-        found += [x for x in operands_of(node) if isinstance(x, Node)]
-    found += [x for x in outputs if isinstance(x, Node)]
-    for x in found:
-        if x not in place and x not in known:
-            known.add(x)
-            leaves.append(x)
+    leaves = list(inputs)
+    # Leaves first, numbered as they are found; results are the keys that are there already.
+    variables: dict[Any, int] = dict.fromkeys(nodes, 0)
+    variables.update({x: k for k, x in enumerate(leaves)})
+    used = [operands_of(node) for node in nodes]
+    for operands in (*used, outputs):
+        for x in operands:
+            if isinstance(x, Node) and x not in variables:
+                variables[x] = len(leaves)
+                leaves.append(x)
     count = len(leaves)
-    variables = {x: k for k, x in enumerate(leaves)}
-    variables.update({x: count + k for x, k in place.items()})
+    variables.update({x: k for k, x in enumerate(nodes, count)})
     equations = [
-        Equation(
-            node._op,
-            tuple(variables[x] if isinstance(x, Node) else Literal(x) for x in operands_of(node)),
+        equation(
+            (
+                node._op,
+                tuple([variables[x] if isinstance(x, Node) else Literal(x) for x in operands]),
+            )
         )
-        for node in nodes
+        for node, operands in zip(nodes, used, strict=True)
     ]
     labels = {k: x.label for x, k in variables.items() if x.label}
     ends: list[Operand] = [variables[x] if isinstance(x, Node) else Literal(x) for x in outputs]

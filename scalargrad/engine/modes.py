@@ -64,8 +64,7 @@ class Entry:
         """Return whether this is in force here."""
         if self.thread != threading.get_ident():
             return False
-        task = _current_task()
-        return task is None if self.task is None else self.task() is task
+        return (None if self.task is None else self.task()) is _current_task()
 
     def close(self) -> None:
         """End it, wherever it was entered."""
@@ -105,8 +104,12 @@ def leave(entry: Entry) -> None:
 
 def mode() -> Mode | None:
     """Return the mode that is in force here."""
-    for entry in reversed(_entered.get()):
-        if entry.holds():
+    entered = _entered.get()
+    if not entered:
+        return None
+    thread, task = threading.get_ident(), _current_task()
+    for entry in reversed(entered):
+        if entry.thread == thread and (None if entry.task is None else entry.task()) is task:
             return entry.mode
     return None
 

@@ -109,6 +109,14 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
     return function
 
 
+def named(name: str, module: str, op: Op) -> Any:
+    """Return the function of an op that is written as an operator: it has a name of its own."""
+    function = made(op, op.forward)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = module
+    return function
+
+
 def spelling_of(function: Any) -> Callable[[F], F]:
     """Say that a public function is another spelling of a primitive: it has its op."""
 
@@ -224,8 +232,12 @@ def _bound(like: Callable[..., Any], inputs: Any, keywords: Any) -> tuple[Any, .
 
 def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the result of `op` on inputs of which some are Tracers: as the foremost kind has it."""
-    tracers = [x for x in inputs if isinstance(x, Tracer)]
-    return max(tracers, key=lambda x: x.priority).record(op, inputs)
+    foremost = None
+    for x in inputs:
+        if isinstance(x, Tracer) and (foremost is None or x.priority > foremost.priority):
+            foremost = x
+    assert foremost is not None
+    return foremost.record(op, inputs)
 
 
 # --- operators of Value ---------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import made, primitive
+from scalargrad.engine.primitive import named, primitive
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, constant, greater
 
@@ -23,10 +23,7 @@ __all__ = ["copysign", "fabs", "fma", "fmod", "remainder"]
 def _operator(
     name: str, symbol: str, forward: Callable[..., Any], *rules: Callable[..., Any]
 ) -> Any:
-    function = made(Op(symbol, forward, rules), forward)
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = __name__
-    return function
+    return named(name, __name__, Op(symbol, forward, rules))
 
 
 def _over(a: Any, b: Any) -> Any:
