@@ -19,13 +19,17 @@ def add_gradients(nodes: list[Any]) -> None:
             op, a, b = node._op, node._first, node._second
             joint = op.joint
             if joint is not None:
-                if b:
+                if b:  # all inputs are nodes
                     slopes = joint(node._grad, node._data, *[x._data for x in a])
                     for x, slope in zip(a, slopes, strict=True):
                         x._grad += slope
                 else:
                     inputs = [x._data if isinstance(x, Node) else x for x in a]  # type: ignore[attr-defined]
-                    slopes = joint(node._grad, node._data, *inputs)
+                    if op.rules:
+                        gs = [node._grad if isinstance(x, Node) else None for x in a]  # type: ignore[attr-defined]
+                        slopes = op.derivatives(gs, node._data, inputs)
+                    else:
+                        slopes = joint(node._grad, node._data, *inputs)
                     for x, slope in zip(a, slopes, strict=True):
                         if isinstance(x, Node):
                             x._grad += slope  # type: ignore[attr-defined]

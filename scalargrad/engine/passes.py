@@ -104,8 +104,8 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
     for node in nodes:
         operands = operands_of(node)
         gs = [tangents.get(x) if isinstance(x, Node) else None for x in operands]
-        moves = [move for move in contributions(node, gs, as_graph) if move is not None]
-        if moves:
+        if any(g is not None for g in gs):
+            moves = [move for move in contributions(node, gs, as_graph) if move is not None]
             tangents[node] = reduce(operator.add, moves)
 
 
