@@ -81,10 +81,11 @@ def link(node: Node, op: Op, inputs: tuple[Any, ...], all_nodes: bool = False) -
         node._second = inputs[1] if len(inputs) == 2 else None
 
 
-def topological_order(outputs: Iterable[Node], leaves: Collection[Node] = ()) -> list[Any]:
+def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> list[Any]:
     """Return the results in the graph of `outputs`, each after its parents.
 
-    Leaves are left out, and so are `leaves` and what lies beyond them.
+    Leaves are left out, and so are the nodes in `seen` and what lies beyond them; those that are
+    returned are added to it.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -93,7 +94,7 @@ def topological_order(outputs: Iterable[Node], leaves: Collection[Node] = ()) ->
     ['*', '+']
     """
     ordered: list[Any] = []
-    seen: set[Any] = set(leaves)
+    seen = set() if seen is None else seen
     # A None on the stack says that all before the node below it is done.
     stack: list[Any] = [y for y in outputs if y._op is not None]
     while stack:

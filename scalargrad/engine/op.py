@@ -31,7 +31,7 @@ class Op:
     (9, [6])
     """
 
-    __slots__ = ("__weakref__", "forward", "function", "hint", "joint", "name", "rules")
+    __slots__ = ("__weakref__", "forward", "function", "hint", "joint", "name", "rules", "shares")
 
     # What is called by users: `primitive` sets it.
     function: Callable[..., Any]
@@ -52,6 +52,8 @@ class Op:
             joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]  # noqa: E731
         self.joint = joint
         self.hint = hint
+        # Whether two results of the op on the same inputs may be one: not if a user's code runs.
+        self.shares = True
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return for each input its rule's result for that input's own `g`, None where that is None.

@@ -82,7 +82,7 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        reached = dependents(topological_order(list(slopes), self.leaves), self.leaves)
+        reached = dependents(topological_order(list(slopes), set(self.leaves)), self.leaves)
         pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         if traced:
@@ -259,7 +259,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = topological_order([y for y in numbers if isinstance(y, Value)], trace.leaves)
+    results = topological_order(
+        [y for y in numbers if isinstance(y, Value)], set(trace.leaves)
+    )
     push_forward(results, moved, as_graph or _traced())
     slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (

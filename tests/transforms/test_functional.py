@@ -97,7 +97,7 @@ def along_paths(y: Any, leaves: dict[Value, float]) -> float:
     if not isinstance(y, Value):
         return 0.0
     reach = dict(leaves)
-    for node in topological_order([y], leaves):
+    for node in topological_order([y], set(leaves)):
         inputs = [x.data if isinstance(x, Value) else x for x in node.operands]
         op = node._op
         assert op is not None
