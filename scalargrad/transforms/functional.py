@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
-from scalargrad.engine.graph import dependents, topological_order
+from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing
 from scalargrad.engine.op import in_kind, is_real
-from scalargrad.engine.passes import pull_back, push_forward
-from scalargrad.engine.value import Value, chosen, seed_for, slopes_by
+from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
+from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import like, same
 from scalargrad.transforms.nesting import Structure, flatten, flatten_like, unflatten
 

@@ -250,8 +250,14 @@ def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) ->
     y: Any = expression(leaf, *others)
     for n in range(1, order + 1):
         leaf.grad = 0
-        if isinstance(y, Value):
-            y.backward(create_graph=True)
+        try:
+            if isinstance(y, Value):
+                y.backward(create_graph=True)
+        except ZeroDivisionError:
+            # dist of a point to itself has no second derivative.
+            with pytest.raises(ZeroDivisionError):
+                nth_derivative(expression, n)(inputs[0], *others)
+            return
         y = leaf.grad
         assert y == nth_derivative(expression, n)(inputs[0], *others)
 
