@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from typing import Any
 
-from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.op import Op, in_kind, is_real
 
@@ -218,12 +218,12 @@ def chosen(xs: Iterable[Any]) -> list[Any]:
     [Value(data=3.0, grad=0)]
     """
     if isinstance(xs, Node) or not isinstance(xs, Iterable):
-        raise TypeError(f"give the Values to differentiate by in a list, as in [x], not {xs!r}")
+        raise TypeError(f"give the Values to differentiate by in a list, as in [x], not {shown(xs)}")
     found = list(xs)
     for x in found:
         if not isinstance(x, Node):
             raise TypeError(
-                f"derivatives are by Values, not by {x!r} ({type(x).__name__}): give those that "
+                f"derivatives are by Values, not by {shown(x)} ({type(x).__name__}): give those that "
                 "the result was computed from"
             )
     return found
@@ -244,7 +244,7 @@ def seed_for(output: Any, gradient: Any, as_graph: bool) -> Any:
     if not is_real(gradient):
         cure = "; a Value goes with create_graph=True" if isinstance(gradient, Node) else ""
         raise TypeError(
-            f"gradient must be a real number, got {gradient!r} ({type(gradient).__name__}){cure}"
+            f"gradient must be a real number, got {shown(gradient)} ({type(gradient).__name__}){cure}"
         )
     if type(gradient) is int:
         gradient = in_kind(gradient, output._data)

@@ -226,11 +226,13 @@ class Value(Operators):
     __round__ = __trunc__ = __floor__ = __ceil__ = refuse_conversion
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = refuse_floor_division
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy and pickle leaves. Raises TypeError for a result, whose graph does not travel."""
+        if active:
+            refuse_access()
         if self._op is not None:
             refuse_copy(self)
-        return Value, (self.data, self.label), (None, {"_grad": self._grad})
+        return super().__reduce_ex__(max(2, protocol))
 
 
 def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:

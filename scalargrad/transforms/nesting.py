@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Tracer, is_real
 
 # What a nest looks like without its numbers: hashable, and equal for equal nestings.
@@ -52,7 +53,7 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
         return (type(nest), tuple(parts))
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
-        f"not {nest!r} ({type(nest).__name__})"
+        f"not {shown(nest)} ({type(nest).__name__})"
     )
 
 
@@ -76,17 +77,17 @@ def flatten_like(structure: Structure, nest: Any, name: str) -> list[Any]:
 def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]) -> None:
     if structure is NUMBER:
         if _collect(nest, path, (), numbers) is not NUMBER:
-            raise TypeError(f"{path} must be a number, not {nest!r}")
+            raise TypeError(f"{path} must be a number, not {shown(nest)}")
         return
     kind, items = structure
     if issubclass(kind, dict):
         inner = dict(items)
         if not isinstance(nest, dict) or nest.keys() != inner.keys():
-            raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {nest!r}")
+            raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {shown(nest)}")
     else:
         inner = dict(enumerate(items))
         if type(nest) is not kind or len(nest) != len(inner):
-            raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {nest!r}")
+            raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {shown(nest)}")
     for key, item in inner.items():
         _collect_like(item, nest[key], f"{path}[{key!r}]", numbers)
 
