@@ -6,7 +6,7 @@ text are made from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.op import Op
+
+
 
 
 class Literal(NamedTuple):
@@ -33,8 +35,8 @@ class Equation(NamedTuple):
     operands: tuple[Operand, ...]
 
 
-# Equation of a pair: a third of the time of a call of the class.
-equation = partial(tuple.__new__, Equation)
+# Equation(op, operands) of a pair, in half of the time that the class takes.
+equation: Callable[[tuple[Op, tuple[Operand, ...]]], Equation] = partial(tuple.__new__, Equation)
 
 
 @dataclass
@@ -73,31 +75,23 @@ def lower(
     >>> code.equations, code.outputs, code.labels, leaves
     ([Equation(op=<op *>, operands=(0, Literal(value=2)))], [1], {0: 'x'}, [Value(data=3.0, grad=0, label='x')])
     """
-    outputs = list(outputs)
     leaves = list(inputs)
-    # Leaves first, numbered as they are found; results are the keys that are there already.
-    variables: dict[Any, int] = dict.fromkeys(nodes, 0)
-    variables.update({x: k for k, x in enumerate(leaves)})
-    used = [operands_of(node) for node in nodes]
-    for operands in (*used, outputs):
+    ends = list(outputs)
+    found = [operands_of(node) for node in nodes]
+    known = {*nodes, *leaves}
+    for operands in (*found, ends):
         for x in operands:
-            if isinstance(x, Node) and x not in variables:
-                variables[x] = len(leaves)
+            if isinstance(x, Node) and x not in known:
+                known.add(x)
                 leaves.append(x)
-    count = len(leaves)
-    variables.update({x: k for k, x in enumerate(nodes, count)})
-    equations = [
-        equation(
-            (
-                node._op,
-                tuple([variables[x] if isinstance(x, Node) else Literal(x) for x in operands]),
-            )
-        )
-        for node, operands in zip(nodes, used, strict=True)
-    ]
+    variables = {x: k for k, x in enumerate([*leaves, *nodes])}
+    equations = []
+    for node, operands in zip(nodes, found, strict=True):
+        places = [variables[x] if isinstance(x, Node) else Literal(x) for x in operands]
+        equations.append(equation((node._op, tuple(places))))
     labels = {k: x.label for x, k in variables.items() if x.label}
-    ends: list[Operand] = [variables[x] if isinstance(x, Node) else Literal(x) for x in outputs]
-    return Code(count, equations, ends, labels), leaves
+    results = [variables[x] if isinstance(x, Node) else Literal(x) for x in ends]
+    return Code(len(leaves), equations, results, labels), leaves
 
 
 def run(code: Code, numbers: Sequence[Any]) -> list[Any]:

@@ -98,7 +98,8 @@ def fma(x: Any, y: Any, z: Any, /) -> Any:
     return numerics.fma(x, y, z)
 
 
-@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * ((a - y) / b))
+# The quotient is whole: a constant to the next derivative.
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b))
 def fmod(x: Any, y: Any, /) -> Any:
     """Return the remainder of x / y with the sign of x, as C has it.
 
@@ -110,7 +111,7 @@ def fmod(x: Any, y: Any, /) -> Any:
     return math.fmod(x, y)
 
 
-@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * ((a - y) / b))
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b))
 def remainder(x: Any, y: Any, /) -> Any:
     """Return x minus the whole multiple of y nearest to it, as IEEE 754 has it.
 

@@ -10,7 +10,7 @@ from typing import Any
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op, Tracer, is_real
 from scalargrad.engine.passes import total
-from scalargrad.engine.primitive import operator_of, reflected_of
+from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 

@@ -15,7 +15,7 @@ from scalargrad.engine.errors import untraceable
 from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op, is_real
-from scalargrad.engine.primitive import record
+from scalargrad.engine.fast import record
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach

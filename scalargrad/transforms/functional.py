@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
-from scalargrad.engine.graph import dependents, topological_order
+from scalargrad.engine.errors import shown
+from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing
 from scalargrad.engine.op import in_kind, is_real
-from scalargrad.engine.passes import pull_back, push_forward
-from scalargrad.engine.value import Value, chosen, seed_for, slopes_by
+from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
+from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
 from scalargrad.functions.choices import like
 from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
@@ -145,12 +146,12 @@ def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     chosen: list[Any] = list(argnums) if isinstance(argnums, list | tuple) else [argnums]
     for i in chosen:
         if not isinstance(i, int):
-            raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
+            raise TypeError(f"argnums must be an int or a sequence of ints, got {shown(argnums)}")
         if not -len(args) <= i < len(args):
-            raise TypeError(f"argnums is {argnums}, but there are {len(args)} positional arguments")
+            raise TypeError(f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments")
     places = [i % len(args) for i in chosen]
     if len(set(places)) < len(places):
-        raise TypeError(f"argnums is {argnums}: it names an argument twice")
+        raise TypeError(f"argnums is {shown(argnums)}: it names an argument twice")
     return places
 
 
@@ -158,7 +159,7 @@ def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(f_arguments, list | tuple):
         raise TypeError(
             f"{name} must be a sequence with one item for each argument of the function, such as "
-            f"(3.0,), not {f_arguments!r} ({type(f_arguments).__name__})"
+            f"(3.0,), not {shown(f_arguments)} ({type(f_arguments).__name__})"
         )
     return tuple(f_arguments)
 
@@ -201,7 +202,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         if structure is not None:
             raise TypeError(
                 f"grad takes a function that returns one number; this one returned "
-                f"{trace.output!r} ({type(trace.output).__name__}): use jacobian"
+                f"{shown(trace.output)} ({type(trace.output).__name__}): use jacobian"
             )
         gradients = trace.gradient(numbers[0])
         value = trace.result(structure, numbers)
