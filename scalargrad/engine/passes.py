@@ -12,6 +12,7 @@ from typing import Any
 
 from scalargrad.engine.graph import Node, contributions, operands_of
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Cotangents
 
 # The sum of the derivatives by a number that is used many times: rounded at each step, as + is.
 total = Op("sum", lambda *xs: reduce(operator.add, xs), joint=lambda g, y, *xs: [g] * len(xs))
@@ -54,7 +55,7 @@ def pull_back(
             slopes[x] = slope
         elif zero is None and _is_zero(slopes[x]):
             slopes[x] = slope
-        elif not as_graph or zero is None:
+        elif not as_graph or zero is None or type(slope) is Cotangents:
             slopes[x] = slopes[x] + slope
         elif x in terms:
             terms[x].append(slope)

@@ -224,8 +224,12 @@ def _bound(like: Callable[..., Any], inputs: Any, keywords: Any) -> tuple[Any, .
 
 def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the result of `op` on inputs of which some are Tracers: as the foremost kind has it."""
-    tracers = [x for x in inputs if isinstance(x, Tracer)]
-    return max(tracers, key=lambda x: x.priority).record(op, inputs)
+    return foremost(inputs).record(op, inputs)
+
+
+def foremost(inputs: tuple[Any, ...]) -> Tracer:
+    """Return the Tracer among `inputs` whose kind says what becomes of an op on them."""
+    return max([x for x in inputs if isinstance(x, Tracer)], key=lambda x: x.priority)
 
 
 # --- operators of Value ---------------------------------------------------------------------------
