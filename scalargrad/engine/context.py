@@ -159,14 +159,14 @@ class _StandIns:
     def of(self, kept: Any) -> Any:
         run = self.run
         for i, x in enumerate(run.given):
-            if x is kept and run.op.wanted[i]:
+            if x is kept:
                 return self.inputs[i]
         for k, y in enumerate(run.returned):
             if y is kept:
                 if k not in self.outputs:
                     self.outputs[k] = self.output(k)
                 return self.outputs[k]
-        return kept
+        return plain(kept)
 
     def within(self, kept: Any) -> Any:
         kind = type(kept)

@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import Any, NoReturn, TypeVar
 
 from scalargrad.engine.context import Context, Run
-from scalargrad.engine.distinct import distinct, plain
+from scalargrad.engine.distinct import distinct, distinct_if_number, plain
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.modes import Mode, Wrapper, active, afresh, in_mode, is_afresh, mode
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real
@@ -154,7 +154,10 @@ class FunctionOp(Op):
         )
 
     def _run(self, *inputs: Any) -> Run:
-        given = [distinct(x) if w else x for x, w in zip(inputs, self.wanted, strict=True)]
+        given = [
+            distinct(x) if wanted else distinct_if_number(x)
+            for x, wanted in zip(inputs, self.wanted, strict=True)
+        ]
         if is_afresh():
             return self._run_afresh(given)
         # Neither a mode nor a transform of the caller's holds within.
@@ -249,7 +252,7 @@ class FunctionOp(Op):
         run, to leave its context.
         """
         run: Run = self.forward(*numbers)
-        return run.outputs(record(output_op(run, k), inputs) for k in range(len(run.numbers)))
+        return run.outputs(record(output, inputs) for output in output_ops(run))
 
     def _refuse_twice(self, g: Any, y: Any, *inputs: Any) -> NoReturn:
         raise TypeError(
@@ -273,12 +276,17 @@ def function_op(function_class: type[Function], wanted: tuple[bool, ...]) -> Fun
     return ops[wanted]
 
 
-def output_op(run: Run, place: int) -> Op:
-    """Return the op that gives one output of a Function for any kind of number.
+def output_ops(run: Run) -> list[Op]:
+    """Return an op for each output of a Function, which gives it for any kind of number.
 
     Its rule is the Function's backward, with the context of `run`.
     """
-    return Op(run.op.name, partial(_output, run.op, place), joint=partial(_rule, run, place))
+    ops: list[Op] = []
+    for k in range(len(run.numbers)):
+        forward = partial(_output, run.op, k)
+        ops.append(Op(run.op.name, forward, joint=partial(_rule, run, ops, k)))
+        ops[k].function = partial(_recorded_output, ops[k])
+    return ops
 
 
 def _output(op: FunctionOp, place: int, *inputs: Any) -> Any:
@@ -286,15 +294,19 @@ def _output(op: FunctionOp, place: int, *inputs: Any) -> Any:
     return outputs[place] if isinstance(outputs, tuple) else outputs
 
 
-def _rule(run: Run, place: int, g: Any, y: Any, *inputs: Any) -> list[Any]:
+def _recorded_output(op: Op, *inputs: Any) -> Any:
+    if any(isinstance(x, Tracer) and not isinstance(x, Value) for x in inputs):
+        return record(op, inputs)
+    return op.forward(*inputs)
+
+
+def _rule(run: Run, ops: list[Op], place: int, g: Any, y: Any, *inputs: Any) -> list[Any]:
     op, backward = run.op, run.op.function_class.backward
     if not run.has_derivative(place):
         return [0] * len(inputs)
     if _only_once(backward):
         op._refuse_twice(g, y)
-    context = run.context_of(
-        inputs, lambda k: y if k == place else record(output_op(run, k), inputs)
-    )
+    context = run.context_of(inputs, lambda k: y if k == place else ops[k].function(*inputs))
     return op.checked(backward(context, *run.cotangents(Cotangents({place: g}))))
 
 

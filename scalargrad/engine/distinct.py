@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
-from scalargrad.engine.op import Tracer
+from scalargrad.engine.op import Tracer, is_real
 
 # For each kind of number, what makes such a copy; and the other way.
 _copies: dict[type, Callable[[Any], Any]] = {}
@@ -27,6 +27,17 @@ def distinct(x: Any) -> Any:
     """
     copy = _copies.get(type(x))
     return (copy or _copier(type(x)))(x)
+
+
+def distinct_if_number(x: Any) -> Any:
+    """Return a plain argument as `distinct` does if it is a number; bools and enumerations are not.
+
+    >>> distinct_if_number(True), distinct_if_number("text")
+    (True, 'text')
+    """
+    if type(x) is float or (is_real(x) and (type(x) is int or not isinstance(x, int))):
+        return distinct(x)
+    return x
 
 
 def plain(x: Any) -> Any:
