@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.distinct import plain
@@ -83,7 +84,7 @@ class Run:
         raise TypeError(f"{self!r} is not copied or pickled: call {self.op.name}.apply again")
 
     def outputs(self, these: Iterable[Any] | None = None) -> Any:
-        """Return the numbers, or what stands for each of them, as forward did: alone, or a tuple."""
+        """Return the numbers, or what stands for them, as forward did: alone, or as a tuple."""
         found = self.numbers if these is None else tuple(these)
         return found[0] if self.single else found
 
@@ -171,8 +172,11 @@ class _StandIns:
     def within(self, kept: Any) -> Any:
         kind = type(kept)
         if kind is list or kind is tuple:
-            return kind([self.within(x) for x in kept])
+            items = [self.within(x) for x in kept]
+            return kept if all(map(is_, items, kept)) else kind(items)
         if kind is dict:
-            return {name: self.within(x) for name, x in kept.items()}
+            items = [self.within(x) for x in kept.values()]
+            same = all(map(is_, items, kept.values()))
+            return kept if same else dict(zip(kept, items, strict=True))
         # Python has one object for each small int: this may be a constant.
         return kept if kind is int or kind is bool else self.of(kept)

@@ -53,7 +53,7 @@ class Function:
     """
 
     # The ops of this class, by which of the arguments are Values.
-    _ops: dict[tuple[bool, ...], FunctionOp]
+    _ops: dict[tuple[bool, ...], FunctionOp] = {}  # noqa: RUF012
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -207,7 +207,9 @@ class FunctionOp(Op):
         cotangents = run.cotangents(g)
         if _only_once(backward):
             call = (y, *cotangents)
-            slopes = run_backward(run, *[x._data if isinstance(x, Value) else x for x in cotangents])
+            slopes = run_backward(
+                run, *[x._data if isinstance(x, Value) else x for x in cotangents]
+            )
             node = make_node(self.backward_op, call, slopes)
             return [
                 make_node(pick(i), (node,), slope) if wanted else 0
@@ -270,9 +272,8 @@ def function_op(function_class: type[Function], wanted: tuple[bool, ...]) -> Fun
     ops = function_class._ops
     if wanted not in ops:
         op = FunctionOp(function_class, wanted)
-        # With the arguments left at their defaults it is the op of a call that gives them.
-        ops[op.wanted] = ops.get(op.wanted, op)
-        ops[wanted] = ops[op.wanted]
+        # With arguments left at their defaults it is the op of a call that gives them.
+        ops[wanted] = ops.setdefault(op.wanted, op)
     return ops[wanted]
 
 
@@ -378,7 +379,7 @@ def _only_once(backward: Any) -> bool:
 
 
 def _has_setup(function_class: type[Function]) -> bool:
-    """Return whether forward leaves the context to `setup_context`. Raises TypeError, as `apply`."""
+    """Return whether forward leaves the context to setup_context. Raises what `apply` does."""
     name = function_class.__name__
     own = {}
     for method in ("forward", "setup_context", "backward"):

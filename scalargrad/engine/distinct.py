@@ -95,7 +95,7 @@ def _closed(name: str) -> Callable[..., Any]:
 
 
 def _function_of_one(self: Any, name: str) -> Any:
-    function = Tracer.__dict__.get(name)
+    function: Any = Tracer.__dict__.get(name)
     if not hasattr(function, "op"):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     return MethodType(function, self)

@@ -1,4 +1,4 @@
-"""Derivatives of calls whose inside is not seen: plain functions, of any order, that can be pickled.
+"""Derivatives of calls whose inside is not seen: plain functions that can be pickled, of any order.
 
 A compiled program calls a `Function` as a whole. `run_forward` and `run_backward` are its call and
 its gradient in numbers. `Outputs` is the call as a function of its inputs, and `Pullback` and
@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.engine.custom import Function, Run, function_op, run_backward
+from scalargrad.engine.context import Run
+from scalargrad.engine.custom import Function, function_op, run_backward
 from scalargrad.engine.graph import dependents, topological_order
 from scalargrad.engine.modes import afresh
 from scalargrad.engine.op import Op, in_kind, is_real

@@ -481,7 +481,7 @@ def test_saved_inputs_and_outputs_are_told_apart_whatever_the_kind(two: Any) -> 
         return y, z, a
 
     def backward(ctx: Any, g: Any, h: Any, i: Any) -> Any:
-        b, y, k, a, z = ctx.saved_values
+        b, y, _, a, z = ctx.saved_values
         # y = ab/k by a is y/a, by b it is a/k; of z = a + b - k, times z/z, it is 1
         a_again, b_again = ctx.both[0], ctx.both[1]["b"][0]
         return g * y / a_again + h * z / z + i, g * a / ctx.k + h * b / b_again, None

@@ -363,7 +363,7 @@ def test_keyword_arguments_are_refused(custom: Any) -> None:
 
 def test_setup_context_must_be_static() -> None:
     class Plain(MulConstant):
-        def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def,override] # noqa: N805
+        def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def,override]
             pass
 
     with pytest.raises(TypeError, match=r"Plain\.setup_context must be static: put @staticmethod"):
@@ -476,14 +476,17 @@ def test_a_backward_that_reads_numbers_is_refused_for_second_derivatives(read: A
     x = Value(3.0)
     f(x).backward()
     assert (x.grad, grad(f)(3.0), jvp(f, (3.0,), (1.0,))) == (6.0, 6.0, (9.0, 6.0))
-    words = r"(?s)Custom\.backward reads or sets \.data or \.grad .*arithmetic.*@once_differentiable"
-    for twice in (
+    words = (
+        r"(?s)Custom\.backward reads or sets \.data or \.grad .*arithmetic.*@once_differentiable"
+    )
+    refused: list[Any] = [
         lambda: f(Value(3.0)).backward(create_graph=True),
         lambda: grad(grad(f))(3.0),
         lambda: hessian(f)(3.0),
         lambda: hvp(f, (3.0,), (1.0,)),
         lambda: grad(lambda x: jvp(f, (x,), (1.0,))[1])(3.0),
-    ):
+    ]
+    for twice in refused:
         with pytest.raises(TypeError, match=words):
             twice()
     # And nothing of that is left in force.

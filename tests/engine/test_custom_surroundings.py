@@ -28,8 +28,8 @@ from scalargrad import (
 from scalargrad.engine.custom import FunctionOp, function_op
 from scalargrad.engine.distinct import distinct, plain
 from scalargrad.engine.modes import Mode, in_mode
-from scalargrad.engine.opaque import Outputs, Pullback, Pushforward, run_backward, run_forward
 from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.opaque import Outputs, Pullback, Pushforward, run_backward, run_forward
 from tests.own_functions import ExpAndDouble, MultiplyAdd, single
 
 
@@ -100,10 +100,8 @@ def test_a_failing_forward_leaves_the_transform_as_it_was() -> None:
     failing = single(lambda ctx, x: math.log(-1.0), lambda ctx, g: g)
 
     def f(x: Any) -> Any:
-        try:
+        with pytest.raises(ValueError, match="math domain"):
             failing.apply(x)
-        except ValueError:
-            pass
         # Were the outer transform forgotten, this would come out as a plain number.
         assert isinstance(grad(sin)(2.0), Value)
         return x * x
@@ -215,7 +213,9 @@ def test_copies_of_numbers_calculate_pickle_and_fail_as_the_numbers_do() -> None
         for same in (pickle.loads(pickle.dumps(mine)), copy.deepcopy(mine), plain(mine)):
             assert (type(plain(same)), same) == (type(x), x)
         assert (mine * 2 - 1) ** 2 == (x * 2 - 1) ** 2
-        with pytest.raises(AttributeError, match=f"'{type(x).__name__}' object has no attribute 'no"):
+        with pytest.raises(
+            AttributeError, match=f"'{type(x).__name__}' object has no attribute 'no"
+        ):
             _ = mine.nothing
     assert (type(distinct(3) * distinct(4)), distinct(3) ** -1) == (type(distinct(1)), 3**-1)
     with pytest.raises(TypeError, match="unsupported operand"):
@@ -310,7 +310,10 @@ def test_runs_in_numbers() -> None:
     assert run.outputs() == (run[0], run[1]) == (math.e, 2 * math.e)
     assert run_backward(run, 1.0, 10.0) == [21 * math.e]
     run = run_forward(MultiplyAdd, (True, False, True))(2.0, 3.0, 1.0)
-    assert (run.outputs(), pickle.loads(pickle.dumps(run_backward))(run, 1.0)) == (7.0, [3.0, 0, 1.0])
+    assert (run.outputs(), pickle.loads(pickle.dumps(run_backward))(run, 1.0)) == (
+        7.0,
+        [3.0, 0, 1.0],
+    )
 
 
 def test_derivatives_of_calls_in_numbers_to_any_order() -> None:
