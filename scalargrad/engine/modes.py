@@ -146,3 +146,28 @@ def recording() -> AbstractContextManager[None]:
     now = tracing()
     # Being in no mode at all is faster than being in the mode None.
     return nullcontext() if mode() is now else in_mode(now)
+
+
+class _Transforms(threading.local):
+    """How many transforms this thread is within."""
+
+    depth = 0
+
+
+transforms = _Transforms()
+
+
+def is_afresh() -> bool:
+    """Return whether no mode is in force here, and no transform runs."""
+    return not transforms.depth and not (active and mode() is not None)
+
+
+@contextmanager
+def afresh() -> Iterator[None]:
+    """In this block no mode is in force, and no transform runs: for a user's code on numbers."""
+    depth, transforms.depth = transforms.depth, 0
+    try:
+        with in_mode(None):
+            yield
+    finally:
+        transforms.depth = depth
