@@ -38,6 +38,7 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
+from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile
@@ -53,7 +54,8 @@ _ELSEWHERE = {
 __all__ = [
     *("Estimate", "GradientError", "TraceError", "Value", "compile"),
     *("complex_step_gradient", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp"),
-    *("map_grad", "no_grad", "numerical_gradient", "primitive", "value_and_grad", "vjp"),
+    *("map_grad", "no_grad", "numerical_gradient", "primitive", "taylor"),
+    *("value_and_grad", "vjp"),
 ]
 __all__ += _methods.public_functions()
 
