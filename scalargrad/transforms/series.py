@@ -26,7 +26,7 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.graph import Node, dependents, operands_of, topological_order
-from scalargrad.engine.op import Op, Tracer, in_kind, is_real
+from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import record
 from scalargrad.engine.value import Value
@@ -133,6 +133,13 @@ def _difference(x: Any, y: Any) -> Any:
     return -y if x is None else x - y
 
 
+def _is_constant(op: Op) -> bool:
+    """Return whether an op does not depend smoothly on any of its inputs."""
+    if op is op_of(many.constant_max):
+        return True
+    return bool(op.rules) and all(rule is choices.constant for rule in op.rules)
+
+
 class Expansion:
     """The series of one call of `taylor`: each op on the same inputs is one of them."""
 
@@ -171,7 +178,7 @@ class Expansion:
         firsts = tuple(map(_first, inputs))
         if first is None:
             first = _apply(op, firsts)
-        if op in _CONSTANT or (op.rules and all(rule is choices.constant for rule in op.rules)):
+        if _is_constant(op):
             return first
         y = Series(self, first)
         self._results[key] = y, inputs
@@ -179,10 +186,11 @@ class Expansion:
             # math's functions make floats of Decimals, which do not go with floats.
             inputs = tuple(map(self.in_floats, inputs))
             firsts = tuple(map(_first, inputs))
-        if op is arithmetic.neg.op:
+        if op is op_of(arithmetic.neg):
             # -(-a) is a again: so the rule of sigmoid, of -a in turn, comes to an end.
             self._results[op, id(y)] = inputs[0], (y,)
-        _RECURRENCES.get(op, _integral)(y, op, inputs, firsts)
+        recurrence: Callable[..., None] = _RECURRENCES.get(op, _integral)
+        recurrence(y, op, inputs, firsts)
         return y
 
     def in_floats(self, x: Any) -> Any:
@@ -194,9 +202,12 @@ class Expansion:
         key = (float, id(x))
         if key not in self._results:
             known = x.coefficients
+
+            def compute(k: int) -> Any:
+                return None if known[k] is None else float(known[k])
+
             y = Series(self, float(known[0]))
-            y.needs = [(x, 0)]
-            y.compute = lambda k: None if known[k] is None else float(known[k])
+            y.needs, y.compute = [(x, 0)], compute
             self._results[key] = y, (x,)
         return self._results[key][0]
 
@@ -235,7 +246,7 @@ def _extend(series: Series, order: int) -> None:
             raise explained(error, *y.origin, "the derivative of ") from None
 
 
-# --- how an op's coefficients follow from those of its inputs --------------------------------------
+# --- how an op's coefficients follow from those of its inputs ------------------------------------
 
 
 def _is(y: Series, x: Any) -> None:
@@ -323,7 +334,7 @@ def _product(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]
 def _quotient(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
     """Solve y * b = a for the next coefficient of y."""
     a, b = inputs
-    divide = operator.truediv if op is arithmetic.div.op else arithmetic.steep
+    divide = operator.truediv if op is op_of(arithmetic.div) else arithmetic.steep
     quotients = y.coefficients
 
     def compute(k: int) -> Any:
@@ -373,7 +384,7 @@ def _sum_of_products(*inputs: Any) -> Any:
     return reduce(operator.add, [*products, *inputs[2 * n :]])
 
 
-# --- powers ----------------------------------------------------------------------------------------
+# --- powers --------------------------------------------------------------------------------------
 
 
 def _power(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
@@ -430,43 +441,46 @@ def _fractional_power(y: Series, a: Series, b: Any) -> None:
     y.needs, y.compute = [(a, 0)], compute
 
 
-_CONSTANT = {many.constant_max.op}
+def _log_of_sum(*xs: Any) -> Any:
+    # Less the largest: else most of the digits would cancel where one is much larger than others.
+    largest = reduce(choices.maximum, xs)
+    return largest + elementary.log(many.fsum([elementary.exp(x - largest) for x in xs]))
+
+
 _RECURRENCES: dict[Op, Callable[..., None]] = {
-    arithmetic.add.op: _sum,
-    arithmetic.sub.op: _minus,
-    arithmetic.mul.op: _product,
-    arithmetic.div.op: _quotient,
-    arithmetic.steep.op: _quotient,
-    arithmetic.over.op: _quotient,
-    arithmetic.fma.op: _rewritten(lambda a, b, c: a * b + c),
-    many.prod.op: _rewritten(lambda *xs: reduce(operator.mul, xs)),
-    many.sumprod.op: _rewritten(_sum_of_products),
-    choices.where.op: _where,
-    elementary.power.op: _power,
-    elementary.pow.op: _power,
-    activations.leaky_relu.op: _rewritten(
-        lambda a, slope: choices.choose(choices.greater(a, 0), a, a * slope)
-    ),
     total: _termwise,
-    **dict.fromkeys(
-        [
-            *(arithmetic.neg.op, arithmetic.pos.op, arithmetic.same.op, many.fsum.op),
-            *(elementary.degrees.op, elementary.radians.op),
-        ],
-        _termwise,
-    ),
-    **dict.fromkeys(
-        [
-            *(arithmetic.absolute.op, arithmetic.fabs.op, arithmetic.copysign.op),
-            *(arithmetic.mod.op, arithmetic.fmod.op, arithmetic.remainder.op),
-            *(choices.maximum.op, choices.minimum.op, activations.relu.op),
-        ],
-        _piecewise,
-    ),
+    **{
+        op_of(function): recurrence
+        for recurrence, functions in {
+            _sum: [arithmetic.add],
+            _minus: [arithmetic.sub],
+            _product: [arithmetic.mul],
+            _quotient: [arithmetic.div, arithmetic.steep, arithmetic.over],
+            _power: [elementary.power, elementary.pow],
+            _where: [choices.where],
+            _termwise: [
+                *(arithmetic.neg, arithmetic.pos, arithmetic.same, many.fsum),
+                *(elementary.degrees, elementary.radians),
+            ],
+            _piecewise: [
+                *(arithmetic.absolute, arithmetic.fabs, arithmetic.copysign),
+                *(arithmetic.mod, arithmetic.fmod, arithmetic.remainder),
+                *(choices.maximum, choices.minimum, activations.relu),
+            ],
+            _rewritten(lambda a, b, c: a * b + c): [arithmetic.fma],
+            _rewritten(lambda *xs: reduce(operator.mul, xs)): [many.prod],
+            _rewritten(_sum_of_products): [many.sumprod],
+            _rewritten(_log_of_sum): [activations.logsumexp],
+            _rewritten(lambda a, slope: choices.choose(choices.greater(a, 0), a, a * slope)): [
+                activations.leaky_relu
+            ],
+        }.items()
+        for function in functions
+    },
 }
 
 
-# --- the transform ---------------------------------------------------------------------------------
+# --- the transform -------------------------------------------------------------------------------
 
 
 def taylor(f: Callable[[Any], Any], x: Any, order: int, direction: Any = None) -> Any:
