@@ -7,9 +7,7 @@ first coefficient plus the integral of that. Coefficient k of y takes no more th
 recurrences of textbooks (A. Griewank and A. Walther, "Evaluating Derivatives", 2nd edition, SIAM
 2008, chapter 13).
 
->>> from decimal import Decimal
-from decimal import Decimal
-from fractions import Fraction
+>>> from fractions import Fraction
 >>> from scalargrad import taylor
 >>> taylor(lambda x: 1 / (1 - x), Fraction(0), 3)
 [Fraction(1, 1), Fraction(1, 1), Fraction(1, 1), Fraction(1, 1)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given, reject, settings
 from hypothesis import strategies as st
 
 import scalargrad
@@ -167,7 +167,10 @@ def test_of_random_expression_is_nested_grad(
     def line(t: Any) -> Any:
         return expression(*[x + d * t for x, d in zip(start, direction, strict=True)])
 
-    expected = nested(line, 0.0, 4)
+    try:
+        expected = nested(line, 0.0, 4)
+    except (ZeroDivisionError, OverflowError):  # dist(a, a) has no second derivative
+        reject()
     size = max(map(abs, expected))
     assume(size < 1e6)
     # Both ways round differently, by what cancels in each: as much as the largest at most.
