@@ -541,7 +541,7 @@ def _in_kind_of(y: Any, coefficient: Any) -> Any:
     if coefficient is None:
         return _zero(y)
     if _traced():
-        return coefficient * arithmetic.like(1, y)
+        return coefficient * choices.like(1, y)
     number, first = _number(coefficient), _number(y)
     if type(number) is not type(first) and (
         isinstance(number, int) or (isinstance(number, Fraction) and isinstance(first, float))
@@ -569,7 +569,7 @@ def _push(
             direction = _seed(leaf, direction, as_graph=False)
         series[leaf] = expansion.line(start(leaf), direction)
     ends = [y for y in outputs if isinstance(y, Node)]
-    for node in dependents(topological_order(ends, leaves), leaves):
+    for node in dependents(topological_order(ends, set(leaves)), leaves):
         operands = operands_of(node)
         inputs = tuple(series[x] if x in series else start(x) for x in operands)
         expansion.origin = node._op, operands
