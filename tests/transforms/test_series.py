@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import scalargrad
 from scalargrad import (
     Value,
+    compile,
     cos,
     erf,
     exp,
@@ -381,3 +382,34 @@ def test_nothing_is_left_for_the_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+# --- compiled -----------------------------------------------------------------------------------
+
+
+def compiled_taylor(f: Callable[[Any], Any], order: int, direction: Any = None) -> Any:
+    return compile(lambda x: taylor(f, x, order, direction))
+
+
+def test_compiled() -> None:
+    for name, inputs, direction, expected in BY_MPMATH[::6]:
+        compiled = compiled_taylor(along(name), 3, direction)
+        # Rounded elsewhere: sums of products, and powers, whose base is not known to be above 0.
+        assert compiled(inputs) == pytest.approx(expected[:4], rel=1e-11, abs=0), (name, inputs)
+    slope = compile(grad(lambda a: taylor(sin, a, 3)[3]))
+    assert slope(0.5) == pytest.approx(math.sin(0.5) / 6, rel=1e-12)
+
+
+@pytest.mark.parametrize("number", [2, 2.0, Fraction(5, 2)])
+def test_compiled_keeps_the_kind_of_number(number: Any) -> None:
+    for f in (lambda x: x**3 / 2 - x, lambda x: 1 / (1 - x) ** 3, lambda x: maximum(x, 1) * x):
+        expected = taylor(f, number, 4)
+        found = compiled_taylor(f, 4)(number)
+        assert found == pytest.approx(expected, rel=1e-14)
+        assert list(map(type, found)) == list(map(type, expected))
+
+
+def test_compiled_chooses_the_side_of_a_kink_when_it_runs() -> None:
+    f = compile(lambda x: taylor(lambda x: relu(x) * x, x, 2))
+    assert f(2.0) == [4.0, 4.0, 1.0]
+    assert f(-2.0) == [0.0, 0.0, 0.0]
