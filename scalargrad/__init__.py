@@ -40,6 +40,7 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
+from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile
@@ -57,7 +58,7 @@ __all__ = [
     *("Estimate", "Function", "GradientError", "TraceError", "Value"),
     *("complex_step_gradient", "derivatives", "grad", "gradcheck", "hessian", "hvp"),
     *("jacobian", "jvp", "map_grad", "no_grad", "numerical_gradient", "once_differentiable"),
-    *("primitive", "value_and_grad", "vjp"),
+    *("primitive", "taylor", "value_and_grad", "vjp"),
 ]
 __all__ += sorted(set(_methods.public_functions()) - {"pow"})
 

@@ -123,7 +123,8 @@ class FunctionOp(Op):
     __slots__ = ("backward_op", "defaults", "function_class", "setup", "wanted")
 
     def __init__(self, function_class: type[Function], wanted: tuple[bool, ...]) -> None:
-        super().__init__(function_class.__name__, self._run, joint=self._pulled_back)
+        super().__init__(function_class.__name__, self._run, joint=self.pulled_back)
+        self.shares = False
         self.function_class = function_class
         self.function = function_class.apply
         self.setup = _has_setup(function_class)
@@ -177,20 +178,22 @@ class FunctionOp(Op):
         first = next((g for g in gs if g is not None), None)
         if first is None:
             return list(gs)
+        if type(y) is not Run and active and (now := tracing()) is not None:
+            return now.call_derivatives(self, gs, y, inputs)
         if type(first) is Cotangents:
-            slopes = self._pulled_back(first, y, *inputs)
+            slopes = self.pulled_back(first, y, *inputs)
             return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
         run = y if type(y) is Run else y._data
         rows = []
         for k, output in enumerate(run.numbers):
             one = in_kind(1, output)
             seed = {k: one if y is run else Value(one)} if run.has_derivative(k) else {}
-            rows.append(self._pulled_back(Cotangents(seed), y, *inputs))
+            rows.append(self.pulled_back(Cotangents(seed), y, *inputs))
         return [
             None if g is None else Tangents([row[i] * g for row in rows]) for i, g in enumerate(gs)
         ]
 
-    def _pulled_back(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
+    def pulled_back(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
         """Return the derivative by each input: of a Run in numbers, of its node as a graph."""
         if not g.by_output:
             return [0] * len(self.wanted)
@@ -316,8 +319,7 @@ def run_backward(run: Run, *cotangents: Any) -> list[Any]:
 
     An input that is not a Value has 0.
     """
-    g = Cotangents(dict(enumerate(cotangents)))
-    return run.op._pulled_back(g, run)
+    return run.op.pulled_back(Cotangents(dict(enumerate(cotangents))), run)
 
 
 class _Differentiable(Wrapper):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -31,6 +31,10 @@ class Mode:
 
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the result of a `Function` on `inputs`: a number, or a tuple of numbers."""
+        raise NotImplementedError
+
+    def call_derivatives(self, op: Op, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
+        """Return `op.derivatives` of a call of a `Function`, while a function is traced."""
         raise NotImplementedError
 
     def refuse_access(self) -> None:
