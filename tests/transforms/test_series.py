@@ -21,6 +21,7 @@ from scalargrad import (
     cos,
     erf,
     exp,
+    fabs,
     grad,
     hypot,
     lgamma,
@@ -35,6 +36,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.testing import FUNCTIONS, Expression, expressions, fractions
+from scalargrad.transforms import series
 
 # Made by series_by_mpmath.py: name, inputs, direction, coefficients to order 12.
 BY_MPMATH = json.loads(Path(__file__).with_name("series_by_mpmath.json").read_text("utf-8"))
@@ -190,9 +192,9 @@ def test_of_exact_expression_is_nested_grad_exactly(drawn: tuple[Expression, lis
 
 def test_differential_equation() -> None:
     # tanh' = 1 - tanh², and so for its series.
-    series = taylor(tanh, 0.3, 25)
-    slopes = [k * c for k, c in enumerate(series)][1:]
-    squares = cauchy(series, series)
+    found = taylor(tanh, 0.3, 25)
+    slopes = [k * c for k, c in enumerate(found)][1:]
+    squares = cauchy(found, found)
     assert slopes[0] == pytest.approx(1 - squares[0], rel=1e-14)
     assert slopes[1:] == pytest.approx([-c for c in squares[1:-1]], rel=1e-11)
 
@@ -223,6 +225,7 @@ def test_powers_at_zero() -> None:
         (sqrt, 0.0, ZeroDivisionError, r"the derivative of sqrt\(0\.0\)"),
         (lambda x: x**2.5, 0.0, ZeroDivisionError, r"the derivative of 0\.0 \*\* 2\.5"),
         (lambda x: hypot(x, 0.0), 0.0, ZeroDivisionError, r"the derivative of hypot\(0\.0, 0\.0\)"),
+        (lambda x: hypot(x, 1e-310), 0.0, OverflowError, r"the derivative of hypot"),
         (log, -1.0, ValueError, r"in log\(-1\.0\); log takes x > 0"),
         (lambda x: 1 / x, 0.0, ZeroDivisionError, r"in 1 / 0\.0"),
         (lambda x: (x - 3) ** x, 1.0, ValueError, r"the derivative of -2\.0 \*\* 1\.0"),
@@ -353,8 +356,22 @@ def test_nothing_recurses() -> None:
 def test_series_do_not_grow_in_number_with_the_order(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scalargrad.transforms import series
+    inputs, direction = next(row[1:3] for row in BY_MPMATH if row[0] == name)
+    assert_no_growth(along(name), inputs, direction, monkeypatch)
 
+
+def test_nor_for_a_captured_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
+    w = Value(2.5)
+    assert_no_growth(lambda x: x**w, 2.0, None, monkeypatch)
+    assert_no_growth(lambda x: w**x, 2.0, None, monkeypatch)
+    assert_no_growth(lambda x: x**x, 2.0, None, monkeypatch)
+    assert taylor(lambda x: x**w, 2.0, 6) == pytest.approx(taylor(lambda x: x**2.5, 2.0, 6))
+    whole = Value(3.0)
+    assert_no_growth(lambda x: x**whole, -2.0, None, monkeypatch)
+    assert taylor(lambda x: x**whole, -2.0, 4) == pytest.approx([-8.0, 12.0, -6.0, 1.0, 0.0])
+
+
+def assert_no_growth(f: Any, x: Any, direction: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     start = series.Series.__init__
 
@@ -362,13 +379,13 @@ def test_series_do_not_grow_in_number_with_the_order(
         made.append(self)
         start(self, *args)
 
-    monkeypatch.setattr(series.Series, "__init__", counted)
-    inputs, direction = next(row[1:3] for row in BY_MPMATH if row[0] == name)
     counts = []
-    for order in (6, 12):
-        made.clear()
-        taylor(along(name), inputs, order, direction)
-        counts.append(len(made))
+    with monkeypatch.context() as patch:
+        patch.setattr(series.Series, "__init__", counted)
+        for order in (6, 12):
+            made.clear()
+            taylor(f, x, order, direction)
+            counts.append(len(made))
     assert counts[0] == counts[1]
 
 
@@ -402,7 +419,10 @@ def test_compiled() -> None:
 
 @pytest.mark.parametrize("number", [2, 2.0, Fraction(5, 2)])
 def test_compiled_keeps_the_kind_of_number(number: Any) -> None:
-    for f in (lambda x: x**3 / 2 - x, lambda x: 1 / (1 - x) ** 3, lambda x: maximum(x, 1) * x):
+    functions: list[Callable[[Any], Any]] = [
+        *(lambda x: x**3 / 2 - x, lambda x: 1 / (1 - x) ** 3, lambda x: maximum(x, 1) * x, fabs),
+    ]
+    for f in functions:
         expected = taylor(f, number, 4)
         found = compiled_taylor(f, 4)(number)
         assert found == pytest.approx(expected, rel=1e-14)
