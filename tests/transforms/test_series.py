@@ -81,6 +81,7 @@ def test_of_polynomial_are_its_own_coefficients(coefficients: list[Fraction]) ->
 
 
 @given(COEFFICIENTS, COEFFICIENTS, fractions())
+@settings(deadline=None)
 def test_of_product_is_cauchy_product(p: list[Fraction], q: list[Fraction], x: Fraction) -> None:
     f, g = polynomial(p), polynomial(q)
     product = taylor(lambda x: f(x) * g(x), x, 6)
@@ -88,6 +89,7 @@ def test_of_product_is_cauchy_product(p: list[Fraction], q: list[Fraction], x: F
 
 
 @given(COEFFICIENTS, COEFFICIENTS, fractions())
+@settings(deadline=None)
 def test_of_quotient_times_divisor_is_dividend(
     p: list[Fraction], q: list[Fraction], x: Fraction
 ) -> None:
@@ -134,6 +136,7 @@ def test_function_that_makes_floats(f: Any, number: Any) -> None:
 
 
 @given(st.floats(0.1, 5), st.integers(0, 20))
+@settings(deadline=None)
 def test_identities(x: float, order: int) -> None:
     line = [x, 1.0, *[0.0] * order][: order + 1]
     # The coefficients of log grow as x**-k: so do the errors.
@@ -160,7 +163,7 @@ SMOOTH = [function for name, function in FUNCTIONS.items() if name not in ("gamm
 
 
 @given(expressions(functions=SMOOTH, max_steps=5, max_inputs=2), st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_of_random_expression_is_nested_grad(
     drawn: tuple[Expression, list[Any]], data: st.DataObject
 ) -> None:
@@ -184,7 +187,7 @@ def test_of_random_expression_is_nested_grad(
 
 
 @given(expressions([f for f in FUNCTIONS.values() if f.exact], numbers=fractions(), max_inputs=1))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_of_exact_expression_is_nested_grad_exactly(drawn: tuple[Expression, list[Any]]) -> None:
     expression, [x] = drawn
     assert taylor(expression, x, 4) == nested(expression, x, 4)
@@ -295,6 +298,7 @@ def test_by_what_f_captures() -> None:
 
 
 @given(st.floats(-2, 2), st.integers(0, 3), st.integers(0, 3))
+@settings(deadline=None)
 def test_of_taylor(x: float, outer: int, inner: int) -> None:
     found = taylor(lambda x: taylor(lambda y: exp(x) * sin(y), x, inner)[inner], x, outer)
     # The inner one is exp(x) times a derivative of sin.
