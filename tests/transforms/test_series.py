@@ -365,14 +365,15 @@ def test_series_do_not_grow_in_number_with_the_order(
 
 
 def test_nor_for_a_captured_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
-    w = Value(2.5)
-    assert_no_growth(lambda x: x**w, 2.0, None, monkeypatch)
-    assert_no_growth(lambda x: w**x, 2.0, None, monkeypatch)
-    assert_no_growth(lambda x: x**x, 2.0, None, monkeypatch)
+    w, whole = Value(2.5), Value(3.0)
+    for x in (2.0, Value(2.0)):
+        assert_no_growth(lambda x: x**w, x, None, monkeypatch)
+        assert_no_growth(lambda x: w**x, x, None, monkeypatch)
+        assert_no_growth(lambda x: x**x, x, None, monkeypatch)
+        assert_no_growth(lambda x: (-x) ** whole, x, None, monkeypatch)
     assert taylor(lambda x: x**w, 2.0, 6) == pytest.approx(taylor(lambda x: x**2.5, 2.0, 6))
-    whole = Value(3.0)
-    assert_no_growth(lambda x: x**whole, -2.0, None, monkeypatch)
-    assert taylor(lambda x: x**whole, -2.0, 4) == pytest.approx([-8.0, 12.0, -6.0, 1.0, 0.0])
+    found = taylor(lambda x: x**whole, Value(-2.0), 4)
+    assert [c.data for c in found] == pytest.approx([-8.0, 12.0, -6.0, 1.0, 0.0])
 
 
 def assert_no_growth(f: Any, x: Any, direction: Any, monkeypatch: pytest.MonkeyPatch) -> None:
