@@ -23,7 +23,7 @@ from functools import reduce
 from typing import Any
 
 from scalargrad.engine.context import Run
-from scalargrad.engine.custom import FunctionOp, output_op
+from scalargrad.engine.custom import FunctionOp, output_ops
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.graph import Node, dependents, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
@@ -558,14 +558,19 @@ def _in_kind_of(y: Any, coefficient: Any) -> Any:
     return coefficient
 
 
-def _source(node: Any) -> tuple[Op, tuple[Any, ...]]:
-    """Return the op that made a number and its operands; of an output of a `Function` its own."""
+def _source(node: Any, outputs: dict[Any, list[Op]]) -> tuple[Op, tuple[Any, ...]]:
+    """Return the op that made a number and its operands; of an output of a `Function` its own.
+
+    `outputs` keeps the ops of all outputs of each call.
+    """
     op, operands = node._op, operands_of(node)
     if isinstance(op, Pick):
         [call] = operands
         operands = operands_of(call)
         if isinstance(call._op, FunctionOp):
-            return output_op(call._data, op.place), operands
+            if call not in outputs:
+                outputs[call] = output_ops(call._data)
+            return outputs[call][op.place], operands
         # A gradient that cannot be differentiated again: the rule of its op says so.
         return call._op, (*operands_of(operands[0]), *operands[1:])
     return op, operands
@@ -585,6 +590,7 @@ def _push(
         return x if as_graph or not isinstance(x, Node) else x._data  # type: ignore[attr-defined]
 
     series: dict[Any, Any] = {}
+    outputs_of_calls: dict[Any, list[Op]] = {}
     for leaf, direction in zip(leaves, directions, strict=True):
         if not isinstance(direction, Value):
             direction = _seed(leaf, direction, as_graph=False)
@@ -593,7 +599,7 @@ def _push(
     for node in dependents(topological_order(ends, set(leaves)), leaves):
         if isinstance(getattr(node, "_data", None), Run | list):
             continue  # several numbers: the outputs that are picked of them have the series
-        op, operands = _source(node)
+        op, operands = _source(node, outputs_of_calls)
         inputs = tuple(
             series[x] if isinstance(x, Node) and x in series else start(x) for x in operands
         )
