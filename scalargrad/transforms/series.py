@@ -25,11 +25,11 @@ from typing import Any
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import FunctionOp, output_ops
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.graph import Node, dependents, operands_of, topological_order
+from scalargrad.engine.fast import record
+from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
 from scalargrad.engine.outputs import Pick
-from scalargrad.engine.passes import total
-from scalargrad.engine.primitive import record
+from scalargrad.engine.passes import dependents, total
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.transforms.functional import _result, _seed, _trace, _traced, _zero
