@@ -14,8 +14,14 @@ from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.op import Op, in_kind, is_real
 
-# The sum of the derivatives by a number that is used many times: rounded at each step, as + is.
-total = Op("sum", lambda *xs: reduce(operator.add, xs), joint=lambda g, y, *xs: [g] * len(xs))
+
+def added(*xs: Any) -> Any:
+    """Return the sum of xs, rounded at each step, as + is."""
+    return reduce(operator.add, xs)
+
+
+# The sum of the derivatives by a number that is used many times.
+total = Op("sum", added, joint=lambda g, y, *xs: [g] * len(xs))
 
 
 def pull_back(

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.code import lower, run
 from scalargrad.engine.errors import (
     FAILURES,
     explained,
@@ -197,6 +196,8 @@ class Value(Operators):
         """
         if active:
             refuse_access()
+        from scalargrad.engine.code import lower, run  # only here: it takes a while to load
+
         nodes = topological_order([self])
         code, leaves = lower(nodes, [self])
         numbers = run(code, [leaf._data for leaf in leaves])

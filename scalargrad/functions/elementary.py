@@ -79,6 +79,7 @@ _POWER_HINT = "a negative base takes a constant whole exponent; for a real cube 
 power = made(
     Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT), _real_power
 )
+power.__name__ = power.__qualname__ = "power"
 
 
 @primitive(_power_base, _power_exponent, hint=_POWER_HINT)
