@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import update_wrapper
-
 from types import CodeType, FunctionType
 from typing import Any, Protocol, TypeVar, overload
 
@@ -137,7 +136,7 @@ def direct(forward: Callable[..., Any]) -> Callable[..., Any]:
     code = getattr(forward, "__code__", None)
     if code is not None and code.co_code in _PASSING_ON and len(code.co_names) == 2:
         module, name = code.co_names
-        return getattr(forward.__globals__[module], name)  # type: ignore[attr-defined,no-any-return]
+        return getattr(forward.__globals__[module], name)  # type: ignore[no-any-return]
     return forward
 
 

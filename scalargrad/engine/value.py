@@ -60,9 +60,6 @@ class Value(Operators):
     # numpy scalars and arrays then leave `np.float64(2) * v` to us.
     __array_ufunc__ = None
 
-    _data: Any
-    _grad: Any
-
     def __init__(self, data: Any, label: str = "") -> None:
         if type(data) is not float and not is_real(data):
             refuse_data(data)
@@ -74,7 +71,7 @@ class Value(Operators):
         self._second = None
 
     @property
-    def data(self) -> Any:
+    def data(self) -> float:
         """The number. Raises TypeError if it is set to anything else, and while a trace reads it.
 
         >>> x = Value(3.0)
@@ -84,7 +81,8 @@ class Value(Operators):
         """
         if active:
             refuse_access()
-        return self._data
+        number: float = self._data  # any kind of real number, in truth
+        return number
 
     @data.setter
     def data(self, number: Any) -> None:
@@ -95,7 +93,7 @@ class Value(Operators):
         self._data = number
 
     @property
-    def grad(self) -> Any:
+    def grad(self) -> float:
         """The derivative by this number: a number, or a Value after `create_graph`.
 
         >>> x = Value(3.0)
@@ -108,7 +106,8 @@ class Value(Operators):
         """
         if active:
             refuse_access()
-        return self._grad
+        gradient: float = self._grad
+        return gradient
 
     @grad.setter
     def grad(self, gradient: Any) -> None:
@@ -116,9 +115,8 @@ class Value(Operators):
             refuse_access()
         if gradient is None:
             gradient = 0
-        elif type(gradient) is not float and not is_real(gradient):
-            if not isinstance(gradient, Value):
-                refuse_gradient(gradient)
+        elif not (type(gradient) is float or is_real(gradient) or isinstance(gradient, Value)):
+            refuse_gradient(gradient)
         self._grad = gradient
 
     @staticmethod
@@ -261,5 +259,3 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     node._grad = 0
     link(node, op, inputs, all_values)
     return node
-
-

@@ -4,12 +4,11 @@ They are taken from the table: a function of one number that a family makes publ
 """
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
+from scalargrad.engine.fast import operator_of, record, reflected_of
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op, Tracer, is_real
-from scalargrad.engine.fast import operator_of, record, reflected_of
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Function, Value, exp, fsum, grad, no_grad, sin, softmax, sumprod, where
-from scalargrad.testing import edge_numbers, expressions, fractions
 from scalargrad.engine.graph import topological_order
+from scalargrad.testing import edge_numbers, expressions, fractions
 from tests.threads import in_threads
 
 

@@ -196,10 +196,10 @@ def test_a_generator_that_is_begun_in_another_thread_and_closed_here() -> None:
 
 
 def test_a_generator_that_is_never_closed() -> None:
-    running = suspended()
-    in_a_thread(lambda: next(running))
+    kept = [suspended()]
+    in_a_thread(lambda: next(kept[0]))
     assert modes.active
-    del running
+    kept.clear()
     gc.collect()
     assert not modes.active
 
@@ -394,9 +394,9 @@ def test_a_generator_function_records_nothing_while_it_runs_and_all_while_it_wai
     assert stop.value.value == "returned"
     assert records()
 
+    broken = numbers(1)
+    next(broken)
     with pytest.raises(ZeroDivisionError):
-        broken = numbers(1)
-        next(broken)
         broken.throw(ZeroDivisionError)
     closed = numbers(1)
     next(closed)

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Value, numeric
+from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS, expressions, fractions
-from scalargrad.engine.graph import topological_order
 from tests.threads import in_threads
 
 

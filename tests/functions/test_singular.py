@@ -1,4 +1,4 @@
-"""First and second derivatives where they are not smooth: a limit or an error of Python's, never nan."""
+"""Derivatives at singular points: a limit or an error of Python's, never nan."""
 
 from __future__ import annotations
 
