@@ -10,42 +10,14 @@ import math
 from collections.abc import Callable
 from functools import update_wrapper
 from types import CodeType, FunctionType
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from scalargrad.engine.fast import binary_function, record, unary_function
 from scalargrad.engine.op import Op, Rule, Tracer
 from scalargrad.engine.value import Value
 
-
-class Unary(Protocol):
-    """A function of one number: a Value gives a Value, a plain number a plain number."""
-
-    __name__: str
-    op: Op
-
-    @overload
-    def __call__(self, x: Value, /) -> Value: ...
-    @overload
-    def __call__(self, x: float, /) -> float: ...
-    @overload
-    def __call__(self, x: Any, /) -> Any: ...
-
-
-class Binary(Protocol):
-    """A function of two numbers: a Value among them gives a Value."""
-
-    __name__: str
-    op: Op
-
-    @overload
-    def __call__(self, x: Value, y: Any, /) -> Value: ...
-    @overload
-    def __call__(self, x: Any, y: Value, /) -> Value: ...
-    @overload
-    def __call__(self, x: float, y: float, /) -> float: ...
-    @overload
-    def __call__(self, x: Any, y: Any, /) -> Any: ...
-
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Binary, Unary
 
 _STARRED = 0x04  # inspect.CO_VARARGS, which takes a while to load
 _AS_IN = "as in @primitive(lambda g, y, x: g * cos(x))"

@@ -93,7 +93,7 @@ class Value(Operators):
         self._data = number
 
     @property
-    def grad(self) -> float:
+    def grad(self) -> Any:
         """The derivative by this number: a number, or a Value after `create_graph`.
 
         >>> x = Value(3.0)
@@ -106,8 +106,7 @@ class Value(Operators):
         """
         if active:
             refuse_access()
-        gradient: float = self._grad
-        return gradient
+        return self._grad
 
     @grad.setter
     def grad(self, gradient: Any) -> None:

@@ -72,7 +72,7 @@ def test_tasks_side_by_side() -> None:
         return found
 
     async def main() -> list[list[bool]]:
-        return await asyncio.gather(cut_off(), recorded(), cut_off(), recorded())
+        return list(await asyncio.gather(cut_off(), recorded(), cut_off(), recorded()))
 
     assert asyncio.run(main()) == [[False] * 5, [True] * 5, [False] * 5, [True] * 5]
 
@@ -339,7 +339,7 @@ def test_methods() -> None:
 
 def test_what_no_grad_does_not_take() -> None:
     with pytest.raises(TypeError, match="no_grad takes no argument, or a function to decorate"):
-        no_grad(3)  # type: ignore[type-var]
+        no_grad(3)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="classes are not decorated"):
 
         @no_grad
@@ -417,7 +417,7 @@ def test_an_async_generator_function() -> None:
     @no_grad
     async def numbers(start: int) -> AsyncIterator[Any]:
         try:
-            got = start
+            got: Any = start
             while got != "end":
                 try:
                     got = yield records(), got

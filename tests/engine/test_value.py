@@ -81,7 +81,8 @@ def test_fractions_are_exact() -> None:
     y = (x**3 - 2 * x) / (x + 1)
     y.backward()
     assert isinstance(x.grad, Fraction)
-    assert (y.data, x.grad) == (Fraction(-17, 36), Fraction(-43, 48))
+    found: tuple[Any, Any] = (y.data, x.grad)
+    assert found == (Fraction(-17, 36), Fraction(-43, 48))
 
 
 def test_decimals_have_the_digits_of_their_context() -> None:

@@ -268,7 +268,7 @@ def test_digamma_of_every_order_is_reached_by_the_rules() -> None:
     )
 
 
-IDENTITIES = {
+IDENTITIES: dict[str, Any] = {
     "sin^2 + cos^2 = 1": lambda x: scalargrad.sin(x) ** 2 + scalargrad.cos(x) ** 2,
     "cosh^2 - sinh^2 = 1": lambda x: (
         (scalargrad.cosh(x) - scalargrad.sinh(x)) * (scalargrad.cosh(x) + scalargrad.sinh(x))
