@@ -9,10 +9,10 @@ from typing import Any, NoReturn, TypeVar
 from scalargrad.engine.context import Context, Run
 from scalargrad.engine.distinct import distinct, distinct_if_number, plain
 from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.fast import foremost, record
 from scalargrad.engine.modes import Mode, Wrapper, active, afresh, in_mode, is_afresh, mode, tracing
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
-from scalargrad.engine.fast import foremost, record
 from scalargrad.engine.value import Value, make_node, recorded
 
 F = TypeVar("F", bound=Callable[..., Any])
