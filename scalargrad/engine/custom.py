@@ -9,10 +9,20 @@ from typing import Any, NoReturn, TypeVar
 from scalargrad.engine.context import Context, Run
 from scalargrad.engine.distinct import distinct, distinct_if_number, plain
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.modes import Mode, Wrapper, active, afresh, in_mode, is_afresh, mode, transforms
+from scalargrad.engine.fast import foremost, record
+from scalargrad.engine.modes import (
+    Mode,
+    Wrapper,
+    active,
+    afresh,
+    in_mode,
+    is_afresh,
+    mode,
+    tracing,
+    transforms,
+)
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
-from scalargrad.engine.primitive import foremost, record
 from scalargrad.engine.value import Value, make_node, recorded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -123,7 +133,8 @@ class FunctionOp(Op):
     __slots__ = ("backward_op", "defaults", "function_class", "setup", "wanted")
 
     def __init__(self, function_class: type[Function], wanted: tuple[bool, ...]) -> None:
-        super().__init__(function_class.__name__, self._run, joint=self._pulled_back)
+        super().__init__(function_class.__name__, self._run, joint=self.pulled_back)
+        self.shares = False
         self.function_class = function_class
         self.function = function_class.apply
         self.setup = _has_setup(function_class)
@@ -174,20 +185,22 @@ class FunctionOp(Op):
         first = next((g for g in gs if g is not None), None)
         if first is None:
             return list(gs)
+        if type(y) is not Run and active and (now := tracing()) is not None:
+            return now.call_derivatives(self, gs, y, inputs)
         if type(first) is Cotangents:
-            slopes = self._pulled_back(first, y, *inputs)
+            slopes = self.pulled_back(first, y, *inputs)
             return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
         run = y if type(y) is Run else y._data
         rows = []
         for k, output in enumerate(run.numbers):
             one = in_kind(1, output)
             seed = {k: one if y is run else Value(one)} if run.has_derivative(k) else {}
-            rows.append(self._pulled_back(Cotangents(seed), y, *inputs))
+            rows.append(self.pulled_back(Cotangents(seed), y, *inputs))
         return [
             None if g is None else Tangents([row[i] * g for row in rows]) for i, g in enumerate(gs)
         ]
 
-    def _pulled_back(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
+    def pulled_back(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
         """Return the derivative by each input: of a Run in numbers, of its node as a graph."""
         if not g.by_output:
             return [0] * len(self.wanted)
@@ -313,8 +326,7 @@ def run_backward(run: Run, *cotangents: Any) -> list[Any]:
 
     An input that is not a Value has 0.
     """
-    g = Cotangents(dict(enumerate(cotangents)))
-    return run.op._pulled_back(g, run)
+    return run.op.pulled_back(Cotangents(dict(enumerate(cotangents))), run)
 
 
 class _Differentiable(Wrapper):

@@ -6,7 +6,7 @@ may be a million nodes deep.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained
@@ -88,10 +88,11 @@ def link(node: Node, op: Op, inputs: tuple[Any, ...], all_nodes: bool = False) -
         node._second = inputs[1] if len(inputs) == 2 else None
 
 
-def topological_order(outputs: Iterable[Node], leaves: Collection[Node] = ()) -> list[Any]:
+def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> list[Any]:
     """Return the results in the graph of `outputs`, each after its parents.
 
-    Leaves are left out, and so are `leaves` and what lies beyond them.
+    Leaves are left out, and so are the nodes in `seen` and what lies beyond them; those that are
+    returned are added to it.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -100,7 +101,7 @@ def topological_order(outputs: Iterable[Node], leaves: Collection[Node] = ()) ->
     ['*', '+']
     """
     ordered: list[Any] = []
-    seen: set[Any] = set(leaves)
+    seen = set() if seen is None else seen
     # A None on the stack says that all before the node below it is done.
     stack: list[Any] = [y for y in outputs if y._op is not None]
     while stack:
@@ -134,31 +135,7 @@ def topological_order(outputs: Iterable[Node], leaves: Collection[Node] = ()) ->
     return ordered
 
 
-def dependents(nodes: Iterable[Any], leaves: Collection[Node]) -> list[Any]:
-    """Return those of `nodes`, each after its parents, that depend on any of `leaves`.
-
-    >>> from scalargrad import Value
-    >>> x, w = Value(3.0), Value(2.0)
-    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), [x])]
-    ['*', '+']
-    """
-    reached: set[Any] = set(leaves)
-    found = []
-    for node in nodes:
-        a, b = node._first, node._second
-        if type(a) is tuple:
-            depends = not reached.isdisjoint(a if b else [x for x in a if isinstance(x, Node)])
-        else:
-            depends = (isinstance(a, Node) and a in reached) or (
-                isinstance(b, Node) and b in reached
-            )
-        if depends:
-            reached.add(node)
-            found.append(node)
-    return found
-
-
-def contributions(node: Any, gs: list[Any], as_graph: bool) -> list[Any]:
+def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
     """Return the chain rule at one node: for each operand its derivative, None where g is None.
 
     `gs` holds for each operand the derivative to carry through: on the way back that of the node,
@@ -166,11 +143,27 @@ def contributions(node: Any, gs: list[Any], as_graph: bool) -> list[Any]:
     the nodes themselves, and so give nodes that can be differentiated again; else on their
     numbers. Raises what the rules raise, naming the op and its inputs.
     """
-    operands = operands_of(node)
-    y, inputs = node, operands
-    if not as_graph:
-        y, inputs = node._data, tuple(x._data if isinstance(x, Node) else x for x in operands)  # type: ignore[attr-defined]
+    op, a, b = node._op, node._first, node._second
     try:
-        return node._op.derivatives(gs, y, inputs)  # type: ignore[no-any-return]
+        if type(a) is tuple:
+            if as_graph:
+                return op.derivatives(gs, node, a)  # type: ignore[no-any-return]
+            inputs = [x._data if isinstance(x, Node) else x for x in a]  # type: ignore[attr-defined]
+            return op.derivatives(gs, node._data, inputs)  # type: ignore[no-any-return]
+        if as_graph:
+            y = node
+        else:
+            y = node._data
+            a = a._data if isinstance(a, Node) else a  # type: ignore[attr-defined]
+            b = b._data if isinstance(b, Node) else b  # type: ignore[attr-defined]
+        if b is None:
+            return (op.rules[0](gs[0], y, a),)
+        # As Op.derivatives has it, at the half of the time.
+        first, second = op.rules
+        g, h = gs
+        return (
+            None if g is None else first(g, y, a, b),
+            None if h is None else second(h, y, a, b),
+        )
     except FAILURES as error:
-        raise explained(error, node._op, operands, "the derivative of ") from None
+        raise explained(error, op, operands_of(node), "the derivative of ") from None

@@ -31,7 +31,7 @@ class Op:
     (9, [6])
     """
 
-    __slots__ = ("__weakref__", "forward", "function", "hint", "joint", "name", "rules")
+    __slots__ = ("__weakref__", "forward", "function", "hint", "joint", "name", "rules", "shares")
 
     # What is called by users: `primitive` sets it.
     function: Callable[..., Any]
@@ -46,12 +46,14 @@ class Op:
     ) -> None:
         self.name = name
         self.forward = forward
-        # Two inputs at most have their rules apart: their nodes are then the smallest.
-        self.rules = tuple(rules) if len(rules) <= 2 else ()
-        self.joint = joint
+        self.rules = tuple(rules)
+        # Nodes of one input or two are the smallest; those of more keep theirs in a tuple.
         if len(rules) > 2:
-            self.joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]
+            joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]  # noqa: E731
+        self.joint = joint
         self.hint = hint
+        # Whether two results of the op on the same inputs may be one: not if a user's code runs.
+        self.shares = True
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return for each input its rule's result for that input's own `g`, None where that is None.
@@ -59,11 +61,12 @@ class Op:
         On the way back each input that wants a derivative has the same g, that of the output. On
         the way forward each has its own tangent: a rule is linear in g, so it may stand there.
         """
-        if self.joint is None:
+        if self.rules:
             return [
                 None if g is None else rule(g, y, *inputs)
                 for rule, g in zip(self.rules, gs, strict=True)
             ]
+        assert self.joint is not None
         first = next((g for g in gs if g is not None), None)
         if first is None:
             return list(gs)

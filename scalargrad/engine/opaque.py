@@ -13,10 +13,10 @@ from typing import Any
 
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import Function, function_op, run_backward
-from scalargrad.engine.graph import dependents, topological_order
+from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import afresh
 from scalargrad.engine.op import Op, in_kind, is_real
-from scalargrad.engine.passes import pull_back, push_forward
+from scalargrad.engine.passes import dependents, pull_back, push_forward
 from scalargrad.engine.value import Value, recorded
 
 __all__ = ["Outputs", "Pullback", "Pushforward", "run_backward", "run_forward"]
@@ -75,7 +75,7 @@ class Pullback:
                 if isinstance(y, Value):
                     seed = _seed(g, y, as_graph)
                     slopes[y] = slopes[y] + seed if y in slopes else seed
-            nodes = dependents(topological_order(list(slopes), leaves), leaves)
+            nodes = dependents(topological_order(list(slopes), set(leaves)), leaves)
             within = {*nodes, *leaves}
             zero = 0 if as_graph else in_kind(0, next(iter(slopes.values()), 0))
             pull_back(nodes, slopes, as_graph, zero, within)
@@ -105,7 +105,7 @@ class Pushforward:
                 for x, tangent in zip(leaves, numbers[len(self.wanted) :], strict=True)
             }
             ends = [y for y in outputs if isinstance(y, Value)]
-            push_forward(dependents(topological_order(ends, leaves), leaves), moved, as_graph)
+            push_forward(dependents(topological_order(ends, set(leaves)), leaves), moved, as_graph)
         return tuple(_found(moved, y) for y in outputs)
 
 

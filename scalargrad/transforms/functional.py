@@ -15,13 +15,15 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
-from scalargrad.engine.graph import dependents, topological_order
+from scalargrad.engine.errors import shown
+from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing, transforms
 from scalargrad.engine.op import in_kind, is_real
-from scalargrad.engine.passes import pull_back, push_forward
-from scalargrad.engine.value import Value, chosen, seed_for, slopes_by
-from scalargrad.functions.arithmetic import like, same
-from scalargrad.transforms.nesting import Structure, flatten, flatten_like, unflatten
+from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
+from scalargrad.engine.value import Value
+from scalargrad.functions.arithmetic import same
+from scalargrad.functions.choices import like
+from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
 
 Function = Callable[..., Any]
 
@@ -74,7 +76,7 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        reached = dependents(topological_order(list(slopes), self.leaves), self.leaves)
+        reached = dependents(topological_order(list(slopes), set(self.leaves)), self.leaves)
         pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         if traced:
@@ -119,7 +121,7 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
     as_graph = transforms.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
     leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
-    whole = (tuple, tuple(structures))
+    whole = Nest(tuple, None, tuple(structures))
     arguments = list(args)
     for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
         arguments[i] = nest
@@ -136,12 +138,12 @@ def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     chosen: list[Any] = list(argnums) if isinstance(argnums, list | tuple) else [argnums]
     for i in chosen:
         if not isinstance(i, int):
-            raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
+            raise TypeError(f"argnums must be an int or a sequence of ints, got {shown(argnums)}")
         if not -len(args) <= i < len(args):
-            raise TypeError(f"argnums is {argnums}, but there are {len(args)} positional arguments")
+            raise TypeError(f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments")
     places = [i % len(args) for i in chosen]
     if len(set(places)) < len(places):
-        raise TypeError(f"argnums is {argnums}: it names an argument twice")
+        raise TypeError(f"argnums is {shown(argnums)}: it names an argument twice")
     return places
 
 
@@ -149,7 +151,7 @@ def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(f_arguments, list | tuple):
         raise TypeError(
             f"{name} must be a sequence with one item for each argument of the function, such as "
-            f"(3.0,), not {f_arguments!r} ({type(f_arguments).__name__})"
+            f"(3.0,), not {shown(f_arguments)} ({type(f_arguments).__name__})"
         )
     return tuple(f_arguments)
 
@@ -192,7 +194,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         if structure is not None:
             raise TypeError(
                 f"grad takes a function that returns one number; this one returned "
-                f"{trace.output!r} ({type(trace.output).__name__}): use jacobian"
+                f"{shown(trace.output)} ({type(trace.output).__name__}): use jacobian"
             )
         gradients = trace.gradient(numbers[0])
         value = trace.result(structure, numbers)
@@ -251,7 +253,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = topological_order([y for y in numbers if isinstance(y, Value)], trace.leaves)
+    results = topological_order(
+        [y for y in numbers if isinstance(y, Value)], set(trace.leaves)
+    )
     push_forward(results, moved, as_graph or _traced())
     slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (
