@@ -22,11 +22,13 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
-from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.custom import FunctionOp, output_ops
+from scalargrad.engine.errors import FAILURES, explained, untraceable
+from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import dependents, total
-from scalargrad.engine.fast import record
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.transforms.functional import _result, _seed, _trace, _traced, _zero
@@ -550,6 +552,15 @@ def _in_kind_of(y: Any, coefficient: Any) -> Any:
     return coefficient
 
 
+def _outputs_of(call: Any) -> list[Op]:
+    if _traced():
+        untraceable(
+            f"the series of the Function {call._op.name} is not seen by a trace",
+            "call taylor outside of compile, or write the function in arithmetic",
+        )
+    return output_ops(call._data)
+
+
 def _push(
     leaves: Sequence[Any],
     directions: Sequence[Any],
@@ -572,8 +583,16 @@ def _push(
     for node in dependents(topological_order(ends, set(leaves)), leaves):
         operands = operands_of(node)
         inputs = tuple(series[x] if x in series else start(x) for x in operands)
-        expansion.origin = node._op, operands
-        series[node] = expansion.result(node._op, inputs, start(node))
+        op = node._op
+        if isinstance(op, FunctionOp):
+            # Each of its outputs is an op of its own, whose rule is the Function's backward.
+            series[node] = _outputs_of(node), inputs, operands
+            continue
+        if isinstance(op, Pick):
+            outputs_of_call, inputs, operands = series[node._first]
+            op = outputs_of_call[op.place]
+        expansion.origin = op, operands
+        series[node] = expansion.result(op, inputs, start(node))
     found = []
     for y in outputs:
         end = series.get(y) if isinstance(y, Node) else None
