@@ -22,8 +22,9 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+from scalargrad.engine.context import Run
 from scalargrad.engine.custom import FunctionOp, output_ops
-from scalargrad.engine.errors import FAILURES, explained, untraceable
+from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
@@ -68,6 +69,11 @@ class Series(Tracer):
         """Return the series of `op` on `inputs`; a number where it does not depend on them."""
         expansion = next(x.expansion for x in inputs if isinstance(x, Series))
         return expansion.result(op, inputs)
+
+    @staticmethod
+    def call(op: Any, inputs: tuple[Any, ...]) -> Any:
+        """Return the series of a `Function` on `inputs`: one, or a tuple of them."""
+        return op.through(inputs, [_number(_first(x)) for x in inputs])
 
     def described(self) -> str:
         first = self.coefficients[0]
@@ -552,13 +558,22 @@ def _in_kind_of(y: Any, coefficient: Any) -> Any:
     return coefficient
 
 
-def _outputs_of(call: Any) -> list[Op]:
-    if _traced():
-        untraceable(
-            f"the series of the Function {call._op.name} is not seen by a trace",
-            "call taylor outside of compile, or write the function in arithmetic",
-        )
-    return output_ops(call._data)
+def _source(node: Any, outputs: dict[Any, list[Op]]) -> tuple[Op, tuple[Any, ...]]:
+    """Return the op that made a number and its operands; of an output of a `Function` its own.
+
+    `outputs` keeps the ops of all outputs of each call.
+    """
+    op, operands = node._op, operands_of(node)
+    if isinstance(op, Pick):
+        [call] = operands
+        operands = operands_of(call)
+        if isinstance(call._op, FunctionOp):
+            if call not in outputs:
+                outputs[call] = output_ops(call._data)
+            return outputs[call][op.place], operands
+        # A gradient that cannot be differentiated again: the rule of its op says so.
+        return call._op, (*operands_of(operands[0]), *operands[1:])
+    return op, operands
 
 
 def _push(
@@ -575,22 +590,19 @@ def _push(
         return x if as_graph or not isinstance(x, Node) else x._data  # type: ignore[attr-defined]
 
     series: dict[Any, Any] = {}
+    outputs_of_calls: dict[Any, list[Op]] = {}
     for leaf, direction in zip(leaves, directions, strict=True):
         if not isinstance(direction, Value):
             direction = _seed(leaf, direction, as_graph=False)
         series[leaf] = expansion.line(start(leaf), direction)
     ends = [y for y in outputs if isinstance(y, Node)]
     for node in dependents(topological_order(ends, set(leaves)), leaves):
-        operands = operands_of(node)
-        inputs = tuple(series[x] if x in series else start(x) for x in operands)
-        op = node._op
-        if isinstance(op, FunctionOp):
-            # Each of its outputs is an op of its own, whose rule is the Function's backward.
-            series[node] = _outputs_of(node), inputs, operands
-            continue
-        if isinstance(op, Pick):
-            outputs_of_call, inputs, operands = series[node._first]
-            op = outputs_of_call[op.place]
+        if isinstance(getattr(node, "_data", None), Run | list):
+            continue  # several numbers: the outputs that are picked of them have the series
+        op, operands = _source(node, outputs_of_calls)
+        inputs = tuple(
+            series[x] if isinstance(x, Node) and x in series else start(x) for x in operands
+        )
         expansion.origin = op, operands
         series[node] = expansion.result(op, inputs, start(node))
     found = []
