@@ -11,6 +11,14 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.checks import (
+    Estimate,
+    GradientError,
+    check_gradient,
+    complex_step_gradient,
+    gradcheck,
+    numerical_gradient,
+)
 from scalargrad.custom import Function
 from scalargrad.errors import TraceError
 from scalargrad.functions import (
@@ -67,13 +75,6 @@ from scalargrad.functions import (
     tanh,
     where,
 )
-from scalargrad.numeric import (
-    Estimate,
-    GradientError,
-    complex_step_gradient,
-    gradcheck,
-    numerical_gradient,
-)
 from scalargrad.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from scalargrad.value import Value, no_grad
 
@@ -91,6 +92,7 @@ __all__ = [
     "atan2",
     "atanh",
     "cbrt",
+    "check_gradient",
     "compile",
     "complex_step_gradient",
     "copysign",

@@ -79,6 +79,8 @@ CONTRACT = [
     "compile",
     "numerical_gradient",
     "gradcheck",
+    "check_gradient",
+    "complex_step_gradient",
     "nn",
     "optim",
     "losses",
@@ -88,7 +90,7 @@ CONTRACT = [
 LAYERS = (
     *("special", "ops", "errors", "value", "functions", "nesting", "custom", "transforms"),
     *("captured", "symbols", "writer", "program"),
-    *("numeric", "losses", "nn", "optim"),
+    *("losses", "nn", "optim"),
 )
 
 

@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
+from scalargrad import Value, complex_step_gradient, numerical_gradient
 from scalargrad.ops import OPS, NaryOp, Op, Tracer
 from scalargrad.testing import FUNCTIONS, Function, expressions, fractions, points
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import scalargrad
 from scalargrad import (
     Value,
+    complex_step_gradient,
     copysign,
     cos,
     exp,
@@ -31,13 +32,13 @@ from scalargrad import (
     jvp,
     lgamma,
     no_grad,
+    numerical_gradient,
     sin,
     sumprod,
     tanh,
     value_and_grad,
     vjp,
 )
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.ops import OPS
 from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
 from scalargrad.value import topological_order
