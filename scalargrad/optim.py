@@ -20,7 +20,25 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from scalargrad.fitting import Fit, Minimum, curve_fit, least_squares, minimize
 from scalargrad.value import Value, is_real
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "Fit",
+    "LinearLR",
+    "Minimum",
+    "Optimizer",
+    "RMSprop",
+    "Schedule",
+    "clip_grad_norm_",
+    "curve_fit",
+    "least_squares",
+    "minimize",
+]
 
 
 class Optimizer:

@@ -90,6 +90,7 @@ CONTRACT = [
 LAYERS = (
     *("special", "ops", "errors", "value", "functions", "nesting", "custom", "transforms"),
     *("captured", "symbols", "writer", "program"),
+    *("orthogonal", "levenberg_marquardt", "newton_cg", "fitting"),
     *("losses", "nn", "optim"),
 )
 

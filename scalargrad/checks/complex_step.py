@@ -137,7 +137,7 @@ def _sigmoid(z: complex) -> complex:
 
 
 def _logsumexp(*zs: complex) -> complex:
-    largest = max(map(_real, zs))
+    largest: float = max(map(_real, zs))
     return largest + cmath.log(sum(cmath.exp(z - largest) for z in zs))
 
 
@@ -150,7 +150,7 @@ def _atan2(y: complex, x: complex) -> complex:
 def _length(*zs: complex) -> complex:
     largest = max((abs(_real(z)) for z in zs), default=0.0)
     # At the origin the derivative is 0, as abs has it.
-    return largest * cmath.sqrt(sum((z / largest) ** 2 for z in zs)) if largest else 0j
+    return complex(largest * cmath.sqrt(sum((z / largest) ** 2 for z in zs)) if largest else 0)
 
 
 def _halves(inputs: tuple[complex, ...]) -> list[tuple[complex, complex]]:

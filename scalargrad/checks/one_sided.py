@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from scalargrad.checks.finite_differences import EPSILON
@@ -94,7 +95,7 @@ def roughness(f: Callable[[float], float], x: float, spacing: float = 1.0) -> fl
     step = spacing * max(4 * math.ulp(x), 2.0**-48 * min(1.0, abs(x) or 1.0))
     differences = [_value(f, x + i * step) for i in range(-3, 4)]
     for _ in range(3):
-        differences = [b - a for a, b in zip(differences, differences[1:], strict=False)]
+        differences = [b - a for a, b in pairwise(differences)]
     largest = max(map(abs, differences))
     return largest / 2 if math.isfinite(largest) else 0.0
 
