@@ -61,9 +61,12 @@ def least_squares_minimum(
     IMM-REP-1999-05, Technical University of Denmark.
     """
     here = linearise(start)
-    state = _State(start, here, [0.0] * len(start))
+    state = _State(start, here)
+    nothing = EPSILON**4 * state.sum_of_squares
     damping, growth = _FIRST_DAMPING, 2.0
     for iteration in range(max_iterations):
+        if state.sum_of_squares <= nothing:
+            return state.solution(iteration, "the residuals are 0 but for rounding")
         if state.close():
             polished = _polished(linearise, state, iteration, max_iterations)
             if polished is not None:
@@ -80,7 +83,7 @@ def least_squares_minimum(
         damping *= growth
         growth *= 2
         if damping > 1 / EPSILON**2:
-            if state.offset() < 1e-4:
+            if state.slope < 1e-5:
                 return state.solution(iteration, "the sum of squares falls no further in floats")
             raise NotConverged("no step brings the sum down", state.point, state.sum_of_squares)
     raise NotConverged(
@@ -94,15 +97,22 @@ _FIRST_DAMPING = 1e-3
 class _State:
     """A point, the linear model there, and what follows from it."""
 
-    def __init__(self, point: list[float], here: Linear, scale: list[float]) -> None:
+    def __init__(self, point: list[float], here: Linear, before: _State | None = None) -> None:
         self.point = point
         norms = [math.hypot(*column) for column in here.columns]
-        self.scale = [max(a, b) for a, b in zip(scale, norms, strict=True)]
+        # The largest that these have been.
+        self.scale: list[float] = norms if before is None else list(map(max, norms, before.scale))
         self.units = [norm or 1.0 for norm in norms]
         self.qr = QR([[x / u for x in c] for c, u in zip(here.columns, self.units, strict=True)])
         self.sum_of_squares = math.fsum(map(mul, here.residuals, here.residuals))
         rotated = self.qr.rotated(here.residuals)
         self._explained = rotated[: len(point)]
+        length = math.sqrt(self.sum_of_squares)
+        along = (math.fsum(map(mul, here.residuals, column)) for column in here.columns)
+        # The largest cosine of the angle between the residuals and a column of the Jacobian.
+        self.slope = max(
+            abs(a / length / u) if length else 0.0 for a, u in zip(along, self.units, strict=True)
+        )
 
     def step(self, damping: float) -> tuple[list[float], float]:
         """Return the damped step and the fall of the sum of squares that the model promises."""
@@ -137,18 +147,14 @@ class _State:
         """Return the length of a vector of parameters, each measured in its own unit."""
         return math.hypot(*map(mul, vector, self.units))
 
-    def offset(self) -> float:
-        """Return the cosine of the angle between the residuals and what a step can change."""
-        # Where the Jacobian lacks rank the directions of its last columns are rounding errors.
-        explained = math.hypot(*self._explained[: self.qr.rank()])
-        return explained / math.sqrt(self.sum_of_squares) if explained else 0.0
-
     def close(self) -> bool:
         """Return whether the minimum is so close that undamped steps lead there."""
         if self.sum_of_squares == 0:
             return True
         step = self.full_step()
-        return step is not None and self.length(step) <= 1e-5 * self.length(self.point)
+        if step is None:
+            return False
+        return self.length(step) <= 1e-5 * self.length(self.point)
 
     def solution(self, iterations: int, message: str) -> Solution:
         return Solution(self.point, self.sum_of_squares, self.qr, self.units, iterations, message)
@@ -163,7 +169,7 @@ def _moved(
         there = linearise(point)
     except (ArithmeticError, ValueError):
         return None
-    return _State(point, there, state.scale) if there.finite() else None
+    return _State(point, there, state) if there.finite() else None
 
 
 def _polished(

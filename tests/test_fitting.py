@@ -27,7 +27,7 @@ def line(x: Any, a: Any, b: Any) -> Any:
 
 
 @given(samples=lists, a=numbers, b=numbers)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b: float) -> None:
     xs, ys = zip(*samples, strict=True)
     fit = curve_fit(line, xs, ys, [a, b])
@@ -47,12 +47,14 @@ def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b
         [-variance * mean_x / spread, variance / spread],
     ]
     for row, exact_row in zip(fit.covariance, covariance, strict=True):
-        assert row == pytest.approx([float(x) for x in exact_row], rel=1e-8, abs=size**2)
+        largest = float(max(covariance[0][0], covariance[1][1]))
+        bound = 1e-9 * largest + size**2
+        assert row == pytest.approx([float(x) for x in exact_row], rel=1e-8, abs=bound)
     assert fit.standard_errors == [math.sqrt(fit.covariance[i][i]) for i in range(2)]
 
 
 @given(samples=lists, i=st.integers(-40, 40), j=st.integers(-40, 40))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_unit_of_a_parameter_does_not_matter(
     samples: list[tuple[float, float]], i: int, j: int
 ) -> None:
@@ -79,18 +81,18 @@ def test_the_unit_of_a_parameter_does_not_matter(
 
 
 @given(
-    amount=st.floats(0.5, 50), rate=st.floats(0.1, 3), level=st.floats(-5, 5), start=st.floats(1, 4)
+    amount=st.floats(0.5, 50), rate=st.floats(0.1, 3), level=st.floats(-5, 5), off=st.floats(0.5, 2)
 )
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_data_without_noise_give_the_parameters_back(
-    amount: float, rate: float, level: float, start: float
+    amount: float, rate: float, level: float, off: float
 ) -> None:
     def decay(t: Any, amount: Any, rate: Any, level: Any) -> Any:
         return amount * exp(-rate * t) + level
 
     ts = [0.25 * i for i in range(16)]
     ys = [decay(t, amount, rate, level) for t in ts]
-    fit = curve_fit(decay, ts, ys, [start, start / 2, 0.0])
+    fit = curve_fit(decay, ts, ys, [amount * off, rate * off, 0.0])
     assert fit.parameters == pytest.approx([amount, rate, level], rel=1e-9, abs=1e-9)
 
 
@@ -144,7 +146,7 @@ def test_as_many_samples_as_parameters() -> None:
 
 
 @given(root=st.tuples(st.floats(0.5, 3), st.floats(0.5, 3)))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_equations_are_solved(root: tuple[float, float]) -> None:
     a, b = root
     fit = least_squares(lambda p: (p[0] * p[1] - a * b, p[0] + log(p[1]) - a - log(b)), [1, 1])
@@ -265,8 +267,8 @@ NAN = math.nan
         ),
         (
             lambda x, a: exp(-a * x),
-            *([1, 2], [0, 0], [1], RuntimeError),
-            r"no convergence: 1000 iterations were not enough; it stood at a sum of squares of "
+            *([1, 2], [-1, -1], [1], RuntimeError),
+            r"no convergence: no step brings the sum down; it stood at a sum of squares of "
             r"\d.*, at the parameters \[\d.*\]: try another start",
         ),
         (lambda x, a: exp(a * x), [1, 2], [0, 0], [1e3], OverflowError, r"in exp\(1000.0\)"),
