@@ -100,3 +100,8 @@ def test_numbers_of_any_size() -> None:
     assert QR([[3e200, 4e200]]).solve([3e200, 4e200]) == pytest.approx([1.0])
     assert QR([[3e-200, 4e-200]]).solve([3e-200, 4e-200]) == pytest.approx([1.0])
     assert QR([[0.0, 0.0]]).rank() == 0
+
+
+def test_nothing_cancels_where_a_column_is_nearly_a_unit_vector() -> None:
+    assert QR([[1.0, 1e-9]]).rotated([1.0, 1e-9]) == pytest.approx([-1.0, 0.0], abs=1e-24)
+    assert QR([[-1.0, 1e-9]]).rotated([-1.0, 1e-9]) == pytest.approx([1.0, 0.0], abs=1e-24)

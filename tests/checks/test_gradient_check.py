@@ -74,6 +74,7 @@ def test_close_to_kinks_jumps_and_poles(distance: float) -> None:
         assert check_gradient(lambda x: abs(x - 3), lambda x: math.copysign(1, x - 3), x)
         assert check_gradient(lambda x: x + math.floor(x), lambda x: 1, x)
         assert check_gradient(lambda x: 1 / (x - 3), lambda x: -1 / (x - 3) ** 2, x)
+    assert gradcheck(lambda x: relu(x - distance), 0.0)
 
 
 # Fixed cases: of random ones about 1 in 16,000 is accused, where floor jumps between any two floats
@@ -84,6 +85,8 @@ def test_close_to_kinks_jumps_and_poles(distance: float) -> None:
 @example(seed=1402)  # fmod(2, y) near 0 jumps between any two floats
 @example(seed=1318300)  # and so does its gradient
 @example(seed=2114)  # 1 / (erf(y)**2 - 1), where erf is 1 but for rounding
+@example(seed=775)  # two kinks, at 1e-12 of the point
+@example(seed=3704)  # a jump, at 4e-12
 @example(seed=403185)  # floor(tan(x)) near a pole
 def test_no_random_function_is_accused(seed: int) -> None:
     rng = random.Random(seed)
