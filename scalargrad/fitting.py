@@ -196,6 +196,11 @@ def _fit(
                     f"the derivative of {place(i)} by parameter {j} is {slope} at the start, "
                     f"{start!r}: start elsewhere"
                 )
+    if math.isinf(math.fsum(residual * residual for residual in here.residuals)):
+        raise ValueError(
+            f"the sum of the squares is too large for a float at the start, {start!r}: "
+            "start elsewhere, or scale the numbers down"
+        )
     try:
         solution = least_squares_minimum(linearise, start, max_iterations)
     except NotConverged as error:

@@ -81,7 +81,10 @@ def test_the_unit_of_a_parameter_does_not_matter(
 
 
 @given(
-    amount=st.floats(0.5, 50), rate=st.floats(0.1, 3), level=st.floats(-5, 5), off=st.floats(0.5, 2)
+    amount=st.floats(0.5, 50),
+    rate=st.floats(0.5, 3),
+    level=st.floats(-5, 5),
+    off=st.floats(0.8, 1.25),
 )
 @settings(max_examples=50, deadline=None)
 def test_data_without_noise_give_the_parameters_back(
@@ -92,7 +95,7 @@ def test_data_without_noise_give_the_parameters_back(
 
     ts = [0.25 * i for i in range(16)]
     ys = [decay(t, amount, rate, level) for t in ts]
-    fit = curve_fit(decay, ts, ys, [amount * off, rate * off, 0.0])
+    fit = curve_fit(decay, ts, ys, [amount * off, rate * off, level * off])
     assert fit.parameters == pytest.approx([amount, rate, level], rel=1e-9, abs=1e-9)
 
 
@@ -307,6 +310,11 @@ def test_stuck_where_the_model_is_flat() -> None:
         (lambda p: [p[0]], ValueError, "2 parameters need at least as many residuals, but .* 1"),
         (lambda p: [], ValueError, "2 parameters need at least as many residuals, but .* 0"),
         (lambda p: [p[0], p[1] * NAN], ValueError, "residual 1 is nan at the start"),
+        (
+            lambda p: [p[0] * 1e200, p[1]],
+            ValueError,
+            "squares is too large for a float at the start",
+        ),
         (lambda p: [p[0], "1"], TypeError, r"number.*'1' \(str\)"),
     ],
 )
