@@ -12,6 +12,14 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.checks import (
+    Estimate,
+    GradientError,
+    check_gradient,
+    complex_step_gradient,
+    gradcheck,
+    numerical_gradient,
+)
 from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
@@ -32,14 +40,7 @@ from scalargrad.functions.choices import *
 from scalargrad.functions.elementary import *
 from scalargrad.functions.many import *
 from scalargrad.functions.special import *
-from scalargrad.numeric import (
-    Estimate,
-    GradientError,
-    complex_step_gradient,
-    gradcheck,
-    numerical_gradient,
-)
-from scalargrad.transforms.derivatives import derivatives
+from scalargrad.transforms.chosen_values import derivatives
 from scalargrad.transforms.functional import (
     grad,
     hessian,
@@ -68,6 +69,7 @@ __all__ = [
     "GradientError",
     "TraceError",
     "Value",
+    "check_gradient",
     "complex_step_gradient",
     "derivatives",
     "grad",

@@ -11,10 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value
+from scalargrad import Value, complex_step_gradient, numerical_gradient
 from scalargrad.engine.op import Op, Tracer
 from scalargrad.functions.methods import all_ops, public_functions
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.testing import FUNCTIONS, Function, expressions, fractions, points
 
 functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import scalargrad
 from scalargrad import (
     Value,
+    complex_step_gradient,
     copysign,
     cos,
     exp,
@@ -31,6 +32,7 @@ from scalargrad import (
     jvp,
     lgamma,
     no_grad,
+    numerical_gradient,
     sin,
     sumprod,
     tanh,
@@ -39,7 +41,6 @@ from scalargrad import (
 )
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
 from tests.nests import Point, nests
 from tests.threads import in_threads
