@@ -8,10 +8,11 @@
 0.2397 0.9182
 """
 
-# ruff: noqa: F403, F405 - each family says in its __all__ what is public
+# ruff: noqa: F403 - each family says in its __all__ what is public
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
 from scalargrad.engine.primitive import primitive
@@ -48,6 +49,7 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
+from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile as compile
@@ -77,7 +79,9 @@ __all__ = [
     "map_grad",
     "no_grad",
     "numerical_gradient",
+    "once_differentiable",
     "primitive",
+    "taylor",
     "value_and_grad",
     "vjp",
 ]

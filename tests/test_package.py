@@ -26,7 +26,7 @@ CONTRACT = [
     *("maximum", "minimum", "where", "digamma", "Value", "no_grad", "grad", "value_and_grad"),
     *("jacobian", "hessian", "jvp", "vjp", "hvp", "Function", "compile", "numerical_gradient"),
     *("gradcheck", "nn", "optim", "losses", "testing", "derivatives", "primitive"),
-    *("complex_step_gradient", "TraceError"),
+    *("complex_step_gradient", "TraceError", "once_differentiable", "taylor"),
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (

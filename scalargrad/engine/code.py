@@ -6,15 +6,14 @@ text are made from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from functools import partial
+from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.op import Op
-
-_new_tuple = cast(Any, tuple.__new__)
 
 
 class Literal(NamedTuple):
@@ -32,6 +31,10 @@ class Equation(NamedTuple):
 
     op: Op
     operands: tuple[Operand, ...]
+
+
+# Equation(op, operands) of a pair, in half of the time that the class takes.
+equation: Callable[[tuple[Op, tuple[Operand, ...]]], Equation] = partial(tuple.__new__, Equation)
 
 
 @dataclass
@@ -83,8 +86,7 @@ def lower(
     equations = []
     for node, operands in zip(nodes, found, strict=True):
         places = [variables[x] if isinstance(x, Node) else Literal(x) for x in operands]
-        # At half of the time that Equation(...) takes.
-        equations.append(_new_tuple(Equation, (node._op, tuple(places))))
+        equations.append(equation((node._op, tuple(places))))
     labels = {k: x.label for x, k in variables.items() if x.label}
     results = [variables[x] if isinstance(x, Node) else Literal(x) for x in ends]
     return Code(len(leaves), equations, results, labels), leaves

@@ -21,8 +21,17 @@ def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the result of `op` on inputs some of which are Tracers: by the foremost kind."""
     if not active and _ORDINARY.issuperset(map(type, inputs)):
         return recorded(op, inputs)
-    tracers = [x for x in inputs if isinstance(x, Tracer)]
-    return max(tracers, key=lambda x: x.priority).record(op, inputs)
+    return foremost(inputs).record(op, inputs)
+
+
+def foremost(inputs: tuple[Any, ...]) -> Tracer:
+    """Return the Tracer among `inputs` whose kind says what becomes of an op on them."""
+    found = None
+    for x in inputs:
+        if isinstance(x, Tracer) and (found is None or x.priority > found.priority):
+            found = x
+    assert found is not None
+    return found
 
 
 # What the functions use is in their closures: their globals will be those of the function that

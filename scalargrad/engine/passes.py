@@ -13,6 +13,7 @@ from typing import Any
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.outputs import Cotangents
 
 
 def added(*xs: Any) -> Any:
@@ -81,7 +82,7 @@ def pull_back(
                 slope = zero
             if x not in slopes or (traced and _is_zero(slopes[x])):
                 slopes[x] = slope
-            elif added_at_once:
+            elif added_at_once or type(slope) is Cotangents:
                 slopes[x] = slopes[x] + slope
             elif x in terms:
                 terms[x].append(slope)

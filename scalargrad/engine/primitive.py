@@ -85,6 +85,14 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
     return function
 
 
+def named(name: str, module: str, op: Op) -> Any:
+    """Return the function of an op that is written as an operator: it has a name of its own."""
+    function = made(op, op.forward)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = module
+    return function
+
+
 def spelling_of(function: Any) -> Callable[[F], F]:
     """Say that a public function is another spelling of a primitive: it has its op."""
 

@@ -12,8 +12,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.op import Op, in_kind
-from scalargrad.engine.primitive import made, primitive
+from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import named, primitive
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, constant, greater
 
@@ -23,10 +23,7 @@ __all__ = ["copysign", "fabs", "fma", "fmod", "remainder"]
 def _operator(
     name: str, symbol: str, forward: Callable[..., Any], *rules: Callable[..., Any]
 ) -> Any:
-    function = made(Op(symbol, forward, rules), forward)
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = __name__
-    return function
+    return named(name, __name__, Op(symbol, forward, rules))
 
 
 def _over(a: Any, b: Any) -> Any:
@@ -69,8 +66,6 @@ steep = _operator(
 over = _operator(
     "over", "over", _over, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
 )
-# A whole number in the kind of another number: 1 to start derivatives with, and 0.
-like = _operator("like", "like", in_kind, constant, constant)
 # The same number, as a node of its own: what a transform differentiates by.
 same = _operator("same", "same", lambda a: a, lambda g, y, a: g)
 # The same number, as a constant.

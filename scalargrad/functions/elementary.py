@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from scalargrad.engine.op import Op, Tracer
-from scalargrad.engine.primitive import made, primitive, spelling_of
+from scalargrad.engine.primitive import named, primitive, spelling_of
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
 from scalargrad.functions.choices import choose, constant, equal
@@ -96,8 +96,11 @@ def power_log(a: Any, b: Any, n: int) -> Any:
 
 _POWER_HINT = "a negative base takes a constant whole exponent; for a real cube root use cbrt"
 
-power = made(Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT), _real_power)
-power.__name__ = power.__qualname__ = "power"
+power = named(
+    "power",
+    __name__,
+    Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT),
+)
 
 
 @primitive(_power_base, _power_exponent, hint=_POWER_HINT)

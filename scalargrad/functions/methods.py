@@ -6,7 +6,7 @@ They are taken from the table: a function of one number that a family makes publ
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.fast import operator_of, record, reflected_of
+from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op, Tracer, is_real
 from scalargrad.engine.value import Value
@@ -62,11 +62,16 @@ def _takes_one(function: Any) -> bool:
 
 
 def _recorded(op: Op) -> Callable[..., Any]:
-    return lambda self, other: record(op, (self, other))
+    def method(self: Tracer, other: Any) -> Any:
+        if isinstance(other, Tracer) and other.priority > self.priority:
+            return other.record(op, (self, other))
+        return self.record(op, (self, other))
+
+    return method
 
 
 def _reflected(op: Op) -> Callable[..., Any]:
-    return lambda self, other: record(op, (other, self))
+    return lambda self, other: self.record(op, (other, self))
 
 
 def _comparison(op: Op) -> Callable[..., Any]:

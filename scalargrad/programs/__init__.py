@@ -1,0 +1,1 @@
+"""Programs: a function traced once, as data, and spelled in a language."""
