@@ -592,7 +592,7 @@ def _push(
     """Return the coefficients of each of `outputs`: of the leaves, moved along `directions`."""
 
     def start(x: Any) -> Any:
-        return x if as_graph or not isinstance(x, Node) else x._data  # type: ignore[attr-defined]
+        return x if as_graph or not isinstance(x, Node) else x._data
 
     series: dict[Any, Any] = {}
     outputs_of_calls: dict[Any, list[Op]] = {}
