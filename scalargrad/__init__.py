@@ -50,17 +50,18 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
-from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile as compile
     from scalargrad.programs.parallel import map_grad
+    from scalargrad.transforms.series import taylor
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
 _ELSEWHERE = {
     "compile": "scalargrad.programs.compiled",
     "map_grad": "scalargrad.programs.parallel",
+    "taylor": "scalargrad.transforms.series",
 }
 
 __all__ = [

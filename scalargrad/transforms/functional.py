@@ -76,8 +76,9 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        reached = dependents(topological_order(list(slopes), set(self.leaves)), self.leaves)
-        pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
+        reached = set(self.leaves)
+        nodes = dependents(topological_order(list(slopes), set(self.leaves)), reached)
+        pull_back(nodes, slopes, as_graph or traced, zero, within=reached)
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         if traced:
             numbers = [like(0, first) if type(x) is int and x == 0 else x for x in numbers]
