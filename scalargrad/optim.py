@@ -22,7 +22,7 @@ from typing import Any
 
 from scalargrad.engine.op import is_real
 from scalargrad.engine.value import Value
-from scalargrad.fitting import Fit, Minimum, curve_fit, least_squares, minimize
+from scalargrad.fitting.fits import Fit, Minimum, curve_fit, least_squares, minimize
 
 __all__ = [
     "SGD",

@@ -30,18 +30,18 @@ CONTRACT = [
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("engine.op", "engine.errors", "engine.outputs", "engine.graph", "engine.code"),
-    *("engine.modes", "engine.distinct", "engine.context", "engine.passes", "engine.value"),
+    *("engine.op", "engine.errors", "engine.outputs", "engine.modes", "engine.distinct"),
+    *("engine.context", "engine.graph", "engine.code", "engine.passes", "engine.value"),
     *("engine.fast", "engine.signatures", "engine.primitive", "engine.gradient_mode"),
     *("engine.custom", "engine.opaque"),
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
     *("functions.elementary", "functions.special", "functions.activations", "functions.methods"),
-    *("transforms.nesting", "transforms.derivatives", "transforms.functional"),
-    "transforms.series",
-    *("programs.kinds", "programs.names", "programs.trace", "programs.calls"),
-    *("programs.simplify", "programs.nests", "programs.bindings", "programs.python"),
-    *("programs.program", "programs.compiled", "programs.parallel"),
-    *("numeric", "losses", "nn", "optim"),
+    *("transforms.nesting", "transforms.chosen_values", "transforms.functional"),
+    *("transforms.series", "programs.names", "programs.kinds", "programs.nests"),
+    *("programs.calls", "programs.trace", "programs.simplify", "programs.bindings"),
+    *("programs.python", "programs.program", "programs.compiled", "programs.parallel"),
+    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.fits"),
+    *("losses", "nn", "optim"),
 )
 # They stand above all of the above, and on each other as they like.
 ABOVE = ("checks", "testing", "view")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from operator import mul
 from typing import NamedTuple
 
-from scalargrad.orthogonal import QR
+from scalargrad.fitting.orthogonal import QR
 
 EPSILON = sys.float_info.epsilon
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scalargrad.orthogonal import QR
+from scalargrad.fitting.orthogonal import QR
 
 Matrix = list[list[float]]  # by columns
 
