@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing, transforms
-from scalargrad.engine.op import in_kind, is_real
+from scalargrad.engine.op import in_kind
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
@@ -80,7 +80,7 @@ class _Trace(NamedTuple):
         pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         if traced:
-            numbers = [like(0, first) if type(x) is int and x == 0 else x for x in numbers]
+            numbers = [like(0, first) if _is_zero(x) else x for x in numbers]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
 
@@ -100,6 +100,10 @@ def _zero(x: Any) -> Any:
     if _traced():
         return like(0, x)
     return in_kind(0, x._data if isinstance(x, Value) else x)
+
+
+def _is_zero(slope: Any) -> bool:
+    return type(slope) is int and slope == 0
 
 
 def _result(x: Any, as_graph: bool) -> Any:
@@ -140,7 +144,9 @@ def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
         if not isinstance(i, int):
             raise TypeError(f"argnums must be an int or a sequence of ints, got {shown(argnums)}")
         if not -len(args) <= i < len(args):
-            raise TypeError(f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments")
+            raise TypeError(
+                f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments"
+            )
     places = [i % len(args) for i in chosen]
     if len(set(places)) < len(places):
         raise TypeError(f"argnums is {shown(argnums)}: it names an argument twice")
@@ -253,11 +259,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = topological_order(
-        [y for y in numbers if isinstance(y, Value)], set(trace.leaves)
-    )
+    results = topological_order([y for y in numbers if isinstance(y, Value)], set(trace.leaves))
     push_forward(results, moved, as_graph or _traced())
-    slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
+    slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
+    # A rule's own 0 gets the kind of what it is the derivative of.
+    slopes = [_zero(y) if _is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
     return (
         trace.result(structure, numbers),
         unflatten(structure, [_result(slope, as_graph) for slope in slopes]),
