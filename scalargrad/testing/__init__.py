@@ -15,13 +15,11 @@ from scalargrad.testing.functions import FUNCTIONS, Operation
 from scalargrad.testing.inputs import edge_numbers, fractions, points
 from scalargrad.testing.report import Report, Result
 from scalargrad.testing.suite import EngineSuite, check_engine
-from scalargrad.testing.trial import NotAnEngineError
 
 __all__ = [
     "FUNCTIONS",
     "EngineSuite",
     "Expression",
-    "NotAnEngineError",
     "Operation",
     "Report",
     "Result",

@@ -26,6 +26,10 @@ ALIASES = {
 SYMBOLS = ("+", "-", "*", "/", "**", "%")
 
 
+class Absent(Exception):
+    """Raised by a property: the engine does not have what it is about. The message says what."""
+
+
 @dataclass
 class Adapter:
     """The names that an engine uses, as found by looking at it, and what it takes.
@@ -36,8 +40,8 @@ class Adapter:
 
     name: str
     data: str
-    gradient: str
-    backward: str
+    gradient: str | None
+    backward: str | None
     forward: str | None
     initial: str
     gradient_is_node: bool
@@ -91,6 +95,9 @@ class Adapter:
         return f"{name}.{self.gradient}{suffix}"
 
     def observe_gradient(self, name: str) -> str:
+        """Return the expression for a gradient that may not be there yet."""
+        if self.gradient is None:
+            raise Absent("found no attribute that holds the gradient")
         if self.gradient.endswith("()"):
             return f"{name}.{self.gradient}"
         return f"getattr({name}, {self.gradient!r}, None)"
@@ -104,6 +111,8 @@ class Adapter:
         return f"{name}.{self.gradient} = {value}"
 
     def run_backward(self, name: str) -> str:
+        if self.backward is None:
+            raise Absent("found no method that runs the backward pass")
         return f"{name}.{self.backward}()"
 
     def prepare(self, name: str) -> list[str]:

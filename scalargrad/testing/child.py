@@ -84,6 +84,7 @@ class Session:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the reply to one request, whatever the engine does."""
+        reply: dict[str, Any]
         try:
             if "describe" in request:
                 reply = {"description": self.describe(request["describe"])}
@@ -100,9 +101,9 @@ class Session:
 
     def run(self, lines: list[str], observe: list[str]) -> dict[str, Any]:
         """Run the lines of code, then return the numbers that the expressions give."""
-        names = dict(self.names)
-        exec(compile("\n".join(lines), "<engine>", "exec"), names)
-        values = [self.number(eval(text, names), self.data) for text in observe]
+        scope = dict(self.names)
+        exec(compile("\n".join(lines), "<engine>", "exec"), scope)
+        values = [self.number(eval(text, scope), self.data) for text in observe]
         return {"values": values}
 
     def number(self, x: Any, data: str) -> Any:
@@ -165,20 +166,10 @@ class Session:
             )
         self.data = data
         backward = options.get("backward") or self.find_callable(x, BACKWARD, "back")
-        if backward is None:
-            raise LookupError(
-                f"found no method of {self.name} that runs the backward pass "
-                f"({', '.join(BACKWARD[:3])}, ... were tried); give its name with --backward"
-            )
         forward = options.get("forward") or self.find_forward()
         gradient = options.get("gradient") or self.find_gradient(forward, backward)
-        if gradient is None:
-            raise LookupError(
-                f"found no attribute of {self.name} that holds the gradient "
-                f"({', '.join(GRADIENT[:4])}, ... were tried); give its name with --gradient"
-            )
         x = self.engine(2.0)
-        initial = getattr(x, gradient.removesuffix("()"), "missing")
+        initial = getattr(x, (gradient or "").removesuffix("()"), "missing")
         methods = [n for n in dir(x) if not n.startswith("__") and callable(getattr(x, n, None))]
         return {
             "data": data,
@@ -248,19 +239,20 @@ class Session:
                     continue
         return None
 
-    def after_backward(self, forward: str | None, backward: str) -> Any:
+    def after_backward(self, forward: str | None, backward: str | None) -> Any:
         """Return a leaf, after the backward pass of it doubled if it can be doubled."""
         x = self.engine(2.0)
         try:
             y = x + x
             if forward:
                 getattr(y, forward)()
-            getattr(y, backward)()
+            if backward:
+                getattr(y, backward)()
         except Exception:
             pass
         return x
 
-    def find_gradient(self, forward: str | None, backward: str) -> str | None:
+    def find_gradient(self, forward: str | None, backward: str | None) -> str | None:
         x = self.after_backward(forward, backward)
         name = self.data.removesuffix("()")
         for candidate in GRADIENT:
@@ -281,8 +273,11 @@ class Session:
                 continue
         return None
 
-    def gradient_is_node(self, forward: str | None, backward: str, gradient: str) -> bool:
-        found = getattr(self.after_backward(forward, backward), gradient.removesuffix("()"), None)
+    def gradient_is_node(
+        self, forward: str | None, backward: str | None, gradient: str | None
+    ) -> bool:
+        name = (gradient or "").removesuffix("()")
+        found = getattr(self.after_backward(forward, backward), name, None)
         return isinstance(self.engine, type) and isinstance(found, self.engine)
 
     def kind_of_gradient(self, initial: Any) -> str:

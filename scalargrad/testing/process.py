@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from scalargrad.testing import child as child_module
 
-START_SECONDS = 20.0
+START_SECONDS = 10.0
 
 
 class EngineDiedError(Exception):

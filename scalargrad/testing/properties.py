@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
-from scalargrad.testing.adapter import SYMBOLS, number
+from scalargrad.testing.adapter import SYMBOLS, Absent, number
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.testing.functions import FUNCTIONS, Interval, Operation
 from scalargrad.testing.programs import Program, from_expression, from_lines
 from scalargrad.testing.reference import supports
-from scalargrad.testing.trial import Absent, Failed, Trial
+from scalargrad.testing.trial import Failed, Trial
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ _UNARY_POWERS = (
     Operation("**0.5", 1, (((0.05, 30.0),),), function=lambda x: x**0.5),
 )
 # Methods whose name engines also give to something else, or which few scalar engines have.
-_LEFT_OUT = {"pow", "fma", "dist", "fsum", "hypot", "logsumexp", "prod", "sumprod", "copysign"}
+_LEFT_OUT = {"pow", "dist", "fsum", "logsumexp", "prod", "sumprod", "copysign"}
 OPS = tuple(n for n in FUNCTIONS if n not in _LEFT_OUT and supports(n))
 """The ops that the suite knows, by their names in `FUNCTIONS`."""
 
@@ -80,6 +80,17 @@ def law(name: str, sentence: str) -> Callable[[Callable[[Trial], None]], Callabl
     return add
 
 
+@law("usable", "The class takes one number, and has it, its gradient and a backward pass.")
+def _usable(trial: Trial) -> None:
+    missing = []
+    if trial.adapter.backward is None:
+        missing.append("method that runs the backward pass (name it with --backward)")
+    if trial.adapter.gradient is None:
+        missing.append("attribute that holds the gradient (name it with --gradient)")
+    if missing:
+        raise Failed(f"found no {' and no '.join(missing)}", [trial.adapter.leaf("a", 2.0)])
+
+
 # --- each op by itself --------------------------------------------------------------------------
 
 # Numbers that a person would try, some negative, some large, none special.
@@ -88,11 +99,18 @@ _POOL = (2.0, 3.0, 0.5, -1.5, -2.0, 1.5, 0.25, -0.5, 4.0, -3.0, 0.75, 10.5, 4.75
 
 def _points(function: Operation, seed: int) -> Iterator[tuple[float, ...]]:
     """Yield points at which the function is tame: plain ones first, then random ones."""
-    found = itertools.product(_POOL, repeat=function.arity)
+    count = _operands(function)
+    found = itertools.product(_POOL, repeat=count)
     yield from itertools.islice((p for p in found if function.is_tame(p)), 16)
     noise = random.Random(f"{seed} {function.name}")
+    columns = function.intervals if function.arity else function.intervals * count
     for _ in range(8):
-        yield tuple(_draw(noise, intervals) for intervals in function.intervals)
+        yield tuple(_draw(noise, intervals) for intervals in columns)
+
+
+def _operands(function: Operation) -> int:
+    """Return how many operands to test a function with: three if it takes any number."""
+    return function.arity or 3
 
 
 def _draw(noise: random.Random, intervals: Sequence[Interval]) -> float:
@@ -114,7 +132,8 @@ def _programs(trial: Trial, op: str) -> Iterator[Program]:
 
 
 def _applied(trial: Trial, function: Operation) -> Iterator[Program]:
-    expression = Expression(function.arity, (Step(function, tuple(range(function.arity))),))
+    count = _operands(function)
+    expression = Expression(count, (Step(function, tuple(range(count))),))
     for point in _points(function, trial.options.seed):
         yield from_expression(expression, point, trial.adapter)
 
@@ -159,8 +178,7 @@ def _numbers(trial: Trial, op: str) -> None:
                 if reply.get("values") != [right]:
                     raise Failed(f"a plain number on the {side} of % is not taken", lines)
                 continue
-            trial.check_value(program)
-            trial.check_gradient(program)
+            trial.check(program)
 
 
 def _large(trial: Trial, op: str) -> None:
@@ -170,8 +188,7 @@ def _large(trial: Trial, op: str) -> None:
     expression = Expression(1, (Step(function, (0,)),))
     for x in _LARGE[op]:
         program = from_expression(expression, [x], trial.adapter)
-        trial.check_value(program)
-        trial.check_gradient(program)
+        trial.check(program)
 
 
 _BOTH = (30.0, -30.0, 400.0, -400.0, 1000.0, -1000.0, 1e6, -1e6)
@@ -289,8 +306,7 @@ def _sum(trial: Trial) -> None:
         raise Absent("+ takes no plain numbers, and sum starts from 0")
     for code in ("c = sum([a, b])", "c = sum([a, b, a])"):
         program = from_lines([2.0, 3.0], code, "c")
-        trial.check_value(program)
-        trial.check_gradient(program)
+        trial.check(program)
 
 
 def _graphs(trial: Trial, cases: Sequence[tuple[str, tuple[float, ...]]]) -> None:
@@ -306,8 +322,7 @@ def _graphs(trial: Trial, cases: Sequence[tuple[str, tuple[float, ...]]]) -> Non
         except ZeroDivisionError:
             continue  # as in a - a, and then b / b
         judged = True
-        trial.check_value(program)
-        trial.check_gradient(program)
+        trial.check(program)
     if not judged:
         trial.need("+")
         trial.need("*")
@@ -358,8 +373,8 @@ def _equal_numbers(trial: Trial) -> None:
 @law("random-graphs", "Backward through random graphs of all the engine's ops is right.")
 def _random_graphs(trial: Trial) -> None:
     trial.need("+")
-    ops: list[Operation] = [FUNCTIONS[op] for op in OPS if trial.sound(op)]
-    if trial.has("**2") and trial.sound("**2"):
+    ops = [FUNCTIONS[op] for op in OPS if FUNCTIONS[op].arity and trial.sound(op)]
+    if trial.sound("**2"):
         ops += _UNARY_POWERS
     failures: dict[tuple[int, int], Failed] = {}
     runs = 0
@@ -382,14 +397,13 @@ def _random_graphs(trial: Trial) -> None:
         nonlocal runs
         expression, point = drawn
         runs += 1
-        if runs > 10 * trial.options.examples:
+        if runs > 10 * trial.options.examples or (failures and trial.hurried()):
             raise Enough
         program = from_expression(expression, point, trial.adapter)
         if program.margin > 1e-4:
             return
         try:
-            trial.check_value(program)
-            trial.check_gradient(program)
+            trial.check(program)
         except Failed as failed:
             size = (len(expression.steps), len(failed.counterexample))
             failures.setdefault(size, failed)
@@ -419,27 +433,32 @@ def _operands_unchanged(trial: Trial) -> None:
             cases.append((f"c = {adapter.call(op, ['a'])}", op))
     found_any = False
     for code, op in cases:
-        if not trial.has(op):
+        if not trial.sound(op):
             continue
         found_any = True
-        inputs = (10.5, 4.75) if op == "%" else (3.0, 2.0)
-        if op in FUNCTIONS and not FUNCTIONS[op].is_tame(inputs[: FUNCTIONS[op].arity]):
-            inputs = (0.5, 0.25)
-        lines = [adapter.leaf(n, x) for n, x in zip("ab", inputs, strict=True)]
-        lines += [*code.split("\n"), *adapter.prepare("c")]
-        for actions in ([], [adapter.run_backward("c")]):
-            reply = trial.run([*lines, *actions], [adapter.read("a"), adapter.read("b")])
-            if "error" in reply:
-                continue  # that it raises is for the op's own property to say
-            for name, found, right in zip("ab", reply["values"], inputs, strict=True):
-                if not isinstance(found, float) or abs(found - right) > 1e-6:
-                    shown = f"print({adapter.read(name)})  # right: {number(right)}"
-                    raise Failed(
-                        f"{adapter.read(name)} is {found} afterwards, right is {number(right)}",
-                        [*lines, *actions, shown],
-                    )
+        function = FUNCTIONS.get(op, _UNARY_POWERS[0])
+        for inputs in ((3.0, 2.0), (-3.0, 2.0), (0.5, 0.25), (10.5, 4.75), (1.5, 0.25)):
+            if function.is_tame(inputs[: function.arity]):
+                _unchanged(trial, code, inputs)
     if not found_any:
-        raise Absent("no op is there")
+        raise Absent("no op is there, or none is right")
+
+
+def _unchanged(trial: Trial, code: str, inputs: Sequence[float]) -> None:
+    adapter = trial.adapter
+    lines = [adapter.leaf(n, x) for n, x in zip("ab", inputs, strict=True)]
+    lines += [*code.split("\n"), *adapter.prepare("c")]
+    for actions in ([], [adapter.run_backward("c")]):
+        reply = trial.run([*lines, *actions], [adapter.read("a"), adapter.read("b")])
+        if "error" in reply:
+            continue  # that it raises is for the op's own property to say
+        for name, found, right in zip("ab", reply["values"], inputs, strict=True):
+            if not isinstance(found, float) or abs(found - right) > 1e-6:
+                shown = f"print({adapter.read(name)})  # right: {number(right)}"
+                raise Failed(
+                    f"{adapter.read(name)} is {found} afterwards, right is {number(right)}",
+                    [*lines, *actions, shown],
+                )
 
 
 @law("unrelated-leaves", "Leaves that the output does not depend on get no gradient.")
@@ -459,27 +478,26 @@ def _unrelated_leaves(trial: Trial) -> None:
 @law("seed", "The backward pass starts with 1, the output's derivative by itself.")
 def _seed(trial: Trial) -> None:
     adapter = trial.adapter
+    lines = [adapter.leaf("a", 3.0), adapter.run_backward("a")]
+    reply = trial.run(lines, [adapter.observe_gradient("a")])
+    # Some engines refuse a backward pass from a leaf.
+    if "error" not in reply or "RuntimeError" not in reply["error"]["kinds"][:1]:
+        trial.no_error(reply, lines)
+        (found,) = reply["values"]
+        if found != 1.0:
+            shown = f"print({adapter.read_gradient('a')})  # right: 1.0"
+            raise Failed(f"a leaf's derivative by itself is {found}, right is 1.0", [*lines, shown])
     op = _op_for_graphs(trial)
     program = from_lines([3.0], f"b = a {op} a", "b")
     trial.check_gradient(program)
     lines = [*program.build(adapter), adapter.run_backward("b")]
     reply = trial.run(lines, [adapter.observe_gradient("b")])
-    trial._no_error(reply, lines, "")
+    trial.no_error(reply, lines)
     (found,) = reply["values"]
     # An engine may keep no gradients but the leaves'.
     if found not in (None, 0.0, 1.0):
         shown = f"print({adapter.read_gradient('b')})  # right: 1.0"
         raise Failed(f"the output's own gradient is {found}, right is 1.0", [*lines, shown])
-    lines = [adapter.leaf("a", 3.0), adapter.run_backward("a")]
-    reply = trial.run(lines, [adapter.observe_gradient("a")])
-    if "error" in reply:
-        if "RuntimeError" in reply["error"]["kinds"][:1]:
-            return  # some engines refuse a backward pass from a leaf
-        trial._no_error(reply, lines, "")
-    (found,) = reply["values"]
-    if found != 1.0:
-        shown = f"print({adapter.read_gradient('a')})  # right: 1.0"
-        raise Failed(f"a leaf's derivative by itself is {found}, right is 1.0", [*lines, shown])
 
 
 def _op_for_graphs(trial: Trial) -> str:
@@ -585,7 +603,7 @@ def _memory(trial: Trial) -> None:
     ]
     count = "sum(type(o) in kinds for o in gc.get_objects())"
     reply = trial.run(lines, [count])
-    trial._no_error(reply, lines, "")
+    trial.no_error(reply, lines)
     if reply["values"][0] < 100:
         raise Absent("the engine's nodes cannot be counted: Python's collector does not see them")
     dropped = [*lines, "del b", "gc.collect()"]

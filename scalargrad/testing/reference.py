@@ -146,6 +146,7 @@ _FORMS: dict[str, Callable[..., Any]] = {
     "fma": lambda a, b, c: a * b + c,
     "gamma": _real(math.gamma),
     "gelu": _gelu,
+    "hypot": lambda *zs: cmath.sqrt(sum(z * z for z in zs)),
     "leaky_relu": lambda z: z if z.real > 0 else 0.01 * z,
     "lgamma": _real(math.lgamma),
     "log": cmath.log,

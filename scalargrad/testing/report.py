@@ -68,8 +68,8 @@ class Report:
         shown = [r for r in self.results if r.verdict != "absent"]
         lines = [f"{r.verdict:6}  {r.name:{width}}  {r.law}" for r in shown]
         if self.absent:
-            names = ", ".join(r.name for r in self.absent)
-            lines += ["", f"not there, so neither held nor failed: {names}"]
+            lines += ["", "not there, so neither held nor failed:"]
+            lines += [f"    {reason}: {', '.join(n)}" for reason, n in self._absent().items()]
         if self.failed:
             name = self.name.split(".")[0]
             lines += ["", f"The code below needs: from {self.imports} import {name}"]
@@ -79,6 +79,20 @@ class Report:
         counts = f"{len(self.held)} held, {len(self.failed)} failed, {len(self.absent)} not there"
         lines += ["", *(f"note: {note}" for note in self.notes), f"{self.engine}: {counts}"]
         return "\n".join(lines)
+
+    def _absent(self) -> dict[str, list[str]]:
+        """Return the names of the absent properties by their reason; those of an op are one."""
+        found: dict[str, list[str]] = {}
+        for r in self.absent:
+            family, _, op = r.name.partition("-")
+            missing = r.reason.endswith(" is not there") and not r.reason.startswith("needs")
+            reason = "ops" if missing else r.reason
+            name = (
+                op if missing and family in ("value", "derivative", "large", "domain") else r.name
+            )
+            if name not in found.setdefault(reason, []):
+                found[reason].append(name)
+        return found
 
     def json(self) -> str:
         """Return one JSON object, with the verdicts under "properties"."""

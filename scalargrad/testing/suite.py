@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from scalargrad.testing import properties
+from scalargrad.testing.adapter import Absent
 from scalargrad.testing.process import EngineDiedError, Source
 from scalargrad.testing.properties import OPS, Property, word
 from scalargrad.testing.report import Report, Result
-from scalargrad.testing.trial import Absent, Failed, Options, Trial
+from scalargrad.testing.trial import Failed, NotAnEngineError, Options, Trial
 
 
 def check_engine(
@@ -39,8 +40,8 @@ def check_engine(
     `only` are names of properties or patterns (`derivative-*`), all of them if empty; `require`
     names ops (`tanh`, `+`) whose absence fails. `seed` and `examples` steer the random graphs.
     `data`, `gradient`, `backward` and `forward` name the engine's attributes where they are not
-    found by looking. Raises NotAnEngineError where the class cannot be tested at all, ValueError
-    for a name that is not known, TypeError where `engine` is no class.
+    found by looking. Raises ValueError for a name that is not known, FileNotFoundError for a file
+    that is not there, TypeError where `engine` is no class.
 
     >>> from scalargrad import Value
     >>> report = check_engine(Value, only=["reuse", "value-tanh"])
@@ -63,7 +64,11 @@ def check_engine(
     )
     source = Source.of(engine)
     began = time.monotonic()
-    bench = Bench(source, options)
+    try:
+        bench = Bench(source, options)
+    except NotAnEngineError as error:
+        results = [Result(p.name, p.law, "failed", str(error), None) for p in chosen]
+        return Report(str(source), source.imports, tuple(results))
     try:
         results = []
         for n, prop in enumerate(chosen):
@@ -108,11 +113,17 @@ class Bench:
                 return Result(prop.name, prop.law, "failed", f"required, but {absent}", None)
             return Result(prop.name, prop.law, "absent", str(absent), None)
         except Failed as failed:
+            self._doubt(prop)
             return Result(prop.name, prop.law, "failed", failed.reason, failed.counterexample)
         except EngineDiedError as died:
+            self._doubt(prop)
             code = "\n".join(self.trial.last_lines) or None
             return Result(prop.name, prop.law, "failed", str(died), code)
         return Result(prop.name, prop.law, "held", "", None)
+
+    def _doubt(self, prop: Property) -> None:
+        if prop.op is not None and prop.name.startswith(("value-", "derivative-")):
+            self.trial.doubt(prop.op)
 
     def notes(self) -> tuple[str, ...]:
         """Return what the reader of the report has to know besides."""

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad import numerical_gradient
-from scalargrad.testing.adapter import SYMBOLS, Adapter, number
+from scalargrad.testing.adapter import SYMBOLS, Absent, Adapter, number
 from scalargrad.testing.process import Child, EngineDiedError, Source
-from scalargrad.testing.programs import Program, from_lines
+from scalargrad.testing.programs import Program
 from scalargrad.testing.reference import supports
 
 REFUSALS = {"TypeError", "NotImplementedError", "AssertionError"}
-
-
-class Absent(Exception):
-    """Raised by a property: the engine does not have what it is about. The message says what."""
 
 
 class Failed(Exception):
@@ -29,7 +25,7 @@ class Failed(Exception):
 
 
 class NotAnEngineError(Exception):
-    """The class cannot be tested at all; the message says what is missing and names the cure."""
+    """The class cannot be tested at all; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +109,6 @@ class Trial:
             self.close()
             error = reply["error"]
             message = f"{error['kinds'][0]}: {error['message']}"
-            if error["kinds"][0] == "LookupError":
-                message = error["message"]
             raise NotAnEngineError(f"{self.source}: {message}")
         adapter = Adapter.of(self.name, reply["description"])
         return adapter
@@ -178,20 +172,19 @@ class Trial:
         point = [0.5, 0.75, 0.25]
         if op:
             function = FUNCTIONS[op]
+            columns = function.intervals if function.arity else function.intervals * 3
             point = [
-                x if low <= x <= high else low + 0.1
-                for x, ((low, high), *_) in zip(
-                    point, [i[::-1] for i in function.intervals], strict=False
-                )
+                x if intervals[-1][0] <= x <= intervals[-1][1] else intervals[-1][0] + 0.1
+                for x, intervals in zip(point, columns, strict=False)
             ]
-            code = self.adapter.call(op, ["a", "b", "c"][: function.arity])
+            code = self.adapter.call(op, ["a", "b", "c"][: len(columns)])
         lines = [self.adapter.leaf(n, x) for n, x in zip("abc", point, strict=False)]
         result = "there"
         try:
             reply = self.run([*lines, f"d = {code}"], [])
             error = reply.get("error", {"kinds": [], "message": ""})
             kinds = set(error["kinds"])
-            arguments = "TypeError" in kinds and "argument" in error["message"]
+            arguments = "TypeError" in kinds and " argument" in error["message"]
             by_operator = not op and REFUSALS & kinds
             if kinds & {"NotImplementedError", "AssertionError"} or arguments or by_operator:
                 result = "refused"
@@ -209,14 +202,23 @@ class Trial:
         """Return whether the engine has the op, with right values and derivatives."""
         if op not in self._sound:
             self._sound[op] = False
-            if self.has(op):
-                assert self.judge_op is not None
-                try:
+            deadline, began = self.deadline, time.monotonic()
+            try:
+                # An op that hangs must not take all the time of the property that asks.
+                self.deadline = min(deadline, began + self.options.seconds / 4)
+                if self.has(op):
+                    assert self.judge_op is not None
                     self.judge_op(self, op)
                     self._sound[op] = True
-                except (Failed, Absent):
-                    pass
+            except (Failed, Absent, EngineDiedError):
+                pass
+            finally:
+                self.deadline = deadline
         return self._sound[op]
+
+    def doubt(self, op: str) -> None:
+        """Take note that an op is wrong, so that laws about graphs do without it."""
+        self._sound[op] = False
 
     def need(self, *ops: str) -> None:
         """Raise Absent unless all ops are sound: a law about graphs is not tested with bad ops."""
@@ -228,6 +230,20 @@ class Trial:
 
     # --- judging -------------------------------------------------------------------------------
 
+    def check(self, program: Program) -> None:
+        """Raise Failed unless the first output's number and its derivatives are right."""
+        output = program.outputs[0]
+        lines = [*program.build(self.adapter), self.adapter.run_backward(output)]
+        observed = [self.adapter.observe_gradient(leaf) for leaf in program.leaves]
+        values = self.run(lines, [self.adapter.read(output), *observed]).get("values")
+        rights = [program.value(output), *program.gradient(output)]
+        if values is None or not all(
+            self._close(0.0 if found is None else found, right, program.margin)
+            for found, right in zip(values, rights, strict=True)
+        ):
+            self.check_value(program)
+            self.check_gradient(program)
+
     def check_value(self, program: Program) -> None:
         """Raise Failed unless the first output's number is right."""
         output = program.outputs[0]
@@ -235,7 +251,7 @@ class Trial:
         reply = self.run(lines, [self.adapter.read(output)])
         right = program.value(output)
         shown = f"print({self.adapter.read(output)})  # right: {number(right)}"
-        self._no_error(reply, [*lines, shown], "")
+        self.no_error(reply, [*lines, shown])
         (found,) = reply["values"]
         if not self._close(found, right, program.margin):
             what = f"{self.adapter.read(output)} is {_shown(found)}, right is {number(right)}"
@@ -266,7 +282,7 @@ class Trial:
         if "error" in reply:
             place = program.leaves.index(leaves[0])
             right = math.fsum(exact[output][place] for output in sums[0])
-            self._no_error(reply, [*lines, self._shown_gradient(leaves[0], right)], "")
+            self.no_error(reply, [*lines, self._shown_gradient(leaves[0], right)])
         for leaf, found in zip(leaves, reply["values"], strict=True):
             place = program.leaves.index(leaf)
             found = 0.0 if found is None else found
@@ -311,9 +327,9 @@ class Trial:
                 (estimates[output],) = numerical_gradient(f, [program.inputs[place]], noise)
             except ValueError:
                 return rights[0]
-        for outputs, right in zip(sums, rights, strict=True):
-            slope = math.fsum(estimates[output].derivative for output in outputs)
-            error = 2 * math.fsum(estimates[output].error for output in outputs)
+        for group, right in zip(sums, rights, strict=True):
+            slope = math.fsum(estimates[output].derivative for output in group)
+            error = 2 * math.fsum(estimates[output].error for output in group)
             error += program.margin * (1 + abs(slope))
             if isinstance(found, float) and abs(found - slope) <= error:
                 return None
@@ -327,7 +343,8 @@ class Trial:
         margin = max(margin, 100 * self.adapter.epsilon)
         return abs(found - right) <= margin * (1 + abs(right))
 
-    def _no_error(self, reply: dict[str, Any], lines: Sequence[str], prefix: str) -> None:
+    def no_error(self, reply: dict[str, Any], lines: Sequence[str]) -> None:
+        """Raise Failed if the code raised an exception."""
         if "error" not in reply:
             return
         error = reply["error"]
@@ -340,11 +357,11 @@ class Trial:
         else:
             at = "reading the result"
         message = f": {error['message']}" if error["message"] else ""
-        raise Failed(f"{prefix}{at} raises {kind}{message}", marked)
+        raise Failed(f"{at} raises {kind}{message}", marked)
 
-    def script(self, inputs: Sequence[float], lines: str, outputs: str) -> Program:
-        """Return the program of some lines of arithmetic."""
-        return from_lines(inputs, lines, outputs)
+    def hurried(self) -> bool:
+        """Return whether less than a third of the property's time is left."""
+        return self.deadline - time.monotonic() < self.options.seconds / 3
 
 
 def _shown(found: Any) -> str:
