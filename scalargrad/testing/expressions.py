@@ -106,20 +106,22 @@ def expressions(
     candidates = [_operation(op) for op in ops]
     if not candidates:
         raise ValueError("ops is empty: name at least one op, such as '+'")
-    numbers = st.floats(-3, 3, allow_subnormal=False) if numbers is None else numbers
+    if numbers is None:
+        numbers = st.integers(-3, 3).map(float) | st.floats(-3, 3, allow_subnormal=False)
     counts = (1, 3) if inputs is None else (inputs, inputs)
-    # An operand says how many results to go back; a negative one takes the constant. So a step
-    # keeps its meaning when one before it is deleted, and Hypothesis shrinks by deleting.
-    operand = st.integers(0, counts[1] + max_ops - 1) | st.just(-1)
-    step = st.tuples(st.integers(0, len(candidates) - 1), st.tuples(*[operand] * 4), numbers)
+    # An operand says how many results to go back, or is one of two constants. So a step keeps its
+    # meaning when one before it is deleted, and Hypothesis shrinks by deleting.
+    operand = st.integers(0, counts[1] + max_ops + 1)
+    step = st.tuples(st.sampled_from(range(len(candidates))), operand, operand, operand)
     return st.builds(
-        lambda point, choices: _build(candidates, point, choices, largest),
+        lambda point, constants, choices: _build(candidates, point, constants, choices, largest),
         st.lists(numbers, min_size=counts[0], max_size=counts[1]),
+        st.lists(numbers, max_size=2),
         st.lists(step, min_size=1, max_size=max_ops),
     )
 
 
-Choice = tuple[int, tuple[int, ...], Any]
+Choice = tuple[int, int, int, int]
 
 
 def _operation(op: str | Operation) -> Operation:
@@ -131,14 +133,18 @@ def _operation(op: str | Operation) -> Operation:
 
 
 def _build(
-    candidates: list[Operation], point: list[Any], choices: list[Choice], largest: float
+    candidates: list[Operation],
+    point: list[Any],
+    constants: list[Any],
+    choices: list[Choice],
+    largest: float,
 ) -> tuple[Expression, list[Any]]:
     """Return the expression that the choices mean, each made legal if it is not."""
     inputs = list(point)
     results = list(inputs)
     steps: list[Step] = []
     for choice in choices:
-        for step in _nearest(candidates, choice, len(results)):
+        for step in _nearest(candidates, choice, len(results), constants):
             result = _result(step, results, largest)
             if result is not None:
                 steps.append(step)
@@ -162,20 +168,22 @@ def _middle(interval: tuple[float, float]) -> float:
     return whole if low <= whole <= high else (low + high) / 2
 
 
-def _nearest(candidates: list[Operation], choice: Choice, count: int) -> Iterator[Step]:
+def _nearest(
+    candidates: list[Operation], choice: Choice, count: int, constants: list[Any]
+) -> Iterator[Step]:
     """Yield the step that was chosen, then those with other operands, then those of other ops."""
-    first, picks, constant = choice
+    first, *picks = choice
+    places: list[int | tuple[Any]] = [*range(count - 1, -1, -1), *((x,) for x in constants)]
     for offset in range(len(candidates)):
         function = candidates[(first + offset) % len(candidates)]
-        arity = function.arity or (2 if picks[2] % 2 else 4)
-        chosen = tuple((constant,) if n < 0 else count - 1 - n % count for n in picks[:arity])
+        arity = function.arity or 2 + 2 * (picks[2] % 2)
+        chosen = [places[n % len(places)] for n in (*picks, sum(picks))[:arity]]
         if not any(isinstance(n, int) for n in chosen):
-            chosen = (count - 1, *chosen[1:])
-        yield Step(function, chosen)
-        places = list(range(count - 1, -1, -1))
+            chosen[0] = count - 1
+        yield Step(function, tuple(chosen))
         if arity <= 2:
-            anything: list[int | tuple[Any]] = [*places, (constant,), (1.0,), (2.0,), (0.5,)]
-            others = itertools.product(places, *[anything] * (arity - 1))
+            anything = [*places, (1.0,), (2.0,), (0.5,)]
+            others = itertools.product(range(count - 1, -1, -1), *[anything] * (arity - 1))
             yield from (Step(function, operands) for operands in others)
 
 

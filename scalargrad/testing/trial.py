@@ -114,10 +114,17 @@ class Trial:
         return adapter
 
     def run(
-        self, lines: Sequence[str], observe: Sequence[str], collect: bool = False
+        self,
+        lines: Sequence[str],
+        observe: Sequence[str],
+        collect: bool = False,
+        shown: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Run code in the child: {"values": [...]}, or {"error": ...} if it raises."""
-        self.last_lines = [*lines]
+        """Run code in the child: {"values": [...]}, or {"error": ...} if it raises.
+
+        `shown` are lines that print the result, for the report if the process dies of the code.
+        """
+        self.last_lines = [*lines, *shown]
         return self._ask({"lines": list(lines), "observe": list(observe), "collect": collect})
 
     # --- what the engine has -------------------------------------------------------------------
@@ -235,8 +242,10 @@ class Trial:
         output = program.outputs[0]
         lines = [*program.build(self.adapter), self.adapter.run_backward(output)]
         observed = [self.adapter.observe_gradient(leaf) for leaf in program.leaves]
-        values = self.run(lines, [self.adapter.read(output), *observed]).get("values")
         rights = [program.value(output), *program.gradient(output)]
+        shown = self._shown_gradient(program.leaves[0], rights[1])
+        reply = self.run(lines, [self.adapter.read(output), *observed], shown=[shown])
+        values = reply.get("values")
         if values is None or not all(
             self._close(0.0 if found is None else found, right, program.margin)
             for found, right in zip(values, rights, strict=True)
@@ -248,9 +257,9 @@ class Trial:
         """Raise Failed unless the first output's number is right."""
         output = program.outputs[0]
         lines = program.build(self.adapter)
-        reply = self.run(lines, [self.adapter.read(output)])
         right = program.value(output)
         shown = f"print({self.adapter.read(output)})  # right: {number(right)}"
+        reply = self.run(lines, [self.adapter.read(output)], shown=[shown])
         self.no_error(reply, [*lines, shown])
         (found,) = reply["values"]
         if not self._close(found, right, program.margin):
@@ -277,12 +286,12 @@ class Trial:
         leaves = program.leaves if leaves is None else leaves
         lines = [*program.build(self.adapter), *actions]
         observed = [self.adapter.observe_gradient(leaf) for leaf in leaves]
-        reply = self.run(lines, observed, collect)
         exact = {output: program.gradient(output) for output in {o for s in sums for o in s}}
-        if "error" in reply:
-            place = program.leaves.index(leaves[0])
-            right = math.fsum(exact[output][place] for output in sums[0])
-            self.no_error(reply, [*lines, self._shown_gradient(leaves[0], right)])
+        place = program.leaves.index(leaves[0])
+        first_right = math.fsum(exact[output][place] for output in sums[0])
+        shown = self._shown_gradient(leaves[0], first_right)
+        reply = self.run(lines, observed, collect, [shown])
+        self.no_error(reply, [*lines, shown])
         for leaf, found in zip(leaves, reply["values"], strict=True):
             place = program.leaves.index(leaf)
             found = 0.0 if found is None else found

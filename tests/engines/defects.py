@@ -190,11 +190,11 @@ DEFECTS = (
         "level_of_left_operand",
         "diamonds",
         _ORDER,
-        """        ordered, stack, level = {self}, [self], {}
+        """        ordered, stack, level = {self: None}, [self], {}
         while stack:
             for parent in stack.pop().parents:
                 if parent not in ordered:
-                    ordered.add(parent)
+                    ordered[parent] = None
                     stack.append(parent)
         for node in ordered:
             steps, left = 0, node
