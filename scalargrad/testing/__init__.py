@@ -15,6 +15,7 @@ from scalargrad.testing.functions import FUNCTIONS, Operation
 from scalargrad.testing.inputs import edge_numbers, fractions, points
 from scalargrad.testing.report import Report, Result
 from scalargrad.testing.suite import EngineSuite, check_engine
+from scalargrad.testing.values import values
 
 __all__ = [
     "FUNCTIONS",
@@ -29,4 +30,5 @@ __all__ = [
     "expressions",
     "fractions",
     "points",
+    "values",
 ]
