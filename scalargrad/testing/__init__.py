@@ -15,7 +15,9 @@ from scalargrad.testing.functions import FUNCTIONS, Operation
 from scalargrad.testing.inputs import edge_numbers, fractions, points
 from scalargrad.testing.report import Report, Result
 from scalargrad.testing.suite import EngineSuite, check_engine
-from scalargrad.testing.values import values
+from scalargrad.testing.values import register, values
+
+register()
 
 __all__ = [
     "FUNCTIONS",

@@ -27,7 +27,14 @@ SYMBOLS = ("+", "-", "*", "/", "**", "%")
 
 
 class Absent(Exception):
-    """Raised by a property: the engine does not have what it is about. The message says what."""
+    """Raised by a property: the engine does not have what it is about. The message says what.
+
+    `op` is the op that is missing; if the user requires it, that is a failure.
+    """
+
+    def __init__(self, message: str, op: str | None = None) -> None:
+        super().__init__(message)
+        self.op = op
 
 
 @dataclass

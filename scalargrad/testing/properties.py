@@ -129,7 +129,7 @@ def _programs(trial: Trial, op: str) -> Iterator[Program]:
     elif op in SYMBOLS and trial.adapter.sides[op]:
         raise Absent(f"{op} takes plain numbers only")
     else:
-        raise Absent(f"{op} is not there")
+        raise Absent(f"{op} is not there", op)
 
 
 def _applied(trial: Trial, function: Operation) -> Iterator[Program]:
@@ -161,11 +161,12 @@ def _sound(trial: Trial, op: str) -> None:
 
 def _numbers(trial: Trial, op: str) -> None:
     if not trial.has(op):
-        raise Absent(f"{op} of two nodes is not there")
+        there_at_all = bool(trial.adapter.sides[op])
+        raise Absent(f"{op} of two nodes is not there", None if there_at_all else op)
     there = trial.adapter.sides[op]
     broken = trial.broken_sides(op)
     if not there and not broken:
-        raise Absent(f"{op} takes no plain numbers")
+        raise Absent(f"{op} takes no plain numbers", op)
     for side in ("right", "left"):
         for x, y in ((3.0, 2.0), (2.0, 3.0), (0.5, 4.0), (4.75, 0.5)):
             if op == "%":
@@ -184,7 +185,7 @@ def _numbers(trial: Trial, op: str) -> None:
 
 def _large(trial: Trial, op: str) -> None:
     if not trial.has(op):
-        raise Absent(f"{op} is not there")
+        raise Absent(f"{op} is not there", op)
     function = FUNCTIONS[op]
     expression = Expression(1, (Step(function, (0,)),))
     for x in _LARGE[op]:
@@ -224,7 +225,7 @@ _OUTSIDE: dict[str, tuple[tuple[tuple[float, ...], bool], ...]] = {
 
 def _domain(trial: Trial, op: str) -> None:
     if not trial.has(op):
-        raise Absent(f"{op} is not there")
+        raise Absent(f"{op} is not there", op)
     adapter = trial.adapter
     for inputs, pole in _OUTSIDE[op]:
         names = "ab"[: len(inputs)]
@@ -304,7 +305,7 @@ def _sum(trial: Trial) -> None:
     trial.need("+")
     sides = trial.adapter.sides["+"]
     if not sides and not trial.broken_sides("+"):
-        raise Absent("+ takes no plain numbers, and sum starts from 0")
+        raise Absent("+ takes no plain numbers, and sum starts from 0", "+")
     for code in ("c = sum([a, b])", "c = sum([a, b, a])"):
         program = from_lines([2.0, 3.0], code, "c")
         trial.check(program)

@@ -109,7 +109,7 @@ class Bench:
         try:
             prop.judge(self.trial)
         except Absent as absent:
-            if prop.op in self.options.required and not self.trial.has(prop.op):
+            if absent.op in self.options.required:
                 return Result(prop.name, prop.law, "failed", f"required, but {absent}", None)
             return Result(prop.name, prop.law, "absent", str(absent), None)
         except Failed as failed:

@@ -231,9 +231,9 @@ class Trial:
         """Raise Absent unless all ops are sound: a law about graphs is not tested with bad ops."""
         for op in ops:
             if not self.has(op):
-                raise Absent(f"needs {op}, which is not there")
+                raise Absent(f"needs {op}, which is not there", op)
             if not self.sound(op):
-                raise Absent(f"needs {op}, which is wrong by itself: see its own properties")
+                raise Absent(f"needs {op}, which is wrong by itself: see its own properties", op)
 
     # --- judging -------------------------------------------------------------------------------
 
