@@ -80,6 +80,7 @@ class Session:
         self.engine = engine
         self.name = name
         self.data = "data"
+        self.still = False
         self.originals = {module: dict(vars(module)) for module in (builtins, math)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +156,11 @@ class Session:
     # --- what things are called ----------------------------------------------------------------
 
     def describe(self, options: dict[str, str]) -> dict[str, Any]:
-        """Find out by looking what the engine calls its number, its gradient and its methods."""
+        """Find out by looking what the engine calls its number, its gradient and its methods.
+
+        With the option "still", nothing is computed: an earlier look did not end.
+        """
+        self.still = "still" in options
         x = self.engine(2.0)
         data = options.get("data") or self.find_data(x)
         if data is None:
@@ -220,6 +225,8 @@ class Session:
     def find_forward(self) -> str | None:
         """Return the method that computes a result, of an engine that first builds a graph."""
         x = self.engine(2.0)
+        if self.still:
+            return None
         try:
             y = x + x
         except Exception:
@@ -242,6 +249,8 @@ class Session:
     def after_backward(self, forward: str | None, backward: str | None) -> Any:
         """Return a leaf, after the backward pass of it doubled if it can be doubled."""
         x = self.engine(2.0)
+        if self.still:
+            return x
         try:
             y = x + x
             if forward:
