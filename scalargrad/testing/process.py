@@ -17,6 +17,7 @@ from typing import IO, Any
 from scalargrad.testing import child as child_module
 
 START_SECONDS = 10.0
+TOO_LONG = "it does not end within the time limit"
 
 
 class EngineDiedError(Exception):
@@ -174,8 +175,8 @@ class Child:
         try:
             line = self._replies.get(timeout=max(seconds, 0.0))
         except queue.Empty:
-            self.close()
-            raise EngineDiedError("it does not end within the time limit") from None
+            self.close(at_once=True)
+            raise EngineDiedError(TOO_LONG) from None
         try:
             if line is None:
                 raise ValueError
@@ -196,14 +197,15 @@ class Child:
                 return f"the process crashed ({signal.Signals(-status).name})"
         return f"the process ended itself with exit status {status}"
 
-    def close(self) -> None:
-        """End the process, and all that it started."""
+    def close(self, at_once: bool = False) -> None:
+        """End the process, and all that it started; `at_once` if it does not end by itself."""
         if self._status is not None:
             return
         with contextlib.suppress(OSError):
             self._requests.close()
         # Ended by itself, or not? Its own status is worth more than that of our signal.
-        self._status = self._poll(0.2 if self._replies.empty() else 0.02)
+        if not at_once:
+            self._status = self._poll(0.2)
         if hasattr(os, "killpg"):
             with contextlib.suppress(OSError):
                 os.killpg(self._pid, signal.SIGKILL)

@@ -75,6 +75,10 @@ def check_engine(
             if progress is not None:
                 progress(prop.name)
             remaining = options.total_seconds - (time.monotonic() - began)
+            if remaining <= 0:
+                reason = "not run: the time for the whole check is used up"
+                results.append(Result(prop.name, prop.law, "failed", reason, None))
+                continue
             # An engine that hangs everywhere is given less and less time, and all is tested.
             results.append(bench.judge(prop, remaining / 6))
         return Report(str(source), source.imports, tuple(results), bench.notes())

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad import numerical_gradient
 from scalargrad.testing.adapter import SYMBOLS, Absent, Adapter, number
-from scalargrad.testing.process import Child, EngineDiedError, Source
+from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
 from scalargrad.testing.programs import Program
 from scalargrad.testing.reference import supports
 
@@ -89,9 +89,11 @@ class Trial:
         return self._child
 
     def _ask(self, request: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
-        child = self._start()
         if seconds is None:
             seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise EngineDiedError(TOO_LONG)
+        child = self._start()
         try:
             reply = child.ask(request, seconds)
         except EngineDiedError:
@@ -143,12 +145,15 @@ class Trial:
         """Find out which operators take two nodes, and on which sides plain numbers."""
         for op in SYMBOLS:
             nodes = self._try_out(op, "a", "b")
-            right = self._try_out(op, "a", "2.0")
-            left = self._try_out(op, "3.0", "b")
+            # What hangs for nodes is not asked again.
+            right = self._try_out(op, "a", "2.0") if nodes != "hung" else nodes
+            left = self._try_out(op, "3.0", "b") if nodes != "hung" else nodes
             self._operands[op] = nodes
             sides = {"right": right, "left": left}
             self.adapter.sides[op] = {side for side, found in sides.items() if found == "there"}
-            self._operands[f"{op} numbers"] = ",".join(s for s, f in sides.items() if f == "broken")
+            self._operands[f"{op} numbers"] = ",".join(
+                s for s, f in sides.items() if f in ("broken", "hung")
+            )
 
     def _try_out(self, op: str, left: str, right: str) -> str:
         lines = [
@@ -157,10 +162,11 @@ class Trial:
             f"c = {left} {op} {right}",
             *self.adapter.prepare("c"),
         ]
+        self.deadline = time.monotonic() + self.options.seconds / 4
         try:
             reply = self.run(lines, [self.adapter.read("c")])
         except EngineDiedError:
-            return "broken"
+            return "hung"
         if "error" not in reply:
             return "there"
         return "refused" if REFUSALS & set(reply["error"]["kinds"]) else "broken"

@@ -1,6 +1,6 @@
 """The long form, on demand: `python3 -m tests.engines` from the root of a checkout.
 
-Every defect against the whole suite, and the right engines over 20 seeds, which must not be accused.
+Every defect against the whole suite; the right engines over 20 seeds, none of them accused.
 """
 
 from __future__ import annotations
