@@ -4,12 +4,12 @@ import fnmatch
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
-from scalargrad.testing.adapter import SYMBOLS, Absent, number
+from scalargrad.testing.adapter import SYMBOLS, Absent, Adapter, number
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.testing.functions import FUNCTIONS, Interval, Operation
 from scalargrad.testing.programs import Program, from_expression, from_lines
@@ -382,6 +382,9 @@ def _random_graphs(trial: Trial) -> None:
     ops = [FUNCTIONS[op] for op in OPS if FUNCTIONS[op].arity and trial.sound(op)]
     if trial.sound("**2"):
         ops += _UNARY_POWERS
+    # Plain numbers stand only where they are taken rightly: else they have a property that fails.
+    sides = {op: there for op, there in trial.adapter.sides.items() if trial.takes_numbers(op)}
+    adapter = replace(trial.adapter, sides=sides)
     found: list[Case] = []
 
     @hypothesis_seed(trial.options.seed)
@@ -395,21 +398,22 @@ def _random_graphs(trial: Trial) -> None:
     @given(expressions(ops, max_ops=10))
     def judge(drawn: tuple[Expression, list[float]]) -> None:
         case = (drawn[0], tuple(drawn[1]))
-        if not found and _failure(trial, case) is not None:
+        if not found and _failure(trial, adapter, case) is not None:
             found.append(case)
 
     judge()
     if found:
         simplest = simplify(
-            found[0], lambda case: not trial.hurried() and _failure(trial, case) is not None
+            found[0],
+            lambda case: not trial.hurried() and _failure(trial, adapter, case) is not None,
         )
-        failed = _failure(trial, simplest) or _failure(trial, found[0])
+        failed = _failure(trial, adapter, simplest) or _failure(trial, adapter, found[0])
         raise failed or Failed("an expression fails, but not each time", trial.last_lines)
 
 
-def _failure(trial: Trial, case: Case) -> Failed | None:
+def _failure(trial: Trial, adapter: Adapter, case: Case) -> Failed | None:
     """Return what is wrong with the engine's answer to an expression, None if it is right."""
-    program = from_expression(*case, trial.adapter)
+    program = from_expression(*case, adapter)
     # Where rounding counts for more than this, a comparison says nothing.
     if program.margin <= 1e-4:
         try:
@@ -626,4 +630,5 @@ def _builtins(trial: Trial) -> None:
 def prepare(trial: Trial) -> None:
     """Let the trial find out what the engine has, and which ops can be relied on."""
     trial.judge_op = _sound
+    trial.judge_numbers = _numbers
     trial.look_for_operators()

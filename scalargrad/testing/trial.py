@@ -12,7 +12,8 @@ from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
 from scalargrad.testing.programs import Program
 from scalargrad.testing.reference import supports
 
-REFUSALS = {"TypeError", "NotImplementedError", "AssertionError"}
+# At a point where the op is defined, these say that the engine does not do that.
+REFUSALS = {"TypeError", "ValueError", "NotImplementedError", "AssertionError"}
 
 
 class Failed(Exception):
@@ -67,6 +68,7 @@ class Trial:
         self._operands: dict[str, str | None] = {}
         self._sound: dict[str, bool] = {}
         self.judge_op: Callable[[Trial, str], None] | None = None
+        self.judge_numbers: Callable[[Trial, str], None] | None = None
         self.adapter = self._describe()
 
     @property
@@ -223,21 +225,28 @@ class Trial:
 
     def sound(self, op: str) -> bool:
         """Return whether the engine has the op, with right values and derivatives."""
-        if op not in self._sound:
-            self._sound[op] = False
+        return self._holds(op, op, self.judge_op)
+
+    def takes_numbers(self, op: str) -> bool:
+        """Return whether the engine takes plain numbers on either side of the op, rightly."""
+        return self._holds(f"{op} numbers", op, self.judge_numbers)
+
+    def _holds(self, key: str, op: str, judge: "Callable[[Trial, str], None] | None") -> bool:
+        if key not in self._sound:
+            self._sound[key] = False
             deadline, began = self.deadline, time.monotonic()
             try:
                 # An op that hangs must not take all the time of the property that asks.
                 self.deadline = min(deadline, began + self.options.seconds / 4)
                 if self.has(op):
-                    assert self.judge_op is not None
-                    self.judge_op(self, op)
-                    self._sound[op] = True
+                    assert judge is not None
+                    judge(self, op)
+                    self._sound[key] = True
             except (Failed, Absent, EngineDiedError):
                 pass
             finally:
                 self.deadline = deadline
-        return self._sound[op]
+        return self._sound[key]
 
     def doubt(self, op: str) -> None:
         """Take note that an op is wrong, so that laws about graphs do without it."""
