@@ -23,6 +23,12 @@ ALIASES = {
 }
 """Other names that engines give to functions; case does not count."""
 
+LISTS = ("fsum", "logsumexp", "prod")
+"""Functions of one list."""
+
+PAIRS = ("dist", "sumprod")
+"""Functions of two lists of the same length."""
+
 SYMBOLS = ("+", "-", "*", "/", "**", "%")
 
 
@@ -41,6 +47,7 @@ class Absent(Exception):
 class Adapter:
     """The names that an engine uses, as found by looking at it, and what it takes.
 
+    `seed` says whether the backward pass takes the gradient to start with.
     `initial` is what a gradient is before a backward pass: "number", "none", "node", "missing",
     "method" or "other". `sides` says for each operator on which sides it takes plain numbers.
     """
@@ -49,6 +56,7 @@ class Adapter:
     data: str
     gradient: str | None
     backward: str | None
+    seed: bool
     forward: str | None
     initial: str
     gradient_is_node: bool
@@ -67,6 +75,7 @@ class Adapter:
             data=description["data"],
             gradient=description["gradient"],
             backward=description["backward"],
+            seed=description["seed"],
             forward=description["forward"],
             initial=description["initial"],
             gradient_is_node=description["gradient_is_node"],
@@ -79,10 +88,10 @@ class Adapter:
     def spelling(self, function: str) -> str | None:
         """Return how the engine calls a function of math's name: `{}.tanh({})`, or None."""
         wanted = [function, *ALIASES.get(function, ())]
-        for names, form in (
-            (self.methods, "{0}.{name}({rest})"),
-            (self.functions, "{name}({all})"),
-        ):
+        forms = [(self.methods, "{0}.{name}({rest})"), (self.functions, "{name}({all})")]
+        if function in LISTS + PAIRS:
+            del forms[0]
+        for names, form in forms:
             by_lower_case = {n.lower(): n for n in reversed(names)}
             for name in wanted:
                 if name in names or name in by_lower_case:
@@ -120,7 +129,13 @@ class Adapter:
     def run_backward(self, name: str) -> str:
         if self.backward is None:
             raise Absent("found no method that runs the backward pass")
-        return f"{name}.{self.backward}()"
+        return f"{name}.{self.backward}" + ("" if self.backward.endswith(")") else "()")
+
+    def run_backward_from(self, name: str, seed: float) -> str | None:
+        """Return the line for a backward pass with that seed, if the engine takes one."""
+        if self.backward is None or not self.seed:
+            return None
+        return f"{name}.{self.backward.partition('(')[0]}({number(seed)})"
 
     def prepare(self, name: str) -> list[str]:
         """Return the lines needed before a result's number can be read."""
@@ -160,6 +175,11 @@ class Adapter:
             return f"-{operands[0]}"
         if op == "abs":
             return f"abs({operands[0]})"
+        if op in LISTS:
+            operands = [f"[{', '.join(operands)}]"]
+        elif op in PAIRS:
+            half = len(operands) // 2
+            operands = [f"[{', '.join(part)}]" for part in (operands[:half], operands[half:])]
         form = self.spelling(op)
         assert form is not None
         return form.format(operands[0], rest=", ".join(operands[1:]), all=", ".join(operands))

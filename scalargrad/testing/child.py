@@ -10,6 +10,7 @@ import builtins
 import gc
 import importlib
 import importlib.util
+import inspect
 import json
 import math
 import os
@@ -25,6 +26,7 @@ GRADIENT = (
     *("partial", "_grad", "_gradient", "delta", "grad_value", "diff"),
 )
 BACKWARD = ("backward", "backprop", "back", "backpropagate", "backward_pass", "back_prop")
+SEED = ("gradient", "grad", "seed", "g", "upstream", "grad_output", "dout", "out_grad", "d")
 FORWARD = ("forward", "run", "evaluate", "eval", "compute", "forward_pass", "execute", "calculate")
 
 
@@ -171,6 +173,9 @@ class Session:
             )
         self.data = data
         backward = options.get("backward") or self.find_callable(x, BACKWARD, "back")
+        required, seed = self.seed_of(x, backward)
+        if backward and required:
+            backward += "(1.0)"
         forward = options.get("forward") or self.find_forward()
         gradient = options.get("gradient") or self.find_gradient(forward, backward)
         x = self.engine(2.0)
@@ -180,6 +185,7 @@ class Session:
             "data": data,
             "gradient": gradient,
             "backward": backward,
+            "seed": seed,
             "forward": forward,
             "initial": self.kind_of_gradient(initial),
             "gradient_is_node": self.gradient_is_node(forward, backward, gradient),
@@ -188,6 +194,17 @@ class Session:
             "functions": [n for n, f in self.names.items() if self.is_function(f)],
             "tenth": self.number(self.engine(0.1), data),
         }
+
+    def seed_of(self, x: Any, backward: str | None) -> tuple[bool, bool]:
+        """Return whether the backward pass must be given its seed, and whether it can be."""
+        try:
+            parameters = inspect.signature(getattr(x, backward or "")).parameters.values()
+        except (AttributeError, TypeError, ValueError):
+            return False, False
+        first = next(iter(parameters), None)
+        if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+            return False, False
+        return first.default is first.empty, first.name in SEED
 
     def is_function(self, f: Any) -> bool:
         foreign = {"math", "cmath", "numpy", "builtins", "random", "operator", "typing"}
@@ -255,7 +272,9 @@ class Session:
             y = x + x
             if forward:
                 getattr(y, forward)()
-            if backward:
+            if backward and backward.endswith("(1.0)"):
+                getattr(y, backward.removesuffix("(1.0)"))(1.0)
+            elif backward:
                 getattr(y, backward)()
         except Exception:
             pass

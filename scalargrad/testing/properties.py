@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
-from scalargrad.testing.adapter import SYMBOLS, Absent, Adapter, number
+from scalargrad.testing.adapter import PAIRS, SYMBOLS, Absent, Adapter, number
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.testing.functions import FUNCTIONS, Interval, Operation
 from scalargrad.testing.programs import Program, from_expression, from_lines
@@ -38,7 +38,7 @@ _UNARY_POWERS = (
     Operation("**0.5", 1, (((0.05, 30.0),),), function=lambda x: x**0.5),
 )
 # Methods whose name engines also give to something else, or which few scalar engines have.
-_LEFT_OUT = {"pow", "dist", "fsum", "logsumexp", "prod", "sumprod", "copysign"}
+_LEFT_OUT = {"pow", "copysign"}
 OPS = tuple(n for n in FUNCTIONS if n not in _LEFT_OUT and supports(n))
 """The ops that the suite knows, by their names in `FUNCTIONS`."""
 
@@ -110,8 +110,8 @@ def _points(function: Operation, seed: int) -> Iterator[tuple[float, ...]]:
 
 
 def _operands(function: Operation) -> int:
-    """Return how many operands to test a function with: three if it takes any number."""
-    return function.arity or 3
+    """Return how many operands to test a function with: three if it takes any number, or pairs."""
+    return function.arity or (4 if function.name in PAIRS else 3)
 
 
 def _draw(noise: random.Random, intervals: Sequence[Interval]) -> float:
@@ -163,9 +163,7 @@ def _numbers(trial: Trial, op: str) -> None:
     if not trial.has(op):
         there_at_all = bool(trial.adapter.sides[op])
         raise Absent(f"{op} of two nodes is not there", None if there_at_all else op)
-    there = trial.adapter.sides[op]
-    broken = trial.broken_sides(op)
-    if not there and not broken:
+    if _takes_no_numbers(trial, op):
         raise Absent(f"{op} takes no plain numbers", op)
     for side in ("right", "left"):
         for x, y in ((3.0, 2.0), (2.0, 3.0), (0.5, 4.0), (4.75, 0.5)):
@@ -181,6 +179,12 @@ def _numbers(trial: Trial, op: str) -> None:
                     raise Failed(f"a plain number on the {side} of % is not taken", lines)
                 continue
             trial.check(program)
+
+
+def _takes_no_numbers(trial: Trial, op: str) -> bool:
+    """Return whether plain numbers are just not there: refused, or by no op taken."""
+    by_any = any(trial.adapter.sides.values())
+    return not trial.adapter.sides[op] and not (by_any and trial.broken_sides(op))
 
 
 def _large(trial: Trial, op: str) -> None:
@@ -307,8 +311,7 @@ def _int_inputs(trial: Trial) -> None:
 @law("sum", "The builtin sum of a list of nodes is their sum, with its derivatives.")
 def _sum(trial: Trial) -> None:
     trial.need("+")
-    sides = trial.adapter.sides["+"]
-    if not sides and not trial.broken_sides("+"):
+    if _takes_no_numbers(trial, "+"):
         raise Absent("+ takes no plain numbers, and sum starts from 0", "+")
     for code in ("c = sum([a, b])", "c = sum([a, b, a])"):
         program = from_lines([2.0, 3.0], code, "c")
@@ -492,6 +495,9 @@ def _seed(trial: Trial) -> None:
     op = _op_for_graphs(trial)
     program = from_lines([3.0], f"b = a {op} a", "b")
     trial.check_gradient(program)
+    doubled = adapter.run_backward_from("b", 2.0)
+    if doubled is not None:
+        trial.check_gradient(program, [doubled], [["b", "b"]])
     lines = [*program.build(adapter), adapter.run_backward("b")]
     reply = trial.run(lines, [adapter.observe_gradient("b")])
     trial.no_error(reply, lines)

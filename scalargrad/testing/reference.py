@@ -109,6 +109,11 @@ def _gelu(z: complex) -> complex:
     return z * _real(lambda x: 0.5 * math.erfc(-x / math.sqrt(2)))(z)
 
 
+def _halves(zs: Sequence[complex]) -> list[tuple[complex, complex]]:
+    half = len(zs) // 2
+    return list(zip(zs[:half], zs[half:], strict=True))
+
+
 _FORMS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -146,6 +151,11 @@ _FORMS: dict[str, Callable[..., Any]] = {
     "fma": lambda a, b, c: a * b + c,
     "gamma": _real(math.gamma),
     "gelu": _gelu,
+    "fsum": lambda *zs: sum(zs),
+    "prod": lambda *zs: math.prod(zs),
+    "logsumexp": lambda *zs: cmath.log(sum(map(cmath.exp, zs))),
+    "sumprod": lambda *zs: sum(p * q for p, q in _halves(zs)),
+    "dist": lambda *zs: cmath.sqrt(sum((p - q) ** 2 for p, q in _halves(zs))),
     "hypot": lambda *zs: cmath.sqrt(sum(z * z for z in zs)),
     "leaky_relu": lambda z: z if z.real > 0 else 0.01 * z,
     "lgamma": _real(math.lgamma),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad import numerical_gradient
-from scalargrad.testing.adapter import SYMBOLS, Absent, Adapter, number
+from scalargrad.testing.adapter import PAIRS, SYMBOLS, Absent, Adapter, letters, number
 from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
 from scalargrad.testing.programs import Program
 from scalargrad.testing.reference import supports
@@ -194,19 +194,20 @@ class Trial:
         key = code or op
         if key in self._operands:
             return self._operands[key] == "there"
-        point = [0.5, 0.75, 0.25]
+        point = [0.5, 0.75, 0.25, 0.6]
         if op:
             function = FUNCTIONS[op]
-            columns = function.intervals if function.arity else function.intervals * 3
+            count = function.arity or (4 if op in PAIRS else 3)
+            columns = function.intervals if function.arity else function.intervals * count
             point = [
                 x if intervals[-1][0] <= x <= intervals[-1][1] else intervals[-1][0] + 0.1
                 for x, intervals in zip(point, columns, strict=False)
             ]
-            code = self.adapter.call(op, ["a", "b", "c"][: len(columns)])
-        lines = [self.adapter.leaf(n, x) for n, x in zip("abc", point, strict=False)]
+            code = self.adapter.call(op, letters(count))
+        lines = [self.adapter.leaf(n, x) for n, x in zip("abcd", point, strict=False)]
         result = "there"
         try:
-            reply = self.run([*lines, f"d = {code}"], [])
+            reply = self.run([*lines, f"e = {code}"], [])
             error = reply.get("error", {"kinds": [], "message": ""})
             kinds = set(error["kinds"])
             arguments = "TypeError" in kinds and " argument" in error["message"]

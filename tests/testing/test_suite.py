@@ -202,6 +202,48 @@ def test_attributes_can_be_named(tmp_path: Path) -> None:
     assert report.passed, why(report)
 
 
+def changed(*changes: tuple[str, str]) -> Any:
+    """Return the right engine with some places changed."""
+    text = Path(closures.__file__).read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    names: dict[str, Any] = {"__name__": closures.__name__}
+    exec(text, names)
+    return names["Value"]
+
+
+SEED = ("def backward(self) -> None:", "def backward(self, grad: float = 1.0) -> None:")
+
+
+def test_seed_that_can_be_given_is_used() -> None:
+    used = changed(SEED, ("self.grad += 1.0\n", "self.grad += grad\n"))
+    assert check_engine(used, only=["seed"]).passed
+    (failed,) = check_engine(changed(SEED), only=["seed"]).failed
+    assert failed.counterexample is not None
+    assert "b.backward(2.0)" in failed.counterexample
+
+
+def test_seed_that_must_be_given_is_given() -> None:
+    required = (SEED[0], "def backward(self, grad: float) -> None:")
+    engine = changed(required, ("self.grad += 1.0\n", "self.grad += grad\n"))
+    assert check_engine(engine, only=["seed", "reuse", "derivative-mul"]).passed
+
+
+def test_engine_of_nodes_only_is_not_accused_of_it() -> None:
+    engine = changed(("return x if isinstance(x, Value) else Value(x)", "return x"))
+    verdicts = {r.name: r.verdict for r in check_engine(engine, only=["numbers-*", "sum"]).results}
+    assert set(verdicts.values()) == {"absent"}
+
+
+def test_hanging_backward_leaves_the_rest_tested() -> None:
+    engine = changed(("        ordered = self.order()\n", "        while True: pass\n"))
+    report = check_engine(engine, only=["value-mul", "seed", "operands-unchanged"], quick=True)
+    verdicts = {r.name: r.verdict for r in report.results}
+    assert verdicts["value-mul"] == "held"
+    assert verdicts["seed"] == "failed"
+
+
 class TestAsAClass(EngineSuite):
     engine = tuples.Var
     require = ("exp",)
