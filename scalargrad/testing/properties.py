@@ -183,7 +183,7 @@ def _numbers(trial: Trial, op: str) -> None:
 
 def _takes_no_numbers(trial: Trial, op: str) -> bool:
     """Return whether plain numbers are just not there: refused, or by no op taken."""
-    by_any = any(trial.adapter.sides.values())
+    by_any = any(trial.adapter.sides[other] for other in "+-*/")
     return not trial.adapter.sides[op] and not (by_any and trial.broken_sides(op))
 
 

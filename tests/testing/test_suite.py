@@ -232,13 +232,14 @@ def test_seed_that_must_be_given_is_given() -> None:
 
 def test_engine_of_nodes_only_is_not_accused_of_it() -> None:
     engine = changed(("return x if isinstance(x, Value) else Value(x)", "return x"))
-    verdicts = {r.name: r.verdict for r in check_engine(engine, only=["numbers-*", "sum"]).results}
-    assert set(verdicts.values()) == {"absent"}
+    only = ["numbers-add", "numbers-sub", "numbers-mul", "numbers-div", "sum"]
+    report = check_engine(engine, only=only)
+    assert {result.verdict for result in report.results} == {"absent"}
 
 
 def test_hanging_backward_leaves_the_rest_tested() -> None:
     engine = changed(("        ordered = self.order()\n", "        while True: pass\n"))
-    report = check_engine(engine, only=["value-mul", "seed", "operands-unchanged"], quick=True)
+    report = check_engine(engine, only=["value-mul", "seed"], quick=True)
     verdicts = {r.name: r.verdict for r in report.results}
     assert verdicts["value-mul"] == "held"
     assert verdicts["seed"] == "failed"
