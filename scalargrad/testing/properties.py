@@ -154,9 +154,11 @@ def _derivative(trial: Trial, op: str) -> None:
 def _sound(trial: Trial, op: str) -> None:
     if op in {p.name for p in _UNARY_POWERS}:
         op = "**"
-    if op not in _SEVERAL_FORMS:
-        _value(trial, op)
-    _derivative(trial, op)
+    for program in _programs(trial, op):
+        if op in _SEVERAL_FORMS:
+            trial.check_gradient(program)
+        else:
+            trial.check(program)
 
 
 def _numbers(trial: Trial, op: str) -> None:

@@ -16,7 +16,6 @@ from tests.engines.defects import DEFECTS, Defect, load
 from tests.engines.hostile import HOSTILE, Hostile
 
 RIGHT = [closures.Value, tuples.Var, creators.Variable, deferred.Node, dual.Dual, scalargrad.Value]
-right_engines = pytest.mark.parametrize("engine", RIGHT, ids=lambda engine: engine.__name__)
 
 
 def why(report: Report) -> str:
@@ -59,16 +58,8 @@ def test_defect_is_found_by_its_property(defect: Defect) -> None:
         assert wrong != right
 
 
-@right_engines
+@pytest.mark.parametrize("engine", RIGHT, ids=lambda engine: engine.__module__)
 def test_right_engines_are_not_accused(engine: Any) -> None:
-    quickly = ["value-*", "derivative-*", "numbers-*", "domain-*", "seed", "second-backward"]
-    quickly += ["reuse", "overlapping-graphs", "unrelated-leaves", "fresh-graph", "memory", "sum"]
-    report = check_engine(engine, only=quickly)
-    assert report.passed, why(report)
-
-
-@pytest.mark.parametrize("engine", RIGHT[:5], ids=lambda engine: engine.__name__)
-def test_right_engines_hold_all_of_it(engine: Any) -> None:
     report = check_engine(engine, examples=20)
     assert report.passed, why(report)
     assert len(report.held) >= 25
