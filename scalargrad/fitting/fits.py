@@ -18,7 +18,12 @@ from typing import Any
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.op import is_real
 from scalargrad.engine.value import Value
-from scalargrad.fitting.levenberg_marquardt import Linear, NotConverged, Solution, least_squares_minimum
+from scalargrad.fitting.levenberg_marquardt import (
+    Linear,
+    NotConverged,
+    Solution,
+    least_squares_minimum,
+)
 from scalargrad.fitting.newton_cg import newton_cg
 from scalargrad.programs.compiled import compile
 from scalargrad.transforms.functional import hvp, jvp, value_and_grad
