@@ -1,0 +1,1 @@
+"""Programs: what is done with the code of a function."""
