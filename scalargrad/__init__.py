@@ -11,62 +11,17 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.custom import Function
-from scalargrad.errors import TraceError
-from scalargrad.functions import (
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cbrt,
-    copysign,
-    cos,
-    cosh,
-    degrees,
-    digamma,
-    dist,
-    elu,
-    erf,
-    erfc,
-    exp,
-    exp2,
-    expm1,
-    fabs,
-    fma,
-    fmod,
-    fsum,
-    gamma,
-    gelu,
-    hypot,
-    leaky_relu,
-    lgamma,
-    log,
-    log1p,
-    log2,
-    log10,
-    logsumexp,
-    maximum,
-    minimum,
-    pow,
-    prod,
-    radians,
-    relu,
-    remainder,
-    sigmoid,
-    silu,
-    sin,
-    sinh,
-    softmax,
-    softplus,
-    sqrt,
-    sumprod,
-    tan,
-    tanh,
-    where,
-)
+from scalargrad.engine.errors import TraceError
+from scalargrad.engine.gradient_mode import no_grad
+from scalargrad.engine.primitive import primitive
+from scalargrad.engine.value import Value
+from scalargrad.functions import methods as _methods
+from scalargrad.functions.activations import *
+from scalargrad.functions.arithmetic import *
+from scalargrad.functions.choices import *
+from scalargrad.functions.elementary import *
+from scalargrad.functions.many import *
+from scalargrad.functions.special import *
 from scalargrad.numeric import (
     Estimate,
     GradientError,
@@ -74,93 +29,38 @@ from scalargrad.numeric import (
     gradcheck,
     numerical_gradient,
 )
-from scalargrad.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from scalargrad.value import Value, no_grad
-
-__all__ = [
-    "Estimate",
-    "Function",
-    "GradientError",
-    "TraceError",
-    "Value",
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "cbrt",
-    "compile",
-    "complex_step_gradient",
-    "copysign",
-    "cos",
-    "cosh",
-    "degrees",
-    "digamma",
-    "dist",
-    "elu",
-    "erf",
-    "erfc",
-    "exp",
-    "exp2",
-    "expm1",
-    "fabs",
-    "fma",
-    "fmod",
-    "fsum",
-    "gamma",
-    "gelu",
-    "grad",
-    "gradcheck",
-    "hessian",
-    "hvp",
-    "hypot",
-    "jacobian",
-    "jvp",
-    "leaky_relu",
-    "lgamma",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logsumexp",
-    "map_grad",
-    "maximum",
-    "minimum",
-    "no_grad",
-    "numerical_gradient",
-    "pow",
-    "prod",
-    "radians",
-    "relu",
-    "remainder",
-    "sigmoid",
-    "silu",
-    "sin",
-    "sinh",
-    "softmax",
-    "softplus",
-    "sqrt",
-    "sumprod",
-    "tan",
-    "tanh",
-    "value_and_grad",
-    "vjp",
-    "where",
-]
+from scalargrad.transforms.functional import (
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 
 if TYPE_CHECKING:
-    from scalargrad.program import compile, map_grad
+    from scalargrad.programs.compiled import compile
+    from scalargrad.programs.parallel import map_grad
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
-_OF_PROGRAM = ("compile", "map_grad")
+_ELSEWHERE = {
+    "compile": "scalargrad.programs.compiled",
+    "map_grad": "scalargrad.programs.parallel",
+}
+
+__all__ = [
+    *("Estimate", "Function", "GradientError", "TraceError", "Value", "compile"),
+    *("complex_step_gradient", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp"),
+    *("map_grad", "no_grad", "numerical_gradient", "primitive", "value_and_grad", "vjp"),
+]
+__all__ += _methods.public_functions()
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"scalargrad.{name}")
-    if name in _OF_PROGRAM:
-        return getattr(importlib.import_module("scalargrad.program"), name)
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")

@@ -18,12 +18,14 @@ from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
 
-from scalargrad.functions import logsumexp, minimum, relu, softplus, sumprod
-from scalargrad.ops import Number, Tracer
-from scalargrad.value import is_real
+from scalargrad.functions.activations import logsumexp, relu, softplus
+from scalargrad.functions.choices import minimum
+from scalargrad.functions.many import sumprod
+from scalargrad.engine.op import Tracer
+from scalargrad.engine.op import is_real
 
 
-def mse(predictions: Any, targets: Any) -> Number:
+def mse(predictions: Any, targets: Any) -> Any:
     """Return the mean squared error: the mean of (prediction - target)**2.
 
     Raises ValueError where the lengths differ or there is nothing, and TypeError for what is
@@ -36,7 +38,7 @@ def mse(predictions: Any, targets: Any) -> Number:
     return sumprod(errors, errors) / len(errors)
 
 
-def mae(predictions: Any, targets: Any) -> Number:
+def mae(predictions: Any, targets: Any) -> Any:
     """Return the mean absolute error: the mean of |prediction - target|.
 
     Its derivative where they are equal is 0. Raises what mse raises.
@@ -47,7 +49,7 @@ def mae(predictions: Any, targets: Any) -> Number:
     return _mean([abs(p - t) for p, t in _pairs(predictions, targets)])
 
 
-def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Number:
+def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     """Return the mean Huber loss: quadratic for errors up to `delta`, linear beyond.
 
     For the error e it is e**2 / 2 where |e| <= delta, else delta * (|e| - delta / 2).
@@ -65,7 +67,7 @@ def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Number:
     return sumprod(capped, rest) / len(sizes)
 
 
-def hinge(scores: Any, targets: Any) -> Number:
+def hinge(scores: Any, targets: Any) -> Any:
     """Return the mean hinge loss: the mean of relu(1 - target * score), targets -1 or 1.
 
     Raises what mse raises, and ValueError for any other target.
@@ -81,7 +83,7 @@ def hinge(scores: Any, targets: Any) -> Number:
     return _mean(terms)
 
 
-def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Number:
+def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """Return the mean cross-entropy of the probabilities sigmoid(logit) and the targets.
 
     A target t is a probability in [0, 1], most often 0 or 1, and its term is
@@ -107,7 +109,7 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Number:
     return sumprod(weights, terms) / len(pairs)
 
 
-def cross_entropy(logits: Any, target: Any) -> Number:
+def cross_entropy(logits: Any, target: Any) -> Any:
     """Return minus the logarithm of the probability that softmax(logits) gives the target class.
 
     `logits` is a list with a number for each class and `target` the index of the right class; or,
@@ -127,7 +129,7 @@ def cross_entropy(logits: Any, target: Any) -> Number:
     return _mean([_cross_entropy(row, c) for row, c in zip(rows, classes, strict=True)])
 
 
-def _cross_entropy(logits: Any, target: Any) -> Number:
+def _cross_entropy(logits: Any, target: Any) -> Any:
     row = _numbers("logits", logits)
     if not row:
         raise ValueError("cross_entropy needs at least one class, got no logits")
@@ -147,11 +149,11 @@ def _cross_entropy(logits: Any, target: Any) -> Number:
     return logsumexp([0, *others]) if others else 0 * row[0]
 
 
-def _mean(terms: Sequence[Number]) -> Number:
+def _mean(terms: Sequence[Any]) -> Any:
     return sumprod(terms, [1] * len(terms)) / len(terms)
 
 
-def _pairs(predictions: Any, targets: Any) -> list[tuple[Number, Number]]:
+def _pairs(predictions: Any, targets: Any) -> list[tuple[Any, Any]]:
     ps = _numbers("predictions", [predictions] if _is_number(predictions) else predictions)
     ts = _numbers("targets", [targets] if _is_number(targets) else targets)
     _check_lengths(ps, ts)
@@ -168,7 +170,7 @@ def _check_lengths(predictions: Sequence[Any], targets: Sequence[Any]) -> None:
         raise ValueError("a loss is a mean over at least one sample, got none")
 
 
-def _numbers(name: str, xs: Any) -> list[Number]:
+def _numbers(name: str, xs: Any) -> list[Any]:
     numbers = _sequence(name, xs)
     for i, x in enumerate(numbers):
         if not _is_number(x):

@@ -23,12 +23,14 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from scalargrad import ops
-from scalargrad.errors import FAILURES
-from scalargrad.functions import relu
-from scalargrad.ops import Number, Tracer
-from scalargrad.special import sumprod
-from scalargrad.value import Value, is_real, make_node, mode
+from scalargrad.engine.errors import FAILURES
+from scalargrad.functions.activations import relu
+from scalargrad.engine.op import Tracer
+from scalargrad.functions import numerics
+from scalargrad.functions.many import flat_sumprod
+from scalargrad.engine.modes import active, mode
+from scalargrad.engine.op import is_real
+from scalargrad.engine.value import Value, make_node
 
 
 class Module:
@@ -193,7 +195,7 @@ class Neuron(Module):
         self.nonlin = nonlin
         self.activation = activation
 
-    def __call__(self, x: Iterable[Number] | Number) -> Any:
+    def __call__(self, x: Iterable[Any] | Any) -> Any:
         total = _weighted_sum(self.w, self.b, _row(x))
         return self.activation(total) if self.nonlin else total
 
@@ -223,7 +225,7 @@ class Layer(Module):
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
-    def __call__(self, x: Iterable[Number] | Number) -> Any:
+    def __call__(self, x: Iterable[Any] | Any) -> Any:
         x = _row(x)
         outputs = [neuron(x) for neuron in self.neurons]
         return outputs[0] if len(outputs) == 1 else outputs
@@ -262,7 +264,7 @@ class MLP(Module):
             for i in range(len(nouts))
         ]
 
-    def __call__(self, x: Iterable[Number] | Number) -> Any:
+    def __call__(self, x: Iterable[Any] | Any) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -294,7 +296,7 @@ class Linear(Module):
         self.weight = [_uniform(nin, bound, rng) for _ in range(nout)]
         self.bias = _uniform(nout, bound, rng) if bias else None
 
-    def __call__(self, x: Iterable[Number] | Number) -> list[Any]:
+    def __call__(self, x: Iterable[Any] | Any) -> list[Any]:
         x = _row(x)
         biases = self.bias if self.bias is not None else [None] * len(self.weight)
         return [_weighted_sum(w, b, x) for w, b in zip(self.weight, biases, strict=True)]
@@ -362,14 +364,14 @@ def _row(x: Any) -> _Row:
             f"inputs must be a list of numbers or Values, got {x!r} ({type(x).__name__})"
         ) from None
     row.numbers = []
-    if mode() is None:
+    if not active or mode() is None:
         row.all_values = all(isinstance(v, Value) for v in row)
-        row.numbers = [v.data if isinstance(v, Value) else v for v in row]
+        row.numbers = [v._data if isinstance(v, Value) else v for v in row]
     return row
 
 
 def _weighted_sum(weights: list[Value], bias: Value | None, x: _Row) -> Any:
-    """Return `ops.sumprod(*weights, *x, bias)`, in half its time in the usual case.
+    """Return `flat_sumprod(*weights, *x, bias)`, in half its time in the usual case.
 
     That is where weights and bias are Values and the sum is a float; all else, and every error,
     is left to the op.
@@ -379,10 +381,10 @@ def _weighted_sum(weights: list[Value], bias: Value | None, x: _Row) -> Any:
     inputs = (*weights, *x) if bias is None else (*weights, *x, bias)
     if x.numbers:
         try:
-            y = sumprod([w.data for w in weights], x.numbers)
-            y = y if bias is None else y + bias.data
+            y = numerics.sumprod([w._data for w in weights], x.numbers)
+            y = y if bias is None else y + bias._data
         except (AttributeError, *FAILURES):
-            return ops.sumprod(*inputs)
+            return flat_sumprod(*inputs)
         if type(y) is float:
-            return make_node(Value, ops.sumprod, inputs, y, x.all_values)
-    return ops.sumprod(*inputs)
+            return make_node(flat_sumprod.op, inputs, y, x.all_values)
+    return flat_sumprod(*inputs)

@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from scalargrad.errors import describe
-from scalargrad.ops import Number, Op, Tracer
-from scalargrad.value import Value, is_real, topological_order
+from scalargrad.engine.errors import describe
+from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.op import is_real
+from scalargrad.engine.value import Value
 
 _EPSILON = sys.float_info.epsilon
 _SMALLEST = math.ulp(0.0)
@@ -32,7 +34,7 @@ class GradientError(AssertionError):
 
 
 def numerical_gradient(
-    f: Callable[..., Number], xs: Sequence[float], noise: float = 0.0
+    f: Callable[..., Any], xs: Sequence[float], noise: float = 0.0
 ) -> list[Estimate]:
     """Return an `Estimate` of the derivative of `f(*xs)` by each of `xs`.
 
@@ -59,7 +61,7 @@ def numerical_gradient(
     return [_ridders(along(i), x, noise) for i, x in enumerate(xs)]
 
 
-def complex_step_gradient(f: Callable[..., Number], xs: Sequence[float]) -> list[float]:
+def complex_step_gradient(f: Callable[..., Any], xs: Sequence[float]) -> list[float]:
     """Return the derivative of `f(*xs)` by each of `xs`, exact to the last bits.
 
     For an analytic f, f(x + ih) is f(x) + ih f'(x) but for terms of order h**2: with h = 1e-200
@@ -226,7 +228,7 @@ def gradcheck(f: Callable[..., Any], *xs: float) -> bool:
     if isinstance(y, Value):
         y.backward()
         # Of a Function of several outputs these are tuples.
-        results = [x.data for x in topological_order(y) if is_real(x.data)]
+        results = [x.data for x in topological_order([y]) if is_real(x.data)]
         noise = 4 * _EPSILON * max(map(abs, results), default=0.0)
     elif not is_real(y):
         raise TypeError(f"f must return one number, got {y!r} ({type(y).__name__})")
@@ -252,7 +254,7 @@ def gradcheck(f: Callable[..., Any], *xs: float) -> bool:
 _TOO_WIDE = 1e-4
 
 
-def _plain(y: Number) -> float:
+def _plain(y: Any) -> float:
     y = y.data if isinstance(y, Value) else y
     # Python's ** leaves the real numbers without an error.
     return math.nan if isinstance(y, complex) else float(y)

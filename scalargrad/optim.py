@@ -20,7 +20,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.value import Value, is_real
+from scalargrad.engine.op import is_real
+from scalargrad.engine.value import Value
 
 
 class Optimizer:

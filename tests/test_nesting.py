@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalargrad import Value
-from scalargrad.nesting import flatten, unflatten
+from scalargrad.transforms.nesting import flatten, unflatten
 from tests.nests import Point, nests
 
 numbers = st.one_of(

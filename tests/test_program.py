@@ -54,7 +54,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.losses import cross_entropy, hinge, mse
-from scalargrad.nesting import flatten
+from scalargrad.transforms.nesting import flatten
 from scalargrad.nn import MLP, Linear, Sequential
 from scalargrad.optim import SGD, Adam
 from scalargrad.program import Compiled

@@ -13,7 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from scalargrad import special
-from scalargrad.special import digamma, polygamma
+from scalargrad.functions.numerics import digamma, polygamma
 
 U = 2.0**-53  # the largest relative error of one rounding
 MAX = sys.float_info.max

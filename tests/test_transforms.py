@@ -38,9 +38,9 @@ from scalargrad import (
     vjp,
 )
 from scalargrad.numeric import complex_step_gradient, numerical_gradient
-from scalargrad.ops import OPS
+from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
-from scalargrad.value import topological_order
+from scalargrad.engine.graph import topological_order
 from tests.nests import Point, nests
 from tests.threads import in_threads
 
@@ -97,7 +97,7 @@ def along_paths(y: Any, leaves: dict[Value, float]) -> float:
     if not isinstance(y, Value):
         return 0.0
     reach = dict(leaves)
-    for node in topological_order(y, leaves):
+    for node in topological_order([y], set(leaves)):
         inputs = [x.data if isinstance(x, Value) else x for x in node.operands]
         op = node._op
         assert op is not None
@@ -180,11 +180,11 @@ def test_second_derivatives_agree_with_complex_steps_through_the_rule(
 ) -> None:
     inputs = data.draw(smooth_points(function))
     found = hessian(function, by_all(inputs))(*inputs)
-    everything = [True] * len(inputs)
+    ones = [1.0] * len(inputs)
     for i, row in enumerate(found):
 
         def slope(*xs: Any, i: int = i) -> Any:
-            return OPS[function.name].vjp(1.0, function(*xs), xs, everything)[i]
+            return all_ops()[function.name].derivatives(ones, function(*xs), xs)[i]
 
         for second, reference in zip(row, complex_step_gradient(slope, inputs), strict=True):
             # As for first derivatives; and logarithms and powers of up to 30 come in.
@@ -265,9 +265,9 @@ def test_create_graph_gives_the_gradients_that_backward_gives(drawn: Any) -> Non
     y.backward(create_graph=True)
     assert all(type(x.grad) is Value or x.grad == 0 for x in leaves)
     assert [x.grad for x in leaves] == backward_gradient(expression, inputs)
-    interior = [node.grad.data for node in topological_order(y)]
+    interior = [node.grad.data for node in topological_order([y])]
     y.backward()
-    assert interior == [node.grad for node in topological_order(y)]
+    assert interior == [node.grad for node in topological_order([y])]
 
 
 def test_a_gradient_of_a_gradient_by_hand() -> None:
@@ -350,7 +350,7 @@ def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: A
     def along(*xs: float) -> Any:
         return dot(u, grad(expression, by_all(xs))(*xs))
 
-    largest = max((abs(x.data) for y in slopes for x in topological_order(y)), default=0.0)
+    largest = max((abs(x.data) for y in slopes for x in topological_order([y])), default=0.0)
     estimates = numerical_gradient(along, inputs, noise=16 * EPSILON * max(largest, 30.0))
     for j, (reference, error) in enumerate(estimates):
         assert abs(dot(u, [row[j] for row in found]) - reference) <= error
@@ -362,7 +362,7 @@ def test_second_derivatives_agree_with_fifty_digits(drawn: Any) -> None:
     mpmath = pytest.importorskip("mpmath")
     expression, inputs = drawn
     slope = grad(expression)(Value(inputs[0]), *inputs[1:])
-    sizes = [abs(node.data) for node in topological_order(slope)]
+    sizes = [abs(node.data) for node in topological_order([slope])]
     assume(max(sizes, default=0.0) < 1e3)  # well conditioned: nothing large cancels
     found = grad(grad(expression))(*inputs)
     with mpmath.workdps(50):

@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 from scalargrad import Value, compile, fsum, grad, hvp, map_grad, value_and_grad
-from scalargrad.nesting import flatten, unflatten
+from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.nn import MLP
-from scalargrad.value import topological_order
+from scalargrad.engine.graph import topological_order
 from tests.benchmarks import from_index, functions, handwritten, tuple_engine, workloads
 from tests.benchmarks.measure import (
     Timings,
@@ -122,7 +122,7 @@ def compiled(quick: bool) -> Iterator[Row]:
     yield at_least(f"{what}, eager", timings.speedup, None, milliseconds(timings))
 
     model = workloads.GPT(Value)
-    ops = len(topological_order(model.loss()))
+    ops = len(topological_order([model.loss()]))
     took = median(seconds(compile(model.loss).backward) for _ in range(rounds))
     run = median(seconds(ours) for _ in range(rounds))
     per_op = (took - run) / ops * 1e6

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from numbers import Rational
 from typing import Any
 
-from scalargrad.errors import FAILURES, explained
-from scalargrad.ops import NaryOp, Number, Op
-from scalargrad.value import Call, Value, is_real, make_node, mode
+from scalargrad.engine.errors import FAILURES, explained
+
+
 
 
 class Context:

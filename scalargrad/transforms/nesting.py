@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from scalargrad.ops import Tracer
-from scalargrad.value import is_real
+from scalargrad.engine.op import Tracer, is_real
 
 # What a nest looks like without its numbers: hashable, and equal for equal nestings.
 Structure = Any

@@ -8,15 +8,39 @@ from collections.abc import Callable
 from numbers import Complex
 from typing import Any, NoReturn
 
-from scalargrad.ops import Op, Tracer
+from scalargrad.engine.op import Op, Tracer
 
 # What arithmetic on unfit numbers raises.
 FAILURES = (ArithmeticError, ValueError, TypeError)
 
 
+def shown(x: object) -> str:
+    """Return the repr of `x`; of an int too long for Python to write, how long it is.
+
+    >>> shown(2.5), shown(10**5000)
+    ('2.5', 'an int of 16610 bits')
+    """
+    try:
+        return repr(x)
+    except ValueError:
+        return f"an int of {x.bit_length()} bits" if isinstance(x, int) else type(x).__name__
+
+
+class Shown(Tracer):
+    """A number and its label, for an error to name."""
+
+    __slots__ = ("label", "number")
+
+    def __init__(self, number: object, label: str) -> None:
+        self.number, self.label = number, label
+
+    def described(self) -> str:
+        return f"{self.label}={shown(self.number)}" if self.label else shown(self.number)
+
+
 def describe(x: object) -> str:
     """Return how to name `x` in an error: a Value by its label and number, else its repr."""
-    return x.described() if isinstance(x, Tracer) else repr(x)
+    return x.described() if isinstance(x, Tracer) else shown(x)
 
 
 def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
@@ -57,7 +81,32 @@ def refuse_data(data: object) -> NoReturn:
         cure = "make a Value of each of its elements: [Value(x) for x in xs]"
     else:
         cure = "give it an int, a float, a Fraction, a Decimal or a numpy scalar"
-    raise TypeError(f"Value holds one real number, not {data!r} ({kind}): {cure}")
+    raise TypeError(f"Value holds one real number, not {shown(data)} ({kind}): {cure}")
+
+
+def refuse_gradient(gradient: object) -> NoReturn:
+    """Raise the TypeError for a `.grad` that is neither a number nor a Value."""
+    raise TypeError(
+        f"a gradient is a real number, or a Value after create_graph, not {gradient!r} "
+        f"({type(gradient).__name__}): set .grad to a number, or to 0 or None to clear it"
+    )
+
+
+def refuse_result(op: Op, inputs: tuple[Any, ...], result: object) -> NoReturn:
+    """Raise the TypeError for an op whose forward gave something else than a real number."""
+    raise TypeError(
+        f"{describe_call(op, inputs)} gave {result!r} ({type(result).__name__}), "
+        "not a real number: give it Values and real numbers"
+    )
+
+
+def refuse_copy(node: Any) -> NoReturn:
+    """Raise the TypeError for copying or pickling the result of an op."""
+    raise TypeError(
+        f"{describe(node)} is the result of an op ({node.op}), and graphs are not copied or "
+        "pickled: leaves, modules and compiled functions are; for the number alone take "
+        "v.detach(), or copy the leaves and compute it again"
+    )
 
 
 def refuse_operand(op: Op, other: object) -> Any:
@@ -65,7 +114,7 @@ def refuse_operand(op: Op, other: object) -> Any:
     cure = "convert it to a number first"
     if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
         cure = "apply it to each element, as in [v * x for x in xs]"
-    elif not isinstance(other, str | bytes | complex | None):
+    elif isinstance(other, Tracer) or not isinstance(other, str | bytes | complex | None):
         # Another class may know how to take a Value: Python asks it if we say NotImplemented.
         return NotImplemented
     raise TypeError(
@@ -95,7 +144,7 @@ class TraceError(TypeError):
     """Raised while a function is traced, at what a trace cannot see: it names the line."""
 
 
-_HERE = os.path.join(os.path.dirname(__file__), "")
+_HERE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 def untraceable(what: str, cure: str) -> NoReturn:

@@ -16,18 +16,13 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
-from scalargrad import ops
-from scalargrad.nesting import Structure, flatten, flatten_like, unflatten
-from scalargrad.value import (
-    Value,
-    dependents,
-    order,
-    pull_back,
-    push_forward,
-    recording,
-    seed_for,
-    tracing,
-)
+from scalargrad.engine.graph import dependents, topological_order
+from scalargrad.engine.modes import active, recording, tracing
+from scalargrad.engine.op import in_kind, is_real
+from scalargrad.engine.passes import pull_back, push_forward
+from scalargrad.engine.value import Value, chosen, seed_for, slopes_by
+from scalargrad.functions.arithmetic import like, same
+from scalargrad.transforms.nesting import Structure, flatten, flatten_like, unflatten
 
 Function = Callable[..., Any]
 
@@ -70,7 +65,7 @@ class _Trace(NamedTuple):
 
     def result(self, structure: Structure, numbers: Sequence[Any]) -> Any:
         """Return the function's result, whose numbers these are."""
-        return unflatten(structure, [_in_kind(x, self.as_graph) for x in numbers])
+        return unflatten(structure, [_result(x, self.as_graph) for x in numbers])
 
     def gradient(self, y: Any) -> Any:
         """Return the derivatives of the number `y`, in the arguments' nesting."""
@@ -78,31 +73,47 @@ class _Trace(NamedTuple):
 
     def gradients(self, ys: Sequence[Any], seeds: Sequence[Any], as_graph: bool) -> Any:
         # Symbols have no data: while a function is traced, all is a graph.
-        in_graph = as_graph or tracing() is not None
-        slopes: dict[Value, Any] = {}
+        traced = _traced()
+        slopes: dict[Any, Any] = {}
         for y, seed in zip(ys, seeds, strict=True):
             if isinstance(y, Value):
-                seed = seed_for(y, seed, in_graph)
+                seed = _seed(y, seed, as_graph)
                 slopes[y] = slopes[y] + seed if y in slopes else seed
-        reached = dependents(list(slopes), self.leaves)
-        pull_back(reached, slopes, in_graph, within={*reached, *self.leaves})
+        # A rule's own 0 gets the kind of the seeds.
+        first = next(iter(slopes.values()), 0)
+        zero = None if traced else 0 if as_graph else in_kind(0, first)
+        reached = dependents(topological_order(list(slopes), set(self.leaves)), self.leaves)
+        pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
-        return unflatten(self.structure, [_in_kind(x, as_graph) for x in numbers])
+        if traced:
+            numbers = [like(0, first) if type(x) is int and x == 0 else x for x in numbers]
+        return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
+
+
+def _traced() -> bool:
+    return bool(active) and tracing() is not None
+
+
+def _seed(y: Value, seed: Any, as_graph: bool) -> Any:
+    """Return the derivative to start with at `y`: in a trace, 1 in a kind not known yet."""
+    if _traced():
+        return like(seed, y) if type(seed) is int else seed
+    return seed_for(y, seed, as_graph)
 
 
 def _zero(x: Any) -> Any:
     """Return zero in the kind of the number `x`: a float for a float, a Fraction for one."""
-    if tracing() is not None:
-        return 0
-    return type(x.data if isinstance(x, Value) else x)()
+    if _traced():
+        return like(0, x)
+    return in_kind(0, x._data if isinstance(x, Value) else x)
 
 
-def _in_kind(x: Any, as_graph: bool) -> Any:
+def _result(x: Any, as_graph: bool) -> Any:
     """Return the number `x` as a Value for a graph, else as a plain number."""
     if as_graph:
-        return x if isinstance(x, Value) or tracing() is not None else Value(x)
+        return x if isinstance(x, Value) or _traced() else Value(x)
     if isinstance(x, Value):
-        return x.data if tracing() is None else x.detach()
+        return x.detach() if _traced() else x._data
     return x
 
 
@@ -115,7 +126,7 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
         structures.append(structure)
     as_graph = _running.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
-    leaves = [ops.pos(x) if isinstance(x, Value) else Value(x) for x in numbers]
+    leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
     whole = (tuple, tuple(structures))
     arguments = list(args)
     for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
@@ -244,16 +255,18 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     trace = _trace(f, primals, {}, range(len(primals)))
     numbers, structure = trace.outputs()
     as_graph = trace.as_graph or _any_value(directions)
-    moved: dict[Value, Any] = {
-        x: direction if isinstance(direction, Value) else seed_for(x, direction, as_graph=False)
+    moved: dict[Any, Any] = {
+        x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = order([y for y in numbers if isinstance(y, Value)], trace.leaves)
-    push_forward(results, moved, as_graph or tracing() is not None)
+    results = topological_order(
+        [y for y in numbers if isinstance(y, Value)], set(trace.leaves)
+    )
+    push_forward(results, moved, as_graph or _traced())
     slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (
         trace.result(structure, numbers),
-        unflatten(structure, [_in_kind(slope, as_graph) for slope in slopes]),
+        unflatten(structure, [_result(slope, as_graph) for slope in slopes]),
     )
 
 

@@ -1,0 +1,1 @@
+"""The engine: ops, the graph, Values, the passes that carry derivatives."""

@@ -1,0 +1,118 @@
+"""`Code`: a computation as data, a list of equations between inputs, constants and outputs.
+
+`lower` makes it of a graph, `evaluate` says what it must give. Compiled programs, pictures and
+text are made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from scalargrad.engine.errors import FAILURES, Shown, explained
+from scalargrad.engine.graph import Node, operands_of
+from scalargrad.engine.op import Op
+
+
+class Literal(NamedTuple):
+    """A constant operand."""
+
+    value: Any
+
+
+# The number of a variable, or a constant.
+Operand = int | Literal
+
+
+class Equation(NamedTuple):
+    """An op and what it is applied to."""
+
+    op: Op
+    operands: tuple[Operand, ...]
+
+
+@dataclass
+class Code:
+    """A straight-line program: `inputs` variables, and one more for each equation, in order.
+
+    The inputs are the variables 0, 1, ..., and the result of equation k is variable `inputs + k`:
+    an equation only uses variables of smaller number. `outputs` are variables and constants.
+    `labels` has names for people to read, by variable. An op of several outputs gives one result,
+    from which further equations pick.
+
+    >>> from scalargrad import sin
+    >>> code = Code(2, [Equation(sin.op, (0,)), Equation(sin.op, (2,))], [3, Literal(1.0)])
+    >>> evaluate(code, [0.0, 5.0])
+    [0.0, 1.0]
+    """
+
+    inputs: int
+    equations: list[Equation]
+    outputs: list[Operand]
+    labels: dict[int, str] = field(default_factory=dict)
+
+
+def lower(
+    nodes: Sequence[Any], outputs: Iterable[Any], inputs: Sequence[Any] = ()
+) -> tuple[Code, list[Any]]:
+    """Return the Code of a graph, and the leaves that are its inputs, `inputs` the first of them.
+
+    `nodes` are the results to compute, each after its operands; what else they use are leaves.
+    `outputs` are nodes and plain numbers.
+
+    >>> from scalargrad import Value
+    >>> x = Value(3.0, label="x")
+    >>> y = x * 2
+    >>> code, leaves = lower([y], [y])
+    >>> code.equations, code.outputs, code.labels, leaves
+    ([Equation(op=<op *>, operands=(0, Literal(value=2)))], [1], {0: 'x'}, [Value(data=3.0, grad=0, label='x')])
+    """
+    leaves = list(inputs)
+    place: dict[Any, int] = dict(zip(nodes, range(len(nodes)), strict=True))
+    outputs = list(outputs)
+    known = set(inputs)
+    found = []
+    for node in nodes:
+        found += [x for x in operands_of(node) if isinstance(x, Node)]
+    found += [x for x in outputs if isinstance(x, Node)]
+    for x in found:
+        if x not in place and x not in known:
+            known.add(x)
+            leaves.append(x)
+    count = len(leaves)
+    variables = {x: k for k, x in enumerate(leaves)}
+    variables.update({x: count + k for x, k in place.items()})
+    equations = [
+        Equation(
+            node._op,
+            tuple(variables[x] if isinstance(x, Node) else Literal(x) for x in operands_of(node)),
+        )
+        for node in nodes
+    ]
+    labels = {k: x.label for x, k in variables.items() if x.label}
+    ends: list[Operand] = [variables[x] if isinstance(x, Node) else Literal(x) for x in outputs]
+    return Code(count, equations, ends, labels), leaves
+
+
+def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
+    """Return the numbers of all variables, given those of the inputs. Raises what the ops raise."""
+    known = list(numbers)
+    for op, operands in code.equations:
+        inputs = [known[x] if type(x) is int else x.value for x in operands]  # type: ignore[union-attr]
+        try:
+            known.append(op.forward(*inputs))
+        except FAILURES as error:
+            labels = [code.labels.get(x, "") if type(x) is int else "" for x in operands]  # type: ignore[arg-type]
+            named = tuple(map(Shown, inputs, labels))
+            raise explained(error, op, named) from None
+    return known
+
+
+def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
+    """Return what `code` must give for these numbers: the reference for whatever else runs it.
+
+    Raises the errors of the ops, naming the op, its inputs and their labels.
+    """
+    known = run(code, numbers)
+    return [known[x] if type(x) is int else x.value for x in code.outputs]  # type: ignore[union-attr]

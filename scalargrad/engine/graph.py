@@ -1,0 +1,170 @@
+"""The graph: nodes that know their op and its operands, their order, and the chain rule at one.
+
+Nothing here recurses, and everything takes time and memory linear in the nodes, so that a graph
+may be a million nodes deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.op import Op, Tracer
+
+
+class Node(Tracer):
+    """A number that knows how it came to be: the op that made it, and the op's operands.
+
+    A leaf has no op. An operand is a node or a plain number. `label` is a name for people to read.
+    """
+
+    # _first and _second are the operands, the second None for an op of one input: two slots cost
+    # less than a tuple. An op with a joint rule has the tuple of its operands in the first, and
+    # in the second whether all of them are nodes: the passes then need not ask each.
+    __slots__ = ("_first", "_op", "_second", "label")
+
+    label: str
+    _op: Op | None
+    _first: Any
+    _second: Any
+
+    @property
+    def op(self) -> str:
+        """The name of the op that made this node: "" for a leaf.
+
+        >>> from scalargrad import Value
+        >>> (Value(1.0) + 2).op
+        '+'
+        """
+        return self._op.name if self._op is not None else ""
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What the op was applied to, in order: nodes and plain numbers.
+
+        >>> from scalargrad import Value
+        >>> (Value(1.0) + 2).operands
+        (Value(data=1.0, grad=0), 2)
+        """
+        return operands_of(self)
+
+    @property
+    def parents(self) -> tuple[Any, ...]:
+        """The operands that are nodes, in order, one that was used twice twice.
+
+        >>> from scalargrad import Value
+        >>> (Value(1.0) + 2).parents
+        (Value(data=1.0, grad=0),)
+        """
+        return tuple(x for x in self.operands if isinstance(x, Node))
+
+
+def operands_of(node: Node) -> tuple[Any, ...]:
+    """Return what the op of `node` was applied to, in order; nothing for a leaf."""
+    if node._op is None:
+        return ()
+    if node._op.joint is not None:
+        return node._first  # type: ignore[no-any-return]
+    return (node._first,) if node._second is None else (node._first, node._second)
+
+
+def link(node: Node, op: Op, inputs: tuple[Any, ...], all_nodes: bool = False) -> None:
+    """Make `node` the result of `op` on `inputs`; `all_nodes` says that each is known to be one."""
+    node.label = ""
+    node._op = op
+    if op.joint is not None:
+        node._first = inputs
+        node._second = all_nodes
+    else:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
+
+
+def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> list[Any]:
+    """Return the results in the graph of `outputs`, each after its parents.
+
+    Leaves are left out, and so are the nodes in `seen` and what lies beyond them; those that are
+    returned are added to it.
+
+    >>> from scalargrad import Value
+    >>> x = Value(3.0)
+    >>> square = x * x
+    >>> [node.op for node in topological_order([square + x])]
+    ['*', '+']
+    """
+    ordered: list[Any] = []
+    seen = set() if seen is None else seen
+    # A None on the stack says that all before the node below it is done.
+    stack: list[Any] = [y for y in outputs if y._op is not None]
+    while stack:
+        node = stack.pop()
+        if node is None:
+            ordered.append(stack.pop())
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        a, b = node._first, node._second
+        if isinstance(a, Node) and a._op is not None and a not in seen:
+            stack.append(node)
+            stack.append(None)
+            stack.append(a)
+            if isinstance(b, Node) and b._op is not None and b not in seen:
+                stack.append(b)
+        elif isinstance(b, Node) and b._op is not None and b not in seen:
+            stack.append(node)
+            stack.append(None)
+            stack.append(b)
+        elif type(a) is tuple:
+            stack.append(node)
+            stack.append(None)
+            if b:
+                stack += [x for x in a if x._op is not None and x not in seen]
+            else:
+                stack += [x for x in a if isinstance(x, Node) and x._op and x not in seen]
+        else:
+            ordered.append(node)
+    return ordered
+
+
+def dependents(nodes: Iterable[Any], leaves: Collection[Node]) -> list[Any]:
+    """Return those of `nodes`, each after its parents, that depend on any of `leaves`.
+
+    >>> from scalargrad import Value
+    >>> x, w = Value(3.0), Value(2.0)
+    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), [x])]
+    ['*', '+']
+    """
+    reached: set[Any] = set(leaves)
+    found = []
+    for node in nodes:
+        a, b = node._first, node._second
+        if type(a) is tuple:
+            depends = not reached.isdisjoint(a if b else [x for x in a if isinstance(x, Node)])
+        else:
+            depends = (isinstance(a, Node) and a in reached) or (
+                isinstance(b, Node) and b in reached
+            )
+        if depends:
+            reached.add(node)
+            found.append(node)
+    return found
+
+
+def contributions(node: Any, gs: list[Any], as_graph: bool) -> list[Any]:
+    """Return the chain rule at one node: for each operand its derivative, None where g is None.
+
+    `gs` holds for each operand the derivative to carry through: on the way back that of the node,
+    for those that want one, on the way forward the operand's own. As a graph, the rules work on
+    the nodes themselves, and so give nodes that can be differentiated again; else on their
+    numbers. Raises what the rules raise, naming the op and its inputs.
+    """
+    operands = operands_of(node)
+    y, inputs = node, operands
+    if not as_graph:
+        y, inputs = node._data, tuple(x._data if isinstance(x, Node) else x for x in operands)  # type: ignore[attr-defined]
+    try:
+        return node._op.derivatives(gs, y, inputs)  # type: ignore[no-any-return]
+    except FAILURES as error:
+        raise explained(error, node._op, operands, "the derivative of ") from None

@@ -1,0 +1,158 @@
+"""Activations of neural networks, and the functions that turn scores into probabilities."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from scalargrad.engine.op import in_kind
+from scalargrad.engine.primitive import primitive, spelling_of
+from scalargrad.functions.choices import choose, greater
+from scalargrad.functions.elementary import exp, expm1
+from scalargrad.functions.many import constant_max, fsum, many
+from scalargrad.functions.special import erfc
+
+__all__ = [
+    *("elu", "gelu", "leaky_relu", "logsumexp", "relu", "sigmoid", "silu", "softmax", "softplus"),
+]
+
+
+@primitive(lambda g, y, a: choose(greater(a, 0), g, 0))
+def relu(x: Any, /) -> Any:
+    """Return x where it is positive, else 0, in x's own kind; its derivative at 0 is 0.
+
+    >>> relu(-2.0), relu(3)
+    (0.0, 3)
+    """
+    if x <= 0:
+        return 0.0 if type(x) is float else in_kind(0, x)
+    return x
+
+
+@primitive(
+    lambda g, y, a, slope: choose(greater(a, 0), g, g * slope),
+    lambda g, y, a, slope: choose(greater(a, 0), 0, g * a),
+)
+def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
+    """Return x where it is positive, else negative_slope * x. The derivative at 0 is the slope.
+
+    >>> leaky_relu(3.0), leaky_relu(-2.0, 0.5)
+    (3.0, -1.0)
+    """
+    return x if x > 0 else negative_slope * x
+
+
+# exp only ever sees a <= 0: a choice evaluates both its branches, and exp(1000) would overflow.
+@primitive(
+    lambda g, y, a, alpha: choose(
+        greater(a, 0), g, g * (alpha * exp(choose(greater(a, 0), 0, a)))
+    ),
+    lambda g, y, a, alpha: g * expm1(choose(greater(a, 0), 0, a)),
+)
+def elu(x: Any, alpha: Any = 1.0) -> Any:
+    """Return x where it is positive, else alpha * (exp(x) - 1). The derivative at 0 is alpha.
+
+    >>> elu(3.0), elu(-1e6)
+    (3.0, -1.0)
+    """
+    return x if x > 0 else alpha * math.expm1(x)
+
+
+@primitive(lambda g, y, a: g * (y * sigmoid(-a)))
+def sigmoid(x: Any, /) -> Any:
+    """Return 1 / (1 + exp(-x)), at any x without overflow.
+
+    >>> sigmoid(0.0), sigmoid(-1e6)
+    (0.5, 0.0)
+    """
+    if x >= 0:
+        return 1 / (1 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1 + e)
+
+
+@primitive(lambda g, y, a: g * sigmoid(a))
+def softplus(x: Any, /) -> Any:
+    """Return log(1 + exp(x)), at any x without overflow.
+
+    >>> softplus(1e6)
+    1000000.0
+    """
+    x = float(+x)
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@primitive(lambda g, y, a: g * (sigmoid(a) + y * sigmoid(-a)))
+def silu(x: Any, /) -> Any:
+    """Return x * sigmoid(x), also called swish.
+
+    >>> silu(0.0)
+    0.0
+    """
+    return x * sigmoid(x)
+
+
+def _normal_cdf(x: Any) -> Any:
+    return erfc(x * -math.sqrt(0.5)) / 2
+
+
+# Of PyTorch's two forms the exact one: x times the normal distribution's cdf.
+@primitive(
+    lambda g, y, a: g * (_normal_cdf(a) + a * exp(-a * a / 2) * (1 / math.sqrt(2 * math.pi)))
+)
+def gelu(x: Any, /) -> Any:
+    """Return x times the normal distribution's cdf at x: PyTorch's default, exact form.
+
+    >>> gelu(0.0), gelu(1e6)
+    (0.0, 1000000.0)
+    """
+    x = float(+x)
+    return x * _normal_cdf(x)
+
+
+def _shares(xs: tuple[Any, ...]) -> list[Any]:
+    shift = constant_max(*xs)
+    exps = [exp(x - shift) for x in xs]
+    total = fsum(exps)
+    return [e / total for e in exps]
+
+
+@many(lambda g, y, *xs: [g * p for p in _shares(xs)])
+def _logsumexp(*xs: Any) -> Any:
+    numbers = [float(+x) for x in xs]
+    largest = max(numbers)
+    if any(map(math.isnan, numbers)):
+        return math.nan
+    if math.isinf(largest):
+        return largest
+    numbers.remove(largest)
+    return largest + math.log1p(math.fsum(math.exp(x - largest) for x in numbers))
+
+
+@spelling_of(_logsumexp)
+def logsumexp(xs: Iterable[Any]) -> Any:
+    """Return the logarithm of the sum of exp(x) over xs, without overflow: one node.
+
+    Raises ValueError for no numbers at all.
+
+    >>> logsumexp([1e6, -1e6])
+    1000000.0
+    """
+    return _logsumexp(*_some("logsumexp", xs))
+
+
+def softmax(xs: Iterable[Any]) -> list[Any]:
+    """Return a list: for each of xs, exp(x) divided by the sum of them all, without overflow.
+
+    Raises ValueError for no numbers at all.
+
+    >>> softmax([1e6, 1e6])
+    [0.5, 0.5]
+    """
+    return _shares(_some("softmax", xs))
+
+
+def _some(name: str, xs: Iterable[Any]) -> tuple[Any, ...]:
+    inputs = tuple(xs)
+    if not inputs:
+        raise ValueError(f"{name} needs at least one number, got none")
+    return inputs

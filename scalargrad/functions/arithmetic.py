@@ -1,0 +1,127 @@
+"""Arithmetic: the rules of the operators, and of math's functions that are arithmetic.
+
+>>> from scalargrad import Value
+>>> a, b = Value(3.0), Value(4.0)
+>>> (a * b).backward()
+>>> a.grad, b.grad
+(4.0, 3.0)
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.engine.op import Op, in_kind
+from scalargrad.engine.primitive import made, primitive
+from scalargrad.functions import numerics
+from scalargrad.functions.choices import choose, constant, greater
+
+__all__ = ["copysign", "fabs", "fma", "fmod", "remainder"]
+
+
+def _operator(
+    name: str, symbol: str, forward: Callable[..., Any], *rules: Callable[..., Any]
+) -> Any:
+    function = made(Op(symbol, forward, rules), forward)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = __name__
+    return function
+
+
+def _over(a: Any, b: Any) -> Any:
+    return a / b if b else 0 * a
+
+
+def _steep(a: Any, b: Any) -> Any:
+    y = a / b
+    if y - y != 0 and a - a == 0:  # infinite, of a finite a
+        raise OverflowError("a derivative is too large for a float")
+    return y
+
+
+def _with_sign_of(a: Any, g: Any) -> Any:
+    return choose(greater(a, 0), g, choose(greater(0, a), -g, 0))
+
+
+add = _operator("add", "+", operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g)
+sub = _operator("sub", "-", operator.sub, lambda g, y, a, b: g, lambda g, y, a, b: -g)
+mul = _operator("mul", "*", operator.mul, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+div = _operator("div", "/", operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b)
+neg = _operator("neg", "neg", operator.neg, lambda g, y, a: -g)
+pos = _operator("pos", "pos", operator.pos, lambda g, y, a: g)
+floordiv = _operator("floordiv", "//", operator.floordiv, constant, constant)
+mod = _operator("mod", "%", operator.mod, lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b)
+)
+absolute = _operator("absolute", "abs", operator.abs, lambda g, y, a: _with_sign_of(a, g))
+# a / b, an error where that overflows.
+steep = _operator(
+    "steep", "steep", _steep, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
+)
+# a / b, but 0 at b = 0, where it has no derivative.
+over = _operator(
+    "over", "over", _over, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
+)
+# A whole number in the kind of another number: 1 to start derivatives with, and 0.
+like = _operator("like", "like", in_kind, constant, constant)
+# The same number, as a node of its own: what a transform differentiates by.
+same = _operator("same", "same", lambda a: a, lambda g, y, a: g)
+# The same number, as a constant.
+detach = _operator("detach", "detach", lambda a: a, constant)
+
+
+@primitive(lambda g, y, a: _with_sign_of(a, g))
+def fabs(x: Any, /) -> Any:
+    """Return the absolute value of x as a float; its derivative at 0 is 0.
+
+    >>> fabs(-3)
+    3.0
+    """
+    return math.fabs(x)
+
+
+@primitive(lambda g, y, a, b: _with_sign_of(a, g * copysign(1, b)), constant)
+def copysign(x: Any, y: Any, /) -> Any:
+    """Return the absolute value of x with the sign of y; the derivative by x at 0 is 0.
+
+    >>> copysign(3.0, -0.0)
+    -3.0
+    """
+    return math.copysign(x, y)
+
+
+@primitive(lambda g, y, a, b, c: g * b, lambda g, y, a, b, c: g * a, lambda g, y, a, b, c: g)
+def fma(x: Any, y: Any, z: Any, /) -> Any:
+    """Return x * y + z, rounded once.
+
+    Raises OverflowError where the result is too large for a float, and ValueError for an
+    infinity times zero.
+
+    >>> fma(2.0, 3.0, 1.0)
+    7.0
+    """
+    return numerics.fma(x, y, z)
+
+
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * ((a - y) / b))
+def fmod(x: Any, y: Any, /) -> Any:
+    """Return the remainder of x / y with the sign of x, as C has it.
+
+    Raises ValueError for y = 0 or an infinite x.
+
+    >>> fmod(-7.0, 3.0)
+    -1.0
+    """
+    return math.fmod(x, y)
+
+
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * ((a - y) / b))
+def remainder(x: Any, y: Any, /) -> Any:
+    """Return x minus the whole multiple of y nearest to it, as IEEE 754 has it.
+
+    Raises ValueError for y = 0 or an infinite x.
+
+    >>> remainder(7.0, 4.0)
+    -1.0
+    """
+    return math.remainder(x, y)

@@ -1,0 +1,102 @@
+"""Choices: comparisons, `where`, and the larger and smaller of two numbers.
+
+A comparison has derivative 0, and `where` passes the derivative to what it chose, so that the
+rules can choose without branching.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.primitive import made, primitive
+
+__all__ = ["maximum", "minimum", "where"]
+
+
+def constant(g: Any, y: Any, *inputs: Any) -> int:
+    """Return 0: the rule of an input on which an op does not depend smoothly."""
+    return 0
+
+
+def _comparison(name: str, symbol: str, forward: Callable[..., Any], inputs: int = 2) -> Any:
+    function = made(Op(symbol, forward, [constant] * inputs), forward)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = __name__
+    return function
+
+
+greater = _comparison("greater", ">", operator.gt)
+less = _comparison("less", "<", operator.lt)
+at_least = _comparison("at_least", ">=", operator.ge)
+at_most = _comparison("at_most", "<=", operator.le)
+equal = _comparison("equal", "==", operator.eq)
+unequal = _comparison("unequal", "!=", operator.ne)
+# Of conditions, as symbols have them: `&`, `|`, `^` and `~`.
+both = _comparison("both", "&", operator.and_)
+either = _comparison("either", "|", operator.or_)
+one_of = _comparison("one_of", "^", operator.xor)
+inverse = _comparison("inverse", "~", operator.inv, 1)
+
+
+@primitive(
+    constant,
+    lambda g, y, condition, a, b: choose(condition, g, 0),
+    lambda g, y, condition, a, b: choose(condition, 0, g),
+)
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Return a if the condition holds, else b; the gradient goes to the one returned.
+
+    The condition is a bool or a number, as of an `if`. Both a and b have been evaluated: guard a
+    branch that may fail with a `where` on its input.
+
+    >>> where(3 > 2, 1.0, -1.0)
+    1.0
+    """
+    return a if condition else b
+
+
+def choose(condition: Any, a: Any, b: Any) -> Any:
+    """Return `where` of these, but a or b at once where the condition is plain: for the rules.
+
+    >>> from scalargrad import Value
+    >>> choose(True, Value(1.0), 0)
+    Value(data=1.0, grad=0)
+    """
+    if isinstance(condition, Tracer):
+        return where(condition, a, b)
+    return a if condition else b
+
+
+def _shared(g: Any, chosen: Any, other: Any) -> Any:
+    return choose(chosen, g, choose(other, 0, g / 2))
+
+
+@primitive(
+    lambda g, y, a, b: _shared(g, greater(a, b), greater(b, a)),
+    lambda g, y, a, b: _shared(g, greater(b, a), greater(a, b)),
+)
+def maximum(a: Any, b: Any) -> Any:
+    """Return the larger of a and b; where they tie, each gets half of the gradient.
+
+    A nan on either side gives nan.
+
+    >>> maximum(2, 5)
+    5
+    """
+    return b if b > a or b != b else a
+
+
+@primitive(
+    lambda g, y, a, b: _shared(g, greater(b, a), greater(a, b)),
+    lambda g, y, a, b: _shared(g, greater(a, b), greater(b, a)),
+)
+def minimum(a: Any, b: Any) -> Any:
+    """Return the smaller of a and b; where they tie, each gets half of the gradient.
+
+    A nan on either side gives nan.
+
+    >>> minimum(2, 5)
+    2
+    """
+    return b if b < a or b != b else a

@@ -1,0 +1,393 @@
+"""The elementary functions: powers, exponentials, logarithms, and those of angles.
+
+The names, signatures and domain errors are those of Python's `math` module.
+
+>>> from scalargrad import Value
+>>> sin(0.0)
+0.0
+>>> sin(Value(0.0))
+Value(data=0.0, grad=0)
+"""
+
+import math
+from typing import Any
+
+from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.primitive import made, primitive, spelling_of
+from scalargrad.functions import numerics
+from scalargrad.functions.arithmetic import over
+from scalargrad.functions.choices import choose, constant, equal
+from scalargrad.functions.many import hypot
+
+__all__ = [
+    *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh"),
+    *("degrees", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "pow", "radians"),
+    *("sin", "sinh", "sqrt", "tan", "tanh"),
+]
+
+# --- powers ---------------------------------------------------------------------------------------
+
+
+def _real_power(a: Any, b: Any) -> Any:
+    y = a**b
+    if isinstance(y, complex):
+        raise ValueError("a negative number to a fractional power is not a real number")
+    return y
+
+
+def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if isinstance(b, Tracer):
+        return g * _slope(y, a, b, 0)
+    # At b = 0 the exponent b - 1 would divide by zero at a = 0, where the derivative is 0.
+    return g * (b * a ** (0 if b == 0 else b - 1))
+
+
+def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    # 0**b is constant for b > 0, so its derivative is 0 there, and by convention at b = 0.
+    if not isinstance(a, Tracer):
+        return g * (y * log(1 if a == 0 else a))
+    return g * power_log(choose(equal(a, 0), choose(equal(b, 0), 1, a), a), b, 1)
+
+
+def _slope(y: Any, a: Any, b: Any, n: int) -> Any:
+    """Return b a**(b - 1) log(a)**n, where y = a**b log(a)**n: 0 at b = 0, also at a = 0."""
+    zero = equal(b, 0)
+    at_zero = over(choose(zero, b * y, 0), choose(zero, a, 1))
+    return choose(zero, at_zero, b * power_log(a, choose(zero, 1, b) - 1, n))
+
+
+def _power_log_base(g: Any, y: Any, a: Any, b: Any, n: int) -> Any:
+    slope = _slope(y, a, b, n)
+    return g * (slope + n * power_log(a, b - 1, n - 1) if n else slope)
+
+
+# a**b log(a)**n, the derivatives of a power by its exponent; its limit at a = 0, where it has one.
+@primitive(
+    _power_log_base, lambda g, y, a, b, n: g * power_log(a, b, n + 1), constant
+)
+def power_log(a: Any, b: Any, n: int) -> Any:
+    if n and a == 0:
+        if not b > 0:
+            raise ValueError("a derivative of 0**b has no finite value at b <= 0")
+        return a * 1.0
+    y = _real_power(a, b)
+    return y * math.log(a) ** n if n else y
+
+
+_POWER_HINT = "a negative base takes a constant whole exponent; for a real cube root use cbrt"
+
+power = made(
+    Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT), _real_power
+)
+
+
+@primitive(_power_base, _power_exponent, hint=_POWER_HINT)
+def pow(x: Any, y: Any, /) -> Any:
+    """Return x to the power y as a float. `x ** y` keeps ints and Fractions exact.
+
+    Raises ValueError for a negative x with y not whole, and for x = 0 with y negative;
+    OverflowError where the result is too large for a float.
+
+    >>> pow(2, 3)
+    8.0
+    """
+    return math.pow(x, y)
+
+
+@primitive(lambda g, y, a: g / (2 * y), hint="sqrt takes x >= 0")
+def sqrt(x: Any, /) -> Any:
+    """Return the square root of x; at 0 its derivative raises ZeroDivisionError.
+
+    Raises ValueError unless x >= 0.
+
+    >>> sqrt(9.0)
+    3.0
+    """
+    return math.sqrt(x)
+
+
+@primitive(lambda g, y, a: g / (3 * (y * y)))
+def cbrt(x: Any, /) -> Any:
+    """Return the real cube root of x, negative for negative x.
+
+    >>> cbrt(-8.0)
+    -2.0
+    """
+    return numerics.cbrt(x)
+
+
+# --- exponentials and logarithms -------------------------------------------------------------------
+
+
+@primitive(lambda g, y, a: g * y)
+def exp(x: Any, /) -> Any:
+    """Return e to the power x.
+
+    Raises OverflowError where the result is too large for a float.
+
+    >>> exp(0.0)
+    1.0
+    """
+    return math.exp(x)
+
+
+@primitive(lambda g, y, a: g * (y * math.log(2)))
+def exp2(x: Any, /) -> Any:
+    """Return 2 to the power x.
+
+    Raises OverflowError where the result is too large for a float.
+
+    >>> exp2(3.0)
+    8.0
+    """
+    return numerics.exp2(x)
+
+
+@primitive(lambda g, y, a: g * exp(a))
+def expm1(x: Any, /) -> Any:
+    """Return exp(x) - 1, without cancellation for small x.
+
+    Raises OverflowError where the result is too large for a float.
+
+    >>> expm1(1e-20)
+    1e-20
+    """
+    return math.expm1(x)
+
+
+@primitive(lambda g, y, a: g / a, hint="log takes x > 0")
+def _log(x: Any, /) -> Any:
+    return math.log(x)
+
+
+@spelling_of(_log)
+def log(x: Any, base: Any = None, /) -> Any:
+    """Return the natural logarithm of x, or its logarithm to `base`.
+
+    Raises ValueError unless x > 0 and base > 0, and ZeroDivisionError for base 1.
+
+    >>> log(1.0), log(8.0, 2.0)
+    (0.0, 3.0)
+    """
+    return _log(x) if base is None else _log(x) / _log(base)
+
+
+@primitive(lambda g, y, a: g / (a * math.log(2)), hint="log2 takes x > 0")
+def log2(x: Any, /) -> Any:
+    """Return the logarithm of x to base 2.
+
+    Raises ValueError unless x > 0.
+
+    >>> log2(8.0)
+    3.0
+    """
+    return math.log2(x)
+
+
+@primitive(lambda g, y, a: g / (a * math.log(10)), hint="log10 takes x > 0")
+def log10(x: Any, /) -> Any:
+    """Return the logarithm of x to base 10.
+
+    Raises ValueError unless x > 0.
+
+    >>> log10(1000.0)
+    3.0
+    """
+    return math.log10(x)
+
+
+@primitive(lambda g, y, a: g / (1 + a), hint="log1p takes x > -1")
+def log1p(x: Any, /) -> Any:
+    """Return log(1 + x), without cancellation for small x.
+
+    Raises ValueError unless x > -1.
+
+    >>> log1p(1e-20)
+    1e-20
+    """
+    return math.log1p(x)
+
+
+# --- angles ----------------------------------------------------------------------------------------
+
+
+@primitive(lambda g, y, a: g * cos(a), hint="sin takes a finite angle")
+def sin(x: Any, /) -> Any:
+    """Return the sine of x, in radians.
+
+    Raises ValueError for an infinite x.
+
+    >>> sin(0.0)
+    0.0
+    """
+    return math.sin(x)
+
+
+@primitive(lambda g, y, a: -g * sin(a), hint="cos takes a finite angle")
+def cos(x: Any, /) -> Any:
+    """Return the cosine of x, in radians.
+
+    Raises ValueError for an infinite x.
+
+    >>> cos(0.0)
+    1.0
+    """
+    return math.cos(x)
+
+
+@primitive(lambda g, y, a: g * (1 + y * y), hint="tan takes a finite angle")
+def tan(x: Any, /) -> Any:
+    """Return the tangent of x, in radians.
+
+    Raises ValueError for an infinite x.
+
+    >>> tan(0.0)
+    0.0
+    """
+    return math.tan(x)
+
+
+# (1 - a)(1 + a) for 1 - a*a, here and below: it does not cancel near |a| = 1.
+@primitive(lambda g, y, a: g / sqrt((1 - a) * (1 + a)), hint="asin takes -1 <= x <= 1")
+def asin(x: Any, /) -> Any:
+    """Return the arc sine of x, in radians, in [-pi/2, pi/2].
+
+    Raises ValueError unless -1 <= x <= 1.
+
+    >>> asin(0.0)
+    0.0
+    """
+    return math.asin(x)
+
+
+@primitive(lambda g, y, a: -g / sqrt((1 - a) * (1 + a)), hint="acos takes -1 <= x <= 1")
+def acos(x: Any, /) -> Any:
+    """Return the arc cosine of x, in radians, in [0, pi].
+
+    Raises ValueError unless -1 <= x <= 1.
+
+    >>> acos(1.0)
+    0.0
+    """
+    return math.acos(x)
+
+
+@primitive(lambda g, y, a: g / (1 + a * a))
+def atan(x: Any, /) -> Any:
+    """Return the arc tangent of x, in radians, in [-pi/2, pi/2].
+
+    >>> atan(0.0)
+    0.0
+    """
+    return math.atan(x)
+
+
+@primitive(lambda g, y, a, b: g * (b / hypot(a, b) / hypot(a, b)), lambda g, y, a, b: -g * (a / hypot(a, b) / hypot(a, b)))
+def atan2(y: Any, x: Any, /) -> Any:
+    """Return the angle of the point (x, y) from the x axis, in radians, in [-pi, pi].
+
+    Its derivative at the origin raises ZeroDivisionError.
+
+    >>> atan2(0.0, 1.0)
+    0.0
+    """
+    return math.atan2(y, x)
+
+
+@primitive(lambda g, y, a: degrees(g))
+def degrees(x: Any, /) -> Any:
+    """Return the angle x, given in radians, in degrees.
+
+    >>> degrees(0.0)
+    0.0
+    """
+    return math.degrees(x)
+
+
+@primitive(lambda g, y, a: radians(g))
+def radians(x: Any, /) -> Any:
+    """Return the angle x, given in degrees, in radians.
+
+    >>> radians(0.0)
+    0.0
+    """
+    return math.radians(x)
+
+
+# --- hyperbolic functions --------------------------------------------------------------------------
+
+
+@primitive(lambda g, y, a: g * cosh(a))
+def sinh(x: Any, /) -> Any:
+    """Return the hyperbolic sine of x.
+
+    Raises OverflowError where the result is too large for a float.
+
+    >>> sinh(0.0)
+    0.0
+    """
+    return math.sinh(x)
+
+
+@primitive(lambda g, y, a: g * sinh(a))
+def cosh(x: Any, /) -> Any:
+    """Return the hyperbolic cosine of x.
+
+    Raises OverflowError where the result is too large for a float.
+
+    >>> cosh(0.0)
+    1.0
+    """
+    return math.cosh(x)
+
+
+# The square of sech, not 1 - y*y: that loses every digit once y rounds to 1.
+@primitive(lambda g, y, a: g * sech(a) ** 2)
+def tanh(x: Any, /) -> Any:
+    """Return the hyperbolic tangent of x.
+
+    >>> tanh(0.0)
+    0.0
+    """
+    return math.tanh(x)
+
+
+@primitive(lambda g, y, a: -g * (y * tanh(a)))
+def sech(x: Any, /) -> Any:
+    """Return the hyperbolic secant of x, 1 / cosh(x), without overflow."""
+    e = math.exp(-math.fabs(x))
+    return 2 * e / (1 + e * e)
+
+
+@primitive(lambda g, y, a: g / hypot(1, a))
+def asinh(x: Any, /) -> Any:
+    """Return the inverse hyperbolic sine of x.
+
+    >>> asinh(0.0)
+    0.0
+    """
+    return math.asinh(x)
+
+
+@primitive(lambda g, y, a: g / (sqrt(a - 1) * sqrt(a + 1)), hint="acosh takes x >= 1")
+def acosh(x: Any, /) -> Any:
+    """Return the inverse hyperbolic cosine of x.
+
+    Raises ValueError unless x >= 1.
+
+    >>> acosh(1.0)
+    0.0
+    """
+    return math.acosh(x)
+
+
+@primitive(lambda g, y, a: g / ((1 - a) * (1 + a)), hint="atanh takes -1 < x < 1")
+def atanh(x: Any, /) -> Any:
+    """Return the inverse hyperbolic tangent of x.
+
+    Raises ValueError unless -1 < x < 1.
+
+    >>> atanh(0.0)
+    0.0
+    """
+    return math.atanh(x)

@@ -1,0 +1,146 @@
+"""Functions of many numbers: sums, products and lengths, one node each, whatever the length."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import made, spelling_of
+from scalargrad.functions import numerics
+from scalargrad.functions.arithmetic import over
+
+__all__ = ["dist", "fsum", "hypot", "prod", "sumprod"]
+
+
+def many(joint: Callable[..., Any], name: str = "") -> Callable[[Callable[..., Any]], Any]:
+    """Make a differentiable function of any number of inputs of a plain one: a decorator.
+
+    `joint(g, y, *inputs)` returns the list of the derivatives by all of them.
+    """
+
+    def decorate(forward: Callable[..., Any]) -> Any:
+        op = Op(name or forward.__name__.strip("_"), forward, joint=joint)
+        return made(op, forward)
+
+    return decorate
+
+
+def paired(name: str, p: Iterable[Any], q: Iterable[Any]) -> tuple[Any, ...]:
+    """Return all of p and then all of q. Raises ValueError unless they are equally long."""
+    p, q = tuple(p), tuple(q)
+    if len(p) != len(q):
+        raise ValueError(
+            f"{name} takes two equally long sequences, not one of {len(p)} and one of {len(q)}"
+        )
+    return p + q
+
+
+@many(lambda g, y, *xs: [g] * len(xs))
+def _fsum(*xs: Any) -> Any:
+    return math.fsum(xs)
+
+
+@spelling_of(_fsum)
+def fsum(xs: Iterable[Any]) -> Any:
+    """Return the sum of xs as a float, without rounding on the way. One node, whatever the length.
+
+    >>> fsum([0.1] * 10)
+    1.0
+    """
+    return _fsum(*xs)
+
+
+def _products_of_others(xs: Sequence[Any]) -> list[Any]:
+    before, after = [1], [1]
+    for x in xs[:-1]:
+        before.append(before[-1] * x)
+    for x in xs[:0:-1]:
+        after.append(after[-1] * x)
+    return [b * a for b, a in zip(before, reversed(after), strict=True)]
+
+
+@many(lambda g, y, *xs: [g * others for others in _products_of_others(xs)])
+def _prod(*xs: Any) -> Any:
+    return math.prod(xs)
+
+
+@spelling_of(_prod)
+def prod(xs: Iterable[Any], *, start: Any = 1) -> Any:
+    """Return the product of start and all of xs: one node, whatever the length.
+
+    >>> prod([2, 3, 4])
+    24
+    """
+    first = () if type(start) is int and start == 1 else (start,)
+    return _prod(*first, *xs)
+
+
+def _sumprod_rule(g: Any, y: Any, *inputs: Any) -> list[Any]:
+    n = len(inputs) // 2
+    slopes = [g * x for x in inputs[n : 2 * n] + inputs[:n]]
+    return slopes if len(inputs) == 2 * n else [*slopes, g]
+
+
+# Inputs: all of p, then all of q, as for dist; and one more, where there is one, to be added: the
+# bias of a neuron.
+@many(_sumprod_rule, name="sumprod")
+def flat_sumprod(*inputs: Any) -> Any:
+    n = len(inputs) // 2
+    y = numerics.sumprod(inputs[:n], inputs[n : 2 * n])
+    return y if len(inputs) == 2 * n else y + inputs[-1]
+
+
+@spelling_of(flat_sumprod)
+def sumprod(p: Iterable[Any], q: Iterable[Any]) -> Any:
+    """Return the sum of the products p[i] * q[i]: one node, whatever the length.
+
+    Raises ValueError unless p and q are equally long.
+
+    >>> sumprod([1, 2, 3], [10, 20, 30])
+    140
+    """
+    return flat_sumprod(*paired("sumprod", p, q))
+
+
+def _dist_rule(g: Any, y: Any, *inputs: Any) -> list[Any]:
+    n = len(inputs) // 2
+    by_p = [g * over(p - q, y) for p, q in zip(inputs[:n], inputs[n:], strict=True)]
+    return by_p + [-d for d in by_p]
+
+
+@many(_dist_rule)
+def _dist(*inputs: Any) -> Any:
+    n = len(inputs) // 2
+    return math.dist(inputs[:n], inputs[n:])
+
+
+@spelling_of(_dist)
+def dist(p: Iterable[Any], q: Iterable[Any]) -> Any:
+    """Return the Euclidean distance of the points p and q: one node, whatever the dimension.
+
+    The derivative where they coincide is 0, and the second derivative there does not exist: it
+    raises ZeroDivisionError. Raises ValueError unless p and q are equally long.
+
+    >>> dist([0.0, 0.0], [3.0, 4.0])
+    5.0
+    """
+    return _dist(*paired("dist", p, q))
+
+
+@many(lambda g, y, *xs: [g * over(x, y) for x in xs])
+def hypot(*coordinates: Any) -> Any:
+    """Return the Euclidean length of a vector: one node, whatever the dimension.
+
+    The derivative at the origin is 0, and the second derivative there does not exist: it raises
+    ZeroDivisionError.
+
+    >>> hypot(3.0, 4.0)
+    5.0
+    """
+    return math.hypot(*coordinates)
+
+
+@many(lambda g, y, *xs: [0] * len(xs))
+def constant_max(*xs: Any) -> Any:
+    """Return the largest of xs, as if it were a constant: for what does not depend on it."""
+    return max(xs)

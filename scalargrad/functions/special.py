@@ -1,0 +1,84 @@
+"""The error function and the gamma function, with their kin."""
+
+import math
+from typing import Any
+
+from scalargrad.engine.primitive import primitive
+from scalargrad.functions import numerics
+from scalargrad.functions.choices import constant
+from scalargrad.functions.elementary import exp
+
+__all__ = ["digamma", "erf", "erfc", "gamma", "lgamma"]
+
+_TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+_POLE_HINT = "it has poles at 0 and the negative integers"
+
+
+@primitive(lambda g, y, a: g * (_TWO_OVER_SQRT_PI * exp(-a * a)))
+def erf(x: Any, /) -> Any:
+    """Return the error function of x: 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x.
+
+    >>> erf(0.0)
+    0.0
+    """
+    return math.erf(x)
+
+
+@primitive(lambda g, y, a: -g * (_TWO_OVER_SQRT_PI * exp(-a * a)))
+def erfc(x: Any, /) -> Any:
+    """Return 1 - erf(x), without cancellation for large x.
+
+    >>> erfc(0.0)
+    1.0
+    """
+    return math.erfc(x)
+
+
+@primitive(lambda g, y, a: g * (y * digamma(a)), hint=_POLE_HINT)
+def gamma(x: Any, /) -> Any:
+    """Return the gamma function of x: (x - 1)! for whole x.
+
+    Raises ValueError at 0 and the negative integers, and OverflowError where the result is too
+    large for a float.
+
+    >>> gamma(5.0)
+    24.0
+    """
+    return math.gamma(x)
+
+
+@primitive(lambda g, y, a: g * digamma(a), hint=_POLE_HINT)
+def lgamma(x: Any, /) -> Any:
+    """Return the logarithm of the absolute value of gamma(x).
+
+    Raises ValueError at 0 and the negative integers, and OverflowError where the result is too
+    large for a float.
+
+    >>> lgamma(1.0)
+    0.0
+    """
+    return math.lgamma(x)
+
+
+@primitive(lambda g, y, a: g * polygamma(1, a), hint=_POLE_HINT)
+def digamma(x: Any, /) -> Any:
+    """Return the digamma function of x: the derivative of lgamma.
+
+    Raises ValueError at 0 and the negative integers.
+
+    >>> round(digamma(1.0), 12)  # minus the Euler-Mascheroni constant
+    -0.577215664902
+    """
+    return numerics.digamma(x)
+
+
+@primitive(constant, lambda g, y, n, a: g * polygamma(n + 1, a), hint=_POLE_HINT)
+def polygamma(n: int, x: Any, /) -> Any:
+    """Return the n-th derivative of digamma at x; n is a plain whole number.
+
+    Raises ValueError at 0 and the negative integers, and for an n that is not whole or below 0.
+
+    >>> round(polygamma(1, 1.0), 12)  # pi**2 / 6
+    1.644934066848
+    """
+    return numerics.polygamma(n, x)

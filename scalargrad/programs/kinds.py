@@ -1,0 +1,137 @@
+"""Kinds of number: what is known of a variable's type before the program runs.
+
+Only what is exact for a kind may be simplified: x * 1.0 is x for a float, and not for an int.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from scalargrad.engine.code import Code, Literal, Operand
+from scalargrad.engine.op import Op
+from scalargrad.engine.passes import total
+from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+
+# A float; a float or an int; a bool; anything.
+FLOAT, PLAIN, BOOL, ANY = "float", "plain", "bool", "any"
+_NUMBERS = {FLOAT, PLAIN, BOOL}
+
+
+def kind_of(numbers: Iterable[Any]) -> str:
+    """Return the kind that all of `numbers` are of.
+
+    >>> from fractions import Fraction
+    >>> kind_of([1.0]), kind_of([1.0, 2]), kind_of([1.0, Fraction(1)])
+    ('float', 'plain', 'any')
+    """
+    types = set(map(type, numbers))
+    if types <= {float}:
+        return FLOAT
+    return PLAIN if types <= {float, int} else ANY
+
+
+def _literal(x: Any) -> str:
+    kind = type(x)
+    return FLOAT if kind is float else PLAIN if kind is int else BOOL if kind is bool else ANY
+
+
+def _arithmetic(*kinds: str) -> str:
+    if not _NUMBERS.issuperset(kinds):
+        return ANY
+    return FLOAT if FLOAT in kinds else PLAIN
+
+
+def _quotient(*kinds: str) -> str:
+    return FLOAT if _NUMBERS.issuperset(kinds) else ANY
+
+
+def _one_of(*kinds: str) -> str:
+    first = kinds[0]
+    if all(kind == first for kind in kinds):
+        return first
+    return PLAIN if {FLOAT, PLAIN}.issuperset(kinds) else ANY
+
+
+def _same(*kinds: str) -> str:
+    return kinds[0]
+
+
+def _condition(*kinds: str) -> str:
+    return BOOL if _NUMBERS.issuperset(kinds) else ANY
+
+
+def _logical(*kinds: str) -> str:
+    return BOOL if {BOOL}.issuperset(kinds) else ANY
+
+
+def _always_float(*kinds: str) -> str:
+    return FLOAT
+
+
+def _scaled(x: str, factor: str) -> str:
+    return _one_of(x, _arithmetic(x, factor))
+
+
+_OF_ARITHMETIC = [
+    *(arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.mod, arithmetic.floordiv),
+    *(arithmetic.neg, arithmetic.pos, arithmetic.absolute, elementary.power),
+    *(many.flat_sumprod, many.prod, activations.silu),
+]
+_COMPARISONS = [
+    *(choices.greater, choices.less, choices.at_least, choices.at_most),
+    *(choices.equal, choices.unequal),
+]
+_FLOATS = [
+    *(getattr(elementary, name) for name in elementary.__all__),
+    *(getattr(special, name) for name in special.__all__),
+    *(arithmetic.fabs, arithmetic.copysign, arithmetic.fma, arithmetic.fmod, arithmetic.remainder),
+    *(activations.sigmoid, activations.softplus, activations.gelu, activations.logsumexp),
+    *(many.fsum, many.dist, many.hypot, elementary.sech, special.polygamma),
+]
+_RULES: dict[Op, Callable[..., str]] = {
+    **{function.op: _always_float for function in _FLOATS},
+    **{function.op: _arithmetic for function in _OF_ARITHMETIC},
+    **{function.op: _condition for function in _COMPARISONS},
+    **{f.op: _logical for f in (choices.both, choices.either, choices.one_of)},
+    total: _arithmetic,
+    arithmetic.div.op: _quotient,
+    arithmetic.steep.op: _quotient,
+    arithmetic.same.op: _same,
+    arithmetic.detach.op: _same,
+    arithmetic.like.op: lambda n, x: _arithmetic(x),
+    arithmetic.over.op: lambda a, b: FLOAT if a == FLOAT and b in _NUMBERS else _arithmetic(a, b),
+    choices.inverse.op: _arithmetic,
+    choices.where.op: lambda condition, a, b: _one_of(a, b),
+    choices.maximum.op: _one_of,
+    choices.minimum.op: _one_of,
+    many.constant_max.op: _one_of,
+    activations.relu.op: lambda x: x if x in (FLOAT, PLAIN) else ANY,
+    activations.leaky_relu.op: _scaled,
+    activations.elu.op: lambda x, alpha: _one_of(x, _arithmetic(FLOAT, alpha)),
+    elementary.power_log.op: lambda a, b, n: _arithmetic(a, b),
+}
+
+
+def result_kind(op: Op, kinds: Sequence[str]) -> str:
+    """Return the kind of what `op` gives for operands of these kinds.
+
+    >>> from scalargrad.functions.arithmetic import mul
+    >>> result_kind(mul.op, ["float", "plain"]), result_kind(mul.op, ["plain", "plain"])
+    ('float', 'plain')
+    """
+    rule = _RULES.get(op)
+    return rule(*kinds) if rule is not None and kinds else ANY
+
+
+def operand_kind(x: Operand, kinds: Sequence[str]) -> str:
+    """Return the kind of an operand, given those of the variables."""
+    return kinds[x] if type(x) is int else _literal(x.value)  # type: ignore[union-attr]
+
+
+def kinds_of(code: Code, inputs: str) -> list[str]:
+    """Return the kind of each variable of `code`, whose inputs are all of the kind `inputs`."""
+    kinds = [inputs] * code.inputs
+    for op, operands in code.equations:
+        kinds.append(result_kind(op, [operand_kind(x, kinds) for x in operands]))
+    return kinds

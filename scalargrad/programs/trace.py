@@ -1,0 +1,205 @@
+"""Tracing: a function called with symbols, numbers that are not known yet, in place of numbers.
+
+While a function is traced, ops on symbols, and on any Values that it captures, make symbols; since
+the transforms and the rules work on them as on Values, a gradient is traced like anything else.
+What would need a number itself raises `TraceError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from scalargrad.engine.code import lower, run
+from scalargrad.engine.errors import untraceable
+from scalargrad.engine.graph import Node, link, topological_order
+from scalargrad.engine.modes import Mode, in_mode, tracing
+from scalargrad.engine.op import Op, is_real
+from scalargrad.engine.primitive import record
+from scalargrad.engine.value import Value
+from scalargrad.functions import choices
+from scalargrad.functions.arithmetic import detach
+
+_new = object.__new__
+
+
+def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
+    def method(self: Any, *args: Any) -> NoReturn:
+        untraceable(what, cure)
+
+    return method
+
+
+_NO_NUMBER = "a traced number has no value until the program runs"
+_FUNCTIONS = (
+    "compute with arithmetic and the functions of scalargrad, which are traced (logsumexp and "
+    "softmax need no maximum taken out); or name the argument in static_argnums"
+)
+_BRANCH = "a traced function cannot branch on a traced number"
+_CHOOSE = (
+    "write where(condition, a, b) for if, maximum(a, b) and minimum(a, b) for max and min; or name "
+    "the argument in static_argnums"
+)
+_BACKWARD = "use grad or value_and_grad within, or compile(f).backward(...) from outside"
+_CONDITIONS = {
+    *(choices.greater.op, choices.less.op, choices.at_least.op, choices.at_most.op),
+    *(choices.equal.op, choices.unequal.op, choices.both.op, choices.either.op),
+    *(choices.one_of.op, choices.inverse.op),
+}
+
+
+def _comparison(op: Op) -> Callable[..., Any]:
+    def method(self: Symbol, other: Any) -> Any:
+        if not isinstance(other, Node) and not is_real(other):
+            return NotImplemented
+        return record(op, (self, other))
+
+    return method
+
+
+def _connective(op: Op, reflected: bool = False) -> Callable[..., Any]:
+    """Return the method for `&` and its kin: of conditions, as bools have them."""
+
+    def method(self: Symbol, other: Any) -> Any:
+        if self._op not in _CONDITIONS or not (isinstance(other, Node) or is_real(other)):
+            return NotImplemented
+        return record(op, (other, self) if reflected else (self, other))
+
+    return method
+
+
+class Symbol(Node):
+    """A number that is not known yet: an input of a traced function, or what is computed of it."""
+
+    __slots__ = ()
+
+    @property
+    def __class__(self) -> Any:
+        """Value, so that code which asks `isinstance(x, Value)` works while it is traced."""
+        return Value
+
+    @staticmethod
+    def record(op: Op, inputs: tuple[Any, ...]) -> Any:
+        """Return the symbol of `op` on `inputs`."""
+        trace = current_trace()
+        if trace is None:
+            raise TypeError(
+                "a traced number was used after its trace had ended: a traced function must not "
+                "keep it in a global, a list or an attribute; return it instead"
+            )
+        return trace.record(op, inputs)
+
+    @property
+    def data(self) -> Any:
+        """Raise TraceError: there is no number."""
+        untraceable(f"{_NO_NUMBER}, so it has no .data", _FUNCTIONS)
+
+    @property
+    def grad(self) -> Any:
+        """Raise TraceError: there is no gradient."""
+        untraceable(f"{_NO_NUMBER}, so it has no .grad", _BACKWARD)
+
+    def detach(self) -> Any:
+        """Return the same number, as a constant."""
+        return record(detach.op, (self,))
+
+    def __repr__(self) -> str:
+        return f"<traced {self.label or self.op or 'input'}>"
+
+    backward = forward = _refused(
+        "a traced function cannot run backward() or forward() within", _BACKWARD
+    )
+
+    def __invert__(self) -> Any:
+        if self._op not in _CONDITIONS:
+            raise TypeError("~ is for conditions, such as x > 0")
+        return record(choices.inverse.op, (self,))
+
+    __hash__ = object.__hash__
+    __bool__ = _refused(_BRANCH, _CHOOSE)
+    __int__ = __float__ = __complex__ = __index__ = _refused(_NO_NUMBER, _FUNCTIONS)
+    __round__ = __trunc__ = __floor__ = __ceil__ = _refused(_NO_NUMBER, _FUNCTIONS)
+    __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = Value.__floordiv__
+    __format__ = _refused(_NO_NUMBER, "print what the compiled function returns")
+    __reduce__ = _refused(_NO_NUMBER, "copy what the compiled function returns")
+    __eq__ = _comparison(choices.equal.op)
+    __ne__ = _comparison(choices.unequal.op)
+    __gt__ = _comparison(choices.greater.op)
+    __lt__ = _comparison(choices.less.op)
+    __ge__ = _comparison(choices.at_least.op)
+    __le__ = _comparison(choices.at_most.op)
+    __and__ = _connective(choices.both.op)
+    __rand__ = _connective(choices.both.op, reflected=True)
+    __or__ = _connective(choices.either.op)
+    __ror__ = _connective(choices.either.op, reflected=True)
+    __xor__ = _connective(choices.one_of.op)
+    __rxor__ = _connective(choices.one_of.op, reflected=True)
+
+
+def symbol(label: str = "") -> Symbol:
+    """Return a new symbol for an input."""
+    node = _new(Symbol)
+    node.label = label
+    node._op = node._first = node._second = None
+    return node
+
+
+class Trace(Mode):
+    """The mode in which ops make symbols.
+
+    `samples` has the numbers that the inputs have in the call for which the function is traced.
+    """
+
+    def __init__(self, samples: dict[Any, Any]) -> None:
+        self.symbols: list[Symbol] = []  # what was computed, in order
+        self.samples = samples
+        self._sampled: set[Any] = set(samples)
+
+    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        for x in inputs:
+            if not isinstance(x, Node) and not is_real(x):
+                raise TypeError(
+                    f"{op.name} takes Values and real numbers, not {x!r} ({type(x).__name__})"
+                )
+        return self.new(op, inputs)
+
+    def new(self, op: Op, inputs: tuple[Any, ...]) -> Symbol:
+        """Return the symbol of `op` on `inputs`, which may be anything that the op takes."""
+        node = _new(Symbol)
+        link(node, op, inputs)
+        self.symbols.append(node)
+        return node
+
+    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        from scalargrad.programs.calls import traced_call  # only here: Functions are rare
+
+        return traced_call(self, op, inputs)
+
+    def refuse_access(self) -> None:
+        untraceable(
+            "a Value's number is read when the program runs, and its .data or .grad here would "
+            "stay what it is now",
+            "write the Value itself, or its detach() for the number without a gradient "
+            "(logsumexp and softmax need no maximum taken out)",
+        )
+
+    def sample(self, x: Any) -> Any:
+        """Return the number that `x` has in the call for which the function is traced."""
+        if not isinstance(x, Node):
+            return x
+        if x not in self.samples:
+            nodes = topological_order([x], self._sampled)
+            code, leaves = lower(nodes, [x])
+            with in_mode(None):
+                numbers = run(code, [self._leaf(leaf) for leaf in leaves])
+            self.samples.update(zip(nodes, numbers[len(leaves) :], strict=True))
+        return self._leaf(x)
+
+    def _leaf(self, x: Any) -> Any:
+        return self.samples[x] if x in self.samples else x._data
+
+
+def current_trace() -> Trace | None:
+    """Return the trace that is under way here."""
+    now = tracing()
+    return now if isinstance(now, Trace) else None
