@@ -115,6 +115,13 @@ def _table(times: str) -> dict[str, Spelling]:
             return Text(f"{p.text} / {q:POWER}", NEGATION)
         return Text(f"{p:PRODUCT} / {q:POWER}", PRODUCT)
 
+    def power_log(operands: Sequence[Text]) -> Text:
+        a, b, n = operands
+        if n.text == "0":
+            return Text(f"{a:ATOM}**{b:ATOM}", POWER)
+        log = f"log({a})" + ("" if n.text == "1" else f"**{n:ATOM}")
+        return Text(f"{a:ATOM}**{b:ATOM}{times}{log}", PRODUCT)
+
     def add(operands: Sequence[Text]) -> Text:
         a, b = operands
         if b.binding == NEGATION and b.text.startswith("-"):
@@ -126,6 +133,12 @@ def _table(times: str) -> dict[str, Spelling]:
         "-": ("{0:SUM} - {1:PRODUCT}", SUM),
         "*": mul,
         "/": div,
+        "over": div,
+        "steep": div,
+        "power_log": power_log,
+        "same": lambda operands: operands[0],
+        "detach": lambda operands: operands[0],
+        "like": lambda operands: operands[0],
         "%": ("{0:POWER} % {1:POWER}", PRODUCT),
         "//": ("{0:POWER} // {1:POWER}", PRODUCT),
         "**": ("{0:ATOM}**{1:ATOM}", POWER),

@@ -11,7 +11,8 @@ from typing import Any
 from scalargrad.view.dot import dot_of
 from scalargrad.view.graph import Graph
 from scalargrad.view.mermaid import mermaid_of
-from scalargrad.view.picture import Group, picture_of
+from scalargrad.view.groups import Group
+from scalargrad.view.picture import picture_of
 from scalargrad.view.subject import caller_variables, subject_of
 from scalargrad.view.svg import svg_of
 from scalargrad.view.text import text_of

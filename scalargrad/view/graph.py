@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.programs.notation import ASCII, UNICODE, plain, show
 from scalargrad.programs.spelling import ATOM, NEGATION, PRODUCT, SUM, Language, Text, spell
-from scalargrad.view.house import FAILURES, Code, Literal, Op, explained, local_derivatives, rule_code
+from scalargrad.programs.simplify import constant_key
+from scalargrad.view.house import FAILURES, away_from_points, Code, Literal, Op, explained, in_kind, local_derivatives, rule_code
 
 # In a formula the k-th operand stands as one character of Unicode's private use area, and the
 # result of the op as the one before them. No name has such characters: they are not printable.
 _FIRST = 0xE001
-_MOST_OPERANDS = 6000
+# Brackets around a negative number that stands in brackets already.
+_DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Formula:
     def fill(self, operands: Sequence[str], result: str = "") -> str:
         """Return the formula with `operands` for its operands and `result` for the op's result."""
         table = {_FIRST + k: operand for k, operand in enumerate(operands)}
-        return self.text.translate({_FIRST - 1: result, **table})
+        filled = self.text.translate({_FIRST - 1: result, **table})
+        return _DOUBLE.sub(r"(\1)", filled)
 
 
 @dataclass
@@ -95,7 +99,7 @@ def build(
         op, operands = equation.op, equation.operands
         pattern = tuple(x if isinstance(x, Literal) else None for x in operands)
         # By type and digits: 1 and 1.0 are equal, but do not look so.
-        key = (op, *[x and (type(x.value), repr(x.value)) for x in pattern])
+        key = (op, *[None if x is None else constant_key(x.value) for x in pattern])
         if key not in known:
             known[key] = _formulas(op, pattern, language)
         formula, slopes = known[key]
@@ -165,7 +169,7 @@ def _local_formulas(
     if code is None:  # an op whose derivatives are not arithmetic
         return tuple(Formula(f"{plain(op.name)}.backward") for _ in operands)
     inputs = [chr(_FIRST + k) for k in range(len(operands))] + [chr(_FIRST - 1)]
-    outputs = spell(code, language, inputs, str).outputs
+    outputs = spell(away_from_points(code), language, inputs, str).outputs
     return tuple(Formula(text.within(PRODUCT), PRODUCT) for text in outputs)
 
 
@@ -173,9 +177,9 @@ def _differentiate(graph: Graph) -> None:
     """Set the derivatives on the edges and the gradients in the nodes."""
     nodes = graph.nodes
     top = nodes[graph.output].value
-    one = 1 if isinstance(top, bool) else type(top)(1)
+    one = in_kind(1, top)
     for node in nodes:
-        node.gradient = one - one
+        node.gradient = in_kind(0, top)
     nodes[graph.output].gradient = one
     for node in reversed(nodes):
         if node.op is None:
@@ -328,4 +332,4 @@ class Writer:
 def in_formula(x: Any) -> str:
     """Return a number as it stands among other terms: a negative one in brackets."""
     text = show(x)
-    return f"({text})" if text.startswith("-") else text
+    return f"({text})" if text.startswith("-") or "/" in text else text

@@ -3,168 +3,165 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from scalargrad import ops
-from scalargrad.errors import FAILURES, TraceError, explained
-from scalargrad.ops import NaryOp, Op, Tracer
-from scalargrad.symbols import Symbol, Trace, symbol
-from scalargrad.value import Value, in_mode, is_real, order
+from scalargrad.engine.code import Code, Equation, Literal, lower, run
+from scalargrad.engine.errors import FAILURES, TraceError, explained
+from scalargrad.engine.graph import operands_of, topological_order
+from scalargrad.engine.modes import in_mode
+from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.passes import pull_back
+from scalargrad.engine.value import Value
+from scalargrad.functions.methods import all_ops
+from scalargrad.programs.simplify import optimised, without_dead
+from scalargrad.programs.trace import Trace, symbol
+from scalargrad.transforms.nesting import flatten, unflatten
+
+OPS = all_ops()
 
 
-@dataclass(frozen=True)
-class Literal:
-    value: Any
-
-
-@dataclass(frozen=True)
-class Equation:
-    op: Op
-    operands: tuple[Any, ...]
-
-
-@dataclass
-class Code:
-    inputs: int
-    equations: list[Equation]
-    outputs: list[Any]
-    labels: dict[int, str] = field(default_factory=dict)
-
-
-class _Recorder(Tracer):
-    __slots__ = ("code", "number")
-
-    def __init__(self, code: Code, number: int) -> None:
-        self.code, self.number = code, number
-
-    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        def operand(x: Any) -> Any:
-            return x.number if isinstance(x, _Recorder) else Literal(x)
-
-        def const(x: Any) -> Any:
-            return x if not isinstance(x, _Recorder) else None
-
-        a, b = (*inputs, None)[:2]
-        if op is ops.mul:
-            if const(a) == 1: return b
-            if const(b) == 1: return a
-        if op is ops.power and const(b) == 1: return a
-        if op is ops.add and const(a) == 0: return b
-        if op is ops.add and const(b) == 0: return a
-        if op is ops.neg and self.number >= self.code.inputs:
-            e = self.code.equations[self.number - self.code.inputs]
-            if e.op is ops.neg:
-                return _Recorder(self.code, e.operands[0])
-        e = Equation(op, tuple(map(operand, inputs)))
-        self.code.equations.append(e)
-        return _Recorder(self.code, self.code.inputs + len(self.code.equations) - 1)
-
-
-for _name, _method in vars(Tracer).items():
-    if callable(_method) and _name not in ("__init__", "__new__", "record"):
-        setattr(_Recorder, _name, _method)
-for _name, _op in dict(__gt__=ops.greater, __lt__=ops.less, __ge__=ops.at_least, __le__=ops.at_most).items():
-    setattr(_Recorder, _name, lambda self, other, _op=_op: self.record(_op, (self, other)))
-
-
-def rule_code(op: Op, operands: Sequence[Any]) -> Code:
-    """Return the code of the local derivatives of `op`, at g = 1.
+def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:
+    """Return the code of the local derivatives of `op`, or None if they are not arithmetic.
 
     `operands` has a Literal where the operand is a constant and anything else where not. The
     code's inputs are the operands, constants too, and then the op's result; its outputs are the
-    derivatives by each operand.
+    derivatives by each operand, 0 by a constant.
     """
-    n = len(operands)
-    code = Code(n + 1, [], [])
-    inputs = [x.value if isinstance(x, Literal) else _Recorder(code, i) for i, x in enumerate(operands)]
-    y = _Recorder(code, n)
-    wanted = [not isinstance(x, Literal) for x in operands]
-    partials = iter(op.vjp(1, y, inputs, wanted))
-    for w in wanted:
-        d = next(partials) if w else 0
-        code.outputs.append(d.number if isinstance(d, _Recorder) else Literal(d))
-    return dead_code(code)
+    places = [symbol() for _ in operands]
+    y = symbol()
+    inputs = [x.value if isinstance(x, Literal) else p for x, p in zip(operands, places, strict=True)]
+    gs = [None if isinstance(x, Literal) else 1 for x in operands]
+    trace = Trace({})
+    try:
+        with in_mode(trace):
+            slopes = op.derivatives(gs, y, inputs)
+        outputs = [0 if slope is None else slope for slope in slopes]
+        code, _ = lower(trace.symbols, outputs, [*places, y])
+    except (TypeError, AttributeError, KeyError):
+        if OPS.get(op.name) is op:
+            raise
+        return None
+    return optimised(code, "float")
 
 
-def dead_code(code: Code) -> Code:
-    used = [False] * (code.inputs + len(code.equations))
-    for o in code.outputs:
-        if isinstance(o, int): used[o] = True
-    for k in reversed(range(len(code.equations))):
-        if used[code.inputs + k]:
-            for o in code.equations[k].operands:
-                if isinstance(o, int): used[o] = True
-    new = {i: i for i in range(code.inputs)}
-    equations: list[Equation] = []
-    for k, e in enumerate(code.equations):
-        if used[code.inputs + k]:
-            new[code.inputs + k] = code.inputs + len(equations)
-            equations.append(Equation(e.op, tuple(new[o] if isinstance(o, int) else o for o in e.operands)))
-    return Code(code.inputs, equations, [new[o] if isinstance(o, int) else o for o in code.outputs], {new[v]: s for v, s in code.labels.items() if v in new})
+def away_from_points(code: Code) -> Code:
+    """Return `code` as it is where no number is equal to another: for formulas that people read.
+
+    The rule of a power has a `where` for its base 0 and for its exponent 0.
+    """
+    is_equality = {
+        k for k, equation in enumerate(code.equations, code.inputs) if equation.op is OPS["=="]
+    }
+    instead: dict[int, Any] = {}
+    equations = []
+    for k, (op, operands) in enumerate(code.equations, code.inputs):
+        operands = tuple(instead.get(x, x) if isinstance(x, int) else x for x in operands)
+        equations.append(Equation(op, operands))
+        if op is OPS["where"] and operands[0] in is_equality:
+            instead[k] = operands[2]
+    outputs = [instead.get(x, x) if isinstance(x, int) else x for x in code.outputs]
+    return optimised(Code(code.inputs, equations, outputs), "float")
 
 
-def local_derivatives(op, g, y, inputs, wanted):
-    slopes = iter(op.vjp(g, y, inputs, wanted))
-    return [next(slopes) if w else None for w in wanted]
+def local_derivatives(
+    op: Op, g: Any, y: Any, inputs: Sequence[Any], wanted: Sequence[bool]
+) -> list[Any]:
+    return op.derivatives([g if want else None for want in wanted], y, inputs)
 
 
-def code_of(outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> tuple[Code, list[Value]]:
-    """Return the code of the graph of `outputs`, and its nodes: the leaves, which are the inputs, first."""
-    nodes = order([y for y in outputs if isinstance(y, Value)], ())
-    leaves: dict[Value, int] = {}
-    for x in inputs:
-        leaves.setdefault(x, len(leaves))
-    for node in nodes:
-        for x in node._inputs():
-            if isinstance(x, Value) and x._op is None:
-                leaves.setdefault(x, len(leaves))
-    for y in outputs:
-        if isinstance(y, Value) and y._op is None:
-            leaves.setdefault(y, len(leaves))
-    numbers = dict(leaves)
-    for k, node in enumerate(nodes):
-        numbers[node] = len(leaves) + k
-    def operand(x: Any) -> Any:
-        return numbers[x] if isinstance(x, Value) else Literal(x)
-    equations = [Equation(node._op, tuple(map(operand, node._inputs()))) for node in nodes]
-    labels = {number: node.label for node, number in numbers.items() if node.label}
-    return Code(len(leaves), equations, [operand(y) for y in outputs], labels), [*leaves, *nodes]
+def code_of(y: Value, inputs: Sequence[Any] = ()) -> tuple[Code, list[Any]]:
+    """Return the code of the graph of `y`, and its nodes: first the leaves, which are the inputs."""
+    nodes = _ordered(y)
+    code, leaves = lower(nodes, [y], inputs)
+    return code, [*leaves, *nodes]
 
 
+def _ordered(y: Value) -> list[Any]:
+    """Return the results in the graph of `y`, in the order in which one would write them."""
+    found: list[Any] = []
+    seen: set[Any] = set()
+    stack: list[tuple[Any, bool]] = [(y, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            found.append(node)
+        elif isinstance(node, Value) and node._op is not None and node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack += [(x, False) for x in reversed(operands_of(node))]
+    return found
 
-def traced(f: Callable[..., Any], labels: Sequence[str], numbers: Sequence[Any], call: Callable[[list[Any]], Any]) -> tuple[Code, list[Value]]:
-    """Return the code of what `call` gives for symbols, and its nodes; raise TraceError if it branches."""
+
+def traced(
+    labels: Sequence[str], numbers: Sequence[Any], call: Callable[[list[Any]], Any]
+) -> tuple[Code, list[Any]]:
+    """Return the code of what `call` gives for symbols, and its nodes.
+
+    Raises TraceError if it needs the numbers themselves.
+    """
     symbols = [symbol(label) for label in labels]
-    with in_mode(Trace(dict(zip(symbols, numbers, strict=True)))):
+    trace = Trace(dict(zip(symbols, numbers, strict=True)))
+    with in_mode(trace):
         y = call(list(symbols))
-    return code_of([y], symbols)
+    code, leaves = lower(trace.symbols, [y], symbols)
+    return _used(code, [*leaves, *trace.symbols])
 
 
-OPS = ops.OPS
+def _used(code: Code, nodes: list[Any]) -> tuple[Code, list[Any]]:
+    """Return `code` without equations that the output does not need, and the nodes that stay."""
+    alive = [False] * len(nodes)
+    alive[code.outputs[0]] = True  # type: ignore[index]
+    for k in range(len(nodes) - 1, code.inputs - 1, -1):
+        if alive[k]:
+            for x in code.equations[k - code.inputs].operands:
+                if isinstance(x, int):
+                    alive[x] = True
+    kept = [node for k, node in enumerate(nodes) if k < code.inputs or alive[k]]
+    return without_dead(code), kept
 
 
 def evaluate_all(code: Code, numbers: Sequence[Any]) -> list[Any]:
     """Return the numbers of all variables of `code`."""
-    values = list(numbers)
-    for e in code.equations:
-        inputs = [values[o] if isinstance(o, int) else o.value for o in e.operands]
-        try:
-            values.append(e.op.forward(*inputs))
-        except FAILURES as error:
-            raise explained(error, e.op, tuple(inputs)) from None
-    return values
+    return run(code, numbers)
 
 
 def fixed_because(code: Code, values: Sequence[Any]) -> str:
     """Return why a page cannot compute `code` anew at other numbers: "" if it can."""
-    import numbers
     for value in values:
-        if not isinstance(value, (int, float)):
-            return f"its numbers are not floats: one is {type(value).__name__}"
-    for e in code.equations:
-        if e.op is not OPS.get(e.op.name):
-            return f"{e.op.name} is a function of Python's that no other language has"
-        if e.op is ops.select and isinstance(e.operands[0], Literal):
-            return "Python compared the numbers of a where, and kept only the answer; draw the function instead"
+        if not isinstance(value, int | float):
+            return f"they are not all floats, one is a {type(value).__name__}"
+    for op, operands in code.equations:
+        if OPS.get(op.name) is not op:
+            return f"{op.name} is a function of Python's that the page does not have"
+        if op.name == "where" and isinstance(operands[0], Literal):
+            return (
+                "a where was given the answer of a comparison, not the comparison: draw the "
+                "function with its arguments instead"
+            )
     return ""
+
+
+def code_with_gradient(
+    f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
+) -> tuple[Code, list[Any]]:
+    """Return the code of `f` and its derivatives by all its inputs, and the Values it captures.
+
+    The inputs are the numbers in `arguments`, then the captured ones; the outputs the value and
+    the derivatives by each input, in order.
+    """
+    leaves, structure = flatten(list(arguments), static=(str, type(None)))
+    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
+    symbols = [symbol(label) for label in labels]
+    trace = Trace(dict(zip(symbols, numbers, strict=True)))
+    with in_mode(trace):
+        y = f(*unflatten(structure, list(symbols)))
+        if isinstance(y, list | tuple) and len(y) == 1:
+            y = y[0]
+        if not isinstance(y, Value):
+            raise TypeError(f"give a function of one result, not of {type(y).__name__}")
+        code, inputs = lower(trace.symbols, [y], symbols)
+        slopes: dict[Any, Any] = {y: 1}
+        pull_back(topological_order([y]), slopes, as_graph=True, zero=None)
+        outputs = [y, *[slopes.get(x, 0) for x in inputs]]
+        code, inputs = lower(trace.symbols, outputs, inputs)
+    return optimised(code, "float"), inputs[len(symbols) :]

@@ -8,17 +8,10 @@ from dataclasses import dataclass, field
 
 from scalargrad.programs.notation import plain, show
 from scalargrad.view.graph import Graph, Node
+from scalargrad.view.groups import Group
 from scalargrad.view.house import Literal
 
 _LONGEST_TITLE = 22
-
-
-@dataclass
-class Group:
-    """Nodes that are drawn as one box."""
-
-    name: str
-    members: set[int]
 
 
 @dataclass

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scalargrad.nesting import flatten, unflatten
+from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.graph import Graph, build
+from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters
 from scalargrad.view.house import (
-    Code,
     TraceError,
     Value,
     code_of,
@@ -36,73 +35,88 @@ def graph_of(
     `variables` are those of the caller, from which numbers get their names. Raises TypeError for
     anything else.
     """
+    return subject_of(subject, arguments, variables, ascii_only)[0]
+
+
+def subject_of(
+    subject: Any,
+    arguments: Sequence[Any],
+    variables: Mapping[str, Any],
+    ascii_only: bool = False,
+    collapse: tuple[Any, ...] = (),
+) -> tuple[Graph, list[Group]]:
+    """Return the graph as `graph_of` does, and the groups that `collapse` makes of its nodes."""
+    targets = list(_targets(collapse))
     if isinstance(subject, Value):
         if arguments:
             raise TypeError(
                 "a Value takes no arguments: give the Value alone, or a function and its arguments"
             )
-        return of_value(subject, variables, ascii_only)
+        return _of_value(subject, variables, ascii_only, targets)
     if not callable(subject):
         raise TypeError(
             f"give a Value, or a function and its arguments, not {subject!r} "
             f"({type(subject).__name__})"
         )
-    return of_function(subject, arguments, variables, ascii_only)
+    return _of_function(subject, arguments, variables, ascii_only, targets)
 
 
-def of_value(y: Value, variables: Mapping[str, Any], ascii_only: bool = False) -> Graph:
-    """Return the graph of `y`, as it was recorded, with the numbers that it has."""
-    code, nodes = code_of([y])
+def _of_value(
+    y: Value, variables: Mapping[str, Any], ascii_only: bool, targets: list[Any]
+) -> tuple[Graph, list[Group]]:
+    code, nodes = code_of(y)
     names, parameters = names_in(variables)
+    for target in targets:
+        if hasattr(target, "parameters"):
+            parameters |= {id(x) for x in target.parameters()}
     given = [node.label or names.get(id(node), "") for node in nodes]
-    kinds = [
-        "parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]
-    ]
+    kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
     graph = build(code, [node.data for node in nodes], given, kinds, ascii_only)
     graph.fixed = fixed_because(code, [node.data for node in nodes])
-    return graph
+    groups = groups_by_parameters(code, nodes, targets)
+    take_in_parameters(code, kinds, groups)
+    return graph, groups
 
 
-def of_function(
+def _of_function(
     f: Callable[..., Any],
     arguments: Sequence[Any],
     variables: Mapping[str, Any],
-    ascii_only: bool = False,
-) -> Graph:
-    """Return the graph of `f` at `arguments`: numbers, or nests of them."""
+    ascii_only: bool,
+    targets: list[Any],
+) -> tuple[Graph, list[Group]]:
     leaves, structure = flatten(list(arguments), static=(str, type(None)))
     numbers = [x.data if isinstance(x, Value) else x for x in leaves]
     labels = argument_names(f, arguments)
-    inner: dict[str, Any] = {}
+    watch = Watch(f, targets)
 
     def call(values: list[Any]) -> Any:
-        return _one_result(_watched(f, unflatten(structure, values), inner))
+        return _one_result(watch.run(unflatten(structure, values)))
 
     fixed = ""
     try:
-        code, nodes = traced(f, labels, numbers, call)
+        code, nodes = traced(labels, numbers, call)
     except TraceError as error:
         # It depends on the numbers in a way that no program can follow: look at this one run.
         fixed = str(error).splitlines()[0]
+        watch.clear()
         inputs = [Value(number, label) for number, label in zip(numbers, labels, strict=True)]
-        y = call(inputs)
-        code, nodes = code_of([y], inputs) if isinstance(y, Value) else _constant(inputs)
+        code, nodes = code_of(call(inputs), inputs)
     captured = [node.data for node in nodes[len(numbers) : code.inputs]]
     values = evaluate_all(code, [*numbers, *captured])
-    names, _ = names_in({**variables, **_closure(f), **inner})
+    names, _ = names_in({**variables, **_closure(f), **watch.variables})
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
     output = code.outputs[0]
+    assert isinstance(output, int)
     if not given[output]:
         name = getattr(f, "__name__", "")
         given[output] = name if name.isidentifier() and name not in given else ""
     graph = build(code, values, given, kinds, ascii_only)
     graph.fixed = fixed or fixed_because(code, values)
-    return graph
-
-
-def _constant(inputs: list[Value]) -> Any:
-    raise TypeError("the function's result does not depend on its arguments")
+    groups = watch.groups(code, nodes)
+    take_in_parameters(code, kinds, groups)
+    return graph, groups
 
 
 def _one_result(y: Any) -> Any:
@@ -145,27 +159,6 @@ def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]
     return names
 
 
-def _watched(f: Callable[..., Any], arguments: Sequence[Any], variables: dict[str, Any]) -> Any:
-    """Return what `f` gives; add the variables that it had at its end to `variables`."""
-    plain = inspect.unwrap(f)
-    code = getattr(plain, "__code__", None) or getattr(
-        getattr(type(plain), "__call__", None), "__code__", None
-    )
-    if code is None:
-        return f(*arguments)
-    before = sys.getprofile()
-
-    def watch(frame: FrameType, event: str, result: Any) -> None:
-        if event == "return" and frame.f_code is code:
-            variables.update(frame.f_locals)
-
-    sys.setprofile(watch)
-    try:
-        return f(*arguments)
-    finally:
-        sys.setprofile(before)
-
-
 def _closure(f: Callable[..., Any]) -> dict[str, Any]:
     plain = inspect.unwrap(f)
     code = getattr(plain, "__code__", None)
@@ -181,6 +174,19 @@ def _closure(f: Callable[..., Any]) -> dict[str, Any]:
             except ValueError:  # not bound yet
                 continue
     return found
+
+
+def _targets(collapse: tuple[Any, ...]) -> Iterator[Any]:
+    for target in collapse:
+        if isinstance(target, list | tuple):
+            yield from target
+        elif callable(target):
+            yield target
+        else:
+            raise TypeError(
+                f"collapse takes modules, functions and classes of modules, not {target!r} "
+                f"({type(target).__name__})"
+            )
 
 
 def caller_variables(depth: int) -> dict[str, Any]:
