@@ -51,7 +51,7 @@ _ELSEWHERE = {
 }
 
 __all__ = [
-    *("Estimate", "Function", "GradientError", "TraceError", "Value", "compile"),
+    *("Estimate", "GradientError", "TraceError", "Value", "compile"),
     *("complex_step_gradient", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp"),
     *("map_grad", "no_grad", "numerical_gradient", "primitive", "value_and_grad", "vjp"),
 ]

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.op import Op, in_kind
+from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import made, primitive
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, constant, greater
@@ -62,8 +62,6 @@ steep = _operator(
 over = _operator(
     "over", "over", _over, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
 )
-# A whole number in the kind of another number: 1 to start derivatives with, and 0.
-like = _operator("like", "like", in_kind, constant, constant)
 # The same number, as a node of its own: what a transform differentiates by.
 same = _operator("same", "same", lambda a: a, lambda g, y, a: g)
 # The same number, as a constant.

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.op import Op, Tracer, in_kind
 from scalargrad.engine.primitive import made, primitive
 
 __all__ = ["maximum", "minimum", "where"]
@@ -19,24 +19,26 @@ def constant(g: Any, y: Any, *inputs: Any) -> int:
     return 0
 
 
-def _comparison(name: str, symbol: str, forward: Callable[..., Any], inputs: int = 2) -> Any:
+def _constant(name: str, symbol: str, forward: Callable[..., Any], inputs: int = 2) -> Any:
     function = made(Op(symbol, forward, [constant] * inputs), forward)
     function.__name__ = function.__qualname__ = name
     function.__module__ = __name__
     return function
 
 
-greater = _comparison("greater", ">", operator.gt)
-less = _comparison("less", "<", operator.lt)
-at_least = _comparison("at_least", ">=", operator.ge)
-at_most = _comparison("at_most", "<=", operator.le)
-equal = _comparison("equal", "==", operator.eq)
-unequal = _comparison("unequal", "!=", operator.ne)
+greater = _constant("greater", ">", operator.gt)
+less = _constant("less", "<", operator.lt)
+at_least = _constant("at_least", ">=", operator.ge)
+at_most = _constant("at_most", "<=", operator.le)
+equal = _constant("equal", "==", operator.eq)
+unequal = _constant("unequal", "!=", operator.ne)
 # Of conditions, as symbols have them: `&`, `|`, `^` and `~`.
-both = _comparison("both", "&", operator.and_)
-either = _comparison("either", "|", operator.or_)
-one_of = _comparison("one_of", "^", operator.xor)
-inverse = _comparison("inverse", "~", operator.inv, 1)
+both = _constant("both", "&", operator.and_)
+either = _constant("either", "|", operator.or_)
+one_of = _constant("one_of", "^", operator.xor)
+inverse = _constant("inverse", "~", operator.inv, 1)
+# A whole number in the kind of another number: 1 to start derivatives with, and 0.
+like = _constant("like", "like", in_kind)
 
 
 @primitive(
@@ -59,11 +61,15 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 def choose(condition: Any, a: Any, b: Any) -> Any:
     """Return `where` of these, but a or b at once where the condition is plain: for the rules.
 
+    A rule's own plain 0 becomes one of the other's kind.
+
     >>> from scalargrad import Value
     >>> choose(True, Value(1.0), 0)
     Value(data=1.0, grad=0)
     """
     if isinstance(condition, Tracer):
+        a = like(a, b) if type(a) is int and isinstance(b, Tracer) else a
+        b = like(b, a) if type(b) is int and isinstance(a, Tracer) else b
         return where(condition, a, b)
     return a if condition else b
 

@@ -1,1 +1,1 @@
-"""Programs: what is done with the code of a function."""
+"""Programs: a function traced once, as data, and spelled in a language."""

@@ -99,7 +99,7 @@ _RULES: dict[Op, Callable[..., str]] = {
     arithmetic.steep.op: _quotient,
     arithmetic.same.op: _same,
     arithmetic.detach.op: _same,
-    arithmetic.like.op: lambda n, x: _arithmetic(x),
+    choices.like.op: lambda n, x: _arithmetic(x),
     arithmetic.over.op: lambda a, b: FLOAT if a == FLOAT and b in _NUMBERS else _arithmetic(a, b),
     choices.inverse.op: _arithmetic,
     choices.where.op: lambda condition, a, b: _one_of(a, b),

@@ -210,7 +210,8 @@ def _div(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
 
 
 def _neg(s: _Simplifier, a: Operand) -> Operand | None:
-    return s.negated(a) if s.kind(a) in (FLOAT, PLAIN) else None
+    c = s.negated(a)
+    return c if c is not None and s.kind(c) in (FLOAT, PLAIN) else None
 
 
 def _power(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
@@ -245,7 +246,7 @@ _RULES: dict[Op, Callable[..., Operand | None]] = {
     _NEG: _neg,
     elementary.power.op: _power,
     arithmetic.pos.op: _pos,
-    arithmetic.like.op: _like,
+    choices.like.op: _like,
     choices.where.op: _where,
     **{op: lambda s, a: a for op in _ALIASES},
 }

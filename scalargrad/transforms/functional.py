@@ -21,8 +21,9 @@ from scalargrad.engine.modes import active, recording, tracing
 from scalargrad.engine.op import in_kind, is_real
 from scalargrad.engine.passes import pull_back, push_forward
 from scalargrad.engine.value import Value, chosen, seed_for, slopes_by
-from scalargrad.functions.arithmetic import like, same
-from scalargrad.transforms.nesting import Structure, flatten, flatten_like, unflatten
+from scalargrad.functions.arithmetic import same
+from scalargrad.functions.choices import like
+from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
 
 Function = Callable[..., Any]
 
@@ -127,7 +128,7 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
     as_graph = _running.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
     leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
-    whole = (tuple, tuple(structures))
+    whole = Nest(tuple, None, tuple(structures))
     arguments = list(args)
     for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
         arguments[i] = nest

@@ -1,17 +1,73 @@
 """Nested lists, tuples and dicts of numbers: taken apart and put together again."""
 
+from __future__ import annotations
+
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from numbers import Rational
+from typing import Any, NamedTuple
 
 from scalargrad.engine.op import Tracer, is_real
 
-# What a nest looks like without its numbers: hashable, and equal for equal nestings.
+# What a nest looks like without its numbers: hashable, and equal for equal nestings. NUMBER stands
+# for a number, a Nest for a container, and a Static for what is kept as it is.
 Structure = Any
 NUMBER: Structure = None
 
 
+class Nest(NamedTuple):
+    """The structure of a container: its class, the keys of a dict, and its items' structures."""
+
+    kind: type
+    keys: tuple[Any, ...] | None
+    items: tuple[Structure, ...]
+    # What a defaultdict makes of missing keys.
+    factory: Any = None
+
+
 class Static:
-    """In a structure, the kind of what is kept as it is, along with its type and itself."""
+    """The structure of what is no number: equal to another only if it is the same in every digit.
+
+    >>> Static(0.0) == Static(0.0), Static(0.0) == Static(-0.0), Static(1) == Static(True)
+    (True, False, False)
+    """
+
+    __slots__ = ("_key", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._key = _static_key(value)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and self._key == other._key
+
+
+def _static_key(x: Any) -> Any:
+    if isinstance(x, tuple | frozenset):
+        return type(x), type(x)(map(_static_key, x)) if type(x) in (tuple, frozenset) else x
+    if is_real(x) and not isinstance(x, Rational):
+        return type(x), repr(x)
+    return type(x), x
+
+
+def parts_of(nest: Nest) -> list[tuple[Any, Structure]]:
+    """Return the structures in a container, each with its key or index."""
+    keys = range(len(nest.items)) if nest.keys is None else nest.keys
+    return list(zip(keys, nest.items, strict=True))
+
+
+def size_of(structure: Structure) -> int:
+    """Return how many numbers a nest of this structure has.
+
+    >>> size_of(flatten({"w": [1.0, 2.0], "b": 3.0})[1])
+    3
+    """
+    if structure is NUMBER:
+        return 1
+    return sum(map(size_of, structure.items)) if isinstance(structure, Nest) else 0
 
 
 def flatten(
@@ -35,21 +91,20 @@ def flatten(
 
 def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any]) -> Structure:
     if isinstance(nest, static):
-        return (Static, (type(nest), nest))
+        return Static(nest)
     if isinstance(nest, Tracer) or is_real(nest):
         numbers.append(nest)
         return NUMBER
     if isinstance(nest, dict):
-        items = [
-            (key, _collect(item, f"{path}[{key!r}]", static, numbers)) for key, item in nest.items()
-        ]
-        return (type(nest), tuple(items))
+        inner = [_collect(x, f"{path}[{key!r}]", static, numbers) for key, x in nest.items()]
+        factory = nest.default_factory if isinstance(nest, defaultdict) else None
+        return Nest(type(nest), tuple(nest), tuple(inner), factory)
     if isinstance(nest, list | tuple):
         if _PLAIN.issuperset(map(type, nest)):
             numbers += nest
-            return (type(nest), (NUMBER,) * len(nest))
-        parts = [_collect(item, f"{path}[{i}]", static, numbers) for i, item in enumerate(nest)]
-        return (type(nest), tuple(parts))
+            return Nest(type(nest), None, (NUMBER,) * len(nest))
+        inner = [_collect(x, f"{path}[{i}]", static, numbers) for i, x in enumerate(nest)]
+        return Nest(type(nest), None, tuple(inner))
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
         f"not {nest!r} ({type(nest).__name__})"
@@ -78,15 +133,14 @@ def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]
         if _collect(nest, path, (), numbers) is not NUMBER:
             raise TypeError(f"{path} must be a number, not {nest!r}")
         return
-    kind, items = structure
-    if issubclass(kind, dict):
-        inner = dict(items)
+    if isinstance(structure, Static):
+        return
+    kind, inner = structure.kind, dict(parts_of(structure))
+    if structure.keys is not None:
         if not isinstance(nest, dict) or nest.keys() != inner.keys():
             raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {nest!r}")
-    else:
-        inner = dict(enumerate(items))
-        if type(nest) is not kind or len(nest) != len(inner):
-            raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {nest!r}")
+    elif type(nest) is not kind or len(nest) != len(inner):
+        raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {nest!r}")
     for key, item in inner.items():
         _collect_like(item, nest[key], f"{path}[{key!r}]", numbers)
 
@@ -103,10 +157,13 @@ def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
 def _build(structure: Structure, numbers: Iterator[Any]) -> Any:
     if structure is NUMBER:
         return next(numbers)
-    kind, items = structure
-    if kind is Static:
-        return items[1]
-    if issubclass(kind, dict):
-        return {key: _build(item, numbers) for key, item in items}
-    parts = [_build(item, numbers) for item in items]
+    if isinstance(structure, Static):
+        return structure.value
+    kind = structure.kind
+    parts = [_build(item, numbers) for item in structure.items]
+    if structure.keys is not None:
+        made = dict(zip(structure.keys, parts, strict=True))
+        if kind is dict:
+            return made
+        return kind(structure.factory, made) if issubclass(kind, defaultdict) else kind(made)
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)

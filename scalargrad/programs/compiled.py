@@ -1,0 +1,309 @@
+"""`compile`: trace a function once, and run the program of its value, its gradient, or both.
+
+There is one program for each nesting of the arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any, NamedTuple
+
+from scalargrad.engine.code import lower
+from scalargrad.engine.errors import untraceable
+from scalargrad.engine.graph import Node, operands_of, topological_order
+from scalargrad.engine.modes import active, in_mode, mode, tracing
+from scalargrad.engine.passes import pull_back
+from scalargrad.engine.value import Value, backward_lock
+from scalargrad.functions.choices import like
+from scalargrad.programs.bindings import bindings_of, check
+from scalargrad.programs.program import Program, collector_paused
+from scalargrad.programs.trace import Symbol, Trace, symbol
+from scalargrad.transforms.functional import running
+from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatten, unflatten
+
+_STATIC = (str, type(None), bool)
+_NO_INSTANCE = object()
+
+
+class CacheInfo(NamedTuple):
+    """How often a program was found and how often written, how many there may be and are."""
+
+    hits: int
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+class Compiled:
+    """A function as programs: one for each nesting of its arguments. `compile` makes them."""
+
+    maxsize = 64
+    __name__: str
+
+    def __init__(self, f: Callable[..., Any], static_argnums: int | Sequence[int]) -> None:
+        # A model or a partial has no name, and its own attributes are not ours.
+        update_wrapper(self, f, updated=())
+        self.__name__ = getattr(f, "__name__", type(f).__name__)
+        self._f: Callable[..., Any] | None = f
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._lock = threading.Lock()
+        self._hits = self._misses = 0
+        self._signature = inspect.signature(f)
+        self._names = tuple(self._signature.parameters)
+        self._static = frozenset(_static_names(static_argnums, self._names))
+        self._simple = all(
+            p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            for p in self._signature.parameters.values()
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the function returns, as plain numbers in its nesting.
+
+        Within a transform, or while another function is traced, f itself is called instead: they
+        must see what it computes.
+        """
+        if self._f is not None and (running() or (active and tracing() is not None)):
+            return self._f(*args, **kwargs)
+        return self._run(args, kwargs, backward=False)[0]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else BoundCompiled(self, instance)
+
+    def backward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the function's value; add its derivatives to the `.grad` of captured Values.
+
+        Those are the Values that the function uses but does not take as arguments, as the
+        parameters of a model: they get what the eager `backward()` would add. Raises TypeError if
+        the function does not return one number, and within `no_grad`, where nothing is recorded
+        to go back through.
+        """
+        if running() or (active and tracing() is not None):
+            untraceable(
+                "backward() of a compiled function cannot run while another is differentiated",
+                "use grad or value_and_grad of the function within",
+            )
+        if active and mode() is not None:
+            raise TypeError(
+                "backward() within no_grad has nothing to go back through: leave no_grad, or call "
+                "the compiled function for its value alone"
+            )
+        (value, slopes), program = self._run(args, kwargs, backward=True)
+        with backward_lock:
+            for leaf, slope in zip(program.targets, slopes, strict=True):
+                leaf._grad += slope
+        return value
+
+    @property
+    def source(self) -> str:
+        """The text of the program that ran last. Raises ValueError if none has."""
+        for program in reversed(self._programs.values()):
+            if program.latest is not None:
+                return program.latest.spelled.source
+        raise ValueError("there is no program yet: call the compiled function first")
+
+    def cache_info(self) -> CacheInfo:
+        """Return how many calls found their program, how many wrote one, and how many are kept."""
+        return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
+
+    def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
+        names = self._names
+        if kwargs or not self._simple or len(args) != len(names):
+            # Without the defaults: they are f's own, and may be anything.
+            bound = self._signature.bind(*args, **kwargs).arguments
+            names, args = tuple(bound), tuple(bound.values())
+        numbers: list[Any] = []
+        structures: list[Structure] = []
+        for name, argument in zip(names, args, strict=True):
+            if isinstance(argument, _Instance):
+                structures.append(argument)
+                continue
+            static = (object,) if name in self._static else _STATIC
+            found, structure = flatten(argument, name, static)
+            numbers += found
+            structures.append(structure)
+        for x in numbers:
+            if isinstance(x, Node):
+                raise TypeError(
+                    f"{self.__name__} is compiled and takes plain numbers, not {x!r}: give it the "
+                    ".data of Values; or let it capture them, and call .backward(...)"
+                )
+        key = (backward, names, *structures)
+        with self._lock:
+            try:
+                program = self._programs.get(key)
+            except TypeError as error:
+                raise TypeError(f"static arguments must be hashable: {error}") from None
+            if program is None:
+                self._misses += 1
+            else:
+                self._hits += 1
+                self._programs.move_to_end(key)
+        if program is None:
+            with collector_paused():
+                program = self._traced(names, numbers, structures, backward)
+            with self._lock:
+                self._programs[key] = program
+                if len(self._programs) > self.maxsize:
+                    self._programs.popitem(last=False)
+        else:
+            check(program.bindings, self.__name__)
+        return program(args, numbers), program
+
+    def _traced(
+        self,
+        names: tuple[str, ...],
+        numbers: list[Any],
+        structures: list[Structure],
+        backward: bool,
+    ) -> Program:
+        if self._f is None:
+            raise TypeError(
+                f"{self.__name__} came from a pickle with its programs alone, and has none for "
+                "arguments nested like these: call it so before pickling"
+            )
+        symbols = [symbol() for _ in numbers]
+        nests = unflatten(Nest(list, None, tuple(structures)), symbols)
+        targets: list[Value] = []
+        trace = Trace(dict(zip(symbols, numbers, strict=True)))
+        with in_mode(trace):
+            bound = inspect.BoundArguments(
+                self._signature, OrderedDict(zip(names, nests, strict=True))
+            )
+            output = self._f(*bound.args, **bound.kwargs)
+            outputs, result = flatten(output, f"the result of {self.__name__}", _STATIC)
+            if backward:
+                if result is not NUMBER:
+                    raise TypeError(
+                        f"backward needs a function that returns one number; {self.__name__} "
+                        f"returned {output!r} ({type(output).__name__})"
+                    )
+                slopes = _slopes_by_captured(outputs[0])
+                targets = list(slopes)
+                outputs += slopes.values()
+                result = Nest(tuple, None, (NUMBER, Nest(list, None, (NUMBER,) * len(slopes))))
+        reached = topological_order([x for x in outputs if isinstance(x, Node)])
+        wanted = set(reached)
+        # In the order of the traced function: errors are then found in that order, too.
+        nodes = [x for x in reached if type(x) is not Symbol]
+        nodes += [x for x in trace.symbols if x in wanted]
+        code, leaves = lower(nodes, outputs, symbols)
+        arguments = list(zip(names, structures, strict=True))
+        captured = leaves[len(symbols) :]
+        return Program(
+            self.__name__, code, arguments, captured, result, targets, bindings_of(self._f)
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A default may be anything; the programs do not need it.
+        parameters = [
+            p if p.default is p.empty else p.replace(default=None)
+            for p in self._signature.parameters.values()
+        ]
+        signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+        state = {name: x for name, x in vars(self).items() if not name.startswith("__")}
+        return {
+            **state,
+            "__name__": self.__name__,
+            "__doc__": self.__doc__,
+            "_f": None,
+            "_lock": None,
+            "_signature": signature,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
+
+class _Instance(Static):
+    """What a compiled method is bound to, as a static argument: told by identity."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._key = (_Instance, id(value))
+
+
+class BoundCompiled:
+    """A compiled method of an object: to be called, and with a `backward`, as a compiled function."""
+
+    def __init__(self, compiled: Compiled, instance: Any) -> None:
+        self.__self__ = instance
+        self.__func__ = compiled
+        self.__name__ = compiled.__name__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the method returns, as plain numbers in its nesting."""
+        if running() or (active and tracing() is not None):
+            return self.__func__(self.__self__, *args, **kwargs)
+        return self.__func__(_Instance(self.__self__), *args, **kwargs)
+
+    def backward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the method's value; add its derivatives to the `.grad` of captured Values."""
+        return self.__func__.backward(_Instance(self.__self__), *args, **kwargs)
+
+    @property
+    def source(self) -> str:
+        """The text of the program that ran last."""
+        return self.__func__.source
+
+    def cache_info(self) -> CacheInfo:
+        """Return what `cache_info` of the compiled function returns."""
+        return self.__func__.cache_info()
+
+
+def _slopes_by_captured(y: Any) -> dict[Value, Any]:
+    """Return the derivatives of the traced number `y` by each captured Value."""
+    if not isinstance(y, Node):
+        return {}
+    seed = like(1, y)
+    slopes: dict[Any, Any] = {y: seed}
+    order = topological_order([y])
+    pull_back(order, slopes, as_graph=True, zero=None)
+    inputs = [x for node in order for x in operands_of(node) if isinstance(x, Node)] or [y]
+    captured = [x for x in inputs if x._op is None and type(x) is not Symbol]
+    found = {x: slopes.get(x, 0) for x in captured}
+    return {
+        x: like(0, seed) if type(slope) is int and slope == 0 else slope
+        for x, slope in found.items()
+    }
+
+
+def _static_names(static_argnums: int | Sequence[int], names: Sequence[str]) -> list[str]:
+    places = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+    for i in places:
+        if not isinstance(i, int) or not -len(names) <= i < len(names):
+            raise TypeError(
+                f"static_argnums must be places of arguments, whole numbers from {-len(names)} to "
+                f"{len(names) - 1} here, not {i!r}"
+            )
+    return [names[i] for i in places]
+
+
+def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Any:
+    """Return f as a program of plain numbers, to be called like f.
+
+    The first call with arguments of one nesting traces f and writes the program. Arguments are
+    numbers or nested lists, tuples and dicts of numbers; strings, None, bools and what is in
+    `static_argnums` (which must be hashable) are static: each of their values gets a program.
+    Values that f captures are read at each call. All else that f looks up, it looks up once, while
+    it is traced: a name that is bound to another object later makes the call raise TraceError, but
+    a list that is changed in place, `random` and the time are not seen to change. So give data
+    that changes as arguments. Results have the value and the kind of the eager ones, but the sign
+    of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
+    out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
+    or reads the `.data` or `.grad` of any Value.
+
+    >>> from scalargrad import grad, sin
+    >>> slope = compile(grad(lambda x, y: x * y + sin(x)))
+    >>> slope(0.0, 2.0)
+    3.0
+    >>> print(slope.source)
+    def f(x, y):
+        return y + cos(x)
+    <BLANKLINE>
+    """
+    return Compiled(f, static_argnums)

@@ -1,0 +1,321 @@
+"""The Python speller: Code as the text of a straight-line Python function.
+
+A table says how each op is written. What is used once is written into the place of its use, up to
+some depth and length; all else is a local variable. The text is kept within what Python's own
+compiler takes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+from scalargrad.engine.code import Code, Literal, Operand
+from scalargrad.engine.op import Op
+from scalargrad.engine.passes import total
+from scalargrad.functions import activations, arithmetic, choices, elementary, many
+from scalargrad.programs.kinds import FLOAT, kinds_of
+from scalargrad.programs.names import Names
+from scalargrad.programs.nests import returned, unpack
+from scalargrad.programs.simplify import constant_key
+from scalargrad.transforms.nesting import Structure
+
+# How tightly the parts of an expression bind, as in Python's grammar; the last is a name or call.
+CHOICE, COMPARISON, OR, XOR, AND, SUM, PRODUCT, NEGATION, POWER, ATOM = range(10)
+
+# For each op its text, how tightly that binds, and how tightly its operands must.
+_TEMPLATES: dict[Op, tuple[str, int, tuple[int, ...]]] = {
+    arithmetic.add.op: ("{} + {}", SUM, (SUM, PRODUCT)),
+    arithmetic.sub.op: ("{} - {}", SUM, (SUM, PRODUCT)),
+    arithmetic.mul.op: ("{} * {}", PRODUCT, (PRODUCT, NEGATION)),
+    arithmetic.div.op: ("{} / {}", PRODUCT, (PRODUCT, NEGATION)),
+    arithmetic.mod.op: ("{} % {}", PRODUCT, (PRODUCT, NEGATION)),
+    arithmetic.floordiv.op: ("{} // {}", PRODUCT, (PRODUCT, NEGATION)),
+    arithmetic.neg.op: ("-{}", NEGATION, (NEGATION,)),
+    arithmetic.pos.op: ("+{}", NEGATION, (NEGATION,)),
+    # Python chains comparisons without brackets: a > b == c means a > b and b == c.
+    choices.greater.op: ("{} > {}", COMPARISON, (OR, OR)),
+    choices.less.op: ("{} < {}", COMPARISON, (OR, OR)),
+    choices.at_least.op: ("{} >= {}", COMPARISON, (OR, OR)),
+    choices.at_most.op: ("{} <= {}", COMPARISON, (OR, OR)),
+    choices.equal.op: ("{} == {}", COMPARISON, (OR, OR)),
+    choices.unequal.op: ("{} != {}", COMPARISON, (OR, OR)),
+    choices.either.op: ("{} | {}", OR, (OR, XOR)),
+    choices.one_of.op: ("{} ^ {}", XOR, (XOR, AND)),
+    choices.both.op: ("{} & {}", AND, (AND, SUM)),
+    choices.inverse.op: ("~{}", NEGATION, (NEGATION,)),
+    choices.where.op: ("{1} if {0} else {2}", CHOICE, (COMPARISON, COMPARISON, COMPARISON)),
+}
+_RELU_OF_FLOAT = ("0.0 if {0} <= 0 else {0}", CHOICE, (ATOM,))
+# Functions that a program calls otherwise than by the op's own forward: of a tuple of numbers.
+_OF_TUPLES: dict[Op, tuple[str, Callable[..., Any]]] = {
+    many.fsum.op: ("fsum", math.fsum),
+    many.constant_max.op: ("max", max),
+}
+_RELU, _WHERE, _ADD = activations.relu.op, choices.where.op, arithmetic.add.op
+_POWER, _PROD, _SUMPROD = elementary.power.op, many.prod.op, many.sumprod.op
+# They cannot raise on floats, and so need not be computed where they are not chosen.
+_SAFE = {
+    *(op for op, (text, _, _) in _TEMPLATES.items() if not re.search("[/%~]", text)),
+    *(_RELU, _SUMPROD, total),
+}
+# An expression is written into the place of its one use up to this depth and length.
+_DEEPEST, _LONGEST = 12, 150
+_ONES = ("1", "1.0")
+# So many terms at most make one sum.
+_MOST = 100
+_PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
+
+
+class Text(NamedTuple):
+    """An expression, how tightly it binds, how deep it is, and whether it can raise."""
+
+    text: str
+    binding: int = ATOM
+    depth: int = 0
+    safe: bool = True
+
+    def within(self, binding: int) -> str:
+        """Return the text where something of this binding is needed."""
+        return self.text if self.binding >= binding else f"({self.text})"
+
+
+class Spelled(NamedTuple):
+    """The text of a function, its name in it, and what its globals must be."""
+
+    source: str
+    name: str
+    ops: dict[str, Op]
+    constants: dict[str, Any]
+
+
+class Speller:
+    """Writes the equations of a Code as the body of a function."""
+
+    def __init__(self, code: Code, names: Names, inputs: str) -> None:
+        self.code = code
+        self.lines: list[str] = []
+        self.ops: dict[str, Op] = {}
+        self.constants: dict[str, Any] = {}
+        self.called: dict[Op, str] = {}
+        self.constant_names: dict[Any, str] = {}
+        self.names = names
+        self.temporaries = map("t{}".format, count(1))
+        self.texts: list[Text | None] = [None] * code.inputs
+        self.kinds = kinds_of(code, inputs)
+        self.uses = Counter(
+            x for _, operands in code.equations for x in operands if type(x) is int
+        )
+        self.uses.update(x for x in code.outputs if type(x) is int)
+        for op in dict.fromkeys(op for op, _ in code.equations):
+            if op not in _TEMPLATES:
+                self.op_name(op)
+
+    def write(self) -> None:
+        """Write all equations."""
+        texts, uses, labels = self.texts, self.uses, self.code.labels
+        for k, (op, operands) in enumerate(self.code.equations, self.code.inputs):
+            text = self.expression(op, operands)
+            label = labels.get(k, "")
+            if uses[k] > 1 or label or text.depth > _DEEPEST or len(text.text) > _LONGEST:
+                text = self.local(text, label)
+            texts.append(text)
+
+    def local(self, text: Text, label: str = "") -> Text:
+        """Write a statement that gives an expression a name; return the name."""
+        if label:
+            name = self.names.new(label)
+        else:
+            name = next(t for t in self.temporaries if self.names.take(t))
+        self.statement(f"{name} =", text.text)
+        return Text(name)
+
+    def name_input(self, place: int, name: str, labelled: bool = True) -> None:
+        """Say what name an input has, in the text and, where it is labelled, in errors."""
+        self.texts[place] = Text(name)
+        if labelled:
+            self.code.labels[place] = name
+
+    def named(self, text: str) -> str:
+        """Write a statement that gives an expression a name; return the name."""
+        return self.local(Text(text)).text
+
+    def element(self, x: Operand) -> str:
+        """Return the text of a variable or constant as an element of a list."""
+        return self.operand(x).within(COMPARISON)
+
+    def statement(self, start: str, expression: str) -> None:
+        """Write one line, or more where it is long."""
+        line = f"    {start} {expression}"
+        if len(line) > 100:
+            line = f"    {start} (\n{_wrapped(expression)}\n    )"
+        self.lines.append(line)
+
+    def take_apart(self, names: list[str], whole: str) -> None:
+        """Write the line, or lines, that give the elements of `whole` their names."""
+        listed = ", ".join(names) + "," * (len(names) == 1)
+        if len(listed) > 80:
+            listed = f"(\n{_wrapped(listed)}\n    )"
+        self.lines.append(f"    {listed} = {whole}")
+
+    def operand(self, x: Operand) -> Text:
+        """Return the text of a variable or constant."""
+        if type(x) is int:
+            return self.texts[x]  # type: ignore[return-value]
+        return self.literal(x.value)  # type: ignore[union-attr]
+
+    def literal(self, x: Any) -> Text:
+        """Return the text of a constant: of itself, or the name of a global."""
+        kind = type(x)
+        plain = kind is bool or (kind is int and abs(x) < 10**20)
+        if plain or (kind is float and math.isfinite(x)):
+            return Text(repr(x), NEGATION if repr(x)[0] == "-" else ATOM)
+        return Text(self.constant(x, repr(x).replace("-", "minus_") if kind is float else "c"))
+
+    def constant(self, x: Any, wish: str) -> str:
+        """Return the name of the global that is `x`: a number, a class or a key of a dict."""
+        key = constant_key(x)
+        if key not in self.constant_names:
+            self.constant_names[key] = self.names.new(wish)
+            self.constants[self.constant_names[key]] = x
+        return self.constant_names[key]
+
+    def op_name(self, op: Op) -> str:
+        """Return the name of the global that computes `op`."""
+        if op not in self.called:
+            wish = _OF_TUPLES[op][0] if op in _OF_TUPLES else op.name
+            wish = wish if wish.isidentifier() else op.function.__name__
+            self.called[op] = self.names.new(wish, builtin=op in _OF_TUPLES)
+        return self.called[op]
+
+    def expression(self, op: Op, operands: tuple[Operand, ...]) -> Text:
+        """Return the text of `op` applied to `operands`."""
+        texts = self.texts
+        parts: list[Any] = [
+            texts[x] if type(x) is int else self.literal(x.value)  # type: ignore[union-attr]
+            for x in operands
+        ]
+        depth, safe = 0, op in _SAFE
+        for part in parts:
+            depth = part.depth if part.depth > depth else depth
+            safe = safe and part.safe
+        if op is _WHERE:
+            parts = [part if part.safe else self.local(part) for part in parts]
+        text, binding = self.spelled(op, operands, parts)
+        return Text(text, binding, depth + 1, safe)
+
+    def spelled(
+        self, op: Op, operands: tuple[Operand, ...], parts: list[Text]
+    ) -> tuple[str, int]:
+        """Return the text of `op` of these parts, and how tightly it binds."""
+        template = _TEMPLATES.get(op)
+        if op is _RELU and self.kinds_of_operands(operands) == [FLOAT]:
+            template = _RELU_OF_FLOAT
+            parts = [part if part.binding == ATOM else self.local(part) for part in parts]
+        elif op is _POWER and type(operands[1]) is Literal and type(operands[1].value) is int:
+            template = ("{} ** {}", POWER, (ATOM, NEGATION))
+        if op is _ADD and parts[1].binding == NEGATION and parts[1].text[0] == "-":
+            return f"{parts[0].within(SUM)} - {parts[1].text[1:]}", SUM
+        if template is not None:
+            form, binding, needed = template
+            return form.format(*map(Text.within, parts, needed)), binding
+        n = len(parts) // 2
+        if op is _SUMPROD and n:
+            # Faster than math.sumprod, which must be handed two tuples.
+            terms = [_product(p, q) for p, q in zip(parts[:n], parts[n : 2 * n], strict=True)]
+            terms += [offset.within(PRODUCT) for offset in parts[2 * n :]]
+            return self.joined(" + ", terms), SUM
+        if op is total:
+            return self.joined(" + ", [part.within(PRODUCT) for part in parts]), SUM
+        if op is _PROD and len(parts) > 1:
+            factors = [part.within(NEGATION) for part in parts if part.text not in _ONES[:1]]
+            if factors:
+                return self.joined(" * ", factors), PRODUCT
+        if op in _OF_TUPLES:
+            text = ", ".join(part.within(COMPARISON) for part in parts)
+            return f"{self.op_name(op)}(({text}{',' * (len(parts) == 1)}))", ATOM
+        text = ", ".join(part.within(COMPARISON) for part in parts)
+        return f"{self.op_name(op)}({text})", ATOM
+
+    def kinds_of_operands(self, operands: tuple[Operand, ...]) -> list[str]:
+        return [self.kinds[x] if type(x) is int else "" for x in operands]
+
+    def joined(self, sign: str, terms: list[str]) -> str:
+        """Return terms with a sign between them, in pieces: Python's compiler recurses over them."""
+        text = sign.join(terms[:_MOST])
+        for i in range(_MOST, len(terms), _MOST):
+            text = sign.join([self.local(Text(text)).text, *terms[i : i + _MOST]])
+        return text
+
+
+def _product(p: Text, q: Text) -> str:
+    if p.text == "1" or q.text == "1":
+        return (q if p.text == "1" else p).within(PRODUCT)
+    return f"{p.within(PRODUCT)} * {q.within(NEGATION)}"
+
+
+def _wrapped(text: str) -> str:
+    """Return `text` as indented lines, broken at spaces, but within no string."""
+    lines, line = [], ""
+    for piece in _PIECE.findall(text):
+        if line and len(line) + len(piece) > 91:
+            lines.append(line)
+            line = ""
+        line += f" {piece}" if line else piece
+    return "\n".join(f"        {line}" for line in [*lines, line])
+
+
+def spell_python(
+    code: Code,
+    name: str,
+    arguments: Sequence[tuple[str, Structure]],
+    captured: int,
+    result: Structure,
+    inputs: str,
+) -> Spelled:
+    """Return the function `name` of `arguments`, by name and nesting, that gives `code`'s outputs.
+
+    The inputs of `code` are the numbers of all the arguments, in order, and then `captured` more,
+    which come in a list as a last argument. They are all of the kind `inputs`. `result` is the
+    nesting of the outputs.
+
+    >>> from scalargrad.engine.code import Equation
+    >>> square = Code(1, [Equation(arithmetic.mul.op, (0, 0))], [1])
+    >>> print(spell_python(square, "square", [("x", None)], 0, None, "float").source)
+    def square(x):
+        return x * x
+    <BLANKLINE>
+    """
+    taken = [argument for argument, _ in arguments]
+    names = Names(taken)
+    speller = Speller(code, names, inputs)
+    place = 0
+    for argument, structure in arguments:
+        place = unpack(speller, argument, structure, place)
+    parameters = taken
+    if captured:
+        given = names.new("captured")
+        parameters = [*taken, given]
+        inner = [names.new(code.labels.get(k) or "p") for k in range(place, place + captured)]
+        for k, own in enumerate(inner, place):
+            speller.name_input(k, own, labelled=False)
+        speller.take_apart(inner, given)
+    speller.write()
+    speller.statement("return", returned(speller, result, iter(code.outputs)))
+    own = names.new(name if name.isidentifier() else "f")
+    source = "\n".join([f"def {own}({', '.join(parameters)}):", *speller.lines, ""])
+    ops = {called: op for op, called in speller.called.items()}
+    return Spelled(source, own, ops, speller.constants)
+
+
+def function_of(op: Op) -> Callable[..., Any]:
+    """Return what a program calls for `op`.
+
+    >>> function_of(many.fsum.op)([1.0, 2.0])
+    3.0
+    """
+    return _OF_TUPLES[op][1] if op in _OF_TUPLES else op.forward
