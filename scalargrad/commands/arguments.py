@@ -7,14 +7,16 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from scalargrad.commands.expressions import CONSTANTS, Expression, ExpressionError, parse_number
+from scalargrad.commands.expressions import (
+    CONSTANTS,
+    Expression,
+    ExpressionError,
+    UsageError,
+    parse_number,
+)
 
 _OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?|-[a-z]")
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done: the message says why, and what to do."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,7 +45,8 @@ class Parser(argparse.ArgumentParser):
         return self.parse_args(
             [
                 f" {word}"
-                if word.startswith("-") and word.split("=")[0] not in known
+                if word.startswith("-")
+                and word.split("=")[0] not in known
                 and not (word.startswith("--") and _OPTION.fullmatch(word))
                 else word
                 for word in argv
@@ -87,13 +90,14 @@ def run(command: Callable[[], None]) -> int:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         command()
-    except ExpressionError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except UsageError as error:
+    except (ExpressionError, UsageError) as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-    except (ArithmeticError, ValueError, TypeError) as error:
+        print(
+            f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "),
+            file=sys.stderr,
+        )
+    except (ArithmeticError, ValueError) as error:
         line = " ".join(str(error).split())
         print(f"error: {type(error).__name__}: {line}", file=sys.stderr)
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.commands.arguments import Parser, UsageError, read_with_values, run
+from scalargrad.commands.arguments import Parser, read_with_values, run
+from scalargrad.commands.expressions import UsageError
 from scalargrad.programs.notation import show
 
 _EPILOG = """examples:

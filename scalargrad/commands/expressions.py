@@ -11,7 +11,7 @@ import inspect
 import math
 import operator
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, NoReturn
 
@@ -57,6 +57,10 @@ _INSTEAD: dict[type[ast.AST], str] = {
 }
 
 
+class UsageError(ValueError):
+    """What was asked for cannot be done: the message says why, and what to do, in one line."""
+
+
 class ExpressionError(ValueError):
     """Something in an expression that is not allowed, with its place.
 
@@ -84,7 +88,7 @@ class _Instruction(NamedTuple):
 
     kind: str  # "number", "name", "call" or "list"
     what: Any
-    count: int = 0
+    operands: int = 0
     place: int = 0
 
 
@@ -125,27 +129,23 @@ class Expression:
         [result] = stack
         return result
 
-    def check_names(self, given: Mapping[str, Any]) -> None:
-        """Raise ExpressionError unless `given` has a value for each name, and for no other."""
+    def check_names(self, given: Collection[str]) -> None:
+        """Raise UsageError unless `given` has each name of the expression, and no other."""
         for name in self.names:
             if name in given:
                 continue
-            place = next(s.place for s in self._program if s.kind == "name" and s.what == name)
-            if name in FUNCTIONS:
-                self._fail(f"{name} is a function: write {name}(...)", place)
             others = [x for x in given if x not in self.names]
-            near = get_close_matches(name, others or [*FUNCTIONS, *CONSTANTS], 1, 0.7)
-            if near and near[0] in given:
-                self._fail(f"{name} has no value; did you mean {near[0]}?", place)
-            self._fail(f"{name} has no value: add {name}=1.0 to the command", place)
+            near = get_close_matches(name, others, 1, 0.5)
+            if name in FUNCTIONS:
+                raise UsageError(f"{name} is a function: write {name}(...)")
+            if near:
+                raise UsageError(f"{name} has no value; did you mean {near[0]}?")
+            raise UsageError(f"{name} has no value: add one, as in {name}=1.5")
         for name in given:
             if name not in self.names:
-                near = get_close_matches(name, self.names, 1, 0.6)
+                near = get_close_matches(name, self.names, 1, 0.5)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                self._fail(f"there is no {name} in the expression{hint}", 0)
-
-    def _fail(self, message: str, place: int) -> NoReturn:
-        raise ExpressionError(message, self.text, place)
+                raise UsageError(f"there is no {name} in the expression{hint}")
 
 
 def parse_number(text: str) -> float:
@@ -196,7 +196,7 @@ class _Parser:
         depth = 0
         for place, c in enumerate(self.text):
             if not c.isprintable():
-                self.fail(f"the character {ascii(c)} is not allowed", place)
+                self.fail(f"the character {c!a} is not allowed", place)
             depth += (c in "([{") - (c in ")]}")
             if depth > _DEEPEST:
                 self.fail(f"brackets are nested more than {_DEEPEST} deep", place)
@@ -268,7 +268,8 @@ class _Parser:
         function = _OPERATORS.get(type(op))
         if function is None:
             self.fail(
-                _INSTEAD.get(type(op), f"this operator is not allowed; allowed are {_ALLOWED}"), place
+                _INSTEAD.get(type(op), f"this operator is not allowed; allowed are {_ALLOWED}"),
+                place,
             )
         return function
 
@@ -292,12 +293,18 @@ class _Parser:
         name = node.func.id
         if name not in FUNCTIONS:
             near = get_close_matches(name, FUNCTIONS, 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else "; there are those of math, and relu and the like"
+            hint = (
+                f"; did you mean {near[0]}?"
+                if near
+                else "; there are those of math, and relu and the like"
+            )
             if name == "softmax":
                 hint = ": it gives a list"
             self.fail(f"there is no function {name} here{hint}", place)
         if node.keywords:
-            self.fail("arguments are given in order, without a name", self.place(node.keywords[0].value))
+            self.fail(
+                "arguments are given in order, without a name", self.place(node.keywords[0].value)
+            )
         function = FUNCTIONS[name]
         count = len(node.args)
         try:

@@ -8,7 +8,8 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalargrad.commands.arguments import Parser, UsageError, read_with_values, run
+from scalargrad.commands.arguments import Parser, read_with_values, run
+from scalargrad.commands.expressions import UsageError
 from scalargrad.view.drawing import Drawing, draw
 
 _EPILOG = """examples:
@@ -59,5 +60,7 @@ def _printable(tree: str) -> str:
     try:
         tree.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        return tree.translate({ord("└"): "`", ord("├"): "|", ord("─"): "-", ord("│"): "|", ord("·"): "*"})
+        return tree.translate(
+            {ord("└"): "`", ord("├"): "|", ord("─"): "-", ord("│"): "|", ord("·"): "*"}
+        )
     return tree

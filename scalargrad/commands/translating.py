@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from scalargrad.commands.arguments import Parser, UsageError, read, run
-from scalargrad.commands.expressions import Expression
+from scalargrad.commands.arguments import Parser, read, run
+from scalargrad.commands.expressions import Expression, UsageError
 
 _EPILOG = """examples:
   python -m scalargrad compile "x*y + sin(x)"
@@ -46,7 +46,7 @@ def _program(expression: Expression, language: str) -> str:
         return formula(expression, *numbers).latex
     if language == "javascript":
         from scalargrad.programs.javascript import javascript_function
-        from scalargrad.view.house import code_with_gradient
+        from scalargrad.programs.lowering import code_with_gradient
 
         code, _ = code_with_gradient(expression, numbers, expression.names)
         return javascript_function("f", expression.names, code)
@@ -54,12 +54,13 @@ def _program(expression: Expression, language: str) -> str:
 
 
 def _source(expression: Expression, language: str) -> str:
-    from scalargrad import compile, value_and_grad
+    from scalargrad.programs.compiled import compile
+    from scalargrad.transforms.functional import value_and_grad
 
     both = value_and_grad(expression, argnums=tuple(range(len(expression.names))))
-    program: Any
+    options = {} if language == "python" else {"target": language}
     try:
-        program = compile(both) if language == "python" else compile(both, target=language)
+        program: Any = compile(both, **options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"there is no program in {language} here: {error}") from None
     # It is written at the first call; that it may fail at these numbers does not matter.

@@ -13,6 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scalargrad.engine.code import Code, Literal
+from scalargrad.engine.op import Op
+from scalargrad.programs.lowering import OPS
 from scalargrad.programs.spelling import (
     ATOM,
     COMPARISON,
@@ -24,7 +27,6 @@ from scalargrad.programs.spelling import (
     Text,
     spell,
 )
-from scalargrad.view.house import OPS, Code, Literal, Op
 
 _RUNTIME = Path(__file__).with_name("runtime.js")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
@@ -133,10 +135,15 @@ def runtime_for(program: str) -> str:
 
 
 _RESERVED = frozenset(
-    """await break case catch class const continue debugger default delete do else enum export
-    extends false finally for function if implements import in instanceof interface let new null
-    package private protected public return static super switch this throw true try typeof var
-    void while with yield arguments eval Math Number Object Array Infinity NaN undefined""".split()
+    [
+        *("await", "break", "case", "catch", "class", "const", "continue", "debugger", "default"),
+        *("delete", "do", "else", "enum", "export", "extends", "false", "finally", "for"),
+        *("function", "if", "implements", "import", "in", "instanceof", "interface", "let", "new"),
+        *("null", "package", "private", "protected", "public", "return", "static", "super"),
+        *("switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with"),
+        *("yield", "arguments", "eval", "Math", "Number", "Object", "Array", "Infinity", "NaN"),
+        "undefined",
+    ]
 )
 
 
@@ -192,6 +199,8 @@ def is_spelled(code: Code) -> bool:
     """Return whether JavaScript has all of the ops and constants of `code`."""
     return all(
         equation.op in JAVASCRIPT.table
-        and all(isinstance(x.value, int | float) for x in equation.operands if isinstance(x, Literal))
+        and all(
+            isinstance(x.value, int | float) for x in equation.operands if isinstance(x, Literal)
+        )
         for equation in code.equations
     )

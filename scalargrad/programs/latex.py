@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.engine.op import Op
+from scalargrad.programs.lowering import OPS
 from scalargrad.programs.notation import plain, show
 from scalargrad.programs.spelling import (
     ATOM,
@@ -21,12 +23,14 @@ from scalargrad.programs.spelling import (
     joined,
     pairs,
 )
-from scalargrad.view.house import OPS, Op
 
-_GREEK = frozenset(
-    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
-    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega""".split()
-)
+_SMALL = [
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
+    *("lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi"),
+    "omega",
+]
+_CAPITAL = ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi"]
+_GREEK = frozenset([*_SMALL, *_CAPITAL, "Omega"])
 _SPECIAL = {
     **{c: f"\\{c}" for c in "#$%&_{}"},
     "\\": r"\backslash ",
@@ -48,10 +52,9 @@ def latex_name(name: str) -> str:
     if matched is None:
         return f"\\mathrm{{{_escaped(plain(name))}}}"
     base, index = matched.groups()
+    text = base if len(base) == 1 else f"\\mathrm{{{base}}}"
     if base in _GREEK:
         text = f"\\{base}"
-    else:
-        text = base if len(base) == 1 else f"\\mathrm{{{base}}}"
     return f"{text}_{{{index}}}" if index else text
 
 
@@ -152,7 +155,7 @@ def _distance(operands: Sequence[Text]) -> Text:
     return Text(f"\\sqrt{{{squares}}}")
 
 
-_KNOWN = "sin cos tan sinh cosh tanh log".split()
+_KNOWN = ["sin", "cos", "tan", "sinh", "cosh", "tanh", "log"]
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _SIGNS = {">": ">", "<": "<", ">=": r"\ge", "<=": r"\le", "==": "=", "!=": r"\ne"}
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from scalargrad.engine.op import Op
+from scalargrad.programs.lowering import OPS
 from scalargrad.programs.spelling import (
     ATOM,
     COMPARISON,
@@ -21,7 +23,6 @@ from scalargrad.programs.spelling import (
     joined,
     pairs,
 )
-from scalargrad.view.house import OPS, Op
 
 # At most so many digits of an exact number are shown.
 _DIGITS = 24

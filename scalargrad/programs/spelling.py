@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from scalargrad.view.house import Code, Literal, Op
+from scalargrad.engine.code import Code, Literal
+from scalargrad.engine.op import Op
 
 # How tightly the parts of an expression bind: a minus sign less than a product, so that -a * b is
 # the negative of a product.
@@ -101,7 +102,8 @@ def spell(
     def text(operand: Any) -> Text:
         if isinstance(operand, Literal):
             return language.number(operand.value)._replace(brackets=language.brackets)
-        return texts[operand]
+        found: Text = texts[operand]
+        return found
 
     for number, equation in enumerate(code.equations, code.inputs):
         expression = language.spell(equation.op, [text(x) for x in equation.operands])

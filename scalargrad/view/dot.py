@@ -18,7 +18,8 @@ def dot_of(picture: Picture) -> str:
     """Return the picture as the text of a DOT file."""
     lines = [
         "digraph {",
-        f'  graph [rankdir=LR, label="{_quoted(picture.title)}", tooltip="{_quoted(picture.description)}"];',
+        f'  graph [rankdir=LR, label="{_quoted(picture.title)}",',
+        f'    tooltip="{_quoted(picture.description)}"];',
         '  node [fontname="monospace"];',
         '  edge [fontname="monospace"];',
     ]

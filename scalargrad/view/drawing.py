@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import Any
 
 from scalargrad.view.dot import dot_of
 from scalargrad.view.graph import Graph
-from scalargrad.view.mermaid import mermaid_of
 from scalargrad.view.groups import Group
+from scalargrad.view.mermaid import mermaid_of
 from scalargrad.view.picture import picture_of
 from scalargrad.view.subject import caller_variables, subject_of
 from scalargrad.view.svg import svg_of

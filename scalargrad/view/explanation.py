@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.programs.notation import plain, show
+from scalargrad.programs.notation import ASCII, UNICODE, plain, show
+from scalargrad.programs.spelling import Text
 from scalargrad.view.graph import Backward, Forward, Graph, Line, Seed, Step, Writer, steps
 from scalargrad.view.subject import caller_variables, graph_of
 
@@ -38,8 +39,8 @@ def explain(subject: Any, /, *arguments: Any, ascii_only: bool | None = None) ->
     and so on. Lines have 80 columns at most. Without `ascii_only` the text is ASCII if standard
     output cannot show more. Of more than 60 nodes a summary is given.
 
-    Raises TypeError for what is neither a Value nor a function of one result, and what
-    `backward()` raises where there is no derivative.
+    Where `backward()` would raise, the text says so in place of the backward pass. Raises TypeError
+    for what is neither a Value nor a function of one result.
 
     >>> from scalargrad import sin
     >>> print(explain(lambda x, y: x * y + sin(x), 2.0, 3.0, ascii_only=True))
@@ -87,7 +88,7 @@ def text_of(graph: Graph, ascii_only: bool = False) -> str:
     of_passes = steps(graph)
     # Every line is made, also those not shown: sums go on through all of them.
     lines = {step: writer.line(step) for step in of_passes}
-    forward = [step for step in of_passes if isinstance(step, Forward)]
+    forward: list[Step] = [step for step in of_passes if isinstance(step, Forward)]
     backward = [step for step in of_passes if not isinstance(step, Forward)]
     dots = "..." if ascii_only else "…"
     title = whole_formula(graph, ascii_only)
@@ -136,14 +137,8 @@ def _finished(lines: Sequence[str], ascii_only: bool) -> str:
 
 def whole_formula(graph: Graph, ascii_only: bool, longest: int = WIDTH) -> str:
     """Return the output as one formula of the inputs, or "" if that is longer than `longest`."""
-    texts = [node.name for node in graph.nodes[: graph.inputs]]
-    bindings = [6] * graph.inputs
-    from scalargrad.programs.notation import ASCII, UNICODE
-    from scalargrad.programs.spelling import Text
-
     language = ASCII if ascii_only else UNICODE
-    parts = [Text(text) for text in texts]
-    del bindings
+    parts = [Text(node.name) for node in graph.nodes[: graph.inputs]]
     for node in graph.nodes[graph.inputs :]:
         assert node.op is not None
         operands = [

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from scalargrad.engine.code import Code
 from scalargrad.programs.latex import LATEX, latex_name
+from scalargrad.programs.lowering import away_from_points, code_with_gradient
 from scalargrad.programs.notation import ASCII, UNICODE
 from scalargrad.programs.spelling import Language, spell
 from scalargrad.view.graph import unique_names
-from scalargrad.view.house import Code, away_from_points, code_with_gradient
 from scalargrad.view.subject import argument_names, caller_variables, names_in
 
 _LONGEST, _REPEATED = 300, 60

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.engine.code import Code, Literal
+from scalargrad.engine.errors import FAILURES, Shown, explained
+from scalargrad.engine.op import Op, in_kind
+from scalargrad.programs.lowering import away_from_points, rule_code
 from scalargrad.programs.notation import ASCII, UNICODE, plain, show
-from scalargrad.programs.spelling import ATOM, NEGATION, PRODUCT, SUM, Language, Text, spell
 from scalargrad.programs.simplify import constant_key
-from scalargrad.view.house import FAILURES, away_from_points, Code, Literal, Op, explained, in_kind, local_derivatives, rule_code
+from scalargrad.programs.spelling import ATOM, PRODUCT, Language, Text, spell
 
 # In a formula the k-th operand stands as one character of Unicode's private use area, and the
 # result of the op as the one before them. No name has such characters: they are not printable.
@@ -91,6 +94,7 @@ def build(
     `names` may be "" for a variable without a name; `kinds` are those of the inputs.
     """
     [output] = code.outputs
+    assert isinstance(output, int)
     language = ASCII if ascii_only else UNICODE
     named = unique_names(code, names, output)
     nodes = [Node(named[k], kinds[k], values[k]) for k in range(code.inputs)]
@@ -185,11 +189,18 @@ def _differentiate(graph: Graph) -> None:
         if node.op is None:
             continue
         inputs = [operand_value(nodes, edge.operand) for edge in node.edges]
-        wanted = [isinstance(edge.operand, int) for edge in node.edges]
         try:
-            slopes = local_derivatives(node.op, one, node.value, inputs, wanted)
+            gs = [one if isinstance(edge.operand, int) else None for edge in node.edges]
+            slopes = node.op.derivatives(gs, node.value, inputs)
         except FAILURES as error:
-            raise explained(error, node.op, tuple(inputs), "the derivative of ") from None
+            # Only inputs have names that the user knows.
+            named = tuple(
+                Shown(x, nodes[edge.operand].name)
+                if isinstance(edge.operand, int) and edge.operand < graph.inputs
+                else x
+                for x, edge in zip(inputs, node.edges, strict=True)
+            )
+            raise explained(error, node.op, named, "the derivative of ") from None
         for edge, slope in zip(node.edges, slopes, strict=True):
             edge.derivative = slope
             if isinstance(edge.operand, int) and slope is not None:
@@ -198,6 +209,7 @@ def _differentiate(graph: Graph) -> None:
 
 
 def operand_value(nodes: Sequence[Node], operand: int | Literal) -> Any:
+    """Return the number that an operand is."""
     return nodes[operand].value if isinstance(operand, int) else operand.value
 
 
@@ -286,8 +298,7 @@ class Writer:
         node = nodes[number]
         assert node.formula is not None
         names = [
-            nodes[edge.operand].name if isinstance(edge.operand, int) else ""
-            for edge in node.edges
+            nodes[edge.operand].name if isinstance(edge.operand, int) else "" for edge in node.edges
         ]
         numbers = [in_formula(operand_value(nodes, edge.operand)) for edge in node.edges]
         sides = (node.formula.fill(names), node.formula.fill(numbers), show(node.value))

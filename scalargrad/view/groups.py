@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
-from scalargrad.view.house import Code, Value
+from scalargrad.engine.code import Code
+from scalargrad.engine.value import Value
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -93,12 +94,10 @@ class Watch:
 def _code_of(target: Any) -> CodeType | None:
     """Return the code that runs when `target`, a function, module or class, is called."""
     if isinstance(target, type):
-        return _code_of(getattr(target, "__call__", None))
+        return getattr(target.__call__, "__code__", None)
     plain = inspect.unwrap(target)
     code = getattr(plain, "__code__", None)
-    if code is None and plain is not None and hasattr(type(plain), "__call__"):
-        code = getattr(type(plain).__call__, "__code__", None)
-    return code
+    return code or getattr(type(plain).__call__, "__code__", None)
 
 
 def _is_of(frame: FrameType, target: Any) -> bool:
@@ -157,9 +156,7 @@ def take_in_parameters(code: Code, kinds: Sequence[str], groups: Sequence[Group]
             groups[numbers.pop()].members.add(x)
 
 
-def groups_by_parameters(
-    code: Code, nodes: Sequence[Any], targets: Sequence[Any]
-) -> list[Group]:
+def groups_by_parameters(code: Code, nodes: Sequence[Any], targets: Sequence[Any]) -> list[Group]:
     """Return a group for each module: the sums of its parameters, and their activations."""
     found = []
     taken: set[int] = set()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 PORT = 18.0  # between the ends of two edges at one box
 GAP = 14.0  # between two boxes, one above the other
@@ -109,9 +110,7 @@ def _items(
     boxes: Sequence[Box], columns: Sequence[int]
 ) -> tuple[list[_Item], list[dict[int, int]]]:
     """Return the boxes and the places between them, and for each box its place by column."""
-    items = [
-        _Item(columns[k], box.height, box.width, box=k) for k, box in enumerate(boxes)
-    ]
+    items = [_Item(columns[k], box.height, box.width, box=k) for k, box in enumerate(boxes)]
     passed: list[dict[int, int]] = [{columns[k]: k} for k in range(len(boxes))]
     for target, box in enumerate(boxes):
         for source in box.sources:
@@ -149,7 +148,7 @@ def _first_order(items: Sequence[_Item], boxes: Sequence[Box]) -> list[int]:
 
 
 def _order(items: list[_Item], layers: list[list[int]]) -> None:
-    """Sort each column by barycentres, sweeping to and fro; keep the order with fewest crossings."""
+    """Sort each column by barycentres, sweeping to and fro; keep the order that crosses least."""
     _rank(items, layers)
     best = [list(layer) for layer in layers]
     fewest = _crossings(items, layers)
@@ -243,7 +242,7 @@ def _spread(items: list[_Item], layer: Sequence[int], wishes: Sequence[float]) -
     that the items above need.
     """
     room = [0.0]
-    for above, below in zip(layer, layer[1:], strict=False):
+    for above, below in pairwise(layer):
         room.append(room[-1] + (items[above].height + items[below].height) / 2 + GAP)
     blocks: list[list[float]] = []  # sum of wishes, how many
     for wish, need in zip(wishes, room, strict=True):

@@ -52,9 +52,7 @@ def _label(shape: Shape) -> str:
 
 def _escaped(raw: str) -> str:
     """Return `raw` with all that might mean something to Mermaid as numbered entities."""
-    return "".join(
-        c if c.isalnum() or c in " .,=" else f"#{ord(c)};" for c in raw
-    )
+    return "".join(c if c.isalnum() or c in " .,=" else f"#{ord(c)};" for c in raw)
 
 
 def _plain(raw: str) -> str:

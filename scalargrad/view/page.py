@@ -10,11 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scalargrad.engine.code import Code, Equation
 from scalargrad.programs.javascript import arrow, runtime_for
+from scalargrad.programs.lowering import rule_code
 from scalargrad.programs.notation import show
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Backward, Forward, Graph, Writer, operand_value, steps
-from scalargrad.view.house import Code, Equation, Literal, rule_code
+from scalargrad.view.graph import Backward, Forward, Graph, Writer, steps
 from scalargrad.view.picture import Picture
 from scalargrad.view.svg import svg_of, text
 
@@ -75,9 +76,9 @@ def _program(graph: Graph) -> str:
         forward = Code(len(own), [Equation(node.op, own)], [len(own)])
         rules = rule_code(node.op, operands)
         assert rules is not None
-        found.append(
-            f"{{forward: {arrow(forward, places, 'v')}, local: {arrow(rules, [*places, 'y'], 'v, y')}}}"
-        )
+        computes = arrow(forward, places, "v")
+        differentiates = arrow(rules, [*places, "y"], "v, y")
+        found.append(f"{{forward: {computes}, local: {differentiates}}}")
     return "\n" + ",\n".join(found) + "\n"
 
 

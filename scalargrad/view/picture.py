@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scalargrad.engine.code import Literal
 from scalargrad.programs.notation import plain, show
 from scalargrad.view.graph import Graph, Node
 from scalargrad.view.groups import Group
-from scalargrad.view.house import Literal
 
 _LONGEST_TITLE = 22
 
@@ -74,9 +74,9 @@ def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = No
         by_node[number] = by_group[id(group)]
         for edge in node.edges:
             source = by_node.get(edge.operand) if isinstance(edge.operand, int) else None
-            if source is not None and source != by_group[id(group)]:
-                if all(arrow.source != source for arrow in shape.arrows):
-                    shape.arrows.append(Arrow(source))
+            known = [by_group[id(group)], *(arrow.source for arrow in shape.arrows)]
+            if source is not None and source not in known:
+                shape.arrows.append(Arrow(source))
         if number == graph.output or _used_outside(graph, number, group):
             shape.value = f"{shape.value}, {show(node.value)}" if shape.value else show(node.value)
             text = gradient_text(node)
@@ -109,7 +109,11 @@ def _description(graph: Graph) -> str:
     )
     parts = [
         f"{leaf.name} is {show(leaf.value)}"
-        + (f" and the derivative of {output} by it {show(leaf.gradient)}" if not graph.failure else "")
+        + (
+            f" and the derivative of {output} by it {show(leaf.gradient)}"
+            if not graph.failure
+            else ""
+        )
         for leaf in leaves[:8]
     ]
     more = f"; and {len(leaves) - 8} more" if len(leaves) > 8 else ""
@@ -205,6 +209,7 @@ def node_title(graph: Graph, node: Node) -> str:
 
 
 def full_text(graph: Graph, node: Node) -> str:
+    """Return what a reader of the screen hears of a node, and a pointer over it shows."""
     text = f"{node.name} = {show(node.value)}"
     if node.gradient is not None:
         output = graph.nodes[graph.output].name
@@ -246,4 +251,5 @@ def cropped(text: str, longest: int) -> str:
 
 
 def short(text: str) -> str:
+    """Return a title, cut to the width that a node has for it."""
     return cropped(text, _LONGEST_TITLE)

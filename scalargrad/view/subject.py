@@ -7,18 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from scalargrad.engine.code import run
+from scalargrad.engine.errors import TraceError
+from scalargrad.engine.op import is_real
+from scalargrad.engine.value import Value
+from scalargrad.programs.lowering import code_of, traced, why_fixed
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters
-from scalargrad.view.house import (
-    TraceError,
-    Value,
-    code_of,
-    evaluate_all,
-    fixed_because,
-    is_real,
-    traced,
-)
 
 # How deep names are looked for within lists, dicts and modules.
 _DEEPEST = 3
@@ -72,7 +68,7 @@ def _of_value(
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
     graph = build(code, [node.data for node in nodes], given, kinds, ascii_only)
-    graph.fixed = fixed_because(code, [node.data for node in nodes])
+    graph.fixed = why_fixed(code, [node.data for node in nodes])
     groups = groups_by_parameters(code, nodes, targets)
     take_in_parameters(code, kinds, groups)
     return graph, groups
@@ -103,7 +99,7 @@ def _of_function(
         inputs = [Value(number, label) for number, label in zip(numbers, labels, strict=True)]
         code, nodes = code_of(call(inputs), inputs)
     captured = [node.data for node in nodes[len(numbers) : code.inputs]]
-    values = evaluate_all(code, [*numbers, *captured])
+    values = run(code, [*numbers, *captured])
     names, _ = names_in({**variables, **_closure(f), **watch.variables})
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
@@ -113,7 +109,7 @@ def _of_function(
         name = getattr(f, "__name__", "")
         given[output] = name if name.isidentifier() and name not in given else ""
     graph = build(code, values, given, kinds, ascii_only)
-    graph.fixed = fixed or fixed_because(code, values)
+    graph.fixed = fixed or why_fixed(code, values)
     groups = watch.groups(code, nodes)
     take_in_parameters(code, kinds, groups)
     return graph, groups
@@ -206,9 +202,7 @@ def names_in(variables: Mapping[str, Any]) -> tuple[dict[int, str], set[int]]:
     return names, parameters
 
 
-def _collect(
-    name: str, x: Any, depth: int, names: dict[int, str], parameters: set[int]
-) -> None:
+def _collect(name: str, x: Any, depth: int, names: dict[int, str], parameters: set[int]) -> None:
     if isinstance(x, Value):
         # A variable's own name wins over one within a list.
         if depth == 0 or id(x) not in names:

@@ -1,4 +1,4 @@
-"""A Chromium to look at pages with: driven by its DevTools protocol over a web socket of our own."""
+"""A Chromium to look at pages with, driven by its DevTools protocol over a web socket of ours."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_FLAGS = """--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0
-    --force-prefers-reduced-motion --hide-scrollbars about:blank""".split()
+_FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+    *("--remote-debugging-port=0", "--force-prefers-reduced-motion", "--hide-scrollbars"),
+    "about:blank",
+]
 
 
 def chromium() -> str | None:
@@ -109,7 +112,13 @@ class Browser:
         places = [("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)]
         for kind, (x, y) in places:
             self.call(
-                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1, buttons=1
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button="left",
+                clickCount=1,
+                buttons=1,
             )
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:

@@ -1,15 +1,14 @@
-"""What the view needs of the engine: the code of a graph, of a function and of a rule."""
+"""Lowering: the code of a graph, of a rule, and of a function with its gradient, to be shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal, lower, run
-from scalargrad.engine.errors import FAILURES, TraceError, explained
+from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.graph import operands_of, topological_order
 from scalargrad.engine.modes import in_mode
-from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.op import Op
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.methods import all_ops
@@ -29,7 +28,9 @@ def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:
     """
     places = [symbol() for _ in operands]
     y = symbol()
-    inputs = [x.value if isinstance(x, Literal) else p for x, p in zip(operands, places, strict=True)]
+    inputs = [
+        x.value if isinstance(x, Literal) else p for x, p in zip(operands, places, strict=True)
+    ]
     gs = [None if isinstance(x, Literal) else 1 for x in operands]
     trace = Trace({})
     try:
@@ -63,14 +64,8 @@ def away_from_points(code: Code) -> Code:
     return optimised(Code(code.inputs, equations, outputs), "float")
 
 
-def local_derivatives(
-    op: Op, g: Any, y: Any, inputs: Sequence[Any], wanted: Sequence[bool]
-) -> list[Any]:
-    return op.derivatives([g if want else None for want in wanted], y, inputs)
-
-
 def code_of(y: Value, inputs: Sequence[Any] = ()) -> tuple[Code, list[Any]]:
-    """Return the code of the graph of `y`, and its nodes: first the leaves, which are the inputs."""
+    """Return the code of the graph of `y`, and its nodes: first the leaves, its inputs."""
     nodes = _ordered(y)
     code, leaves = lower(nodes, [y], inputs)
     return code, [*leaves, *nodes]
@@ -120,12 +115,7 @@ def _used(code: Code, nodes: list[Any]) -> tuple[Code, list[Any]]:
     return without_dead(code), kept
 
 
-def evaluate_all(code: Code, numbers: Sequence[Any]) -> list[Any]:
-    """Return the numbers of all variables of `code`."""
-    return run(code, numbers)
-
-
-def fixed_because(code: Code, values: Sequence[Any]) -> str:
+def why_fixed(code: Code, values: Sequence[Any]) -> str:
     """Return why a page cannot compute `code` anew at other numbers: "" if it can."""
     for value in values:
         if not isinstance(value, int | float):
