@@ -58,7 +58,7 @@ def _source(expression: Expression, language: str) -> str:
     from scalargrad.transforms.functional import value_and_grad
 
     both = value_and_grad(expression, argnums=tuple(range(len(expression.names))))
-    options = {} if language == "python" else {"target": language}
+    options: dict[str, Any] = {} if language == "python" else {"target": language}
     try:
         program: Any = compile(both, **options)
     except (TypeError, ValueError) as error:

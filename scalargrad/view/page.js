@@ -406,6 +406,8 @@ function plot(k) {
   const svg = byId("plot").querySelector("svg");
   svg.replaceChildren();
   for (const [tag, attributes, content] of parts) {
+    const far = (size) => typeof size !== "number" && Math.abs(size) > 1e6;
+    if (tag !== "path" && Object.values(attributes).some((x) => x === "NaN" || far(x))) continue;
     const part = document.createElementNS("http://www.w3.org/2000/svg", tag);
     Object.entries(attributes).forEach(([name, value]) => part.setAttribute(name, value));
     if (content) part.textContent = content;

@@ -196,8 +196,8 @@ def names_in(variables: Mapping[str, Any]) -> tuple[dict[int, str], set[int]]:
     names: dict[int, str] = {}
     parameters: set[int] = set()
     for name, x in variables.items():
-        if name.startswith("_"):
-            continue
+        if name.startswith("_") or not name.isidentifier():
+            continue  # private, or made by a tool
         _collect(name, x, 0, names, parameters)
     return names, parameters
 
