@@ -288,8 +288,9 @@ class _Parser:
 
     def _call(self, node: ast.Call, place: int) -> list[tuple[Any, str, int]]:
         if not isinstance(node.func, ast.Name):
-            message = _INSTEAD.get(type(node.func), "only our functions can be called, by name")
-            self.fail(message, self.place(node.func))
+            if isinstance(node.func, ast.Attribute | ast.Subscript):
+                self.fail(_INSTEAD[type(node.func)], self._end(node.func.value))
+            self.fail("only our functions can be called, by name", self.place(node.func))
         name = node.func.id
         if name not in FUNCTIONS:
             near = get_close_matches(name, FUNCTIONS, 1, 0.5)

@@ -157,9 +157,10 @@ def whole_formula(graph: Graph, ascii_only: bool, longest: int = WIDTH) -> str:
 
 def _summary(graph: Graph, dots: str) -> list[str]:
     ops = Counter(plain(node.op.name) for node in graph.nodes if node.op is not None)
-    counts = ", ".join(f"{count} {name}" for name, count in ops.most_common())
+    counts = ", ".join(f"{count:,} {name}" for name, count in ops.most_common())
     text = (
-        f"{len(graph.nodes)} nodes, too many to show each: {graph.inputs} inputs and {counts}. "
+        f"{len(graph.nodes):,} nodes, too many to show each: {graph.inputs:,} "
+        f"{'input' if graph.inputs == 1 else 'inputs'} and {counts}. "
         f"{graph.nodes[graph.output].name} = {show(graph.nodes[graph.output].value)}."
     )
     return [*_folded(text, 0), ""]

@@ -267,7 +267,11 @@ def test_draw_refuses_several_results() -> None:
 
 
 def boxes_of(drawing: Drawing) -> list[str]:
-    return [re.split(r'\\n|"', line.split('label="')[1])[0] for line in drawing.dot.splitlines() if " [shape" in line]
+    return [
+        re.split(r'\\n|"', line.split('label="')[1])[0]
+        for line in drawing.dot.splitlines()
+        if " [shape" in line
+    ]
 
 
 def test_collapsed_layers_are_boxes_that_hold_their_parameters() -> None:

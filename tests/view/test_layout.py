@@ -48,8 +48,8 @@ def check(boxes: list[Box], layout: Layout) -> None:
         for b in boxes
     ]
     labels = [
-        (x - LABEL / 2, y - 15, x + LABEL / 2, y) for x, y in
-        [(line.label_x, line.label_y) for line in layout.lines]
+        (x - LABEL / 2, y - 15, x + LABEL / 2, y)
+        for x, y in [(line.label_x, line.label_y) for line in layout.lines]
     ]
     everything = [*rectangles, *labels]
     for k, first in enumerate(everything):

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Value, grad, sin, sqrt, where
-from scalargrad.functions import numerics
-from scalargrad.programs.javascript import runtime_for
+from scalargrad import Value
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.drawing import draw
 from tests.view.browser import Browser, browsing, chromium
