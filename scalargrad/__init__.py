@@ -11,6 +11,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
 from scalargrad.engine.primitive import primitive
@@ -29,6 +30,7 @@ from scalargrad.numeric import (
     gradcheck,
     numerical_gradient,
 )
+from scalargrad.transforms.derivatives import derivatives
 from scalargrad.transforms.functional import (
     grad,
     hessian,
@@ -38,6 +40,7 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
+from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile
@@ -50,12 +53,14 @@ _ELSEWHERE = {
     "map_grad": "scalargrad.programs.parallel",
 }
 
+# Not compile and pow, which `from scalargrad import *` would put in place of Python's own.
 __all__ = [
-    *("Estimate", "GradientError", "TraceError", "Value", "compile"),
-    *("complex_step_gradient", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp"),
-    *("map_grad", "no_grad", "numerical_gradient", "primitive", "value_and_grad", "vjp"),
+    *("Estimate", "Function", "GradientError", "TraceError", "Value"),
+    *("complex_step_gradient", "derivatives", "grad", "gradcheck", "hessian", "hvp"),
+    *("jacobian", "jvp", "map_grad", "no_grad", "numerical_gradient", "once_differentiable"),
+    *("primitive", "taylor", "value_and_grad", "vjp"),
 ]
-__all__ += _methods.public_functions()
+__all__ += sorted(set(_methods.public_functions()) - {"pow"})
 
 
 def __getattr__(name: str) -> Any:

@@ -207,6 +207,9 @@ _COMPLEX_FORMS: dict[str, Callable[..., Any]] = {
     "hypot": lambda *zs: cmath.sqrt(sum(z * z for z in zs)),
     "dist": lambda *zs: cmath.sqrt(sum((p - q) ** 2 for p, q in _halves(zs))),
     "logsumexp": _logsumexp,
+    "power_log": lambda a, b, n: a**b * cmath.log(a) ** n,
+    "over": operator.truediv,
+    "steep": operator.truediv,
     "constant_max": lambda *zs: max(map(_real, zs)),
 }
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Value, leaky_relu, ops, relu, sigmoid, tanh
+from scalargrad import Value, leaky_relu, relu, sigmoid, tanh
+from scalargrad.functions.many import flat_sumprod
 from scalargrad.nn import MLP, Layer, Linear, Module, Neuron, Sequential
 
 small_fractions = st.fractions(min_value=-4, max_value=4, max_denominator=8)
@@ -437,5 +438,5 @@ def test_a_unit_is_the_op_sumprod_whatever_the_numbers(
     linear = Linear(len(weights), 1, bias=False)
     neuron.w = linear.weight[0] = weights
     neuron.b = offset
-    assert outcome(lambda: neuron(xs)) == outcome(lambda: ops.sumprod(*weights, *xs, offset))
-    assert outcome(lambda: linear(xs)[0]) == outcome(lambda: ops.sumprod(*weights, *xs))
+    assert outcome(lambda: neuron(xs)) == outcome(lambda: flat_sumprod(*weights, *xs, offset))
+    assert outcome(lambda: linear(xs)[0]) == outcome(lambda: flat_sumprod(*weights, *xs))

@@ -6,13 +6,16 @@ text are made from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.op import Op
+
+
 
 
 class Literal(NamedTuple):
@@ -30,6 +33,10 @@ class Equation(NamedTuple):
 
     op: Op
     operands: tuple[Operand, ...]
+
+
+# Equation(op, operands) of a pair, in half of the time that the class takes.
+equation: Callable[[tuple[Op, tuple[Operand, ...]]], Equation] = partial(tuple.__new__, Equation)
 
 
 @dataclass
@@ -69,30 +76,22 @@ def lower(
     ([Equation(op=<op *>, operands=(0, Literal(value=2)))], [1], {0: 'x'}, [Value(data=3.0, grad=0, label='x')])
     """
     leaves = list(inputs)
-    place: dict[Any, int] = dict(zip(nodes, range(len(nodes)), strict=True))
-    outputs = list(outputs)
-    known = set(inputs)
-    found = []
-    for node in nodes:
-        found += [x for x in operands_of(node) if isinstance(x, Node)]
-    found += [x for x in outputs if isinstance(x, Node)]
-    for x in found:
-        if x not in place and x not in known:
-            known.add(x)
-            leaves.append(x)
-    count = len(leaves)
-    variables = {x: k for k, x in enumerate(leaves)}
-    variables.update({x: count + k for x, k in place.items()})
-    equations = [
-        Equation(
-            node._op,
-            tuple(variables[x] if isinstance(x, Node) else Literal(x) for x in operands_of(node)),
-        )
-        for node in nodes
-    ]
+    ends = list(outputs)
+    found = [operands_of(node) for node in nodes]
+    known = {*nodes, *leaves}
+    for operands in (*found, ends):
+        for x in operands:
+            if isinstance(x, Node) and x not in known:
+                known.add(x)
+                leaves.append(x)
+    variables = {x: k for k, x in enumerate([*leaves, *nodes])}
+    equations = []
+    for node, operands in zip(nodes, found, strict=True):
+        places = [variables[x] if isinstance(x, Node) else Literal(x) for x in operands]
+        equations.append(equation((node._op, tuple(places))))
     labels = {k: x.label for x, k in variables.items() if x.label}
-    ends: list[Operand] = [variables[x] if isinstance(x, Node) else Literal(x) for x in outputs]
-    return Code(count, equations, ends, labels), leaves
+    results = [variables[x] if isinstance(x, Node) else Literal(x) for x in ends]
+    return Code(len(leaves), equations, results, labels), leaves
 
 
 def run(code: Code, numbers: Sequence[Any]) -> list[Any]:

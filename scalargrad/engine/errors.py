@@ -87,7 +87,7 @@ def refuse_data(data: object) -> NoReturn:
 def refuse_gradient(gradient: object) -> NoReturn:
     """Raise the TypeError for a `.grad` that is neither a number nor a Value."""
     raise TypeError(
-        f"a gradient is a real number, or a Value after create_graph, not {gradient!r} "
+        f"a gradient is a real number, or a Value after create_graph, not {shown(gradient)} "
         f"({type(gradient).__name__}): set .grad to a number, or to 0 or None to clear it"
     )
 
@@ -95,7 +95,7 @@ def refuse_gradient(gradient: object) -> NoReturn:
 def refuse_result(op: Op, inputs: tuple[Any, ...], result: object) -> NoReturn:
     """Raise the TypeError for an op whose forward gave something else than a real number."""
     raise TypeError(
-        f"{describe_call(op, inputs)} gave {result!r} ({type(result).__name__}), "
+        f"{describe_call(op, inputs)} gave {shown(result)} ({type(result).__name__}), "
         "not a real number: give it Values and real numbers"
     )
 
@@ -118,7 +118,7 @@ def refuse_operand(op: Op, other: object) -> Any:
         # Another class may know how to take a Value: Python asks it if we say NotImplemented.
         return NotImplemented
     raise TypeError(
-        f"{op.name} takes Values and real numbers, not {other!r} ({type(other).__name__}): {cure}"
+        f"{op.name} takes Values and real numbers, not {shown(other)} ({type(other).__name__}): {cure}"
     )
 
 

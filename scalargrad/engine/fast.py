@@ -1,44 +1,135 @@
-"""The backward pass of plain numbers, unrolled for speed.
+"""Functions and operators of Values, unrolled for speed: this is where a program spends its time.
 
-It is `graph.contributions` for ops of one input, two, and many, with the gradients in the nodes:
-four times as fast as `passes.pull_back`, which does the same for all kinds of number.
+They record as `value.recorded` does, for one input, for two, and with a plain number on the left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.graph import Node, operands_of
+from scalargrad.engine.errors import FAILURES, explained, refuse_operand, refuse_result
+from scalargrad.engine.modes import active, mode
+from scalargrad.engine.op import Op, Tracer, is_real
+from scalargrad.engine.value import Value, recorded
+
+_new = object.__new__
+_ORDINARY = frozenset((Value, float, int, bool))
 
 
-def add_gradients(nodes: list[Any]) -> None:
-    """Add to the operands of each of `nodes`, in order, what its gradient contributes to theirs."""
-    try:
-        for node in nodes:
-            op, a, b = node._op, node._first, node._second
-            joint = op.joint
-            if joint is not None:
-                if b:
-                    slopes = joint(node._grad, node._data, *[x._data for x in a])
-                    for x, slope in zip(a, slopes, strict=True):
-                        x._grad += slope
-                else:
-                    inputs = [x._data if isinstance(x, Node) else x for x in a]  # type: ignore[attr-defined]
-                    slopes = joint(node._grad, node._data, *inputs)
-                    for x, slope in zip(a, slopes, strict=True):
-                        if isinstance(x, Node):
-                            x._grad += slope  # type: ignore[attr-defined]
-            elif b is None:
-                a._grad += op.rules[0](node._grad, node._data, a._data)
-            elif isinstance(b, Node):
-                if isinstance(a, Node):
-                    g, y, a_data, b_data = node._grad, node._data, a._data, b._data  # type: ignore[attr-defined]
-                    a._grad += op.rules[0](g, y, a_data, b_data)  # type: ignore[attr-defined]
-                    b._grad += op.rules[1](g, y, a_data, b_data)  # type: ignore[attr-defined]
-                else:
-                    b._grad += op.rules[1](node._grad, node._data, a, b._data)  # type: ignore[attr-defined]
-            else:
-                a._grad += op.rules[0](node._grad, node._data, a._data, b)
-    except FAILURES as error:
-        raise explained(error, op, operands_of(node), "the derivative of ") from None
+def record(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return the result of `op` on inputs of which some are Tracers: as the foremost kind has it."""
+    if not active and _ORDINARY.issuperset(map(type, inputs)):
+        return recorded(op, inputs)
+    return foremost(inputs).record(op, inputs)
+
+
+def foremost(inputs: tuple[Any, ...]) -> Tracer:
+    """Return the Tracer among `inputs` whose kind says what becomes of an op on them."""
+    found = None
+    for x in inputs:
+        if isinstance(x, Tracer) and (found is None or x.priority > found.priority):
+            found = x
+    assert found is not None
+    return found
+
+
+# What the functions use is in their closures: their globals will be those of the function that
+# they stand for, so that doctest and help find them there.
+def unary_function(op: Op) -> Callable[..., Any]:
+    """Return the function of one number, and method of Value, that computes or records `op`."""
+    forward, value, tracer, refuse, failures = op.forward, Value, Tracer, refuse_result, FAILURES
+    active_, mode_, new, real, explain = active, mode, _new, is_real, explained
+    type_, float_, isinstance_ = type, float, isinstance
+
+    def function(x: Any) -> Any:
+        if type_(x) is value:
+            if active_ and (now := mode_()) is not None:
+                return now.record(op, (x,))
+            try:
+                data = forward(x._data)
+            except failures as error:
+                raise explain(error, op, (x,)) from None
+            if type_(data) is not float_ and not real(data):
+                refuse(op, (x,), data)
+            node = new(value)
+            node._data = data
+            node._grad = 0
+            node.label = ""
+            node._op = op
+            node._first = x
+            node._second = None
+            return node
+        if isinstance_(x, tracer):
+            return x.record(op, (x,))
+        return forward(x)
+
+    return function
+
+
+def binary_function(op: Op) -> Callable[..., Any]:
+    """Return the function of two numbers that computes or records `op`."""
+    forward, tracer, record_, isinstance_ = op.forward, Tracer, record, isinstance
+
+    def function(a: Any, b: Any) -> Any:
+        if isinstance_(a, tracer) or isinstance_(b, tracer):
+            return record_(op, (a, b))
+        return forward(a, b)
+
+    return function
+
+
+def operator_of(op: Op) -> Callable[..., Any]:
+    """Return the method of Value for an operator of two operands, this Value on the left."""
+    forward = op.forward
+
+    def method(self: Value, other: Any) -> Any:
+        if active and (now := mode()) is not None:
+            if not isinstance(other, Value) and not is_real(other):
+                return refuse_operand(op, other)
+            return now.record(op, (self, other))
+        if isinstance(other, Value):
+            number = other._data
+        elif type(other) is float or is_real(other):
+            number = other
+        else:
+            return refuse_operand(op, other)
+        try:
+            data = forward(self._data, number)
+        except FAILURES as error:
+            raise explained(error, op, (self, other)) from None
+        node = _new(Value)
+        node._data = data
+        node._grad = 0
+        node.label = ""
+        node._op = op
+        node._first = self
+        node._second = other
+        return node
+
+    return method
+
+
+def reflected_of(op: Op) -> Callable[..., Any]:
+    """Return the method of Value for an operator of two operands, this Value on the right."""
+    forward = op.forward
+
+    def method(self: Value, other: Any) -> Any:
+        if type(other) is not float and not is_real(other):
+            return refuse_operand(op, other)
+        if active and (now := mode()) is not None:
+            return now.record(op, (other, self))
+        try:
+            data = forward(other, self._data)
+        except FAILURES as error:
+            raise explained(error, op, (other, self)) from None
+        node = _new(Value)
+        node._data = data
+        node._grad = 0
+        node.label = ""
+        node._op = op
+        node._first = other
+        node._second = self
+        return node
+
+    return method

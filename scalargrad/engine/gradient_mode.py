@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, overload
 
+from scalargrad.engine.errors import shown
 from scalargrad.engine.modes import Entry, Wrapper, enter, in_mode, leave, mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.value import Value, recorded
@@ -53,8 +54,6 @@ class no_grad:
     def __new__(cls, function: Any = None, /) -> Any:
         if function is None:
             return super().__new__(cls)
-        if not callable(function):
-            raise TypeError(f"no_grad takes no argument, or a function to decorate, not {function!r}")
         return super().__new__(cls)(function)
 
     def __init__(self) -> None:
@@ -65,13 +64,25 @@ class no_grad:
 
     def __exit__(self, *error: object) -> None:
         # The one entered last here; else a generator is closed elsewhere than it was begun.
-        entry = next((e for e in reversed(self._entries) if e.holds()), self._entries[-1])
+        entries = tuple(self._entries)  # other threads may enter and leave meanwhile
+        if not entries:
+            raise RuntimeError("no_grad was left more often than entered: use it in a with block")
+        entry = next((e for e in reversed(entries) if e.holds()), entries[-1])
         self._entries.remove(entry)
         leave(entry)
 
     def __call__(self, function: F, /) -> F:
-        """Return `function` as it runs in this block: a decorator."""
-        return _decorated(function)
+        """Return `function` as it runs in this block: a decorator.
+
+        Raises TypeError for what is not a function, a class among them.
+        """
+        if not callable(function) or isinstance(function, type):
+            raise TypeError(
+                f"no_grad takes no argument, or a function to decorate, not {shown(function)}: "
+                "classes are not decorated, decorate their methods"
+            )
+        decorated: F = _decorated(function)
+        return decorated
 
 
 def _decorated(function: Any) -> Any:

@@ -6,11 +6,12 @@ may be a million nodes deep.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.outputs import Pick
 
 
 class Node(Tracer):
@@ -37,7 +38,8 @@ class Node(Tracer):
         >>> (Value(1.0) + 2).op
         '+'
         """
-        return self._op.name if self._op is not None else ""
+        op = _seen(self)._op
+        return op.name if op is not None else ""
 
     @property
     def operands(self) -> tuple[Any, ...]:
@@ -47,7 +49,7 @@ class Node(Tracer):
         >>> (Value(1.0) + 2).operands
         (Value(data=1.0, grad=0), 2)
         """
-        return operands_of(self)
+        return operands_of(_seen(self))
 
     @property
     def parents(self) -> tuple[Any, ...]:
@@ -58,6 +60,11 @@ class Node(Tracer):
         (Value(data=1.0, grad=0),)
         """
         return tuple(x for x in self.operands if isinstance(x, Node))
+
+
+def _seen(node: Node) -> Node:
+    """Return the node that people see in place of `node`: the call that it is an output of."""
+    return node._first if type(node._op) is Pick else node
 
 
 def operands_of(node: Node) -> tuple[Any, ...]:
@@ -128,31 +135,7 @@ def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> 
     return ordered
 
 
-def dependents(nodes: Iterable[Any], leaves: Collection[Node]) -> list[Any]:
-    """Return those of `nodes`, each after its parents, that depend on any of `leaves`.
-
-    >>> from scalargrad import Value
-    >>> x, w = Value(3.0), Value(2.0)
-    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), [x])]
-    ['*', '+']
-    """
-    reached: set[Any] = set(leaves)
-    found = []
-    for node in nodes:
-        a, b = node._first, node._second
-        if type(a) is tuple:
-            depends = not reached.isdisjoint(a if b else [x for x in a if isinstance(x, Node)])
-        else:
-            depends = (isinstance(a, Node) and a in reached) or (
-                isinstance(b, Node) and b in reached
-            )
-        if depends:
-            reached.add(node)
-            found.append(node)
-    return found
-
-
-def contributions(node: Any, gs: list[Any], as_graph: bool) -> list[Any]:
+def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
     """Return the chain rule at one node: for each operand its derivative, None where g is None.
 
     `gs` holds for each operand the derivative to carry through: on the way back that of the node,
@@ -160,11 +143,27 @@ def contributions(node: Any, gs: list[Any], as_graph: bool) -> list[Any]:
     the nodes themselves, and so give nodes that can be differentiated again; else on their
     numbers. Raises what the rules raise, naming the op and its inputs.
     """
-    operands = operands_of(node)
-    y, inputs = node, operands
-    if not as_graph:
-        y, inputs = node._data, tuple(x._data if isinstance(x, Node) else x for x in operands)  # type: ignore[attr-defined]
+    op, a, b = node._op, node._first, node._second
     try:
-        return node._op.derivatives(gs, y, inputs)  # type: ignore[no-any-return]
+        if type(a) is tuple:
+            if as_graph:
+                return op.derivatives(gs, node, a)  # type: ignore[no-any-return]
+            inputs = [x._data if isinstance(x, Node) else x for x in a]  # type: ignore[attr-defined]
+            return op.derivatives(gs, node._data, inputs)  # type: ignore[no-any-return]
+        if as_graph:
+            y = node
+        else:
+            y = node._data
+            a = a._data if isinstance(a, Node) else a  # type: ignore[attr-defined]
+            b = b._data if isinstance(b, Node) else b  # type: ignore[attr-defined]
+        if b is None:
+            return (op.rules[0](gs[0], y, a),)
+        # As Op.derivatives has it, at the half of the time.
+        first, second = op.rules
+        g, h = gs
+        return (
+            None if g is None else first(g, y, a, b),
+            None if h is None else second(h, y, a, b),
+        )
     except FAILURES as error:
-        raise explained(error, node._op, operands, "the derivative of ") from None
+        raise explained(error, op, operands_of(node), "the derivative of ") from None

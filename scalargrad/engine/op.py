@@ -46,11 +46,11 @@ class Op:
     ) -> None:
         self.name = name
         self.forward = forward
-        # Two inputs at most have their rules apart: their nodes are then the smallest.
-        self.rules = tuple(rules) if len(rules) <= 2 else ()
-        self.joint = joint
+        self.rules = tuple(rules)
+        # Nodes of one input or two are the smallest; those of more keep theirs in a tuple.
         if len(rules) > 2:
-            self.joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]
+            joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]  # noqa: E731
+        self.joint = joint
         self.hint = hint
         # Whether two results of the op on the same inputs may be one: not if a user's code runs.
         self.shares = True
@@ -61,12 +61,15 @@ class Op:
         On the way back each input that wants a derivative has the same g, that of the output. On
         the way forward each has its own tangent: a rule is linear in g, so it may stand there.
         """
-        if self.joint is None:
+        if self.rules:
             return [
                 None if g is None else rule(g, y, *inputs)
                 for rule, g in zip(self.rules, gs, strict=True)
             ]
-        first = next(g for g in gs if g is not None)
+        assert self.joint is not None
+        first = next((g for g in gs if g is not None), None)
+        if first is None:
+            return list(gs)
         if all(g is None or g is first for g in gs):
             slopes = self.joint(first, y, *inputs)
             return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
@@ -108,6 +111,14 @@ class Tracer:
     def record(op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the result of `op` on `inputs`, at least one of which is of this kind."""
         raise NotImplementedError
+
+    @staticmethod
+    def call(op: Op, inputs: tuple[Any, ...]) -> Any:
+        """Return the result of a `Function` on `inputs`: a number, or a tuple of numbers."""
+        raise TypeError(
+            f"{op.name} is a Function, which takes Values and plain numbers: write it with "
+            "`primitive`, or in arithmetic"
+        )
 
     def described(self) -> str:
         """Return how errors name this number."""

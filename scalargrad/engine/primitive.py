@@ -1,8 +1,7 @@
 """`primitive`: a plain function and its rules become one function for every kind of number.
 
-Plain numbers go to the function itself. Values record the op, unrolled here for one input, for
-two, and for operators with a plain number on the left, since this is where a program spends its
-time. Other kinds of number say themselves what becomes of the op (`Tracer.record`).
+Plain numbers go to the function itself, Values record the op (`fast` has both), and other kinds of
+number say themselves what becomes of it (`Tracer.record`).
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ from functools import update_wrapper
 from types import CodeType, FunctionType
 from typing import Any, Protocol, TypeVar, overload
 
-from scalargrad.engine.errors import FAILURES, explained, refuse_operand, refuse_result
-from scalargrad.engine.modes import active, mode
-from scalargrad.engine.op import Op, Rule, Tracer, is_real
+from scalargrad.engine.fast import binary_function, record, unary_function
+from scalargrad.engine.op import Op, Rule, Tracer
 from scalargrad.engine.value import Value
-
-_new = object.__new__
 
 
 class Unary(Protocol):
@@ -96,9 +92,9 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
     """Return the function that computes or records `op`: named and documented as `like`."""
     function: Any
     if len(op.rules) == 1:
-        function = _unary(op)
+        function = unary_function(op)
     elif len(op.rules) == 2:
-        function = _binary(op)
+        function = binary_function(op)
     else:
         function = _many(op, like)
     if isinstance(like, FunctionType):
@@ -106,6 +102,14 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
     update_wrapper(function, like)
     function.op = op
     op.function = function
+    return function
+
+
+def named(name: str, module: str, op: Op) -> Any:
+    """Return the function of an op that is written as an operator: it has a name of its own."""
+    function = made(op, op.forward)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = module
     return function
 
 
@@ -156,58 +160,17 @@ def _renamed(function: FunctionType, like: FunctionType) -> FunctionType:
     return FunctionType(code, like.__globals__, like.__name__, defaults, function.__closure__)
 
 
-# What the functions below use is in their closures: their globals are those of `like`, for doctest
-# and help to find them there.
-def _unary(op: Op) -> Callable[..., Any]:
-    forward, value, tracer, refuse, failures = op.forward, Value, Tracer, refuse_result, FAILURES
-    active_, mode_, new, real, explain = active, mode, _new, is_real, explained
-
-    def function(x: Any) -> Any:
-        if type(x) is value:
-            if active_ and (now := mode_()) is not None:
-                return now.record(op, (x,))
-            try:
-                data = forward(x._data)
-            except failures as error:
-                raise explain(error, op, (x,)) from None
-            if type(data) is not float and not real(data):
-                refuse(op, (x,), data)
-            node = new(value)
-            node._data = data
-            node._grad = 0
-            node.label = ""
-            node._op = op
-            node._first = x
-            node._second = None
-            return node
-        if isinstance(x, tracer):
-            return x.record(op, (x,))
-        return forward(x)
-
-    return function
-
-
-def _binary(op: Op) -> Callable[..., Any]:
-    forward, tracer, record_ = op.forward, Tracer, record
-
-    def function(a: Any, b: Any) -> Any:
-        if isinstance(a, tracer) or isinstance(b, tracer):
-            return record_(op, (a, b))
-        return forward(a, b)
-
-    return function
-
-
 def _many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
-    forward, tracer, record_, bind = op.forward, Tracer, record, _bound
+    forward, value, tracer, record_, bind = op.forward, Value, Tracer, record, _bound
+    type_, isinstance_, len_ = type, isinstance, len
     code = getattr(like, "__code__", None)
     count = code.co_argcount if code is not None else 0
 
     def function(*inputs: Any, **keywords: Any) -> Any:
-        if keywords or (count and len(inputs) != count):
+        if keywords or (count and len_(inputs) != count):
             inputs = bind(like, inputs, keywords)
         for x in inputs:
-            if isinstance(x, tracer):
+            if type_(x) is value or isinstance_(x, tracer):
                 return record_(op, inputs)
         return forward(*inputs)
 
@@ -220,68 +183,3 @@ def _bound(like: Callable[..., Any], inputs: Any, keywords: Any) -> tuple[Any, .
     bound = inspect.signature(like).bind(*inputs, **keywords)
     bound.apply_defaults()
     return bound.args
-
-
-def record(op: Op, inputs: tuple[Any, ...]) -> Any:
-    """Return the result of `op` on inputs of which some are Tracers: as the foremost kind has it."""
-    tracers = [x for x in inputs if isinstance(x, Tracer)]
-    return max(tracers, key=lambda x: x.priority).record(op, inputs)
-
-
-# --- operators of Value ---------------------------------------------------------------------------
-
-
-def operator_of(op: Op) -> Callable[..., Any]:
-    """Return the method of Value for an operator of two operands, this Value on the left."""
-    forward = op.forward
-
-    def method(self: Value, other: Any) -> Any:
-        if active and (now := mode()) is not None:
-            if not isinstance(other, Value) and not is_real(other):
-                return refuse_operand(op, other)
-            return now.record(op, (self, other))
-        if isinstance(other, Value):
-            number = other._data
-        elif type(other) is float or is_real(other):
-            number = other
-        else:
-            return refuse_operand(op, other)
-        try:
-            data = forward(self._data, number)
-        except FAILURES as error:
-            raise explained(error, op, (self, other)) from None
-        node = _new(Value)
-        node._data = data
-        node._grad = 0
-        node.label = ""
-        node._op = op
-        node._first = self
-        node._second = other
-        return node
-
-    return method
-
-
-def reflected_of(op: Op) -> Callable[..., Any]:
-    """Return the method of Value for an operator of two operands, this Value on the right."""
-    forward = op.forward
-
-    def method(self: Value, other: Any) -> Any:
-        if type(other) is not float and not is_real(other):
-            return refuse_operand(op, other)
-        if active and (now := mode()) is not None:
-            return now.record(op, (other, self))
-        try:
-            data = forward(other, self._data)
-        except FAILURES as error:
-            raise explained(error, op, (other, self)) from None
-        node = _new(Value)
-        node._data = data
-        node._grad = 0
-        node.label = ""
-        node._op = op
-        node._first = other
-        node._second = self
-        return node
-
-    return method

@@ -8,7 +8,7 @@ one argument are given to Value in `scalargrad.functions.methods`, from the tabl
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.code import lower, run
@@ -23,11 +23,10 @@ from scalargrad.engine.errors import (
     refuse_result,
     shown,
 )
-from scalargrad.engine.fast import add_gradients
-from scalargrad.engine.graph import Node, dependents, link, topological_order
+from scalargrad.engine.graph import Node, link, topological_order
 from scalargrad.engine.modes import active, mode, refuse_access
 from scalargrad.engine.op import Op, in_kind, is_real
-from scalargrad.engine.passes import pull_back
+from scalargrad.engine.passes import add_gradients, chosen, seed_for, slopes_by
 
 if TYPE_CHECKING:
     from scalargrad.engine.operators import Operators
@@ -159,11 +158,9 @@ class Value(Operators):
             if create_graph or inputs is not None:
                 targets = None if inputs is None else chosen(inputs)
                 for x, slope in slopes_by(self, seed, targets, create_graph).items():
-                    had = x._grad if x._op is None or targets is not None else 0
-                    if type(had) is int and had == 0:
-                        x._grad = slope
-                    else:
-                        x._grad = Value(had) + slope if create_graph and is_real(had) else had + slope
+                    # The data of a Function's call is the tuple of its outputs.
+                    if type(x._data) is float or is_real(x._data):
+                        x._add_gradient(slope, create_graph, anew=targets is None)
             elif self._op is None:
                 self._grad += seed
             else:
@@ -175,6 +172,15 @@ class Value(Operators):
                 self._grad = seed
                 nodes.reverse()
                 add_gradients(nodes)
+
+    def _add_gradient(self, slope: Any, as_graph: bool, anew: bool) -> None:
+        if as_graph and not isinstance(slope, Value):
+            slope = Value(slope)  # a rule's own 0
+        had = 0 if anew and self._op is not None else self._grad
+        if type(had) is int and had == 0:
+            self._grad = slope
+        else:
+            self._grad = Value(had) + slope if as_graph and is_real(had) else had + slope
 
     def forward(self) -> Any:
         """Compute the graph of this Value again from its leaves' present data; return the number.
@@ -220,11 +226,13 @@ class Value(Operators):
     __round__ = __trunc__ = __floor__ = __ceil__ = refuse_conversion
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = refuse_floor_division
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy and pickle leaves. Raises TypeError for a result, whose graph does not travel."""
+        if active:
+            refuse_access()
         if self._op is not None:
             refuse_copy(self)
-        return Value, (self.data, self.label), (None, {"_grad": self._grad})
+        return super().__reduce_ex__(max(2, protocol))
 
 
 def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
@@ -254,64 +262,3 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     return node
 
 
-def slopes_by(
-    y: Value, seed: Any, targets: Sequence[Value] | None, as_graph: bool
-) -> dict[Value, Any]:
-    """Return the derivatives of `y`, times `seed`, by all Values of its graph, or by `targets`.
-
-    A target that `y` does not depend on has none.
-    """
-    slopes: dict[Any, Any] = {y: seed}
-    nodes = topological_order([y])
-    within = None
-    if targets is not None:
-        nodes = dependents(nodes, targets)
-        within = {*nodes, *targets}
-    pull_back(nodes, slopes, as_graph, 0 if as_graph else in_kind(0, seed), within)
-    wanted = slopes if targets is None else [x for x in targets if x in slopes]
-    # A rule's own 0 is a plain number, also in a graph.
-    return {
-        x: Value(slopes[x]) if as_graph and is_real(slopes[x]) else slopes[x]
-        for x in wanted
-        if is_real(x._data)
-    }
-
-
-def chosen(xs: Iterable[Value]) -> list[Value]:
-    """Return the Values to differentiate by, as a list. Raises TypeError for anything else.
-
-    >>> x = Value(3.0)
-    >>> chosen((x,))
-    [Value(data=3.0, grad=0)]
-    """
-    if isinstance(xs, Value) or not isinstance(xs, Iterable):
-        raise TypeError(f"give the Values to differentiate by in a list, as in [x], not {xs!r}")
-    found = list(xs)
-    for x in found:
-        if not isinstance(x, Value):
-            raise TypeError(
-                f"derivatives are by Values, not by {x!r} ({type(x).__name__}): give those that "
-                "the result was computed from"
-            )
-    return found
-
-
-def seed_for(output: Value, gradient: Any, as_graph: bool) -> Any:
-    """Return the derivative to start a backward pass from `output` with: a Value for a graph.
-
-    A plain 1 becomes one of the output's kind, so that 1 / 3 on the way is exact in a Fraction.
-    Raises TypeError if `gradient` is no real number, nor a Value for a graph.
-
-    >>> seed_for(Value(0.5), 1, as_graph=False)
-    1.0
-    """
-    if as_graph and isinstance(gradient, Value):
-        return gradient
-    if not is_real(gradient):
-        cure = "; a Value goes with create_graph=True" if isinstance(gradient, Value) else ""
-        raise TypeError(
-            f"gradient must be a real number, got {gradient!r} ({type(gradient).__name__}){cure}"
-        )
-    if type(gradient) is int:
-        gradient = in_kind(gradient, output._data)
-    return Value(gradient) if as_graph else gradient

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import made, primitive
+from scalargrad.engine.primitive import named, primitive
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, constant, greater
 
@@ -23,10 +23,7 @@ __all__ = ["copysign", "fabs", "fma", "fmod", "remainder"]
 def _operator(
     name: str, symbol: str, forward: Callable[..., Any], *rules: Callable[..., Any]
 ) -> Any:
-    function = made(Op(symbol, forward, rules), forward)
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = __name__
-    return function
+    return named(name, __name__, Op(symbol, forward, rules))
 
 
 def _over(a: Any, b: Any) -> Any:
@@ -101,7 +98,8 @@ def fma(x: Any, y: Any, z: Any, /) -> Any:
     return numerics.fma(x, y, z)
 
 
-@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * ((a - y) / b))
+# The quotient is whole: a constant to the next derivative.
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b))
 def fmod(x: Any, y: Any, /) -> Any:
     """Return the remainder of x / y with the sign of x, as C has it.
 
@@ -113,7 +111,7 @@ def fmod(x: Any, y: Any, /) -> Any:
     return math.fmod(x, y)
 
 
-@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * ((a - y) / b))
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b))
 def remainder(x: Any, y: Any, /) -> Any:
     """Return x minus the whole multiple of y nearest to it, as IEEE 754 has it.
 

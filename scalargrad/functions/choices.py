@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.engine.op import Op, Tracer, in_kind
-from scalargrad.engine.primitive import made, primitive
+from scalargrad.engine.primitive import named, primitive
 
 __all__ = ["maximum", "minimum", "where"]
 
@@ -20,10 +20,7 @@ def constant(g: Any, y: Any, *inputs: Any) -> int:
 
 
 def _constant(name: str, symbol: str, forward: Callable[..., Any], inputs: int = 2) -> Any:
-    function = made(Op(symbol, forward, [constant] * inputs), forward)
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = __name__
-    return function
+    return named(name, __name__, Op(symbol, forward, [constant] * inputs))
 
 
 greater = _constant("greater", ">", operator.gt)

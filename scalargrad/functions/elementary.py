@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from scalargrad.engine.op import Op, Tracer
-from scalargrad.engine.primitive import made, primitive, spelling_of
+from scalargrad.engine.primitive import named, primitive, spelling_of
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
 from scalargrad.functions.choices import choose, constant, equal
@@ -37,7 +37,7 @@ def _real_power(a: Any, b: Any) -> Any:
 
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     if isinstance(b, Tracer):
-        return g * _slope(y, a, b, 0)
+        return g * _slope(a, b, 0)
     # At b = 0 the exponent b - 1 would divide by zero at a = 0, where the derivative is 0.
     return g * (b * a ** (0 if b == 0 else b - 1))
 
@@ -49,15 +49,15 @@ def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * power_log(choose(equal(a, 0), choose(equal(b, 0), 1, a), a), b, 1)
 
 
-def _slope(y: Any, a: Any, b: Any, n: int) -> Any:
-    """Return b a**(b - 1) log(a)**n, where y = a**b log(a)**n: 0 at b = 0, also at a = 0."""
+def _slope(a: Any, b: Any, n: int) -> Any:
+    """Return b a**(b - 1) log(a)**n: 0 at b = 0, also at a = 0."""
     zero = equal(b, 0)
-    at_zero = over(choose(zero, b * y, 0), choose(zero, a, 1))
+    at_zero = over(b * power_log(choose(zero, a, 1), choose(zero, b, 0), n), choose(zero, a, 1))
     return choose(zero, at_zero, b * power_log(a, choose(zero, 1, b) - 1, n))
 
 
 def _power_log_base(g: Any, y: Any, a: Any, b: Any, n: int) -> Any:
-    slope = _slope(y, a, b, n)
+    slope = _slope(a, b, n)
     return g * (slope + n * power_log(a, b - 1, n - 1) if n else slope)
 
 
@@ -76,8 +76,10 @@ def power_log(a: Any, b: Any, n: int) -> Any:
 
 _POWER_HINT = "a negative base takes a constant whole exponent; for a real cube root use cbrt"
 
-power = made(
-    Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT), _real_power
+power = named(
+    "power",
+    __name__,
+    Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT),
 )
 
 

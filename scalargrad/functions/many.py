@@ -142,5 +142,8 @@ def hypot(*coordinates: Any) -> Any:
 
 @many(lambda g, y, *xs: [0] * len(xs))
 def constant_max(*xs: Any) -> Any:
-    """Return the largest of xs, as if it were a constant: for what does not depend on it."""
-    return max(xs)
+    """Return the largest of xs, as if it were a constant; nan, if there is one.
+
+    It is for what does not depend on it, such as a shift that cancels.
+    """
+    return next((x for x in xs if x != x), max(xs))

@@ -10,7 +10,7 @@ from typing import Any
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op, Tracer, is_real
 from scalargrad.engine.passes import total
-from scalargrad.engine.primitive import operator_of, record, reflected_of
+from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 
@@ -64,11 +64,16 @@ def _takes_one(function: Any) -> bool:
 
 
 def _recorded(op: Op) -> Callable[..., Any]:
-    return lambda self, other: record(op, (self, other))
+    def method(self: Tracer, other: Any) -> Any:
+        if isinstance(other, Tracer) and other.priority > self.priority:
+            return other.record(op, (self, other))
+        return self.record(op, (self, other))
+
+    return method
 
 
 def _reflected(op: Op) -> Callable[..., Any]:
-    return lambda self, other: record(op, (other, self))
+    return lambda self, other: self.record(op, (other, self))
 
 
 def _comparison(op: Op) -> Callable[..., Any]:

@@ -174,7 +174,7 @@ class Compiled:
                 self._signature, OrderedDict(zip(names, nests, strict=True))
             )
             output = self._f(*bound.args, **bound.kwargs)
-            outputs, result = flatten(output, f"the result of {self.__name__}", _STATIC)
+            outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
                     raise TypeError(

@@ -39,8 +39,7 @@ def unpack(speller: Speller, name: str, structure: Structure, place: int) -> int
         for key, own, _, _ in named:
             speller.statement(f"{own} =", f"{name}[{_key_text(key, speller)}]")
     elif named:
-        unused = "" if len(named) == len(parts) else speller.names.new("_")
-        speller.take_apart([own or unused for _, own, _, _ in parts], name)
+        speller.take_apart([own or speller.unused() for _, own, _, _ in parts], name)
     for _, own, nest, first in named:
         unpack(speller, own, nest, first)
     return place

@@ -11,14 +11,16 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from itertools import count
 from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
-from scalargrad.programs.kinds import FLOAT, kinds_of
+from scalargrad.programs.kinds import FLOAT, kinds_of, operand_kind
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned, unpack
 from scalargrad.programs.simplify import constant_key
@@ -27,30 +29,30 @@ from scalargrad.transforms.nesting import Structure
 # How tightly the parts of an expression bind, as in Python's grammar; the last is a name or call.
 CHOICE, COMPARISON, OR, XOR, AND, SUM, PRODUCT, NEGATION, POWER, ATOM = range(10)
 
-# For each op its text, how tightly that binds, and how tightly its operands must.
-_TEMPLATES: dict[Op, tuple[str, int, tuple[int, ...]]] = {
-    arithmetic.add.op: ("{} + {}", SUM, (SUM, PRODUCT)),
-    arithmetic.sub.op: ("{} - {}", SUM, (SUM, PRODUCT)),
-    arithmetic.mul.op: ("{} * {}", PRODUCT, (PRODUCT, NEGATION)),
-    arithmetic.div.op: ("{} / {}", PRODUCT, (PRODUCT, NEGATION)),
-    arithmetic.mod.op: ("{} % {}", PRODUCT, (PRODUCT, NEGATION)),
-    arithmetic.floordiv.op: ("{} // {}", PRODUCT, (PRODUCT, NEGATION)),
-    arithmetic.neg.op: ("-{}", NEGATION, (NEGATION,)),
-    arithmetic.pos.op: ("+{}", NEGATION, (NEGATION,)),
-    # Python chains comparisons without brackets: a > b == c means a > b and b == c.
-    choices.greater.op: ("{} > {}", COMPARISON, (OR, OR)),
-    choices.less.op: ("{} < {}", COMPARISON, (OR, OR)),
-    choices.at_least.op: ("{} >= {}", COMPARISON, (OR, OR)),
-    choices.at_most.op: ("{} <= {}", COMPARISON, (OR, OR)),
-    choices.equal.op: ("{} == {}", COMPARISON, (OR, OR)),
-    choices.unequal.op: ("{} != {}", COMPARISON, (OR, OR)),
-    choices.either.op: ("{} | {}", OR, (OR, XOR)),
-    choices.one_of.op: ("{} ^ {}", XOR, (XOR, AND)),
-    choices.both.op: ("{} & {}", AND, (AND, SUM)),
-    choices.inverse.op: ("~{}", NEGATION, (NEGATION,)),
-    choices.where.op: ("{1} if {0} else {2}", CHOICE, (COMPARISON, COMPARISON, COMPARISON)),
+# Operators between two operands: the sign, how tightly it binds, and how tightly the operands must.
+# Python chains comparisons without brackets: a > b == c means a > b and b == c.
+_INFIX: dict[Op, tuple[str, int, int, int]] = {
+    arithmetic.add.op: (" + ", SUM, SUM, PRODUCT),
+    arithmetic.sub.op: (" - ", SUM, SUM, PRODUCT),
+    arithmetic.mul.op: (" * ", PRODUCT, PRODUCT, NEGATION),
+    arithmetic.div.op: (" / ", PRODUCT, PRODUCT, NEGATION),
+    arithmetic.mod.op: (" % ", PRODUCT, PRODUCT, NEGATION),
+    arithmetic.floordiv.op: (" // ", PRODUCT, PRODUCT, NEGATION),
+    choices.greater.op: (" > ", COMPARISON, OR, OR),
+    choices.less.op: (" < ", COMPARISON, OR, OR),
+    choices.at_least.op: (" >= ", COMPARISON, OR, OR),
+    choices.at_most.op: (" <= ", COMPARISON, OR, OR),
+    choices.equal.op: (" == ", COMPARISON, OR, OR),
+    choices.unequal.op: (" != ", COMPARISON, OR, OR),
+    choices.either.op: (" | ", OR, OR, XOR),
+    choices.one_of.op: (" ^ ", XOR, XOR, AND),
+    choices.both.op: (" & ", AND, AND, SUM),
 }
-_RELU_OF_FLOAT = ("0.0 if {0} <= 0 else {0}", CHOICE, (ATOM,))
+_PREFIX: dict[Op, str] = {
+    arithmetic.neg.op: "-",
+    arithmetic.pos.op: "+",
+    choices.inverse.op: "~",
+}
 # Functions that a program calls otherwise than by the op's own forward: of a tuple of numbers.
 _OF_TUPLES: dict[Op, tuple[str, Callable[..., Any]]] = {
     many.fsum.op: ("fsum", math.fsum),
@@ -60,12 +62,11 @@ _RELU, _WHERE, _ADD = activations.relu.op, choices.where.op, arithmetic.add.op
 _POWER, _PROD, _SUMPROD = elementary.power.op, many.prod.op, many.sumprod.op
 # They cannot raise on floats, and so need not be computed where they are not chosen.
 _SAFE = {
-    *(op for op, (text, _, _) in _TEMPLATES.items() if not re.search("[/%~]", text)),
-    *(_RELU, _SUMPROD, total),
+    *(op for op, (sign, *_) in _INFIX.items() if sign not in (" / ", " % ", " // ")),
+    *(arithmetic.neg.op, arithmetic.pos.op, _RELU, _WHERE, _SUMPROD, total),
 }
 # An expression is written into the place of its one use up to this depth and length.
 _DEEPEST, _LONGEST = 12, 150
-_ONES = ("1", "1.0")
 # So many terms at most make one sum.
 _MOST = 100
 _PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
@@ -82,6 +83,9 @@ class Text(NamedTuple):
     def within(self, binding: int) -> str:
         """Return the text where something of this binding is needed."""
         return self.text if self.binding >= binding else f"({self.text})"
+
+
+_text = partial(tuple.__new__, Text)  # a third of the time of a call of the class
 
 
 class Spelled(NamedTuple):
@@ -102,17 +106,18 @@ class Speller:
         self.ops: dict[str, Op] = {}
         self.constants: dict[str, Any] = {}
         self.called: dict[Op, str] = {}
+        self._unused = ""
         self.constant_names: dict[Any, str] = {}
         self.names = names
         self.temporaries = map("t{}".format, count(1))
         self.texts: list[Text | None] = [None] * code.inputs
-        self.kinds = kinds_of(code, inputs)
+        self.inputs = inputs
         self.uses = Counter(
             x for _, operands in code.equations for x in operands if type(x) is int
         )
         self.uses.update(x for x in code.outputs if type(x) is int)
         for op in dict.fromkeys(op for op, _ in code.equations):
-            if op not in _TEMPLATES:
+            if op not in _INFIX and op not in _PREFIX and type(op) is not Pick and op is not _WHERE:
                 self.op_name(op)
 
     def write(self) -> None:
@@ -130,7 +135,9 @@ class Speller:
         if label:
             name = self.names.new(label)
         else:
-            name = next(t for t in self.temporaries if self.names.take(t))
+            name = next(self.temporaries)
+            while not self.names.take(name):
+                name = next(self.temporaries)
         self.statement(f"{name} =", text.text)
         return Text(name)
 
@@ -139,6 +146,12 @@ class Speller:
         self.texts[place] = Text(name)
         if labelled:
             self.code.labels[place] = name
+
+    def unused(self) -> str:
+        """Return the name of what is not needed: `_`, unless an argument has it."""
+        if not self._unused:
+            self._unused = self.names.new("_")
+        return self._unused
 
     def named(self, text: str) -> str:
         """Write a statement that gives an expression a name; return the name."""
@@ -195,54 +208,69 @@ class Speller:
     def expression(self, op: Op, operands: tuple[Operand, ...]) -> Text:
         """Return the text of `op` applied to `operands`."""
         texts = self.texts
-        parts: list[Any] = [
-            texts[x] if type(x) is int else self.literal(x.value)  # type: ignore[union-attr]
-            for x in operands
-        ]
-        depth, safe = 0, op in _SAFE
-        for part in parts:
-            depth = part.depth if part.depth > depth else depth
-            safe = safe and part.safe
-        if op is _WHERE:
-            parts = [part if part.safe else self.local(part) for part in parts]
+        if op in _INFIX:
+            x, y = operands
+            a: Any = texts[x] if type(x) is int else self.literal(x.value)  # type: ignore[union-attr]
+            b: Any = texts[y] if type(y) is int else self.literal(y.value)  # type: ignore[union-attr]
+            sign, binding, left, right = _INFIX[op]
+            first = a[0] if a[1] >= left else f"({a[0]})"
+            depth = (a[2] if a[2] > b[2] else b[2]) + 1
+            safe = a[3] and b[3] and op in _SAFE
+            if op is _ADD and b[1] == NEGATION and b[0][0] == "-":
+                return _text((f"{first} - {b[0][1:]}", SUM, depth, safe))
+            second = b[0] if b[1] >= right else f"({b[0]})"
+            return _text((first + sign + second, binding, depth, safe))
+        parts = [self.operand(x) for x in operands]
+        depth = max([part.depth for part in parts], default=0) + 1
+        safe = op in _SAFE and all([part.safe for part in parts])
         text, binding = self.spelled(op, operands, parts)
-        return Text(text, binding, depth + 1, safe)
+        return _text((text, binding, depth, safe))
 
-    def spelled(
-        self, op: Op, operands: tuple[Operand, ...], parts: list[Text]
-    ) -> tuple[str, int]:
+    def spelled(self, op: Op, operands: tuple[Operand, ...], parts: list[Text]) -> tuple[str, int]:
         """Return the text of `op` of these parts, and how tightly it binds."""
-        template = _TEMPLATES.get(op)
-        if op is _RELU and self.kinds_of_operands(operands) == [FLOAT]:
-            template = _RELU_OF_FLOAT
-            parts = [part if part.binding == ATOM else self.local(part) for part in parts]
-        elif op is _POWER and type(operands[1]) is Literal and type(operands[1].value) is int:
-            template = ("{} ** {}", POWER, (ATOM, NEGATION))
-        if op is _ADD and parts[1].binding == NEGATION and parts[1].text[0] == "-":
-            return f"{parts[0].within(SUM)} - {parts[1].text[1:]}", SUM
-        if template is not None:
-            form, binding, needed = template
-            return form.format(*map(Text.within, parts, needed)), binding
+        if type(op) is Pick:
+            return f"{parts[0].within(ATOM)}[{op.place}]", ATOM
+        if op in _PREFIX:
+            return _PREFIX[op] + parts[0].within(NEGATION), NEGATION
+        if op is _WHERE:
+            # What may raise is computed where it stands, also if it is not chosen.
+            parts = [part if part.safe else self.local(part) for part in parts]
+            condition, a, b = [part.within(COMPARISON) for part in parts]
+            return f"{a} if {condition} else {b}", CHOICE
+        if op is _RELU and self.kind(operands[0]) == FLOAT:
+            x = parts[0].text if parts[0].binding == ATOM else self.local(parts[0]).text
+            return f"0.0 if {x} <= 0 else {x}", CHOICE
+        if op is _POWER and type(operands[1]) is Literal and type(operands[1].value) is int:
+            return f"{parts[0].within(ATOM)} ** {parts[1].within(NEGATION)}", POWER
         n = len(parts) // 2
         if op is _SUMPROD and n:
             # Faster than math.sumprod, which must be handed two tuples.
-            terms = [_product(p, q) for p, q in zip(parts[:n], parts[n : 2 * n], strict=True)]
+            kinds = [self.kind(x) for x in operands]
+            factors = zip(parts[:n], parts[n : 2 * n], kinds[:n], kinds[n : 2 * n], strict=True)
+            terms = [_product(*pair) for pair in factors]
             terms += [offset.within(PRODUCT) for offset in parts[2 * n :]]
             return self.joined(" + ", terms), SUM
         if op is total:
             return self.joined(" + ", [part.within(PRODUCT) for part in parts]), SUM
         if op is _PROD and len(parts) > 1:
-            factors = [part.within(NEGATION) for part in parts if part.text not in _ONES[:1]]
-            if factors:
-                return self.joined(" * ", factors), PRODUCT
+            ones = ("1", "1.0") if FLOAT in map(self.kind, operands) else ("1",)
+            rest = [part.within(NEGATION) for part in parts if part.text not in ones]
+            if len(rest) > 1:
+                return self.joined(" * ", rest), PRODUCT
         if op in _OF_TUPLES:
             text = ", ".join(part.within(COMPARISON) for part in parts)
             return f"{self.op_name(op)}(({text}{',' * (len(parts) == 1)}))", ATOM
         text = ", ".join(part.within(COMPARISON) for part in parts)
         return f"{self.op_name(op)}({text})", ATOM
 
-    def kinds_of_operands(self, operands: tuple[Operand, ...]) -> list[str]:
-        return [self.kinds[x] if type(x) is int else "" for x in operands]
+    def kind(self, x: Operand) -> str:
+        """Return the kind of an operand."""
+        return operand_kind(x, self.kinds)
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """The kinds of all variables; few ops ask."""
+        return kinds_of(self.code, self.inputs)
 
     def joined(self, sign: str, terms: list[str]) -> str:
         """Return terms with a sign between them, in pieces: Python's compiler recurses over them."""
@@ -252,9 +280,11 @@ class Speller:
         return text
 
 
-def _product(p: Text, q: Text) -> str:
-    if p.text == "1" or q.text == "1":
-        return (q if p.text == "1" else p).within(PRODUCT)
+def _product(p: Text, q: Text, kind_p: str, kind_q: str) -> str:
+    if p.text == "1" or (p.text == "1.0" and kind_q == FLOAT):
+        return q.within(PRODUCT)
+    if q.text == "1" or (q.text == "1.0" and kind_p == FLOAT):
+        return p.within(PRODUCT)
     return f"{p.within(PRODUCT)} * {q.within(NEGATION)}"
 
 

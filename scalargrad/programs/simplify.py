@@ -7,7 +7,7 @@ from dataclasses import replace
 from numbers import Rational
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal, Operand
+from scalargrad.engine.code import Code, Equation, Literal, Operand, equation
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op, is_real
 from scalargrad.functions import arithmetic, choices, elementary
@@ -21,80 +21,94 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
 def optimised(code: Code, inputs: str) -> Code:
     """Return `code` after all passes, for inputs that are all of the kind `inputs`."""
-    return without_dead(shared(simplified(code, inputs)))
+    return without_dead(simplified(code, inputs))
 
 
-class _Simplifier:
-    """The equations so far, and of each variable its kind and the equation that made it."""
+class _Builder:
+    """Equations as they are written, none twice; and what is known of each variable.
+
+    `kinds` has the kind of each, and `negatives` what a negation is the negative of.
+    """
 
     def __init__(self, code: Code, inputs: str) -> None:
-        self.inputs = code.inputs
         self.equations: list[Equation] = []
         self.kinds = [inputs] * code.inputs
+        self.negatives: dict[Operand, Operand] = {}
+        self._first: dict[Any, int] = {}
+        self._kinds_by_op: dict[Any, str] = {}
 
     def kind(self, x: Operand) -> str:
-        return operand_kind(x, self.kinds)
+        return self.kinds[x] if type(x) is int else operand_kind(x, self.kinds)
 
-    def negated(self, x: Operand) -> Operand | None:
-        """Return what `x` is the negative of, if it is a negation."""
-        if type(x) is not int or x < self.inputs:
-            return None
-        op, operands = self.equations[x - self.inputs]
-        return operands[0] if op is _NEG else None
+    def add(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
+        """Return the variable of `op` of `operands`: the one that is there, or a new one."""
+        key: Any = (op, operands)
+        if Literal in map(type, operands):
+            # By kind and digits: Literal(0) equals Literal(-0.0) and Literal(False).
+            key = (op, *[x if type(x) is int else constant_key(x.value) for x in operands])  # type: ignore[union-attr]
+        place = self._first.get(key)
+        if place is None or not op.shares:
+            kinds = self.kinds
+            place = self._first[key] = len(kinds)
+            self.equations.append(equation((op, operands)))
+            own = tuple([kinds[x] if type(x) is int else operand_kind(x, kinds) for x in operands])
+            kind = self._kinds_by_op.get((op, own))
+            if kind is None:
+                kind = self._kinds_by_op[op, own] = result_kind(op, own)
+            kinds.append(kind)
+            if op is _NEG:
+                self.negatives[place] = operands[0]
+        return place
 
-    def emit(self, op: Op, *operands: Operand) -> Operand:
-        """Return a variable or constant that has the value and the kind of `op` of `operands`."""
-        rule = _RULES.get(op)
-        if rule is not None and (simpler := rule(self, *operands)) is not None:
-            return simpler
-        kinds = [self.kind(x) for x in operands]
-        if FLOAT in kinds and all(type(x) is Literal for x in operands):
-            folded = _folded(op, operands)
-            if folded is not None:
-                return folded
-        self.equations.append(Equation(op, operands))
-        self.kinds.append(result_kind(op, kinds))
-        return self.inputs + len(self.equations) - 1
+    def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
+        """Return the simplest variable or constant with the value and kind of `op` of `operands`."""
+        constant = Literal in map(type, operands)
+        if constant or op in _OF_VARIABLES or not self.negatives.keys().isdisjoint(operands):
+            rule = _RULES.get(op)
+            simpler = rule(self, *operands) if rule is not None else None
+            if simpler is None and constant and int not in map(type, operands):
+                simpler = _folded(op, operands)
+            if simpler is not None:
+                return simpler
+        return self.add(op, operands)
+
+
+def _rebuilt(code: Code, inputs: str, write: Callable[..., Operand]) -> Code:
+    """Return `code` with each equation written by `write(builder, op, operands)`."""
+    builder = _Builder(code, inputs)
+    known: list[Operand] = list(range(code.inputs))
+    for op, operands in code.equations:
+        known.append(write(builder, op, tuple([known[x] if type(x) is int else x for x in operands])))  # type: ignore[index]
+    labels: dict[int, str] = {}
+    for k, label in code.labels.items():
+        place = known[k]
+        if type(place) is int and (place >= code.inputs or k < code.inputs):
+            labels.setdefault(place, label)
+    outputs = [known[x] if type(x) is int else x for x in code.outputs]  # type: ignore[index]
+    return Code(code.inputs, builder.equations, outputs, labels)
 
 
 def simplified(code: Code, inputs: str) -> Code:
     """Return `code` with simpler equations of the same value and kind; a zero's sign may differ.
+
+    `inputs` is the kind that all inputs are of. No equation is there twice.
 
     >>> from scalargrad.functions.arithmetic import add, mul
     >>> code = Code(1, [Equation(mul.op, (0, Literal(1))), Equation(add.op, (1, 1))], [2])
     >>> simplified(code, "float").equations
     [Equation(op=<op +>, operands=(0, 0))]
     """
-    made = _Simplifier(code, inputs)
-    known: list[Operand] = list(range(code.inputs))
-    labels = {k: label for k, label in code.labels.items() if k < code.inputs}
-    for k, (op, operands) in enumerate(code.equations, code.inputs):
-        found = made.emit(op, *[known[x] if type(x) is int else x for x in operands])  # type: ignore[index]
-        if k in code.labels and type(found) is int and found >= code.inputs:
-            labels.setdefault(found, code.labels[k])
-        known.append(found)
-    outputs = [known[x] if type(x) is int else x for x in code.outputs]  # type: ignore[index]
-    return Code(code.inputs, made.equations, outputs, labels)
+    return _rebuilt(code, inputs, _Builder.emit)
 
 
 def shared(code: Code) -> Code:
-    """Return `code` with one equation in place of several with the same op and operands."""
-    first: dict[Any, int] = {}
-    known: list[Operand] = list(range(code.inputs))
-    equations: list[Equation] = []
-    labels = {k: label for k, label in code.labels.items() if k < code.inputs}
-    for k, (op, operands) in enumerate(code.equations, code.inputs):
-        operands = tuple([known[x] if type(x) is int else x for x in operands])  # type: ignore[index]
-        key = (op, *[x if type(x) is int else constant_key(x.value) for x in operands])  # type: ignore[union-attr]
-        place = first.get(key) if op.shares else None
-        if place is None:
-            place = first[key] = code.inputs + len(equations)
-            equations.append(Equation(op, operands))
-        if k in code.labels:
-            labels.setdefault(place, code.labels[k])
-        known.append(place)
-    outputs = [known[x] if type(x) is int else x for x in code.outputs]  # type: ignore[index]
-    return Code(code.inputs, equations, outputs, labels)
+    """Return `code` with one equation in place of several with the same op and operands.
+
+    >>> from scalargrad import sin
+    >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
+    1
+    """
+    return _rebuilt(code, ANY, _Builder.add)
 
 
 def without_dead(code: Code) -> Code:
@@ -117,7 +131,7 @@ def without_dead(code: Code) -> Code:
         place.append(first + len(equations))
         if alive[first + k]:
             operands = tuple([place[x] if type(x) is int else x for x in operands])  # type: ignore[index]
-            equations.append(Equation(op, operands))
+            equations.append(equation((op, operands)))
     labels = {place[k]: label for k, label in code.labels.items() if k < first or alive[k]}
     outputs: list[Operand] = [place[x] if type(x) is int else x for x in code.outputs]  # type: ignore[index]
     return replace(code, equations=equations, outputs=outputs, labels=labels)
@@ -136,6 +150,8 @@ def constant_key(x: Any) -> Any:
 
 def _folded(op: Op, operands: Sequence[Operand]) -> Operand | None:
     """Return the constant that `op` of constants is: as Python has it, or None where it raises."""
+    if not any(type(x.value) is float for x in operands):  # type: ignore[union-attr]
+        return None  # ints may grow without bound
     try:
         y = op.forward(*[x.value for x in operands])  # type: ignore[union-attr]
     except FAILURES:
@@ -152,7 +168,7 @@ def _is_float(x: Operand, number: float) -> bool:
     return type(x) is Literal and type(x.value) is float and x.value == number
 
 
-def _neutral(s: _Simplifier, x: Operand, neutral: Operand, number: int) -> bool:
+def _neutral(s: _Builder, x: Operand, neutral: Operand, number: int) -> bool:
     """Return whether x with `neutral` is x itself, `number` being neutral: of the same kind, too."""
     kind = s.kind(x)
     if kind not in (FLOAT, PLAIN):
@@ -160,61 +176,61 @@ def _neutral(s: _Simplifier, x: Operand, neutral: Operand, number: int) -> bool:
     return _is(neutral, number) or (kind == FLOAT and _is_float(neutral, number))
 
 
-def _add(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
+def _add(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     if _neutral(s, a, b, 0):
         return a
     if _neutral(s, b, a, 0):
         return b
     if ANY not in (s.kind(a), s.kind(b)):
-        if (c := s.negated(b)) is not None:
-            return s.emit(_SUB, a, c)
-        if (c := s.negated(a)) is not None:
-            return s.emit(_SUB, b, c)
+        if (c := s.negatives.get(b)) is not None:
+            return s.emit(_SUB, (a, c))
+        if (c := s.negatives.get(a)) is not None:
+            return s.emit(_SUB, (b, c))
     return None
 
 
-def _sub(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
+def _sub(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     if _neutral(s, a, b, 0):
         return a
     if _neutral(s, b, a, 0):
-        return s.emit(_NEG, b)
-    if ANY not in (s.kind(a), s.kind(b)) and (c := s.negated(b)) is not None:
-        return s.emit(_ADD, a, c)
+        return s.emit(_NEG, (b,))
+    if ANY not in (s.kind(a), s.kind(b)) and (c := s.negatives.get(b)) is not None:
+        return s.emit(_ADD, (a, c))
     return None
 
 
-def _mul(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
+def _mul(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     if _neutral(s, a, b, 1):
         return a
     if _neutral(s, b, a, 1):
         return b
     if _neutral(s, a, b, -1):
-        return s.emit(_NEG, a)
+        return s.emit(_NEG, (a,))
     if _neutral(s, b, a, -1):
-        return s.emit(_NEG, b)
+        return s.emit(_NEG, (b,))
     if ANY not in (s.kind(a), s.kind(b)):
-        if (c := s.negated(a)) is not None:
-            return s.emit(_NEG, s.emit(_MUL, c, b))
-        if (c := s.negated(b)) is not None:
-            return s.emit(_NEG, s.emit(_MUL, a, c))
+        if (c := s.negatives.get(a)) is not None:
+            return s.emit(_NEG, (s.emit(_MUL, (c, b)),))
+        if (c := s.negatives.get(b)) is not None:
+            return s.emit(_NEG, (s.emit(_MUL, (a, c)),))
     return None
 
 
-def _div(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
+def _div(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     # An int over 1 is a float.
     if s.kind(a) == FLOAT and (_is(b, 1) or _is_float(b, 1)):
         return a
-    if ANY not in (s.kind(a), s.kind(b)) and (c := s.negated(a)) is not None:
-        return s.emit(_NEG, s.emit(_DIV, c, b))
+    if ANY not in (s.kind(a), s.kind(b)) and (c := s.negatives.get(a)) is not None:
+        return s.emit(_NEG, (s.emit(_DIV, (c, b)),))
     return None
 
 
-def _neg(s: _Simplifier, a: Operand) -> Operand | None:
-    c = s.negated(a)
+def _neg(s: _Builder, a: Operand) -> Operand | None:
+    c = s.negatives.get(a)
     return c if c is not None and s.kind(c) in (FLOAT, PLAIN) else None
 
 
-def _power(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
+def _power(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     if _neutral(s, a, b, 1):
         return a
     if s.kind(a) == FLOAT and (_is(b, 0) or _is_float(b, 0)):
@@ -222,22 +238,24 @@ def _power(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
     return None
 
 
-def _pos(s: _Simplifier, a: Operand) -> Operand | None:
+def _pos(s: _Builder, a: Operand) -> Operand | None:
     return a if s.kind(a) in (FLOAT, PLAIN) else None  # +x rounds a Decimal, and +True is 1
 
 
-def _like(s: _Simplifier, n: Operand, x: Operand) -> Operand | None:
+def _like(s: _Builder, n: Operand, x: Operand) -> Operand | None:
     if s.kind(x) == FLOAT and type(n) is Literal:
         return Literal(float(n.value))
     return n if s.kind(x) == BOOL or (type(x) is Literal and type(x.value) is int) else None
 
 
-def _where(s: _Simplifier, condition: Operand, a: Operand, b: Operand) -> Operand | None:
+def _where(s: _Builder, condition: Operand, a: Operand, b: Operand) -> Operand | None:
     if type(condition) is Literal:
         return a if condition.value else b
     return a if a == b and type(a) is int else None
 
 
+# Their rules have something to say where neither constants nor negatives are among the operands.
+_OF_VARIABLES = {*_ALIASES, arithmetic.pos.op, choices.like.op, choices.where.op}
 _RULES: dict[Op, Callable[..., Operand | None]] = {
     _ADD: _add,
     _SUB: _sub,

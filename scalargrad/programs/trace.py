@@ -7,15 +7,15 @@ What would need a number itself raises `TraceError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.engine.code import lower, run
 from scalargrad.engine.errors import untraceable
-from scalargrad.engine.graph import Node, link, topological_order
-from scalargrad.engine.modes import Mode, in_mode, tracing
+from scalargrad.engine.graph import Node, topological_order
+from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op, is_real
-from scalargrad.engine.primitive import record
+from scalargrad.engine.fast import record
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach
@@ -81,13 +81,13 @@ class Symbol(Node):
     @staticmethod
     def record(op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the symbol of `op` on `inputs`."""
-        trace = current_trace()
-        if trace is None:
+        now = mode()
+        if now is None:
             raise TypeError(
                 "a traced number was used after its trace had ended: a traced function must not "
                 "keep it in a global, a list or an attribute; return it instead"
             )
-        return trace.record(op, inputs)
+        return now.record(op, inputs)
 
     @property
     def data(self) -> Any:
@@ -101,7 +101,9 @@ class Symbol(Node):
 
     def detach(self) -> Any:
         """Return the same number, as a constant."""
-        return record(detach.op, (self,))
+        trace = tracing()
+        assert trace is not None
+        return trace.record(detach.op, (self,))
 
     def __repr__(self) -> str:
         return f"<traced {self.label or self.op or 'input'}>"
@@ -157,7 +159,7 @@ class Trace(Mode):
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         for x in inputs:
-            if not isinstance(x, Node) and not is_real(x):
+            if type(x) is not Symbol and not isinstance(x, Node) and not is_real(x):
                 raise TypeError(
                     f"{op.name} takes Values and real numbers, not {x!r} ({type(x).__name__})"
                 )
@@ -166,7 +168,13 @@ class Trace(Mode):
     def new(self, op: Op, inputs: tuple[Any, ...]) -> Symbol:
         """Return the symbol of `op` on `inputs`, which may be anything that the op takes."""
         node = _new(Symbol)
-        link(node, op, inputs)
+        node.label = ""
+        node._op = op
+        if op.joint is not None:
+            node._first, node._second = inputs, False
+        else:
+            node._first = inputs[0]
+            node._second = inputs[1] if len(inputs) == 2 else None
         self.symbols.append(node)
         return node
 
@@ -174,6 +182,11 @@ class Trace(Mode):
         from scalargrad.programs.calls import traced_call  # only here: Functions are rare
 
         return traced_call(self, op, inputs)
+
+    def call_derivatives(self, op: Op, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
+        from scalargrad.programs.calls import traced_derivatives
+
+        return traced_derivatives(self, op, gs, y, inputs)
 
     def refuse_access(self) -> None:
         untraceable(
@@ -197,9 +210,3 @@ class Trace(Mode):
 
     def _leaf(self, x: Any) -> Any:
         return self.samples[x] if x in self.samples else x._data
-
-
-def current_trace() -> Trace | None:
-    """Return the trace that is under way here."""
-    now = tracing()
-    return now if isinstance(now, Trace) else None

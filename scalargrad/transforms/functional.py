@@ -10,17 +10,17 @@ anything that Values go through, and Values of its own, which are left as they a
 (8.0, 12.0, 12.0, 6.0)
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
-from scalargrad.engine.graph import dependents, topological_order
-from scalargrad.engine.modes import active, recording, tracing
+from scalargrad.engine.errors import shown
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.modes import active, recording, tracing, transforms
 from scalargrad.engine.op import in_kind, is_real
-from scalargrad.engine.passes import pull_back, push_forward
-from scalargrad.engine.value import Value, chosen, seed_for, slopes_by
+from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
+from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
 from scalargrad.functions.choices import like
 from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
@@ -28,26 +28,19 @@ from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like
 Function = Callable[..., Any]
 
 
-class _Running(threading.local):
-    depth = 0
-
-
-_running = _Running()
-
-
 @contextmanager
 def _deeper() -> Iterator[None]:
-    _running.depth += 1
+    transforms.depth += 1
     try:
         with recording():
             yield
     finally:
-        _running.depth -= 1
+        transforms.depth -= 1
 
 
 def running() -> bool:
     """Return whether this thread is within a transform, which must see what is computed."""
-    return _running.depth > 0
+    return transforms.depth > 0
 
 
 class _Trace(NamedTuple):
@@ -125,7 +118,7 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
         found, structure = flatten(args[i], f"argument {i}")
         numbers += found
         structures.append(structure)
-    as_graph = _running.depth > 0 or _any_value(numbers)
+    as_graph = transforms.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
     leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
     whole = Nest(tuple, None, tuple(structures))
@@ -145,12 +138,12 @@ def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     chosen: list[Any] = list(argnums) if isinstance(argnums, list | tuple) else [argnums]
     for i in chosen:
         if not isinstance(i, int):
-            raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
+            raise TypeError(f"argnums must be an int or a sequence of ints, got {shown(argnums)}")
         if not -len(args) <= i < len(args):
-            raise TypeError(f"argnums is {argnums}, but there are {len(args)} positional arguments")
+            raise TypeError(f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments")
     places = [i % len(args) for i in chosen]
     if len(set(places)) < len(places):
-        raise TypeError(f"argnums is {argnums}: it names an argument twice")
+        raise TypeError(f"argnums is {shown(argnums)}: it names an argument twice")
     return places
 
 
@@ -158,7 +151,7 @@ def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(f_arguments, list | tuple):
         raise TypeError(
             f"{name} must be a sequence with one item for each argument of the function, such as "
-            f"(3.0,), not {f_arguments!r} ({type(f_arguments).__name__})"
+            f"(3.0,), not {shown(f_arguments)} ({type(f_arguments).__name__})"
         )
     return tuple(f_arguments)
 
@@ -201,7 +194,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         if structure is not None:
             raise TypeError(
                 f"grad takes a function that returns one number; this one returned "
-                f"{trace.output!r} ({type(trace.output).__name__}): use jacobian"
+                f"{shown(trace.output)} ({type(trace.output).__name__}): use jacobian"
             )
         gradients = trace.gradient(numbers[0])
         value = trace.result(structure, numbers)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from numbers import Rational
 from typing import Any, NamedTuple
 
+from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Tracer, is_real
 
 # What a nest looks like without its numbers: hashable, and equal for equal nestings. NUMBER stands
@@ -107,7 +108,7 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
         return Nest(type(nest), None, tuple(inner))
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
-        f"not {nest!r} ({type(nest).__name__})"
+        f"not {shown(nest)} ({type(nest).__name__})"
     )
 
 
@@ -131,16 +132,16 @@ def flatten_like(structure: Structure, nest: Any, name: str) -> list[Any]:
 def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]) -> None:
     if structure is NUMBER:
         if _collect(nest, path, (), numbers) is not NUMBER:
-            raise TypeError(f"{path} must be a number, not {nest!r}")
+            raise TypeError(f"{path} must be a number, not {shown(nest)}")
         return
     if isinstance(structure, Static):
         return
     kind, inner = structure.kind, dict(parts_of(structure))
     if structure.keys is not None:
         if not isinstance(nest, dict) or nest.keys() != inner.keys():
-            raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {nest!r}")
+            raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {shown(nest)}")
     elif type(nest) is not kind or len(nest) != len(inner):
-        raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {nest!r}")
+        raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {shown(nest)}")
     for key, item in inner.items():
         _collect_like(item, nest[key], f"{path}[{key!r}]", numbers)
 

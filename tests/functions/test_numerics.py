@@ -1,4 +1,4 @@
-"""Tests of scalargrad.special: polygamma, and our stand-ins for newer functions of math."""
+"""Tests of scalargrad.functions.numerics: polygamma, and our stand-ins for newer functions of math."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from scalargrad import special
+from scalargrad.functions import numerics
 from scalargrad.functions.numerics import digamma, polygamma
 
 U = 2.0**-53  # the largest relative error of one rounding
@@ -20,10 +20,10 @@ MAX = sys.float_info.max
 INF, NAN = math.inf, math.nan
 
 # The stand-ins are tested on every Python, and math's own function alongside where there is one.
-CBRTS = sorted({special.cbrt, special._cbrt}, key=repr)
-EXP2S = sorted({special.exp2, special._exp2}, key=repr)
-FMAS = sorted({special.fma, special._fma}, key=repr)
-SUMPRODS = sorted({special.sumprod, special._sumprod}, key=repr)
+CBRTS = sorted({numerics.cbrt, numerics._cbrt}, key=repr)
+EXP2S = sorted({numerics.exp2, numerics._exp2}, key=repr)
+FMAS = sorted({numerics.fma, numerics._fma}, key=repr)
+SUMPRODS = sorted({numerics.sumprod, numerics._sumprod}, key=repr)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -192,7 +192,7 @@ def test_polygamma_duplication(n: int, x: float) -> None:
 @pytest.mark.parametrize("shift", [0, 1, 7])
 @given(k=st.integers(1, 512))
 def test_polygamma_reflection(shift: int, k: int) -> None:
-    # The derivatives of pi cot(pi x) written with sin and cos: not how special.py computes them.
+    # The derivatives of pi cot(pi x) written with sin and cos: not how numerics.py computes them.
     # For shift > 0 it is the cotangent's period that is tested, at negative arguments.
     x = k / 1024
     s, c = math.sin(math.pi * x), math.sin(math.pi * (0.5 - x))
@@ -290,7 +290,7 @@ def test_polygamma_order(n: int) -> None:
 @example(-MAX)
 @example(27.0)
 def test_cbrt_within_one_ulp(x: float) -> None:
-    root = special._cbrt(x)
+    root = numerics._cbrt(x)
     assert sign(root) == sign(x)
     size, ulp = Fraction(abs(root)), Fraction(math.ulp(root))
     if x:
@@ -300,7 +300,7 @@ def test_cbrt_within_one_ulp(x: float) -> None:
 @given(st.integers(-(2**17), 2**17))
 def test_cbrt_of_cubes(k: int) -> None:
     # The step before the last rounding has an error of 2/3 U, too small to reach another float.
-    assert special._cbrt(k**3) == k
+    assert numerics._cbrt(k**3) == k
 
 
 @pytest.mark.parametrize("cbrt", CBRTS)
@@ -423,7 +423,7 @@ def test_sumprod_of_floats(sumprod: SumProd, pairs: list[tuple[float, float]]) -
 
 @given(st.lists(st.tuples(moderate, moderate), min_size=1, max_size=20))
 def test_sumprod_adds_rounded_products_exactly(pairs: list[tuple[float, float]]) -> None:
-    value = special._sumprod([a for a, _ in pairs], [b for _, b in pairs])
+    value = numerics._sumprod([a for a, _ in pairs], [b for _, b in pairs])
     assert value == float(sum(Fraction(a * b) for a, b in pairs))
 
 
@@ -479,4 +479,4 @@ def test_sumprod_where_fsum_overflows() -> None:
     with pytest.raises(OverflowError):
         math.fsum([MAX, quarter, quarter])
     # Rounded after each addition this is MAX; but Python 3.12's sum compensates for the rounding.
-    assert special._sumprod([MAX, quarter, quarter], [1.0, 1.0, 1.0]) in (MAX, INF)
+    assert numerics._sumprod([MAX, quarter, quarter], [1.0, 1.0, 1.0]) in (MAX, INF)

@@ -101,7 +101,7 @@ def along_paths(y: Any, leaves: dict[Value, float]) -> float:
         inputs = [x.data if isinstance(x, Value) else x for x in node.operands]
         op = node._op
         assert op is not None
-        partials = op.vjp(1.0, node.data, inputs, [True] * len(inputs))
+        partials = op.derivatives([1.0] * len(inputs), node.data, inputs)
         reach[node] = sum(
             abs(slope) * reach.get(x, 0.0)
             for slope, x in zip(partials, node.operands, strict=True)
@@ -250,8 +250,14 @@ def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) ->
     y: Any = expression(leaf, *others)
     for n in range(1, order + 1):
         leaf.grad = 0
-        if isinstance(y, Value):
-            y.backward(create_graph=True)
+        try:
+            if isinstance(y, Value):
+                y.backward(create_graph=True)
+        except ZeroDivisionError:
+            # dist of a point to itself has no second derivative.
+            with pytest.raises(ZeroDivisionError):
+                nth_derivative(expression, n)(inputs[0], *others)
+            return
         y = leaf.grad
         assert y == nth_derivative(expression, n)(inputs[0], *others)
 
