@@ -45,19 +45,26 @@ from scalargrad.transforms.series import taylor
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile
     from scalargrad.programs.parallel import map_grad
+    from scalargrad.view.drawing import draw
+    from scalargrad.view.explanation import explain
+    from scalargrad.view.formulas import formula
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
 _ELSEWHERE = {
     "compile": "scalargrad.programs.compiled",
     "map_grad": "scalargrad.programs.parallel",
+    "draw": "scalargrad.view.drawing",
+    "explain": "scalargrad.view.explanation",
+    "formula": "scalargrad.view.formulas",
 }
 
 # Not compile and pow, which `from scalargrad import *` would put in place of Python's own.
 __all__ = [
     *("Estimate", "Function", "GradientError", "TraceError", "Value"),
-    *("complex_step_gradient", "derivatives", "grad", "gradcheck", "hessian", "hvp"),
-    *("jacobian", "jvp", "map_grad", "no_grad", "numerical_gradient", "once_differentiable"),
+    *("complex_step_gradient", "derivatives", "draw", "explain", "formula", "grad"),
+    *("gradcheck", "hessian", "hvp", "jacobian", "jvp", "map_grad", "no_grad"),
+    *("numerical_gradient", "once_differentiable"),
     *("primitive", "taylor", "value_and_grad", "vjp"),
 ]
 __all__ += sorted(set(_methods.public_functions()) - {"pow"})

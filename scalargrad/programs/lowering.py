@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.engine.code import Code, Equation, Literal, lower
+from scalargrad.engine.context import Run
+from scalargrad.engine.custom import output_ops
 from scalargrad.engine.graph import operands_of, topological_order
 from scalargrad.engine.modes import in_mode
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.methods import all_ops
@@ -113,6 +116,26 @@ def _used(code: Code, nodes: list[Any]) -> tuple[Code, list[Any]]:
                     alive[x] = True
     kept = [node for k, node in enumerate(nodes) if k < code.inputs or alive[k]]
     return without_dead(code), kept
+
+
+def with_outputs(
+    code: Code, nodes: list[Any], values: list[Any]
+) -> tuple[Code, list[Any], list[Any]]:
+    """Return the code, nodes and values with each output of a `Function` a step of its own.
+
+    In the graph the outputs are picked from the call, whose value is no number but its run.
+    """
+    if not any(isinstance(value, Run) for value in values):
+        return code, nodes, values
+    equations = list(code.equations)
+    for k, (op, operands) in enumerate(code.equations):
+        if isinstance(op, Pick) and isinstance(operands[0], int):
+            run = values[operands[0]]
+            call = code.equations[operands[0] - code.inputs]
+            equations[k] = Equation(output_ops(run)[op.place], call.operands)
+    code = Code(code.inputs, equations, code.outputs, code.labels)
+    kept = _used(code, list(range(len(nodes))))[1]
+    return without_dead(code), [nodes[k] for k in kept], [values[k] for k in kept]
 
 
 def why_fixed(code: Code, values: Sequence[Any]) -> str:

@@ -113,7 +113,7 @@ def _name_of(frame: FrameType, target: Any) -> str:
     if isinstance(plain, type):
         plain = next(iter(frame.f_locals.values()))
     name = getattr(plain, "__name__", None) or type(plain).__name__
-    return str(name)
+    return "function" if name == "<lambda>" else str(name)
 
 
 def _values(things: list[Any]) -> list[Any]:

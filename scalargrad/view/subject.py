@@ -11,7 +11,7 @@ from scalargrad.engine.code import run
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.op import is_real
 from scalargrad.engine.value import Value
-from scalargrad.programs.lowering import code_of, traced, why_fixed
+from scalargrad.programs.lowering import code_of, traced, why_fixed, with_outputs
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters
@@ -61,14 +61,15 @@ def _of_value(
     y: Value, variables: Mapping[str, Any], ascii_only: bool, targets: list[Any]
 ) -> tuple[Graph, list[Group]]:
     code, nodes = code_of(y)
+    code, nodes, values = with_outputs(code, nodes, [node._data for node in nodes])
     names, parameters = names_in(variables)
     for target in targets:
         if hasattr(target, "parameters"):
             parameters |= {id(x) for x in target.parameters()}
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
-    graph = build(code, [node.data for node in nodes], given, kinds, ascii_only)
-    graph.fixed = why_fixed(code, [node.data for node in nodes])
+    graph = build(code, values, given, kinds, ascii_only)
+    graph.fixed = why_fixed(code, values)
     groups = groups_by_parameters(code, nodes, targets)
     take_in_parameters(code, kinds, groups)
     return graph, groups
@@ -99,7 +100,7 @@ def _of_function(
         inputs = [Value(number, label) for number, label in zip(numbers, labels, strict=True)]
         code, nodes = code_of(call(inputs), inputs)
     captured = [node.data for node in nodes[len(numbers) : code.inputs]]
-    values = run(code, [*numbers, *captured])
+    code, nodes, values = with_outputs(code, nodes, run(code, [*numbers, *captured]))
     names, _ = names_in({**variables, **_closure(f), **watch.variables})
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
