@@ -12,7 +12,7 @@ from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
-from scalargrad.engine.errors import TraceError, shown
+from scalargrad.engine.errors import PACKAGE, TraceError, shown
 from scalargrad.engine.op import is_real
 from scalargrad.programs.simplify import constant_key
 
@@ -67,7 +67,7 @@ def _functions(f: Any) -> Iterator[FunctionType]:
         elif isinstance(f, MethodType):
             f = f.__func__
         elif isinstance(f, FunctionType):
-            if not f.__module__ or f.__module__.split(".")[0] != "scalargrad":
+            if not f.__code__.co_filename.startswith(PACKAGE):
                 yield f
             f = getattr(f, "__wrapped__", None)
         elif hasattr(f, "__wrapped__"):

@@ -110,11 +110,8 @@ def traced_derivatives(
         name, derivative, (*op.wanted, *[True] * count), _Backward(places), kept=1
     )
     node = trace.new(backward, (y, *inputs, *cotangents))
-    picked = iter(range(len(inputs)))
-    return [
-        trace.new(pick(next(picked)), (node,)) if wanted and g is not None else None if g is None else 0
-        for g, wanted in zip(gs, op.wanted, strict=True)
-    ]
+    slopes = _picked(trace, node, op.wanted)
+    return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,13 @@ def _pulled_back(
     derivative = Pullback(function, wanted)
     op = opaque_op(f"{name}_backward", derivative, (*wanted, *[True] * count))
     node = trace.new(op, (*inputs, *cotangents))
-    picked = iter(range(len(inputs)))
-    return [trace.new(pick(next(picked)), (node,)) if w else 0 for w in wanted]
+    return _picked(trace, node, wanted)
+
+
+def _picked(trace: Trace, node: Any, wanted: tuple[bool, ...]) -> list[Any]:
+    """Return the outputs of a `Pullback`: there is one for each input that is wanted, else 0."""
+    places = iter(range(len(wanted)))
+    return [trace.new(pick(next(places)), (node,)) if w else 0 for w in wanted]
 
 
 def _pushed_forward(

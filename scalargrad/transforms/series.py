@@ -22,11 +22,14 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+from scalargrad.engine.context import Run
+from scalargrad.engine.custom import FunctionOp, output_ops
 from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import dependents, total
-from scalargrad.engine.fast import record
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.transforms.functional import _result, _seed, _trace, _traced, _zero
@@ -66,6 +69,11 @@ class Series(Tracer):
         """Return the series of `op` on `inputs`; a number where it does not depend on them."""
         expansion = next(x.expansion for x in inputs if isinstance(x, Series))
         return expansion.result(op, inputs)
+
+    @staticmethod
+    def call(op: Any, inputs: tuple[Any, ...]) -> Any:
+        """Return the series of a `Function` on `inputs`: one, or a tuple of them."""
+        return op.through(inputs, [_number(_first(x)) for x in inputs])
 
     def described(self) -> str:
         first = self.coefficients[0]
@@ -550,6 +558,24 @@ def _in_kind_of(y: Any, coefficient: Any) -> Any:
     return coefficient
 
 
+def _source(node: Any, outputs: dict[Any, list[Op]]) -> tuple[Op, tuple[Any, ...]]:
+    """Return the op that made a number and its operands; of an output of a `Function` its own.
+
+    `outputs` keeps the ops of all outputs of each call.
+    """
+    op, operands = node._op, operands_of(node)
+    if isinstance(op, Pick):
+        [call] = operands
+        operands = operands_of(call)
+        if isinstance(call._op, FunctionOp):
+            if call not in outputs:
+                outputs[call] = output_ops(call._data)
+            return outputs[call][op.place], operands
+        # A gradient that cannot be differentiated again: the rule of its op says so.
+        return call._op, (*operands_of(operands[0]), *operands[1:])
+    return op, operands
+
+
 def _push(
     leaves: Sequence[Any],
     directions: Sequence[Any],
@@ -564,16 +590,21 @@ def _push(
         return x if as_graph or not isinstance(x, Node) else x._data  # type: ignore[attr-defined]
 
     series: dict[Any, Any] = {}
+    outputs_of_calls: dict[Any, list[Op]] = {}
     for leaf, direction in zip(leaves, directions, strict=True):
         if not isinstance(direction, Value):
             direction = _seed(leaf, direction, as_graph=False)
         series[leaf] = expansion.line(start(leaf), direction)
     ends = [y for y in outputs if isinstance(y, Node)]
     for node in dependents(topological_order(ends, set(leaves)), leaves):
-        operands = operands_of(node)
-        inputs = tuple(series[x] if x in series else start(x) for x in operands)
-        expansion.origin = node._op, operands
-        series[node] = expansion.result(node._op, inputs, start(node))
+        if isinstance(getattr(node, "_data", None), Run | list):
+            continue  # several numbers: the outputs that are picked of them have the series
+        op, operands = _source(node, outputs_of_calls)
+        inputs = tuple(
+            series[x] if isinstance(x, Node) and x in series else start(x) for x in operands
+        )
+        expansion.origin = op, operands
+        series[node] = expansion.result(op, inputs, start(node))
     found = []
     for y in outputs:
         end = series.get(y) if isinstance(y, Node) else None
