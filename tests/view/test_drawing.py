@@ -30,7 +30,8 @@ MODELS = models()
 def rectangles(svg: str) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
     """Return where the boxes and where the edges' labels are: left, top, right, bottom."""
     root = ET.fromstring(svg)
-    boxes, labels = [], []
+    boxes: list[tuple[float, ...]] = []
+    labels: list[tuple[float, ...]] = []
     for element in root.iter():
         kind = element.get("class", "")
         if kind == "b" and element.tag == f"{SVG}rect":

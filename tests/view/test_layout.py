@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -68,7 +69,7 @@ def check(boxes: list[Box], layout: Layout) -> None:
         assert bottom <= layout.height + 0.01
     for line in layout.lines:
         path = points(line.path)
-        assert all(b[0] >= a[0] - 0.11 for a, b in zip(path, path[1:], strict=False)), line
+        assert all(b[0] >= a[0] - 0.11 for a, b in pairwise(path)), line
         for number, (left, top, right, bottom) in enumerate(rectangles):
             if number not in (line.source, line.target):
                 inside = [p for p in path if left + 1 < p[0] < right - 1 and top < p[1] < bottom]

@@ -89,7 +89,7 @@ def without_dead_steps(f: Expression) -> Expression:
         if f.arity + n in needed:
             needed |= {x for x in f.steps[n].operands if isinstance(x, int)}
     place = {n: n for n in range(f.arity)}
-    steps = []
+    steps: list[Step] = []
     for n, step in enumerate(f.steps, f.arity):
         if n in needed:
             operands = tuple(place[x] if isinstance(x, int) else x for x in step.operands)
@@ -164,7 +164,9 @@ def test_every_function_is_computed_as_in_python(browser: Browser, tmp_path: Pat
         try:
             right = OPS[name].forward(*xs)
         except (ValueError, ArithmeticError) as error:
-            assert shown == type(error).__name__, (name, xs)
+            right = type(error).__name__
+        if isinstance(right, str):
+            assert shown == right, (name, xs)
             continue
         # The logarithm of gamma and its derivatives have zeros, next to which the error is
         # absolute; so has gamma's argument next to its poles.
@@ -191,13 +193,14 @@ def number(x: float) -> Text:
 
 def shown(browser: Browser, title: str) -> tuple[str, str, bool]:
     """Return the value and gradient that a node shows, and whether it is lit."""
-    found: tuple[str, str, bool] = browser.run(
+    found = browser.run(
         f"""(() => {{ for (const g of document.querySelectorAll("#graph [data-node]")) {{
         if (g.querySelector(".t").textContent !== {json.dumps(title)}) continue;
         return [g.querySelector(".v").textContent, g.querySelector(".g").textContent,
             g.classList.contains("lit")]; }} }})()"""
     )
-    return tuple(found)
+    value, gradient, lit = found
+    return value, gradient, lit
 
 
 @pytest.fixture
@@ -331,7 +334,7 @@ def test_hostile_labels_are_shown_as_text(browser: Browser, tmp_path: Path, labe
     assert browser.problems == []
 
 
-# --- pages that step alone -------------------------------------------------------------------------
+# --- pages that step alone -----------------------------------------------------------------------
 
 
 class Square(Function):
