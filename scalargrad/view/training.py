@@ -27,12 +27,14 @@ background:var(--back);font:12px system-ui,sans-serif}
 .tr text{fill:var(--ink)}.tr .frame{fill:none;stroke:var(--line)}
 .tr .curve{fill:none;stroke:var(--curve);stroke-width:2}
 .tr .a{fill:var(--a)}.tr .b{fill:var(--b)}
-.tr circle{stroke:var(--back);stroke-width:1}
+.tr rect{shape-rendering:crispEdges}.tr circle{stroke:var(--back);stroke-width:1}
 </style>"""
 
 
-def loss_curve(losses: Sequence[float], title: str = "loss") -> str:
-    """Return an SVG of the loss after each step, on a logarithmic scale where all are positive.
+def loss_curve(losses: Sequence[float], steps: Sequence[int] = (), title: str = "loss") -> str:
+    """Return an SVG of losses, on a logarithmic scale where all are positive.
+
+    `steps` are the steps of the training that they belong to: 1, 2, 3, ... unless given.
 
     Raises ValueError if there are no finite losses.
 
@@ -46,18 +48,18 @@ def loss_curve(losses: Sequence[float], title: str = "loss") -> str:
     low, high = min(finite), max(finite)
     span = high - low or 1.0
     points = [
-        f"{50 + 420 * k / max(1, len(heights) - 1):.1f} {270 - 240 * (y - low) / span:.1f}"
+        f"{70 + 400 * k / max(1, len(heights) - 1):.1f} {270 - 240 * (y - low) / span:.1f}"
         for k, y in enumerate(heights)
         if math.isfinite(y)
     ]
     shown = [y for y in losses if math.isfinite(y)]
     body = (
-        f'<rect class="frame" x="50" y="30" width="420" height="240"/>'
+        f'<rect class="frame" x="70" y="30" width="400" height="240"/>'
         f'<path class="curve" d="M{"L".join(points)}"/>'
-        f'<text x="50" y="20">{text(title)}</text>'
-        f'<text x="46" y="40" text-anchor="end">{show(max(shown))}</text>'
-        f'<text x="46" y="270" text-anchor="end">{show(min(shown))}</text>'
-        f'<text x="470" y="290" text-anchor="end">step {len(losses)}</text>'
+        f'<text x="70" y="20">{text(title)}</text>'
+        f'<text x="66" y="40" text-anchor="end">{max(shown):.4g}</text>'
+        f'<text x="66" y="270" text-anchor="end">{min(shown):.4g}</text>'
+        f'<text x="470" y="290" text-anchor="end">step {steps[-1] if steps else len(losses)}</text>'
     )
     description = f"{len(losses)} steps, from {show(losses[0])} to {show(losses[-1])}"
     return _svg(title, description, _WIDE, _HIGH, body)
@@ -114,8 +116,8 @@ def decision_boundary(
     height = rows * size
     cells = "".join(
         f'<rect class="{"a" if kind < 0 else "b"}" opacity="{0.5 if abs(kind) > 1 else 0.25}" '
-        f'x="{start * size:.1f}" y="{row * size:.1f}" width="{count * size + 0.2:.1f}" '
-        f'height="{size + 0.2:.1f}"/>'
+        f'x="{start * size:.1f}" y="{row * size:.1f}" '
+        f'width="{count * size:.1f}" height="{size:.1f}"/>'
         for row in range(rows)
         for start, count, kind in _runs(levels[row * columns : (row + 1) * columns])
     )
@@ -253,7 +255,10 @@ class Film:
             "width": str(width),
             "height": str(height),
             "dots": dots,
-            "loss": loss_curve([frame["loss"] for frame in self._frames]),
+            "loss": loss_curve(
+                [frame["loss"] for frame in self._frames],
+                [frame["step"] for frame in self._frames],
+            ),
             "data": json.dumps(data, separators=(",", ":")),
         }
         pieces = template.split("@{")
