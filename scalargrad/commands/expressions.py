@@ -10,6 +10,8 @@ import ast
 import inspect
 import math
 import operator
+import re
+import sys
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
@@ -21,8 +23,13 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 FUNCTIONS = {name: f for name, f in public_functions().items() if name != "softmax"}
 # Those that take lists.
 _OF_LISTS = {"fsum", "prod", "sumprod", "dist", "logsumexp"}
-_LONGEST = 4000
+# Python's parser recurses, and in WebAssembly its stack is small.
+_LONGEST = 4000 if sys.platform != "emscripten" else 1000
 _DEEPEST = 50
+_SIGN = r"(?:[-+~]\s*)"
+_WORD = r"(?:\b(?:not|lambda|if|await|yield|for|else)\b[^()]*?)"
+_POWER = r"(?:\*\*\s*[-+~]*\s*[\w.]+\s*)"
+_NESTED = re.compile("|".join(f"{part}{{{_DEEPEST + 1}}}" for part in (_SIGN, _WORD, _POWER)))
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -200,6 +207,8 @@ class _Parser:
             depth += (c in "([{") - (c in ")]}")
             if depth > _DEEPEST:
                 self.fail(f"brackets are nested more than {_DEEPEST} deep", place)
+        for nested in _NESTED.finditer(self.text):
+            self.fail(f"more than {_DEEPEST} of them, one within another", nested.start())
         if len(self.text) > _LONGEST:
             self.fail(f"the expression is too long: at most {_LONGEST} characters", _LONGEST)
 
