@@ -8,6 +8,7 @@
 0.2397 0.9182
 """
 
+# ruff: noqa: F403 - each family says in its __all__ what is public
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,15 @@ from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
 from scalargrad.engine.primitive import primitive
 from scalargrad.engine.value import Value
-from scalargrad.functions import methods as _methods
+from scalargrad.functions import (
+    activations,
+    arithmetic,
+    choices,
+    elementary,
+    many,
+    methods,  # noqa: F401 - it gives Value its operators and methods
+    special,
+)
 from scalargrad.functions.activations import *
 from scalargrad.functions.arithmetic import *
 from scalargrad.functions.choices import *
@@ -43,7 +52,7 @@ from scalargrad.transforms.functional import (
 from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
-    from scalargrad.programs.compiled import compile
+    from scalargrad.programs.compiled import compile as compile
     from scalargrad.programs.parallel import map_grad
     from scalargrad.view.drawing import draw
     from scalargrad.view.explanation import explain
@@ -59,15 +68,40 @@ _ELSEWHERE = {
     "formula": "scalargrad.view.formulas",
 }
 
-# Not compile and pow, which `from scalargrad import *` would put in place of Python's own.
 __all__ = [
-    *("Estimate", "Function", "GradientError", "TraceError", "Value"),
-    *("complex_step_gradient", "derivatives", "draw", "explain", "formula", "grad"),
-    *("gradcheck", "hessian", "hvp", "jacobian", "jvp", "map_grad", "no_grad"),
-    *("numerical_gradient", "once_differentiable"),
-    *("primitive", "taylor", "value_and_grad", "vjp"),
+    "Estimate",
+    "Function",
+    "GradientError",
+    "TraceError",
+    "Value",
+    "complex_step_gradient",
+    "derivatives",
+    "draw",
+    "explain",
+    "formula",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "map_grad",
+    "no_grad",
+    "numerical_gradient",
+    "once_differentiable",
+    "primitive",
+    "taylor",
+    "value_and_grad",
+    "vjp",
 ]
-__all__ += sorted(set(_methods.public_functions()) - {"pow"})
+__all__ += activations.__all__
+__all__ += arithmetic.__all__
+__all__ += choices.__all__
+__all__ += elementary.__all__
+__all__ += many.__all__
+__all__ += special.__all__
+# `from scalargrad import *` leaves Python's own compile and pow in place.
+__all__.remove("pow")
 
 
 def __getattr__(name: str) -> Any:

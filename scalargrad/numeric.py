@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import describe
-from scalargrad.engine.op import Op, Tracer
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.op import is_real
+from scalargrad.engine.op import Op, Tracer, is_real
 from scalargrad.engine.value import Value
 
 _EPSILON = sys.float_info.epsilon

@@ -118,7 +118,8 @@ def refuse_operand(op: Op, other: object) -> Any:
         # Another class may know how to take a Value: Python asks it if we say NotImplemented.
         return NotImplemented
     raise TypeError(
-        f"{op.name} takes Values and real numbers, not {shown(other)} ({type(other).__name__}): {cure}"
+        f"{op.name} takes Values and real numbers, not {shown(other)} "
+        f"({type(other).__name__}): {cure}"
     )
 
 

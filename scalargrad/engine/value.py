@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.code import lower, run
 from scalargrad.engine.errors import (
     FAILURES,
     explained,
@@ -62,9 +61,6 @@ class Value(Operators):
     # numpy scalars and arrays then leave `np.float64(2) * v` to us.
     __array_ufunc__ = None
 
-    _data: Any
-    _grad: Any
-
     def __init__(self, data: Any, label: str = "") -> None:
         if type(data) is not float and not is_real(data):
             refuse_data(data)
@@ -76,7 +72,7 @@ class Value(Operators):
         self._second = None
 
     @property
-    def data(self) -> Any:
+    def data(self) -> float:
         """The number. Raises TypeError if it is set to anything else, and while a trace reads it.
 
         >>> x = Value(3.0)
@@ -86,7 +82,8 @@ class Value(Operators):
         """
         if active:
             refuse_access()
-        return self._data
+        number: float = self._data  # any kind of real number, in truth
+        return number
 
     @data.setter
     def data(self, number: Any) -> None:
@@ -118,9 +115,8 @@ class Value(Operators):
             refuse_access()
         if gradient is None:
             gradient = 0
-        elif type(gradient) is not float and not is_real(gradient):
-            if not isinstance(gradient, Value):
-                refuse_gradient(gradient)
+        elif not (type(gradient) is float or is_real(gradient) or isinstance(gradient, Value)):
+            refuse_gradient(gradient)
         self._grad = gradient
 
     @staticmethod
@@ -198,6 +194,8 @@ class Value(Operators):
         """
         if active:
             refuse_access()
+        from scalargrad.engine.code import lower, run  # only here: it takes a while to load
+
         nodes = topological_order([self])
         code, leaves = lower(nodes, [self])
         numbers = run(code, [leaf._data for leaf in leaves])
@@ -280,5 +278,3 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     node._grad = 0
     link(node, op, inputs, all_values)
     return node
-
-

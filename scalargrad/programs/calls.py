@@ -106,9 +106,7 @@ def traced_derivatives(
     ]
     name = f"{op.name}_backward"
     derivative = Pullback(function, op.wanted)
-    backward = opaque_op(
-        name, derivative, (*op.wanted, *[True] * count), _Backward(places), kept=1
-    )
+    backward = opaque_op(name, derivative, (*op.wanted, *[True] * count), _Backward(places), kept=1)
     node = trace.new(backward, (y, *inputs, *cotangents))
     slopes = _picked(trace, node, op.wanted)
     return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
@@ -167,7 +165,9 @@ def _pushed_forward(
     """Return the symbols of the tangents of the outputs, in the place of the first that moves."""
     moving = tuple(t is not None for t in tangents)
     moves = [t for t in tangents if t is not None]
-    op = opaque_op(f"{name}_forward", Pushforward(function, moving), (*moving, *[True] * len(moves)))
+    op = opaque_op(
+        f"{name}_forward", Pushforward(function, moving), (*moving, *[True] * len(moves))
+    )
     node = trace.new(op, (*inputs, *moves))
     places = range(len(trace.sample(node)))
     found: list[Any] = [None] * len(inputs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from scalargrad.engine.code import Code, Literal, Operand
+from scalargrad.engine.code import Code, Operand
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special

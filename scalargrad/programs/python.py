@@ -112,9 +112,7 @@ class Speller:
         self.temporaries = map("t{}".format, count(1))
         self.texts: list[Text | None] = [None] * code.inputs
         self.inputs = inputs
-        self.uses = Counter(
-            x for _, operands in code.equations for x in operands if type(x) is int
-        )
+        self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
         self.uses.update(x for x in code.outputs if type(x) is int)
         for op in dict.fromkeys(op for op, _ in code.equations):
             if op not in _INFIX and op not in _PREFIX and type(op) is not Pick and op is not _WHERE:

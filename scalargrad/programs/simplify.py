@@ -78,7 +78,9 @@ def _rebuilt(code: Code, inputs: str, write: Callable[..., Operand]) -> Code:
     builder = _Builder(code, inputs)
     known: list[Operand] = list(range(code.inputs))
     for op, operands in code.equations:
-        known.append(write(builder, op, tuple([known[x] if type(x) is int else x for x in operands])))  # type: ignore[index]
+        known.append(
+            write(builder, op, tuple([known[x] if type(x) is int else x for x in operands]))
+        )  # type: ignore[index]
     labels: dict[int, str] = {}
     for k, label in code.labels.items():
         place = known[k]

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 from scalargrad.engine.code import lower, run
 from scalargrad.engine.errors import untraceable
+from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op, is_real
-from scalargrad.engine.fast import record
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing, transforms
-from scalargrad.engine.op import in_kind, is_real
+from scalargrad.engine.op import in_kind
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
@@ -140,7 +140,9 @@ def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
         if not isinstance(i, int):
             raise TypeError(f"argnums must be an int or a sequence of ints, got {shown(argnums)}")
         if not -len(args) <= i < len(args):
-            raise TypeError(f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments")
+            raise TypeError(
+                f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments"
+            )
     places = [i % len(args) for i in chosen]
     if len(set(places)) < len(places):
         raise TypeError(f"argnums is {shown(argnums)}: it names an argument twice")
@@ -253,9 +255,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = topological_order(
-        [y for y in numbers if isinstance(y, Value)], set(trace.leaves)
-    )
+    results = topological_order([y for y in numbers if isinstance(y, Value)], set(trace.leaves))
     push_forward(results, moved, as_graph or _traced())
     slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
     return (

@@ -24,7 +24,7 @@ from typing import Any
 
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import FunctionOp, output_ops
-from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.errors import FAILURES, explained, untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
@@ -568,6 +568,11 @@ def _source(node: Any, outputs: dict[Any, list[Op]]) -> tuple[Op, tuple[Any, ...
         [call] = operands
         operands = operands_of(call)
         if isinstance(call._op, FunctionOp):
+            if _traced():
+                untraceable(
+                    f"the series of the Function {call.op} is not seen by a trace",
+                    "call taylor outside of compile, or write the function in arithmetic",
+                )
             if call not in outputs:
                 outputs[call] = output_ops(call._data)
             return outputs[call][op.place], operands

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Value
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.engine.op import Op, Tracer
 from scalargrad.functions.methods import all_ops, public_functions
+from scalargrad.numeric import complex_step_gradient, numerical_gradient
 from scalargrad.testing import FUNCTIONS, Function, expressions, fractions, points
 
 functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
@@ -268,7 +268,7 @@ def test_digamma_of_every_order_is_reached_by_the_rules() -> None:
     )
 
 
-IDENTITIES = {
+IDENTITIES: dict[str, Any] = {
     "sin^2 + cos^2 = 1": lambda x: scalargrad.sin(x) ** 2 + scalargrad.cos(x) ** 2,
     "cosh^2 - sinh^2 = 1": lambda x: (
         (scalargrad.cosh(x) - scalargrad.sinh(x)) * (scalargrad.cosh(x) + scalargrad.sinh(x))

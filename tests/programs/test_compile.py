@@ -54,12 +54,12 @@ from scalargrad import (
     where,
 )
 from scalargrad.losses import cross_entropy, hinge, mse
-from scalargrad.transforms.nesting import flatten
 from scalargrad.nn import MLP, Linear, Sequential
 from scalargrad.optim import SGD, Adam
 from scalargrad.programs.compiled import Compiled
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.testing.functions import FUNCTIONS
+from scalargrad.transforms.nesting import flatten
 from tests.threads import in_threads
 
 Pair = namedtuple("Pair", "first second")

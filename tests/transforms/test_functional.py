@@ -37,10 +37,10 @@ from scalargrad import (
     value_and_grad,
     vjp,
 )
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
-from scalargrad.functions.methods import all_ops
-from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
 from scalargrad.engine.graph import topological_order
+from scalargrad.functions.methods import all_ops
+from scalargrad.numeric import complex_step_gradient, numerical_gradient
+from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
 from tests.nests import Point, nests
 from tests.threads import in_threads
 
