@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.view.dot import dot_of
-from scalargrad.view.graph import Graph
+from scalargrad.view.graph import Graph, part_of
 from scalargrad.view.groups import Group
 from scalargrad.view.mermaid import mermaid_of
 from scalargrad.view.picture import picture_of
@@ -19,6 +19,8 @@ from scalargrad.view.text import text_of
 
 # So many nodes at most are laid out: the others would not be found among them.
 MOST_NODES = 300
+# A page whose boxes hold many nodes computes so many at most.
+_MOST_LIVE = 1500
 
 
 class Drawing:
@@ -39,11 +41,20 @@ class Drawing:
 
     @cached_property
     def html(self) -> str:
-        """The live page: one file, to step through, with numbers that can be changed."""
+        """The live page: one file, to step through, with numbers that can be changed.
+
+        Of more than 300 nodes it has those nearest the output.
+        """
         from scalargrad.view.page import page_of
 
-        graph = self._graph
-        return page_of(graph, picture_of(graph, self._groups, most=MOST_NODES))
+        graph = part_of(self._graph, _MOST_LIVE if self._groups else MOST_NODES)
+        picture = picture_of(graph, self._groups if graph is self._graph else ())
+        if graph is not self._graph:
+            picture.note = (
+                f"The {len(graph.nodes)} nodes nearest the output, of {len(self._graph.nodes):,}; "
+                f"what they are computed from can be changed. {picture.note}"
+            )
+        return page_of(graph, picture)
 
     @cached_property
     def dot(self) -> str:

@@ -86,8 +86,6 @@ def text_of(graph: Graph, ascii_only: bool = False) -> str:
     """Return the explanation of `graph`."""
     writer = Writer(graph, ascii_only)
     of_passes = steps(graph)
-    # Every line is made, also those not shown: sums go on through all of them.
-    lines = {step: writer.line(step) for step in of_passes}
     forward: list[Step] = [step for step in of_passes if isinstance(step, Forward)]
     backward = [step for step in of_passes if not isinstance(step, Forward)]
     dots = "..." if ascii_only else "…"
@@ -101,7 +99,7 @@ def text_of(graph: Graph, ascii_only: bool = False) -> str:
         output += ["forward"]
         output += [f"  {node.name} = {show(node.value)}" for node in graph.nodes[: graph.inputs]]
     for step in forward:
-        output += _wrapped(lines[step], 2, dots)
+        output += _wrapped(writer.line(step), 2, dots)
     if graph.failure:
         output += ["", *_folded(f"no gradient: {graph.failure}", 0)]
         return _finished(output, ascii_only)
@@ -110,14 +108,14 @@ def text_of(graph: Graph, ascii_only: bool = False) -> str:
     node = None
     for step in backward:
         if isinstance(step, Seed):
-            output += _wrapped(lines[step], 2, dots)
+            output += _wrapped(writer.line(step), 2, dots)
             continue
         assert isinstance(step, Backward)
         if step.node != node:
             node = step.node
             head = writer.forward(node)
             output.append(_fitted(f"  {head.left} {head.sides[0]}", WIDTH, dots))
-        output += _wrapped(lines[step], 4, dots)
+        output += _wrapped(writer.line(step), 4, dots)
     output += ["", "gradient"]
     leaves = list(range(graph.inputs))
     if cut and len(leaves) > _SHOWN:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from scalargrad.engine.code import Code, Literal
+from scalargrad.engine.code import Code, Equation, Literal
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op, in_kind
 from scalargrad.programs.lowering import away_from_points, rule_code
@@ -211,6 +211,50 @@ def _differentiate(graph: Graph) -> None:
 def operand_value(nodes: Sequence[Node], operand: int | Literal) -> Any:
     """Return the number that an operand is."""
     return nodes[operand].value if isinstance(operand, int) else operand.value
+
+
+def part_of(graph: Graph, most: int) -> Graph:
+    """Return the part of a graph nearest to its output: `most` nodes, where it has more.
+
+    Numbers whose operands are left out are the part's inputs.
+    """
+    nodes = graph.nodes
+    if len(nodes) <= most:
+        return graph
+    found = {graph.output}
+    queue = [graph.output]
+    for number in queue:
+        operands = {edge.operand for edge in nodes[number].edges if isinstance(edge.operand, int)}
+        new = sorted(operands - found)
+        if len(found) + len(new) <= most:
+            found.update(new)
+            queue += new
+    whole = [
+        k
+        for k in sorted(found)
+        if nodes[k].edges
+        and all(edge.operand in found for edge in nodes[k].edges if isinstance(edge.operand, int))
+    ]
+    order = [*sorted(found.difference(whole)), *whole]
+    place = {k: n for n, k in enumerate(order)}
+    inputs = len(order) - len(whole)
+
+    def moved(x: int | Literal) -> int | Literal:
+        return place[x] if isinstance(x, int) else x
+
+    chosen = [replace(nodes[k]) for k in order]
+    for node in chosen[:inputs]:
+        node.op, node.formula, node.edges = None, None, ()
+        node.kind = "leaf" if node.kind == "op" else node.kind
+    for node in chosen[inputs:]:
+        node.edges = tuple(replace(edge, operand=moved(edge.operand)) for edge in node.edges)
+    equations = [graph.code.equations[k - graph.inputs] for k in whole]
+    code = Code(
+        inputs,
+        [Equation(op, tuple(map(moved, operands))) for op, operands in equations],
+        [place[graph.output]],
+    )
+    return Graph(chosen, place[graph.output], code, graph.failure, graph.fixed)
 
 
 class Step:

@@ -52,9 +52,9 @@ class Picture:
 def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = None) -> Picture:
     """Return the picture of `graph`, at most of its `most` nodes nearest to the output."""
     nodes = graph.nodes
-    total = len(nodes)
-    kept = _nearest(graph, most) if most is not None and total > most else set(range(total))
     group_of = {k: group for group in groups for k in group.members}
+    kept = _nearest(graph, most, group_of)
+    used_outside = _used_outside(graph, group_of)
     shapes: list[Shape] = []
     by_node: dict[int, int] = {}
     by_group: dict[int, int] = {}
@@ -77,7 +77,7 @@ def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = No
             known = [by_group[id(group)], *(arrow.source for arrow in shape.arrows)]
             if source is not None and source not in known:
                 shape.arrows.append(Arrow(source))
-        if number == graph.output or _used_outside(graph, number, group):
+        if number == graph.output or number in used_outside:
             shape.value = f"{shape.value}, {show(node.value)}" if shape.value else show(node.value)
             text = gradient_text(node)
             shape.gradient = f"{shape.gradient}, {text}" if shape.gradient else text
@@ -87,8 +87,8 @@ def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = No
             shape.full = f"{shape.title}: value {shape.value}, gradient {shape.gradient}"
             shape.value, shape.gradient = cropped(shape.value, 18), cropped(shape.gradient, 18)
     note = ""
-    if len(kept) < total:
-        note = f"The {len(kept)} nodes nearest the output, of {total:,}."
+    if len(kept) < len(nodes):
+        note = f"The {len(kept)} nodes nearest the output, of {len(nodes):,}."
     if graph.failure:
         note = f"{note} No gradients: {plain(graph.failure, 200)}".strip()
     return Picture(shapes, _title(graph), _description(graph), note)
@@ -120,17 +120,26 @@ def _description(graph: Graph) -> str:
     return text + "; ".join(parts) + more + "."
 
 
-def _nearest(graph: Graph, most: int) -> set[int]:
-    found = {graph.output}
+def _nearest(graph: Graph, most: int | None, group_of: dict[int, Group]) -> set[int]:
+    """Return the nodes nearest to the output that make `most` shapes; all if that is None."""
+    everything = set(range(len(graph.nodes)))
+    if most is None or len(everything) <= most:
+        return everything
+    found: set[int] = set()
     queue = [graph.output]
+    shapes = 0
     for number in queue:
-        for edge in graph.nodes[number].edges:
-            if isinstance(edge.operand, int) and edge.operand not in found:
-                if len(found) >= most:
-                    return found
-                found.add(edge.operand)
-                queue.append(edge.operand)
-    return found
+        if number in found:
+            continue
+        if shapes == most:
+            return found
+        shapes += 1
+        unit = group_of[number].members if number in group_of else {number}
+        found |= unit
+        for member in sorted(unit, reverse=True):
+            operands = [edge.operand for edge in graph.nodes[member].edges]
+            queue += [x for x in operands if isinstance(x, int) and x not in found]
+    return everything if shapes + len(everything - found) <= most else found
 
 
 def _contracted_order(graph: Graph, group_of: dict[int, Group]) -> list[int]:
@@ -163,12 +172,15 @@ def _contracted_order(graph: Graph, group_of: dict[int, Group]) -> list[int]:
     return found
 
 
-def _used_outside(graph: Graph, number: int, group: Group) -> bool:
-    return any(
-        k not in group.members and any(edge.operand == number for edge in node.edges)
-        for k, node in enumerate(graph.nodes)
-        if node.edges
-    )
+def _used_outside(graph: Graph, group_of: dict[int, Group]) -> set[int]:
+    """Return the nodes of groups that something outside of their group uses."""
+    found = set()
+    for number, node in enumerate(graph.nodes):
+        for edge in node.edges:
+            group = group_of.get(edge.operand) if isinstance(edge.operand, int) else None
+            if group is not None and number not in group.members:
+                found.add(edge.operand)
+    return found  # type: ignore[return-value]
 
 
 def _add_node(

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from scalargrad import Function, Value, explain, log, sin, sqrt, where
 from scalargrad.functions.methods import all_ops
+from scalargrad.nn import MLP
 from scalargrad.programs.javascript import JAVASCRIPT, runtime_for
 from scalargrad.programs.notation import plain
 from scalargrad.programs.spelling import Text
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.view.drawing import draw
 from tests.view.browser import Browser, browsing, chromium
-from tests.view.graphs import HOSTILE, models, random_graph
+from tests.view.graphs import HOSTILE, deep, models, random_graph
 
 OPS = all_ops()
 
@@ -373,6 +374,31 @@ def test_a_value_that_was_compared_does_not_follow(browser: Browser, tmp_path: P
     x = Value(3.0, "x")
     show(browser, tmp_path, draw(where(x > 0, x, -x)).html)
     assert "draw the function" in browser.run("document.getElementById('help').textContent")
+
+
+def test_of_a_large_graph_the_part_nearest_the_output_is_live(
+    browser: Browser, tmp_path: Path
+) -> None:
+    show(browser, tmp_path, draw(deep(1000), 0.5).html)
+    note = browser.run("document.querySelector('#graph .note').textContent")
+    assert note.startswith("The 300 nodes nearest the output, of 1,001")
+    browser.press("End")
+    [slope] = gradients(browser)
+    y = Value(float(browser.run("document.getElementById('leaf0').value")))
+    deep(299)(y).backward()
+    assert math.isclose(slope, y.grad, rel_tol=1e-9)
+    assert browser.problems == []
+
+
+def test_a_page_with_collapsed_layers(browser: Browser, tmp_path: Path) -> None:
+    model = MLP(2, [8, 1], rng=random.Random(0))
+    show(browser, tmp_path, draw(model, [1.0, 2.0], collapse=model.layers).html)
+    browser.press("End")
+    x = [Value(1.0), Value(2.0)]
+    model(x).backward()
+    assert gradients(browser)[:2] == [pytest.approx(v.grad) for v in x]
+    assert browser.run("document.querySelectorAll('#graph .group').length") == 2
+    assert browser.problems == []
 
 
 # --- the file ------------------------------------------------------------------------------------
