@@ -35,7 +35,7 @@ def page_of(graph: Graph, picture: Picture) -> str:
     parts = {
         "title": text(picture.title),
         "style": _read("page.css"),
-        "heading": text(whole_formula(graph, False, 300) or picture.title),
+        "heading": text(whole_formula(graph, False, 120) or picture.title),
         "svg": svg_of(picture),
         "help": text(help_),
         "hide_plot": "" if live else " hidden",
