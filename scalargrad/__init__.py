@@ -113,3 +113,14 @@ def __getattr__(name: str) -> Any:
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+
+
+def _picture(self: Any) -> str | None:
+    """Return the small graph of a Value as a picture for notebooks: None if it has none."""
+    from scalargrad.view.notebook import picture
+
+    return picture(self)
+
+
+# Here, since the engine knows nothing of pictures.
+Value._repr_html_ = _picture  # type: ignore[method-assign]

@@ -106,17 +106,6 @@ def _detach(self: Value) -> Any:
     return Value(self._data, self.label)
 
 
-def _picture(self: Value) -> str | None:
-    """Return the graph of this Value as a picture, for notebooks: None if it has none or a big one.
-
-    >>> (Value(3.0) * 2)._repr_html_()[:4], Value(3.0)._repr_html_()
-    ('<div', None)
-    """
-    from scalargrad.view.notebook import picture  # only here: pictures are not for every program
-
-    return picture(self)
-
-
 def _give(kind: type, name: str, method: Callable[..., Any]) -> None:
     setattr(kind, name, method)
 
@@ -135,4 +124,3 @@ for _name, _function in public_functions().items():
         _give(Tracer, _name, _function)
 _give(Value, "__bool__", _truth)
 _give(Value, "detach", _detach)
-_give(Value, "_repr_html_", _picture)

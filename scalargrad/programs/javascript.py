@@ -15,11 +15,11 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Literal
 from scalargrad.engine.op import Op
-from scalargrad.programs.lowering import OPS
 from scalargrad.programs.spelling import (
     ATOM,
     COMPARISON,
     NEGATION,
+    OPS,
     PRODUCT,
     SUM,
     Language,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.programs.lowering import OPS
 from scalargrad.programs.notation import plain, show
 from scalargrad.programs.spelling import (
     ATOM,
     CHOICE,
     COMPARISON,
     NEGATION,
+    OPS,
     POWER,
     PRODUCT,
     SUM,

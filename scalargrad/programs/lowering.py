@@ -14,12 +14,10 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
-from scalargrad.functions.methods import all_ops
 from scalargrad.programs.simplify import optimised, without_dead
+from scalargrad.programs.spelling import OPS
 from scalargrad.programs.trace import Trace, symbol
 from scalargrad.transforms.nesting import flatten, unflatten
-
-OPS = all_ops()
 
 
 def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:

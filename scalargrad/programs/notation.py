@@ -9,11 +9,11 @@ from fractions import Fraction
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.programs.lowering import OPS
 from scalargrad.programs.spelling import (
     ATOM,
     COMPARISON,
     NEGATION,
+    OPS,
     POWER,
     PRODUCT,
     SUM,

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from scalargrad.engine.code import Code, Literal
 from scalargrad.engine.op import Op
+from scalargrad.functions.methods import all_ops
 
+# By the names that tables have them under.
+OPS = all_ops()
 # How tightly the parts of an expression bind: a minus sign less than a product, so that -a * b is
 # the negative of a product.
 CHOICE, COMPARISON, SUM, NEGATION, PRODUCT, POWER, ATOM = range(7)
