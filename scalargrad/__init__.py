@@ -11,6 +11,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
 from scalargrad.engine.primitive import primitive
@@ -39,6 +40,7 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
+from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile
@@ -55,7 +57,8 @@ _ELSEWHERE = {
 __all__ = [
     *("Estimate", "Function", "GradientError", "TraceError", "Value"),
     *("complex_step_gradient", "derivatives", "grad", "gradcheck", "hessian", "hvp"),
-    *("jacobian", "jvp", "map_grad", "no_grad", "numerical_gradient", "primitive", "value_and_grad", "vjp"),
+    *("jacobian", "jvp", "map_grad", "no_grad", "numerical_gradient", "once_differentiable"),
+    *("primitive", "taylor", "value_and_grad", "vjp"),
 ]
 __all__ += sorted(set(_methods.public_functions()) - {"pow"})
 

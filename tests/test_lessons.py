@@ -95,8 +95,8 @@ def test_readme_leads_through_all_lessons() -> None:
     assert [int(number) for number, _, _ in listed] == list(range(1, len(NAMES) + 1))
     assert [name for _, name, _ in listed] == [file for _, _, file in listed]
     assert sorted(name for _, name, _ in listed) == NAMES
-    assert "Fifteen short programs" in README
-    assert len(NAMES) == 15
+    assert "Seventeen short programs" in README
+    assert len(NAMES) == 17
 
 
 def test_readme_links_to_files_that_exist() -> None:
@@ -268,6 +268,66 @@ def test_higher_derivatives() -> None:
         # Times 1 - t².
         derivative = [a - b for a, b in zip([*by_t, 0, 0], [0, 0, *by_t], strict=True)]
     assert "grad(grad(grad(tanh)))(0.0) = -2.0\n" in printed("higher_derivatives")
+
+
+def test_sin_finds_its_series() -> None:
+    text = printed("sin_finds_its_series")
+    rows = re.findall(r"^   (\d) +(-?\d\.\d+) +(-?\d+)$", text, re.MULTILINE)
+    assert [int(k) for k, _, _ in rows] == list(range(10))
+    for k, c, times in rows:
+        derivative = (0, 1, 0, -1)[int(k) % 4]
+        assert int(times) == derivative
+        assert same([c], [derivative / math.factorial(int(k))])
+    moved = [(1, 0, -1, 0)[k % 4] / math.factorial(k) for k in range(6)]
+    assert same(shown(text, "k*ck, k = 1, 2, ...:")[0], moved)
+    assert same(shown(text, "cos:")[0], moved)
+    for order in (1, 3, 5, 7, 9):
+        exact = sum(Fraction((-1) ** (k // 2), math.factorial(k)) for k in range(1, order + 1, 2))
+        assert same(shown(text, f"to x**{order}:")[0], [float(exact)])
+    assert same(shown(text, "sin(1):")[0], [math.sin(1)])
+    near_one = [math.sin(1), math.cos(1), -math.sin(1) / 2, -math.cos(1) / 6]
+    assert any(len(row) == 4 and same(row, near_one) for row in shown(text, ""))
+    fibonacci = [1, 1]
+    while len(fibonacci) < 13:
+        fibonacci.append(sum(fibonacci[-2:]))
+    assert " ".join(map(str, fibonacci)) + "\n" in text
+
+
+def pendulum_by_small_steps(time: float) -> tuple[float, float]:
+    """Return angle and speed by the method of Runge and Kutta, in steps whose error is 1e-12."""
+
+    def slope(angle: float, speed: float) -> tuple[float, float]:
+        return speed, -math.sin(angle)
+
+    angle, speed, steps = math.pi / 2, 0.0, round(time * 1000)
+    for _ in range(steps):
+        h = time / steps
+        a1, s1 = slope(angle, speed)
+        a2, s2 = slope(angle + h / 2 * a1, speed + h / 2 * s1)
+        a3, s3 = slope(angle + h / 2 * a2, speed + h / 2 * s2)
+        a4, s4 = slope(angle + h * a3, speed + h * s3)
+        angle += h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
+        speed += h / 6 * (s1 + 2 * s2 + 2 * s3 + s4)
+    return angle, speed
+
+
+def test_pendulum() -> None:
+    text = printed("pendulum")
+    [series] = [row for row in shown(text, "") if len(row) == 7]
+    assert same(series, [math.pi / 2, 0, -1 / 2, 0, 0, 0, 1 / 240])
+    rows = re.findall(r"^   (\d\.\d) +(\S+) +(\S+) +(\S+)$", text, re.MULTILINE)
+    assert [float(row[0]) for row in rows] == [n / 2 for n in range(9)]
+    for time, angle, speed, energy in rows:
+        assert same([angle, speed], pendulum_by_small_steps(float(time)))
+        assert energy == "0.0000000000"
+    [[time, angle]] = [row[-2:] for row in shown(text, "at time")]
+    # Gauss's mean, as an integral: a quarter is that of 1 / sqrt(1 - sin(x)**2 / 2) to pi/2. For a
+    # periodic function the sum of 100 equal steps is right to the last digit.
+    angles = [math.pi * (n + 0.5) / 200 for n in range(100)]
+    mean = sum(1 / math.sqrt(1 - math.sin(x) ** 2 / 2) for x in angles) / 100
+    assert same([time], [mean * math.pi / 2])
+    assert angle == "0.000000000"
+    assert f"{-math.sqrt(2):.9f}, whose square" in text
 
 
 def test_double_backpropagation() -> None:

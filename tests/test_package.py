@@ -75,6 +75,7 @@ CONTRACT = [
     "jvp",
     "vjp",
     "hvp",
+    "taylor",
     "Function",
     "compile",
     "numerical_gradient",

@@ -1,47 +1,39 @@
 """Ops of your own: a `Function` has a forward and a backward that you write, as in PyTorch."""
 
-import copy
-from collections.abc import Sequence
-from numbers import Rational
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, NoReturn, TypeVar
+
+from scalargrad.engine.context import Context, Run
+from scalargrad.engine.distinct import distinct, distinct_if_number, plain
 from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.modes import Mode, Wrapper, active, afresh, in_mode, is_afresh, mode, tracing
+from scalargrad.engine.op import Op, Tracer, in_kind, is_real
+from scalargrad.engine.outputs import Cotangents, Tangents, pick
+from scalargrad.engine.fast import foremost, record
+from scalargrad.engine.value import Value, make_node, recorded
 
-
-
-
-class Context:
-    """What a `Function`'s forward leaves for its backward: saved values, and any attributes.
-
-    `needs_input_grad` says of each input whether it is a Value, whose gradient is wanted.
-    """
-
-    saved_values: tuple[Any, ...] = ()
-
-    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
-        self.needs_input_grad = needs_input_grad
-
-    def save_for_backward(self, *values: Any) -> None:
-        """Keep inputs and outputs of forward for backward, which finds them in `saved_values`.
-
-        When gradients of gradients are wanted, backward finds Values in their places, also of
-        those that are kept as other attributes of the context. All else that is kept so is taken
-        for a constant.
-        """
-        self.saved_values = values
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Function:
     """An op with a hand-written forward and backward: derive from it, and use `apply`.
 
     `forward(ctx, *args)` is static, gets plain numbers in place of Values and all other arguments
-    as they are, and returns a number or a tuple of numbers. `backward(ctx, *grad_outputs)` is
-    static too, gets the derivative of the final result by each output (0 for one that was not
-    used), and returns that by each input: a tuple, or a number alone for one input; None for an
-    input that has no gradient, as every argument that is not a Value: `ctx.needs_input_grad` has
-    a bool for each, which says whether it is one. If backward is written in arithmetic and the
-    functions of scalargrad, on what `ctx.save_for_backward` kept of forward's inputs and outputs,
-    it can be differentiated again.
+    as they are, and returns a number or a tuple of numbers. It may also be written as
+    `forward(*args)` with `setup_context(ctx, inputs, output)` beside it, where `inputs` is the
+    tuple of the arguments, defaults among them. `backward(ctx, *grad_outputs)` is static too, gets
+    the derivative of the final result by each output (0 for one that was not used), and returns
+    that by each input: a tuple, or a number alone for one input; None for an input that has no
+    gradient. A gradient for an argument that is not a Value is dropped, and None may be given for
+    arguments that were left at their defaults: `ctx.needs_input_grad` has a bool for each
+    argument, which says whether it is a Value.
+
+    If backward is written in arithmetic and the functions of scalargrad, on what
+    `ctx.save_for_backward` kept of forward's inputs and outputs, it can be differentiated again.
+    If it is not, put `once_differentiable` above it.
 
     >>> class MultiplyAdd(Function):
     ...     @staticmethod
@@ -60,9 +52,21 @@ class Function:
     (7.0, 3.0, 2.0)
     """
 
+    # The ops of this class, by which of the arguments are Values.
+    _ops: dict[tuple[bool, ...], FunctionOp] = {}  # noqa: RUF012
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls._ops = {}
+
     @staticmethod
-    def forward(ctx: Any, *args: Any) -> Any:
+    def forward(*args: Any) -> Any:
         """Return the output, or a tuple of the outputs."""
+        raise NotImplementedError
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep in `ctx` what backward needs, where forward does not take it."""
         raise NotImplementedError
 
     @staticmethod
@@ -71,210 +75,321 @@ class Function:
         raise NotImplementedError
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any, **keywords: Any) -> Any:
         """Return forward's result for `args` as a Value, or a tuple of Values for a tuple.
 
         If no argument is a Value, the result is forward's own. Raises TypeError, naming the
-        class, if forward or backward is not static or is missing, or forward returns anything but
-        real numbers; a later backward pass raises TypeError or ValueError if backward returns
-        other than a gradient for each Value and None for each other argument.
+        class, if forward or backward is not static or is missing, for keyword arguments, or if
+        forward returns anything but real numbers; a later backward pass raises TypeError or
+        ValueError if backward returns other than a gradient for each Value.
         """
-        for name in ("forward", "backward"):
-            method = next(vars(base)[name] for base in cls.__mro__ if name in vars(base))
-            if not isinstance(method, staticmethod):
-                raise TypeError(f"{cls.__name__}.{name} must be static: put @staticmethod above it")
-            if method is vars(Function)[name]:
-                raise TypeError(f"{cls.__name__} must define {name}, with @staticmethod")
-        wanted = tuple(isinstance(x, Value) for x in args)
-        op = CustomOp(cls, wanted)
-        if any(wanted) and (now := mode()) is not None:
+        if keywords:
+            raise TypeError(
+                f"{cls.__name__}.apply takes no keyword arguments: give {', '.join(keywords)} by "
+                "position, in the order of forward's parameters"
+            )
+        wanted = tuple([isinstance(x, Tracer) for x in args])
+        op = cls._ops.get(wanted) or function_op(cls, wanted)
+        if len(args) != len(op.wanted):
+            args += op.defaults[len(args) - len(op.wanted) :]
+        for x in args:
+            if type(x) is not Value and isinstance(x, Tracer) and not isinstance(x, Value):
+                return foremost(args).call(op, args)
+        if active and True in wanted and (now := mode()) is not None:
             return now.call(op, args)
-        return op(*args)
-
-
-class Cotangents:
-    """The derivatives by some of the outputs of one call; adding gathers them.
-
-    Each is made for one such sum, which may therefore change it.
-    """
-
-    def __init__(self, by_output: dict[int, Number]) -> None:
-        self.by_output = by_output
-
-    def __radd__(self, zero: int) -> "Cotangents":
-        return self
-
-    def __add__(self, other: "Cotangents") -> "Cotangents":
-        for place, g in other.by_output.items():
-            self.by_output[place] = self.by_output[place] + g if place in self.by_output else g
-        return self
-
-
-class Pick(Op):
-    """One output of a call that has several."""
-
-    __slots__ = ("place",)
-
-    def __init__(self, name: str, place: int) -> None:
-        super().__init__(
-            name, lambda outputs: outputs[place], lambda g, y, call: Cotangents({place: g})
-        )
-        self.place = place
-
-    def jvp(self, tangents: Sequence[Any], y: Number, inputs: Sequence[Any]) -> Number:
-        return tangents[0][self.place]
-
-
-class CustomOp(NaryOp):
-    """The op of one call of a Function."""
-
-    __slots__ = ("function", "wanted")
-
-    def __init__(self, function: type[Function], wanted: tuple[bool, ...]) -> None:
-        self.function, self.wanted = function, wanted
-        run = Run(function, wanted)
-        super().__init__(function.__name__, run.forward, run.backward)
-
-    def __call__(self, *inputs: Any) -> Any:
-        """Return forward's result: as a Value or the tuple of Values if an input is a Value."""
-        numbers = [x.data if isinstance(x, Value) else x for x in inputs]
         try:
-            data = self.forward(*numbers)
+            run = op.forward(*[x._data if isinstance(x, Value) else x for x in args])
         except FAILURES as error:
-            raise explained(error, self, inputs) from None
-        if not any(isinstance(x, Value) for x in inputs):
-            return data
-        if not isinstance(data, tuple):
-            return make_node(Value, self, inputs, data)
-        call = make_node(Call, self, inputs, data)
-        return tuple(make_node(Value, Pick(self.name, k), (call,), y) for k, y in enumerate(data))
-
-    def jvp(self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
-        outputs = y.data if isinstance(y, Call) else y
-        if not isinstance(outputs, tuple):
-            return super().jvp(tangents, y, inputs)
-        rows = [self.rule(Cotangents({k: 1}), y, *inputs) for k in range(len(outputs))]
-        return tuple(
-            sum(slope * t for slope, t in zip(row, tangents, strict=True) if t is not None)
-            for row in rows
+            raise explained(error, op, args) from None
+        if True not in wanted:
+            return run.outputs()
+        call = make_node(op, args, run, False not in op.wanted)
+        if run.single and run.differentiable is None:
+            return make_node(_first, (call,), run.numbers[0])
+        return run.outputs(
+            make_node(pick(k, run.has_derivative(k)), (call,), y) for k, y in enumerate(run.numbers)
         )
 
 
-class Run:
-    """The latest forward of one call of a Function, and the backward that goes with it.
+_first = pick(0)
 
-    It knows nothing of its op, which refers to it: they would be a cycle.
+
+class FunctionOp(Op):
+    """The op of a Function, for some pattern of which arguments are Values: `wanted`.
+
+    `forward` gives the `Run` of a call, and so the data of its node; `pick` gives its outputs.
     """
 
-    context: Context
-    inputs: tuple[Any, ...]
-    outputs: tuple[Any, ...]
+    __slots__ = ("backward_op", "defaults", "function_class", "setup", "wanted")
 
-    def __init__(self, function: type[Function], wanted: tuple[bool, ...]) -> None:
-        self.function = function
-        self.name = function.__name__
+    def __init__(self, function_class: type[Function], wanted: tuple[bool, ...]) -> None:
+        super().__init__(function_class.__name__, self._run, joint=self.pulled_back)
+        self.shares = False
+        self.function_class = function_class
+        self.function = function_class.apply
+        self.setup = _has_setup(function_class)
+        # Arguments that setup_context gets, even where they were left out.
+        self.defaults: tuple[Any, ...] = ()
+        if self.setup:
+            forward = function_class.forward
+            self.defaults = getattr(forward, "__defaults__", None) or ()
+            code = getattr(forward, "__code__", None)
+            left_out = code.co_argcount - len(wanted) if code is not None else 0
+            if 0 < left_out <= len(self.defaults):
+                wanted += (False,) * left_out
         self.wanted = wanted
-
-    def forward(self, *inputs: Any) -> Any:
-        context = Context(self.wanted)
-        inputs = tuple(
-            _distinct(x) if wanted else x for x, wanted in zip(inputs, self.wanted, strict=True)
+        self.backward_op = Op(
+            f"{self.name}_backward",
+            run_backward,
+            joint=self._refuse_twice,
         )
-        result = self.function.forward(context, *inputs)
-        outputs = result if isinstance(result, tuple) else (result,)
-        for y in outputs:
-            if not is_real(y):
-                raise TypeError(
-                    f"{self.name}.forward must return a real number or a tuple of them, "
-                    f"not {y!r} ({type(y).__name__})"
-                )
-        self.context, self.inputs, self.outputs = context, inputs, outputs
-        plain = tuple(int(y) if type(y) is _Int else y for y in outputs)
-        return plain if isinstance(result, tuple) else plain[0]
 
-    def backward(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
-        cotangents = [g]
-        if isinstance(g, Cotangents):
-            cotangents = [g.by_output.get(k, 0) for k in range(len(self.outputs))]
-        as_graph = isinstance(y, Value)
-        context = self._context_as_graph(y, inputs) if as_graph else self.context
-        gradients = self._checked(self.function.backward(context, *cotangents))
-        return gradients if as_graph else [x.data if isinstance(x, Value) else x for x in gradients]
+    def __reduce__(self) -> Any:
+        return function_op, (self.function_class, self.wanted)
 
-    def _checked(self, gradients: Any) -> list[Any]:
-        name = f"{self.name}.backward"
+    def refuse_output(self, y: object) -> NoReturn:
+        """Raise the TypeError for an output of forward that is no real number."""
+        raise TypeError(
+            f"{self.name}.forward must return a real number or a tuple of them, "
+            f"not {y!r} ({type(y).__name__})"
+        )
+
+    def _run(self, *inputs: Any) -> Run:
+        given = [
+            distinct(x) if wanted else distinct_if_number(x)
+            for x, wanted in zip(inputs, self.wanted, strict=True)
+        ]
+        if is_afresh():
+            return self._run_afresh(given)
+        # Neither a mode nor a transform of the caller's holds within.
+        with afresh():
+            return self._run_afresh(given)
+
+    def _run_afresh(self, given: list[Any]) -> Run:
+        context = Context(self.wanted)
+        if not self.setup:
+            return Run(self, context, given, self.function_class.forward(context, *given))
+        result = self.function_class.forward(*given)
+        self.function_class.setup_context(context, tuple(given), result)
+        return Run(self, context, given, result)
+
+    def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
+        """Return what an op's `derivatives` are: of Cotangents on the way back, else Tangents."""
+        first = next((g for g in gs if g is not None), None)
+        if first is None:
+            return list(gs)
+        if type(y) is not Run and active and (now := tracing()) is not None:
+            return now.call_derivatives(self, gs, y, inputs)
+        if type(first) is Cotangents:
+            slopes = self.pulled_back(first, y, *inputs)
+            return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
+        run = y if type(y) is Run else y._data
+        rows = []
+        for k, output in enumerate(run.numbers):
+            one = in_kind(1, output)
+            seed = {k: one if y is run else Value(one)} if run.has_derivative(k) else {}
+            rows.append(self.pulled_back(Cotangents(seed), y, *inputs))
+        return [
+            None if g is None else Tangents([row[i] * g for row in rows]) for i, g in enumerate(gs)
+        ]
+
+    def pulled_back(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
+        """Return the derivative by each input: of a Run in numbers, of its node as a graph."""
+        if not g.by_output:
+            return [0] * len(self.wanted)
+        backward = self.function_class.backward
+        if type(y) is Run:
+            cotangents = y.cotangents(g)
+            if is_afresh():
+                slopes = self.checked(backward(y.context, *cotangents))
+            else:
+                with afresh():
+                    slopes = self.checked(backward(y.context, *cotangents))
+            return [x._data if isinstance(x, Value) else x for x in slopes]
+        run: Run = y._data
+        cotangents = run.cotangents(g)
+        if _only_once(backward):
+            call = (y, *cotangents)
+            slopes = run_backward(
+                run, *[x._data if isinstance(x, Value) else x for x in cotangents]
+            )
+            node = make_node(self.backward_op, call, slopes)
+            return [
+                make_node(pick(i), (node,), slope) if wanted else 0
+                for i, (slope, wanted) in enumerate(zip(slopes, self.wanted, strict=True))
+            ]
+        context = run.context_of(
+            inputs, lambda k: make_node(pick(k, run.has_derivative(k)), (y,), run.numbers[k])
+        )
+        with in_mode(_Differentiable(self.name, mode())):
+            return self.checked(backward(context, *cotangents))
+
+    def checked(self, gradients: Any) -> list[Any]:
+        """Return what backward gave: a number for each input, 0 where there is none."""
         if not isinstance(gradients, tuple | list):
             gradients = (gradients,)
-        if len(gradients) != len(self.wanted):
-            raise ValueError(
-                f"{name} must return one gradient for each of the {len(self.wanted)} inputs, "
-                f"None where there is none; it returned {len(gradients)}"
-            )
-        for i, (gradient, wanted) in enumerate(zip(gradients, self.wanted, strict=True)):
-            if gradient is None:
-                continue
-            if not wanted:
+        name, count = f"{self.name}.backward", len(self.wanted)
+        if len(gradients) != count:
+            if len(gradients) < count or any(g is not None for g in gradients[count:]):
                 raise ValueError(
-                    f"{name} must return None for input {i}, which is not a Value, as "
-                    f"ctx.needs_input_grad[{i}] says; it returned {gradient!r}"
+                    f"{name} must return one gradient for each of the {count} inputs, None where "
+                    f"there is none; it returned {len(gradients)}"
                 )
-            if not (isinstance(gradient, Value) or is_real(gradient)):
-                raise TypeError(
-                    f"{name} must return numbers; for input {i} it returned "
-                    f"{gradient!r} ({type(gradient).__name__})"
-                )
-        return [0 if gradient is None else gradient for gradient in gradients]
+            gradients = gradients[:count]
+        found = []
+        for i, gradient in enumerate(gradients):
+            if gradient is None or not self.wanted[i]:
+                gradient = 0
+            elif type(gradient) is not float and not isinstance(gradient, Tracer):
+                if not is_real(gradient):
+                    raise TypeError(
+                        f"{name} must return numbers; for input {i} it returned "
+                        f"{gradient!r} ({type(gradient).__name__})"
+                    )
+                gradient = plain(gradient)
+            found.append(gradient)
+        return found
 
-    def _context_as_graph(self, y: Value, inputs: tuple[Any, ...]) -> Context:
-        """Return the context with Values in place of the inputs and outputs that it keeps."""
-        context = copy.copy(self.context)
-        for name, kept in vars(self.context).items():
-            # Small ints are one object each, whatever they come from: this may be a constant.
-            place = None if type(kept) in (bool, int) else self._place(kept)
-            if place is not None:
-                setattr(context, name, self._stand_in(place, y, inputs))
-        saved_as_graph = []
-        for saved in self.context.saved_values:
-            place = self._place(saved)
-            if place is None and saved is not None:
-                raise TypeError(
-                    f"{self.name} cannot be differentiated twice: it saved {saved!r}, which is "
-                    "neither an input nor an output of forward; save those, and compute the rest "
-                    "in backward"
-                )
-            saved_as_graph.append(place if place is None else self._stand_in(place, y, inputs))
-        context.saved_values = tuple(saved_as_graph)
-        return context
+    def through(self, inputs: tuple[Any, ...], numbers: Sequence[Any]) -> Any:
+        """Return what `apply` gives of `inputs` of another kind of number: it records the outputs.
 
-    def _place(self, kept: Any) -> int | None:
-        """Return where among inputs and outputs `kept` is: an input that is also an output there.
-
-        The Value's numbers are objects of their own, and so are results of float arithmetic.
+        Each output is an op of its own on the inputs. `numbers` are those at which forward is to
+        run, to leave its context.
         """
-        inputs = [i for i, x in enumerate(self.inputs) if x is kept]
-        outputs = [k for k, y in enumerate(self.outputs, len(self.inputs)) if y is kept]
-        places = inputs or outputs
-        # Equal constants, and outputs that are one float, may stand for each other.
-        matters = any(self.wanted[i] for i in inputs) if inputs else isinstance(kept, int)
-        if len(places) > 1 and matters:
-            raise TypeError(
-                f"{self.name} cannot be differentiated twice here: which of its inputs and "
-                f"outputs the saved {kept!r} is cannot be told; use floats"
-            )
-        return places[0] if places else None
+        run: Run = self.forward(*numbers)
+        return run.outputs(record(output, inputs) for output in output_ops(run))
 
-    def _stand_in(self, place: int, y: Value, inputs: tuple[Any, ...]) -> Any:
-        if place < len(inputs):
-            return inputs[place]
-        return Pick(self.name, place - len(inputs))(y) if isinstance(y, Call) else y
+    def _refuse_twice(self, g: Any, y: Any, *inputs: Any) -> NoReturn:
+        raise TypeError(
+            f"{self.name} cannot be differentiated twice: its backward is marked as "
+            "once_differentiable; write it in arithmetic and functions of scalargrad, and take "
+            "the mark away"
+        )
 
 
-class _Int(int):
-    """An int that is an object of its own: Python keeps but one of each small one."""
+def function_op(function_class: type[Function], wanted: tuple[bool, ...]) -> FunctionOp:
+    """Return the op of a Function for a call in which these arguments are Values: always the same.
+
+    Raises TypeError if forward or backward is missing or not static.
+    """
+    ops = function_class._ops
+    if wanted not in ops:
+        op = FunctionOp(function_class, wanted)
+        # With arguments left at their defaults it is the op of a call that gives them.
+        ops[wanted] = ops.setdefault(op.wanted, op)
+    return ops[wanted]
 
 
-def _distinct(x: Any) -> Any:
-    """Return `x` as an object of its own, so that it can be told from an equal input."""
-    if isinstance(x, int):
-        return _Int(x)
-    return x * 1 if isinstance(x, float | Rational) else x
+def output_ops(run: Run) -> list[Op]:
+    """Return an op for each output of a Function, which gives it for any kind of number.
+
+    Its rule is the Function's backward, with the context of `run`.
+    """
+    ops: list[Op] = []
+    for k in range(len(run.numbers)):
+        forward = partial(_output, run.op, k)
+        ops.append(Op(run.op.name, forward, joint=partial(_rule, run, ops, k)))
+        ops[k].function = partial(_recorded_output, ops[k])
+    return ops
+
+
+def _output(op: FunctionOp, place: int, *inputs: Any) -> Any:
+    outputs = op.function(*inputs)
+    return outputs[place] if isinstance(outputs, tuple) else outputs
+
+
+def _recorded_output(op: Op, *inputs: Any) -> Any:
+    if any(isinstance(x, Tracer) and not isinstance(x, Value) for x in inputs):
+        return record(op, inputs)
+    return op.forward(*inputs)
+
+
+def _rule(run: Run, ops: list[Op], place: int, g: Any, y: Any, *inputs: Any) -> list[Any]:
+    op, backward = run.op, run.op.function_class.backward
+    if not run.has_derivative(place):
+        return [0] * len(inputs)
+    if _only_once(backward):
+        op._refuse_twice(g, y)
+    context = run.context_of(inputs, lambda k: y if k == place else ops[k].function(*inputs))
+    return op.checked(backward(context, *run.cotangents(Cotangents({place: g}))))
+
+
+def run_backward(run: Run, *cotangents: Any) -> list[Any]:
+    """Return the derivatives by the inputs of a run, in numbers, given those by its outputs.
+
+    An input that is not a Value has 0.
+    """
+    return run.op.pulled_back(Cotangents(dict(enumerate(cotangents))), run)
+
+
+class _Differentiable(Wrapper):
+    """While a backward runs whose result is to be differentiated: as in the mode around it."""
+
+    def __init__(self, name: str, around: Mode | None) -> None:
+        super().__init__(around)
+        self.name = name
+
+    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        return recorded(op, inputs) if self.around is None else self.around.record(op, inputs)
+
+    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
+        with in_mode(self.around):
+            return op.function(*inputs)
+
+    def refuse_access(self) -> None:
+        super().refuse_access()
+        raise TypeError(
+            f"{self.name}.backward reads or sets .data or .grad of a Value while a gradient of a "
+            "gradient is wanted, which would lose a part of it: write it in arithmetic and "
+            "functions of scalargrad, or put @once_differentiable below its @staticmethod"
+        )
+
+
+def once_differentiable(backward: F) -> F:
+    """Say of a Function's backward that its result is not differentiated again: a decorator.
+
+    Such a backward gets plain numbers, always, and may do anything with them. Differentiating
+    its result raises TypeError. It stands below `@staticmethod`, as in PyTorch.
+
+    >>> import math
+    >>> class Exp(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.result = math.exp(x)
+    ...         return ctx.result
+    ...
+    ...     @staticmethod
+    ...     @once_differentiable
+    ...     def backward(ctx, g):
+    ...         return g * ctx.result
+    >>> x = Value(0.0)
+    >>> Exp.apply(x).backward(create_graph=True)
+    >>> x.grad
+    Value(data=1.0, grad=0)
+    """
+
+    @wraps(backward)
+    def once(*args: Any) -> Any:
+        return backward(*args)
+
+    once.once_differentiable = True  # type: ignore[attr-defined]
+    return once  # type: ignore[return-value]
+
+
+def _only_once(backward: Any) -> bool:
+    return getattr(backward, "once_differentiable", False)
+
+
+def _has_setup(function_class: type[Function]) -> bool:
+    """Return whether forward leaves the context to setup_context. Raises what `apply` does."""
+    name = function_class.__name__
+    own = {}
+    for method in ("forward", "setup_context", "backward"):
+        owner = next(base for base in function_class.__mro__ if method in vars(base))
+        if not isinstance(vars(owner)[method], staticmethod):
+            raise TypeError(f"{name}.{method} must be static: put @staticmethod above it")
+        own[method] = owner is not Function
+    for method in ("forward", "backward"):
+        if not own[method]:
+            raise TypeError(f"{name} must define {method}, with @staticmethod")
+    return own["setup_context"]

@@ -21,12 +21,17 @@ def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the result of `op` on inputs of which some are Tracers: as the foremost kind has it."""
     if not active and _ORDINARY.issuperset(map(type, inputs)):
         return recorded(op, inputs)
-    foremost = None
+    return foremost(inputs).record(op, inputs)
+
+
+def foremost(inputs: tuple[Any, ...]) -> Tracer:
+    """Return the Tracer among `inputs` whose kind says what becomes of an op on them."""
+    found = None
     for x in inputs:
-        if isinstance(x, Tracer) and (foremost is None or x.priority > foremost.priority):
-            foremost = x
-    assert foremost is not None
-    return foremost.record(op, inputs)
+        if isinstance(x, Tracer) and (found is None or x.priority > found.priority):
+            found = x
+    assert found is not None
+    return found
 
 
 # What the functions use is in their closures: their globals will be those of the function that

@@ -11,6 +11,7 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.outputs import Pick
 
 
 class Node(Tracer):
@@ -37,7 +38,8 @@ class Node(Tracer):
         >>> (Value(1.0) + 2).op
         '+'
         """
-        return self._op.name if self._op is not None else ""
+        op = _seen(self)._op
+        return op.name if op is not None else ""
 
     @property
     def operands(self) -> tuple[Any, ...]:
@@ -47,7 +49,7 @@ class Node(Tracer):
         >>> (Value(1.0) + 2).operands
         (Value(data=1.0, grad=0), 2)
         """
-        return operands_of(self)
+        return operands_of(_seen(self))
 
     @property
     def parents(self) -> tuple[Any, ...]:
@@ -58,6 +60,11 @@ class Node(Tracer):
         (Value(data=1.0, grad=0),)
         """
         return tuple(x for x in self.operands if isinstance(x, Node))
+
+
+def _seen(node: Node) -> Node:
+    """Return the node that people see in place of `node`: the call that it is an output of."""
+    return node._first if type(node._op) is Pick else node
 
 
 def operands_of(node: Node) -> tuple[Any, ...]:

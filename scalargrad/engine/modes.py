@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -31,6 +31,10 @@ class Mode:
 
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the result of a `Function` on `inputs`: a number, or a tuple of numbers."""
+        raise NotImplementedError
+
+    def call_derivatives(self, op: Op, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
+        """Return `op.derivatives` of a call of a `Function`, while a function is traced."""
         raise NotImplementedError
 
     def refuse_access(self) -> None:
@@ -146,3 +150,28 @@ def recording() -> AbstractContextManager[None]:
     now = tracing()
     # Being in no mode at all is faster than being in the mode None.
     return nullcontext() if mode() is now else in_mode(now)
+
+
+class _Transforms(threading.local):
+    """How many transforms this thread is within."""
+
+    depth = 0
+
+
+transforms = _Transforms()
+
+
+def is_afresh() -> bool:
+    """Return whether no mode is in force here, and no transform runs."""
+    return not transforms.depth and not (active and mode() is not None)
+
+
+@contextmanager
+def afresh() -> Iterator[None]:
+    """In this block no mode is in force, and no transform runs: for a user's code on numbers."""
+    depth, transforms.depth = transforms.depth, 0
+    try:
+        with in_mode(None):
+            yield
+    finally:
+        transforms.depth = depth

@@ -67,7 +67,9 @@ class Op:
                 for rule, g in zip(self.rules, gs, strict=True)
             ]
         assert self.joint is not None
-        first = next(g for g in gs if g is not None)
+        first = next((g for g in gs if g is not None), None)
+        if first is None:
+            return list(gs)
         if all(g is None or g is first for g in gs):
             slopes = self.joint(first, y, *inputs)
             return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
@@ -109,6 +111,14 @@ class Tracer:
     def record(op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the result of `op` on `inputs`, at least one of which is of this kind."""
         raise NotImplementedError
+
+    @staticmethod
+    def call(op: Op, inputs: tuple[Any, ...]) -> Any:
+        """Return the result of a `Function` on `inputs`: a number, or a tuple of numbers."""
+        raise TypeError(
+            f"{op.name} is a Function, which takes Values and plain numbers: write it with "
+            "`primitive`, or in arithmetic"
+        )
 
     def described(self) -> str:
         """Return how errors name this number."""

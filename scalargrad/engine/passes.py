@@ -13,6 +13,7 @@ from typing import Any
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.outputs import Cotangents
 
 # The sum of the derivatives by a number that is used many times: rounded at each step, as + is.
 total = Op("sum", lambda *xs: reduce(operator.add, xs), joint=lambda g, y, *xs: [g] * len(xs))
@@ -74,7 +75,7 @@ def pull_back(
                 slope = zero
             if x not in slopes or (traced and _is_zero(slopes[x])):
                 slopes[x] = slope
-            elif not as_graph or traced:
+            elif not as_graph or traced or type(slope) is Cotangents:
                 slopes[x] = slopes[x] + slope
             elif x in terms:
                 terms[x].append(slope)

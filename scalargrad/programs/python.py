@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.programs.kinds import FLOAT, kinds_of, operand_kind
@@ -116,7 +117,7 @@ class Speller:
         )
         self.uses.update(x for x in code.outputs if type(x) is int)
         for op in dict.fromkeys(op for op, _ in code.equations):
-            if op not in _INFIX and op not in _PREFIX and op is not _WHERE:
+            if op not in _INFIX and op not in _PREFIX and type(op) is not Pick and op is not _WHERE:
                 self.op_name(op)
 
     def write(self) -> None:
@@ -227,6 +228,8 @@ class Speller:
 
     def spelled(self, op: Op, operands: tuple[Operand, ...], parts: list[Text]) -> tuple[str, int]:
         """Return the text of `op` of these parts, and how tightly it binds."""
+        if type(op) is Pick:
+            return f"{parts[0].within(ATOM)}[{op.place}]", ATOM
         if op in _PREFIX:
             return _PREFIX[op] + parts[0].within(NEGATION), NEGATION
         if op is _WHERE:

@@ -7,7 +7,7 @@ What would need a number itself raises `TraceError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.engine.code import lower, run
@@ -182,6 +182,11 @@ class Trace(Mode):
         from scalargrad.programs.calls import traced_call  # only here: Functions are rare
 
         return traced_call(self, op, inputs)
+
+    def call_derivatives(self, op: Op, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
+        from scalargrad.programs.calls import traced_derivatives
+
+        return traced_derivatives(self, op, gs, y, inputs)
 
     def refuse_access(self) -> None:
         untraceable(

@@ -10,7 +10,6 @@ anything that Values go through, and Values of its own, which are left as they a
 (8.0, 12.0, 12.0, 6.0)
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.modes import active, recording, tracing
+from scalargrad.engine.modes import active, recording, tracing, transforms
 from scalargrad.engine.op import in_kind, is_real
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
 from scalargrad.engine.value import Value
@@ -29,26 +28,19 @@ from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like
 Function = Callable[..., Any]
 
 
-class _Running(threading.local):
-    depth = 0
-
-
-_running = _Running()
-
-
 @contextmanager
 def _deeper() -> Iterator[None]:
-    _running.depth += 1
+    transforms.depth += 1
     try:
         with recording():
             yield
     finally:
-        _running.depth -= 1
+        transforms.depth -= 1
 
 
 def running() -> bool:
     """Return whether this thread is within a transform, which must see what is computed."""
-    return _running.depth > 0
+    return transforms.depth > 0
 
 
 class _Trace(NamedTuple):
@@ -126,7 +118,7 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
         found, structure = flatten(args[i], f"argument {i}")
         numbers += found
         structures.append(structure)
-    as_graph = _running.depth > 0 or _any_value(numbers)
+    as_graph = transforms.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
     leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
     whole = Nest(tuple, None, tuple(structures))

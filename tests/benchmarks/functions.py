@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from scalargrad import fsum, sumprod
+from scalargrad import atan, cos, erf, exp, fsum, log, sigmoid, sin, sqrt, sumprod, tanh
 from tests.benchmarks.workloads import SIZES, moons
 
 Function = Callable[[Any], Any]
@@ -26,6 +26,14 @@ def mixed() -> tuple[Function, Any]:
         return total
 
     return f, [(rng.uniform(-1, 1), rng.uniform(0.5, 2)) for _ in range(300)]
+
+
+def of_23_ops(x: Any) -> Any:
+    """Return a function of 23 ops on one number, for its power series."""
+    y = sin(x) * exp(-x) + log(1 + x * x)
+    z = tanh(y) / (2 + cos(x))
+    w = sigmoid(z) * sqrt(1 + z * z) + atan(y)
+    return erf(w) * x - z**3
 
 
 def mlp_per_op() -> tuple[Function, Any]:

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from statistics import median
 from typing import Any
 
-from scalargrad import Value, compile, fsum, grad, hvp, map_grad, value_and_grad
+from scalargrad import Value, compile, fsum, grad, hvp, map_grad, taylor, value_and_grad
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.nn import MLP
 from scalargrad.engine.graph import topological_order
@@ -206,6 +206,26 @@ def second_order(quick: bool) -> Iterator[Row]:
         yield slower(f"{what}: grad, backward", alternate(by_grad, without, rounds))
 
 
+def series(quick: bool) -> Iterator[Row]:
+    """Time power series: to order 40, and how their time grows with the order."""
+    rounds = 5 if quick else 15
+    took = {
+        order: median(
+            seconds(lambda order=order: taylor(functions.of_23_ops, 0.3, order))  # type: ignore[misc]
+            for _ in range(rounds)
+        )
+        for order in (40, 160)
+    }
+    milliseconds_40 = took[40] * 1e3
+    yield Row(
+        "taylor to order 40 of a function of 23 ops",
+        f"{milliseconds_40:.1f} ms",
+        "at most 50 ms",
+        milliseconds_40 <= 50,
+        f"to order 160 {took[160] * 1e3:.1f} ms: {took[160] / took[40]:.1f}x",
+    )
+
+
 def memory(quick: bool) -> Iterator[Row]:
     """Measure what a binary op keeps in memory."""
     ours = bytes_per_product(Value)
@@ -286,6 +306,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "compile": compiled,
     "parallel": parallel,
     "second-order": second_order,
+    "taylor": series,
     "memory": memory,
     "linearity": linearity,
     "import": import_time,
