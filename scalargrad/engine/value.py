@@ -22,7 +22,7 @@ from scalargrad.engine.errors import (
     refuse_result,
     shown,
 )
-from scalargrad.engine.graph import Node, link, topological_order
+from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.modes import active, mode, refuse_access
 from scalargrad.engine.op import Op, in_kind, is_real
 from scalargrad.engine.passes import add_gradients, chosen, seed_for, slopes_by
@@ -256,5 +256,12 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     node = _new(Value)
     node._data = data
     node._grad = 0
-    link(node, op, inputs, all_values)
+    node.label = ""
+    node._op = op
+    if op.joint is not None:  # as graph.link has it
+        node._first = inputs
+        node._second = all_values
+    else:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
     return node

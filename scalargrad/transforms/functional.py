@@ -76,7 +76,14 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
+<<<<<<< HEAD
         nodes = topological_order(list(slopes), set(self.leaves))
+=======
+        reached = set(self.leaves)
+        nodes = dependents(topological_order(list(slopes), set(self.leaves)), reached)
+        pull_back(nodes, slopes, as_graph or traced, zero, within=reached)
+        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
+>>>>>>> house
         if traced:
             nodes = [x for x in nodes if x._op not in CONDITIONS]
         reached = dependents(nodes, self.leaves)

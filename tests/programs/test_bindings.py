@@ -287,7 +287,9 @@ def test_loop_variables_of_a_module() -> None:
     )
     module = defined(source, compile=compile)
     assert [f(3.0) for f in module["fs"]] == [f(3.0) for f in module["fs"]] == [3.0, 6.0]
-    source = "ys = []\nfor b in (1., 2.):\n    f = compile(lambda x: x * b)\n    ys += [f(1.0), f(1)]"
+    source = (
+        "ys = []\nfor b in (1., 2.):\n    f = compile(lambda x: x * b)\n    ys += [f(1.0), f(1)]"
+    )
     assert defined(source, compile=compile)["ys"] == [1.0, 1.0, 2.0, 2.0]
 
 
