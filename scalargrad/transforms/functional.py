@@ -76,18 +76,11 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-<<<<<<< HEAD
         nodes = topological_order(list(slopes), set(self.leaves))
-=======
-        reached = set(self.leaves)
-        nodes = dependents(topological_order(list(slopes), set(self.leaves)), reached)
-        pull_back(nodes, slopes, as_graph or traced, zero, within=reached)
-        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
->>>>>>> house
         if traced:
             nodes = [x for x in nodes if x._op not in CONDITIONS]
-        reached = dependents(nodes, self.leaves)
-        pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
+        reached = set(self.leaves)
+        pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
         slopes = {x: _zero(first) if _is_zero(slope) else slope for x, slope in slopes.items()}
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
