@@ -76,11 +76,11 @@ def pull_back(
             if slope is None:
                 continue
             if type(slope) is int and slope == 0:
-                if traced:
+                if as_graph:
                     slopes.setdefault(x, slope)
                     continue
                 slope = zero
-            if x not in slopes or (traced and _is_zero(slopes[x])):
+            if x not in slopes or (as_graph and _is_zero(slopes[x])):
                 slopes[x] = slope
             elif added_at_once or type(slope) is Cotangents:
                 slopes[x] = slopes[x] + slope
@@ -131,9 +131,11 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
         move = None
         if gs.count(None) < len(gs):
             for part in contributions(node, gs, as_graph):
-                if part is not None:
+                # A rule's own 0 has no kind yet: no tangent at all says the same.
+                if part is not None and not _is_zero(part):
                     move = part if move is None else move + part
-            tangents[node] = move
+            if move is not None:
+                tangents[node] = move
 
 
 def add_gradients(nodes: list[Any]) -> None:

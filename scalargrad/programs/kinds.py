@@ -100,7 +100,8 @@ _RULES: dict[Op, Callable[..., str]] = {
     arithmetic.same.op: _same,
     arithmetic.detach.op: _same,
     choices.like.op: lambda n, x: _arithmetic(x),
-    arithmetic.over.op: lambda a, b: FLOAT if a == FLOAT and b in _NUMBERS else _arithmetic(a, b),
+    # 0 * a where b is 0.
+    arithmetic.over.op: lambda a, b: _one_of(_quotient(a, b), _arithmetic(a)),
     choices.inverse.op: _arithmetic,
     choices.where.op: lambda condition, a, b: _one_of(a, b),
     choices.maximum.op: _one_of,

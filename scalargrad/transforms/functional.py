@@ -22,7 +22,7 @@ from scalargrad.engine.op import in_kind
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
-from scalargrad.functions.choices import like
+from scalargrad.functions.choices import CONDITIONS, like
 from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
 
 Function = Callable[..., Any]
@@ -76,12 +76,13 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        reached = set(self.leaves)
-        nodes = dependents(topological_order(list(slopes), set(self.leaves)), reached)
-        pull_back(nodes, slopes, as_graph or traced, zero, within=reached)
-        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
+        nodes = topological_order(list(slopes), set(self.leaves))
         if traced:
-            numbers = [like(0, first) if _is_zero(x) else x for x in numbers]
+            nodes = [x for x in nodes if x._op not in CONDITIONS]
+        reached = set(self.leaves)
+        pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
+        slopes = {x: _zero(first) if _is_zero(slope) else slope for x, slope in slopes.items()}
+        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
 
