@@ -35,13 +35,18 @@ class Options:
 
     required: tuple[str, ...] = ()
     seed: int = 0
-    examples: int = 100
+    examples: int = 300
     quick: bool = False
     memory: int = 2048
     data: str | None = None
     gradient: str | None = None
     backward: str | None = None
     forward: str | None = None
+
+    @property
+    def graphs(self) -> int:
+        """Return how many random graphs to draw."""
+        return max(1, self.examples // 3) if self.quick else self.examples
 
     @property
     def seconds(self) -> float:

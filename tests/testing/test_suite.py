@@ -10,7 +10,10 @@ import pytest
 
 import scalargrad
 from scalargrad.testing import EngineSuite, Report, check_engine
+from scalargrad.testing.process import Source
 from scalargrad.testing.properties import ALL
+from scalargrad.testing.suite import Bench
+from scalargrad.testing.trial import Options
 from tests.engines import closures, creators, deferred, dual, tuples
 from tests.engines.defects import DEFECTS, Defect, load
 from tests.engines.hostile import HOSTILE, Hostile
@@ -234,6 +237,15 @@ def test_hanging_backward_leaves_the_rest_tested() -> None:
     verdicts = {r.name: r.verdict for r in report.results}
     assert verdicts["value-mul"] == "held"
     assert verdicts["seed"] == "failed"
+
+
+def test_limits_that_the_system_lacks_are_said() -> None:
+    bench = Bench(Source.of(closures.Value), Options())
+    try:
+        bench.trial.memory_limited = False
+        assert "cannot limit a process's memory" in bench.notes()[0]
+    finally:
+        bench.close()
 
 
 class TestAsAClass(EngineSuite):
