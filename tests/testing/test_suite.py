@@ -231,6 +231,17 @@ def test_engine_of_nodes_only_is_not_accused_of_it() -> None:
     assert {result.verdict for result in report.results} == {"absent"}
 
 
+def test_names_that_mean_something_else_are_not_there() -> None:
+    only = ["value-maximum", "value-hypot"]
+    assert len(check_engine(closures.Value, only=only).held) == 2
+    reduction = "    def max(self, axis: Any) -> Any:\n        return self.data[axis]\n\n"
+    engine = changed(
+        ("    def maximum(", reduction + "    def larger("),
+        ("def hypot(self, other: Value, third: Value)", "def hypot(self, other: Value)"),
+    )
+    assert len(check_engine(engine, only=only).absent) == 2
+
+
 def test_hanging_backward_leaves_the_rest_tested() -> None:
     engine = changed(("        ordered = self.order()\n", "        while True: pass\n"))
     report = check_engine(engine, only=["value-mul", "seed"], quick=True)
