@@ -1,4 +1,4 @@
-"""A program: the Code of a traced function, spelled for the kinds of number that it is called with."""
+"""A program: the Code of a traced function, spelled for the kinds of number it is called with."""
 
 from __future__ import annotations
 
@@ -153,9 +153,7 @@ class Program:
         with collector_paused():
             try:
                 code = optimised(self.code, FLOAT)
-                spelled = spell_c(
-                    code, self.name, self.arguments, len(self.captured), self.result
-                )
+                spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
             except NotSpelled:
                 pass
             else:
