@@ -590,6 +590,8 @@ def agree(what: str, expected: Outcome, found: Outcome, program: Program) -> Non
     slopes = what != "value"
     differ = f"{what}: {expected}, but {found}"
     if expected.error is not None or found.error is not None:
+        if "(complex)" in str(expected.error):
+            return  # of plain numbers, to a fractional power
         dropped = what in ("grad", "hvp") or (slopes and program.mixed)
         assert found.error is not None, differ
         assert type(found.error) is type(expected.error) or dropped, differ
@@ -712,7 +714,7 @@ class _Ways:
             self.retune()
         assert [x.label for x in self.leaves] == labels, "a label of a captured Value has changed"
         for name in program.numbers:
-            if len(program.calls) == 1:
+            if len(program.calls) == 1 and any(step.text == name for step in program.steps):
                 self.rebind(name, f, program.calls[0])
 
     def of_values(self, name: str) -> Callable[..., Any]:
