@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile as compile
     from scalargrad.programs.parallel import map_grad
     from scalargrad.transforms.series import taylor
+    from scalargrad.view.drawing import draw
+    from scalargrad.view.explanation import explain
+    from scalargrad.view.formulas import formula
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
@@ -62,6 +65,9 @@ _ELSEWHERE = {
     "compile": "scalargrad.programs.compiled",
     "map_grad": "scalargrad.programs.parallel",
     "taylor": "scalargrad.transforms.series",
+    "draw": "scalargrad.view.drawing",
+    "explain": "scalargrad.view.explanation",
+    "formula": "scalargrad.view.formulas",
 }
 
 __all__ = [
@@ -73,6 +79,9 @@ __all__ = [
     "check_gradient",
     "complex_step_gradient",
     "derivatives",
+    "draw",
+    "explain",
+    "formula",
     "grad",
     "gradcheck",
     "hessian",
@@ -104,3 +113,14 @@ def __getattr__(name: str) -> Any:
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+
+
+def _picture(self: Any) -> str | None:
+    """Return the small graph of a Value as a picture for notebooks: None if it has none."""
+    from scalargrad.view.notebook import picture
+
+    return picture(self)
+
+
+# Here, since the engine knows nothing of pictures.
+Value._repr_html_ = _picture  # type: ignore[method-assign]

@@ -40,11 +40,13 @@ LAYERS = (
     *("transforms.series", "programs.names", "programs.kinds", "programs.nests"),
     *("programs.calls", "programs.trace", "programs.simplify", "programs.bindings"),
     *("programs.python", "programs.program", "programs.compiled", "programs.parallel"),
+    *("programs.spelling", "programs.notation", "programs.latex", "programs.javascript"),
+    "programs.lowering",
     *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.fits"),
     *("losses", "nn", "optim"),
 )
 # They stand above all of the above, and on each other as they like.
-ABOVE = ("checks", "testing", "view")
+ABOVE = ("checks", "testing", "view", "commands")
 
 
 def imports(module: str) -> list[tuple[str, bool]]:
@@ -137,7 +139,7 @@ def test_the_stub_has_the_operators_and_methods_of_value() -> None:
         if getattr(method, "__module__", "").startswith("scalargrad.functions.")
         or getattr(method, "__qualname__", "").startswith(("operator_of.", "reflected_of."))
     }
-    own = {"__hash__"}  # in Value's own text
+    own = {"__hash__", "_repr_html_"}  # in Value's own text, and in the package's
     assert set(typed) - own == given | {"__bool__", "detach"}
     for name, node in typed.items():
         arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]

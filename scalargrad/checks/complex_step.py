@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.checks.inputs import Inputs
-from scalargrad.engine.op import Op, Tracer, is_real
+from scalargrad.engine.op import Op, Tracer, is_real, op_of
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 
@@ -136,6 +136,10 @@ def _sigmoid(z: complex) -> complex:
     return 1 / (1 + cmath.exp(-z)) if _real(z) >= 0 else cmath.exp(z) / (1 + cmath.exp(z))
 
 
+def _sumprod(*zs: Any) -> Any:
+    return sum(p * q for p, q in _halves(zs)) + sum(zs[len(zs) // 2 * 2 :])
+
+
 def _logsumexp(*zs: complex) -> complex:
     largest: float = max(map(_real, zs))
     return largest + cmath.log(sum(cmath.exp(z - largest) for z in zs))
@@ -173,7 +177,7 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     arithmetic.fmod.op: lambda a, b: a - math.trunc(_real(a) / _real(b)) * b,
     choices.greater.op: lambda a, b: _real(a) > _real(b),
     choices.equal.op: lambda a, b: _real(a) == _real(b),
-    choices.where.op: lambda condition, a, b: a if _real(condition) else b,
+    op_of(choices.where): lambda condition, a, b: a if _real(condition) else b,
     arithmetic.absolute.op: _absolute,
     arithmetic.fabs.op: _absolute,
     arithmetic.copysign.op: lambda a, b: math.copysign(1, _real(b)) * _absolute(a),
@@ -182,19 +186,19 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     activations.elu.op: lambda z, alpha: z if _real(z) > 0 else alpha * (cmath.exp(z) - 1),
     choices.maximum.op: _larger,
     choices.minimum.op: lambda a, b: -_larger(-a, -b),
-    arithmetic.fma.op: lambda a, b, c: a * b + c,
+    op_of(arithmetic.fma): lambda a, b, c: a * b + c,
     arithmetic.over.op: lambda a, b: a / b if b else 0 * a,
     arithmetic.steep.op: operator.truediv,
     arithmetic.same.op: lambda z: z,
     choices.like.op: lambda n, z: float(n),
-    elementary.power_log.op: lambda a, b, n: _power(a, b) * cmath.log(a) ** n,
+    op_of(elementary.power_log): lambda a, b, n: _power(a, b) * cmath.log(a) ** n,
     elementary.sech.op: lambda z: 1 / cmath.cosh(z),
     elementary.sqrt.op: cmath.sqrt,
     elementary.cbrt.op: lambda z: _outward(z, _outward(z, z) ** (1 / 3)),
     elementary.exp.op: cmath.exp,
     elementary.exp2.op: lambda z: cmath.exp(z * math.log(2)),
     elementary.expm1.op: lambda z: cmath.exp(z) - 1,
-    elementary.log.op: cmath.log,
+    op_of(elementary.log): cmath.log,
     elementary.log2.op: lambda z: cmath.log(z) / math.log(2),
     elementary.log10.op: cmath.log10,
     elementary.log1p.op: lambda z: cmath.log(1 + z),
@@ -216,13 +220,13 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     activations.sigmoid.op: _sigmoid,
     activations.softplus.op: _softplus,
     activations.silu.op: lambda z: z * _sigmoid(z),
-    many.fsum.op: lambda *zs: sum(zs),
+    op_of(many.fsum): lambda *zs: sum(zs),
     total: lambda *zs: sum(zs),
-    many.prod.op: lambda *zs: math.prod(zs),
-    many.sumprod.op: lambda *zs: sum(p * q for p, q in _halves(zs)) + sum(zs[len(zs) // 2 * 2 :]),
+    op_of(many.prod): lambda *zs: math.prod(zs),
+    op_of(many.sumprod): _sumprod,
     many.hypot.op: _length,
-    many.dist.op: lambda *zs: _length(*(p - q for p, q in _halves(zs))),
-    activations.logsumexp.op: _logsumexp,
+    op_of(many.dist): lambda *zs: _length(*(p - q for p, q in _halves(zs))),
+    op_of(activations.logsumexp): _logsumexp,
     many.constant_max.op: lambda *zs: max(map(_real, zs)),
 }
 

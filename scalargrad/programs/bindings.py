@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import dis
+import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType
@@ -82,7 +83,7 @@ def _functions(f: Any) -> Iterator[FunctionType]:
         elif hasattr(f, "__wrapped__"):
             f = f.__wrapped__
         else:
-            called = getattr(type(f), "__call__", None)
+            called = inspect.getattr_static(type(f), "__call__", None)
             f = called if isinstance(called, FunctionType) else None
 
 
@@ -112,7 +113,7 @@ def _equal(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, str | bytes):
-        return a == b
+        return bool(a == b)
     return bool(is_real(a) and constant_key(a) == constant_key(b))
 
 

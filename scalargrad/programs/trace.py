@@ -68,7 +68,7 @@ class Symbol(Node):
 
     __slots__ = ()
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         """Value, so that code which asks `isinstance(x, Value)` works while it is traced."""
         return Value
@@ -204,4 +204,4 @@ class Trace(Mode):
         return self._leaf(x)
 
     def _leaf(self, x: Any) -> Any:
-        return self.samples[x] if x in self.samples else x._data
+        return self.samples[x] if x in self.samples else x._data  # noqa: SIM401 - symbols have none

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="2 s a property, 30 s in all")
     parser.add_argument("--seed", type=int, default=0, help="of the random graphs (0)")
-    parser.add_argument("--examples", type=_count, default=100, help="how many of them (100)")
+    parser.add_argument("--examples", type=_count, default=300, help="how many of them (300)")
     parser.add_argument(
         "--memory", type=_count, default=2048, metavar="MB", help="the engine's memory (2048)"
     )

@@ -21,7 +21,7 @@ def check_engine(
     require: Iterable[str] = (),
     progress: Callable[[str], None] | None = None,
     seed: int = 0,
-    examples: int = 100,
+    examples: int = 300,
     quick: bool = False,
     memory: int = 2048,
     data: str | None = None,
@@ -38,10 +38,11 @@ def check_engine(
     sandbox: code that you would not run at all is not safe here either.
 
     `only` are names of properties or patterns (`derivative-*`), all of them if empty; `require`
-    names ops (`tanh`, `+`) whose absence fails. `seed` and `examples` steer the random graphs.
-    `data`, `gradient`, `backward` and `forward` name the engine's attributes where they are not
-    found by looking. Raises ValueError for a name that is not known, FileNotFoundError for a file
-    that is not there, TypeError where `engine` is no class.
+    names ops (`tanh`, `+`) whose absence fails. `seed` and `examples` (a third of them if
+    `quick`) steer the random graphs. `data`, `gradient`, `backward` and `forward` name the
+    engine's attributes where they are not found by looking. `progress` is called with the name of
+    each property before it is tested. Raises ValueError for a name that is not known,
+    FileNotFoundError for a file that is not there, TypeError where `engine` is no class.
 
     >>> from scalargrad import Value
     >>> report = check_engine(Value, only=["reuse", "value-tanh"])
@@ -154,7 +155,7 @@ class EngineSuite:
     engine: ClassVar[Any] = None
     require: ClassVar[Sequence[str]] = ()
     seed: ClassVar[int] = 0
-    examples: ClassVar[int] = 100
+    examples: ClassVar[int] = 300
     quick: ClassVar[bool] = False
     _bench: ClassVar[Bench | None] = None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad import numerical_gradient
 from scalargrad.testing.adapter import PAIRS, SYMBOLS, Absent, Adapter, letters, number
+from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
 from scalargrad.testing.programs import Program
 from scalargrad.testing.reference import supports
@@ -35,13 +36,18 @@ class Options:
 
     required: tuple[str, ...] = ()
     seed: int = 0
-    examples: int = 100
+    examples: int = 300
     quick: bool = False
     memory: int = 2048
     data: str | None = None
     gradient: str | None = None
     backward: str | None = None
     forward: str | None = None
+
+    @property
+    def graphs(self) -> int:
+        """Return how many random graphs to draw."""
+        return max(1, self.examples // 3) if self.quick else self.examples
 
     @property
     def seconds(self) -> float:
@@ -181,43 +187,43 @@ class Trial:
             return self._operands[op] != "refused"
         if op.startswith("**"):
             return "right" in self.adapter.sides["**"]
-        if op in ("neg", "abs"):
-            return self._try_function(f"-{'a'}" if op == "neg" else "abs(a)")
-        if self.adapter.spelling(op) is None:
+        if op not in ("neg", "abs") and self.adapter.spelling(op) is None:
             return False
-        # The name may be there for something else, or for an exercise that is still to be done.
-        return self._try_function(None, op)
+        return self._try_function(op)
 
-    def _try_function(self, code: str | None, op: str = "") -> bool:
-        from scalargrad.testing.functions import FUNCTIONS
-
-        key = code or op
-        if key in self._operands:
-            return self._operands[key] == "there"
-        point = [0.5, 0.75, 0.25, 0.6]
-        if op:
+    def _try_function(self, op: str) -> bool:
+        """Return whether a function is there; its name may be there for something else."""
+        if op not in self._operands:
             function = FUNCTIONS[op]
             count = function.arity or (4 if op in PAIRS else 3)
             columns = function.intervals if function.arity else function.intervals * count
             point = [
-                x if intervals[-1][0] <= x <= intervals[-1][1] else intervals[-1][0] + 0.1
-                for x, intervals in zip(point, columns, strict=False)
+                x if low <= x <= high else low + 0.1
+                for x, (*_, (low, high)) in zip((0.5, 0.75, 0.25, 0.6), columns, strict=False)
             ]
-            code = self.adapter.call(op, letters(count))
-        lines = [self.adapter.leaf(n, x) for n, x in zip("abcd", point, strict=False)]
-        result = "there"
-        try:
-            reply = self.run([*lines, f"e = {code}"], [])
-            error = reply.get("error", {"kinds": [], "message": ""})
-            kinds = set(error["kinds"])
-            arguments = "TypeError" in kinds and " argument" in error["message"]
-            by_operator = not op and REFUSALS & kinds
-            if kinds & {"NotImplementedError", "AssertionError"} or arguments or by_operator:
-                result = "refused"
-        except EngineDiedError:
-            pass
-        self._operands[key] = result
-        return result == "there"
+            names = letters(count)
+            lines = [self.adapter.leaf(n, x) for n, x in zip(names, point, strict=True)]
+            lines += [f"e = {self.adapter.call(op, names)}", *self.adapter.prepare("e")]
+            self._operands[op] = "there"
+            try:
+                reply = self.run(lines, [self.adapter.read("e")])
+            except EngineDiedError:
+                reply = {}
+            if "error" in reply and self._refuses(op, reply["error"]):
+                self._operands[op] = "refused"
+        return self._operands[op] == "there"
+
+    def _refuses(self, op: str, error: dict[str, Any]) -> bool:
+        """Return whether an error says that the function is not there, rather than wrong."""
+        kinds = set(error["kinds"])
+        if op in ("neg", "abs"):
+            return bool(REFUSALS & kinds)
+        if kinds & {"NotImplementedError", "AssertionError"}:
+            return True
+        # A method by the very name, of numbers alone, is meant; any other may be another thing.
+        if f".{op}(" not in (self.adapter.spelling(op) or "").lower() or not FUNCTIONS[op].arity:
+            return True
+        return "TypeError" in kinds and " argument" in error["message"]
 
     def broken_sides(self, op: str) -> list[str]:
         """Return the sides on which a plain number makes the op fail, other than by refusing."""

@@ -47,7 +47,7 @@ class Static:
 
 
 def _static_key(x: Any) -> Any:
-    kind = type(x)
+    kind: Any = type(x)
     if kind.__eq__ is tuple.__eq__:
         return kind, tuple(map(_static_key, x))
     if kind is frozenset:
@@ -55,7 +55,7 @@ def _static_key(x: Any) -> Any:
     if isinstance(x, Number) and not isinstance(x, Rational):
         return kind, repr(x)
     fields = getattr(kind, "__dataclass_fields__", None)
-    if fields is not None and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if fields is not None and kind.__dataclass_params__.frozen:
         # And `x` itself: it may be told apart by more than its fields.
         return (
             kind,

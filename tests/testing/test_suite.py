@@ -10,7 +10,10 @@ import pytest
 
 import scalargrad
 from scalargrad.testing import EngineSuite, Report, check_engine
+from scalargrad.testing.process import Source
 from scalargrad.testing.properties import ALL
+from scalargrad.testing.suite import Bench
+from scalargrad.testing.trial import Options
 from tests.engines import closures, creators, deferred, dual, tuples
 from tests.engines.defects import DEFECTS, Defect, load
 from tests.engines.hostile import HOSTILE, Hostile
@@ -228,12 +231,32 @@ def test_engine_of_nodes_only_is_not_accused_of_it() -> None:
     assert {result.verdict for result in report.results} == {"absent"}
 
 
+def test_names_that_mean_something_else_are_not_there() -> None:
+    only = ["value-maximum", "value-hypot"]
+    assert len(check_engine(closures.Value, only=only).held) == 2
+    reduction = "    def max(self, axis: Any) -> Any:\n        return self.data[axis]\n\n"
+    engine = changed(
+        ("    def maximum(", reduction + "    def larger("),
+        ("def hypot(self, other: Value, third: Value)", "def hypot(self, other: Value)"),
+    )
+    assert len(check_engine(engine, only=only).absent) == 2
+
+
 def test_hanging_backward_leaves_the_rest_tested() -> None:
     engine = changed(("        ordered = self.order()\n", "        while True: pass\n"))
     report = check_engine(engine, only=["value-mul", "seed"], quick=True)
     verdicts = {r.name: r.verdict for r in report.results}
     assert verdicts["value-mul"] == "held"
     assert verdicts["seed"] == "failed"
+
+
+def test_limits_that_the_system_lacks_are_said() -> None:
+    bench = Bench(Source.of(closures.Value), Options())
+    try:
+        bench.trial.memory_limited = False
+        assert "cannot limit a process's memory" in bench.notes()[0]
+    finally:
+        bench.close()
 
 
 class TestAsAClass(EngineSuite):
