@@ -153,9 +153,7 @@ class Program:
         with collector_paused():
             try:
                 code = optimised(self.code, FLOAT)
-                spelled = spell_c(
-                    code, self.name, self.arguments, len(self.captured), self.result
-                )
+                spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
             except NotSpelled:
                 pass
             else:
