@@ -96,6 +96,7 @@ def test_iris_file_has_fishers_sums_of_products() -> None:
     assert [[round(x, 4) for x in row] for row in sums] == published
 
 
+@pytest.mark.slow
 def test_iris_classifies_what_it_has_not_seen() -> None:
     text = output("iris")
     assert accuracy_in(text, "test accuracy") >= 0.95
@@ -146,6 +147,7 @@ def test_moons_quick_bends_its_boundary() -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_moons_are_learned() -> None:
     text = output("moons")
     assert accuracy_in(text, "training accuracy") == 1
@@ -207,6 +209,7 @@ def test_digits_quick_reads_better_than_by_mean_pictures() -> None:
     assert losses[-1] < losses[0] < math.log(10)  # the loss of ten equal probabilities
 
 
+@pytest.mark.slow
 def test_digits_are_read() -> None:
     text = output("digits")
     assert accuracy_in(text, "test accuracy") >= 0.95
@@ -253,6 +256,7 @@ def test_names_quick_learns_more_than_letters() -> None:
     assert text.isascii()
 
 
+@pytest.mark.slow
 def test_names_learns_the_only_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,6 +305,7 @@ def test_nist_file_agrees_with_itself(dataset: nist.Dataset) -> None:
     assert math.fsum(r * r for r in residuals) == pytest.approx(dataset.squares, rel=rel)
 
 
+@pytest.mark.slow
 def test_nist_agrees_to_nine_digits() -> None:
     text = output("nist")
     assert "from start 2: 27 of 27" in text

@@ -147,7 +147,8 @@ def test_the_stub_has_the_operators_and_methods_of_value() -> None:
         if getattr(method, "__module__", "").startswith("scalargrad.functions.")
         or getattr(method, "__qualname__", "").startswith(("operator_of.", "reflected_of."))
     }
-    own = {"__hash__", "_repr_html_"}  # in Value's own text, and in the package's
+    # In Value's own text, in the package's, and among the passes.
+    own = {"__hash__", "_repr_html_", "local_derivatives"}
     assert set(typed) - own == given | {"__bool__", "detach"}
     for name, node in typed.items():
         arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
