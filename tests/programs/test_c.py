@@ -140,7 +140,7 @@ def test_the_sum_of_many_numbers_is_rounded_as_fsum_rounds() -> None:
         lambda x: [x > 0, (x > 0) & (x < 2), ~(x > 0), (x > 0) * x, where(x, 2.0, x)],
         lambda x: {"b": (x, 1), "a": [True, None, "text", 2.5, [x]]},
         lambda x: x % 3 - x % -0.7 + 7 % x,
-        lambda x: where(x > 0, x, 0) ** 2 + 2**x,
+        lambda x: where(x > 0, x, 0) ** 2 + 2.0**x,
     ],
 )
 @pytest.mark.filterwarnings("ignore:Bitwise inversion")
