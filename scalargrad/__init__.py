@@ -8,29 +8,39 @@
 0.2397 0.9182
 """
 
+# ruff: noqa: F403 - each family says in its __all__ what is public
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.checks import (
+    Estimate,
+    GradientError,
+    check_gradient,
+    complex_step_gradient,
+    gradcheck,
+    numerical_gradient,
+)
 from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
 from scalargrad.engine.primitive import primitive
 from scalargrad.engine.value import Value
-from scalargrad.functions import methods as _methods
+from scalargrad.functions import (
+    activations,
+    arithmetic,
+    choices,
+    elementary,
+    many,
+    methods,  # noqa: F401 - it gives Value its operators and methods
+    special,
+)
 from scalargrad.functions.activations import *
 from scalargrad.functions.arithmetic import *
 from scalargrad.functions.choices import *
 from scalargrad.functions.elementary import *
 from scalargrad.functions.many import *
 from scalargrad.functions.special import *
-from scalargrad.numeric import (
-    Estimate,
-    GradientError,
-    complex_step_gradient,
-    gradcheck,
-    numerical_gradient,
-)
-from scalargrad.transforms.derivatives import derivatives
+from scalargrad.transforms.chosen_values import derivatives
 from scalargrad.transforms.functional import (
     grad,
     hessian,
@@ -40,27 +50,61 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
-from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
-    from scalargrad.programs.compiled import compile
+    from scalargrad.programs.compiled import compile as compile
     from scalargrad.programs.parallel import map_grad
+    from scalargrad.transforms.series import taylor
+    from scalargrad.view.drawing import draw
+    from scalargrad.view.explanation import explain
+    from scalargrad.view.formulas import formula
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
 _ELSEWHERE = {
     "compile": "scalargrad.programs.compiled",
     "map_grad": "scalargrad.programs.parallel",
+    "taylor": "scalargrad.transforms.series",
+    "draw": "scalargrad.view.drawing",
+    "explain": "scalargrad.view.explanation",
+    "formula": "scalargrad.view.formulas",
 }
 
-# Not compile and pow, which `from scalargrad import *` would put in place of Python's own.
 __all__ = [
-    *("Estimate", "Function", "GradientError", "TraceError", "Value"),
-    *("complex_step_gradient", "derivatives", "grad", "gradcheck", "hessian", "hvp"),
-    *("jacobian", "jvp", "map_grad", "no_grad", "numerical_gradient", "once_differentiable"),
-    *("primitive", "taylor", "value_and_grad", "vjp"),
+    "Estimate",
+    "Function",
+    "GradientError",
+    "TraceError",
+    "Value",
+    "check_gradient",
+    "complex_step_gradient",
+    "derivatives",
+    "draw",
+    "explain",
+    "formula",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "map_grad",
+    "no_grad",
+    "numerical_gradient",
+    "once_differentiable",
+    "primitive",
+    "taylor",
+    "value_and_grad",
+    "vjp",
 ]
-__all__ += sorted(set(_methods.public_functions()) - {"pow"})
+__all__ += activations.__all__
+__all__ += arithmetic.__all__
+__all__ += choices.__all__
+__all__ += elementary.__all__
+__all__ += many.__all__
+__all__ += special.__all__
+# `from scalargrad import *` leaves Python's own compile and pow in place.
+__all__.remove("pow")
 
 
 def __getattr__(name: str) -> Any:
@@ -69,3 +113,14 @@ def __getattr__(name: str) -> Any:
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+
+
+def _picture(self: Any) -> str | None:
+    """Return the small graph of a Value as a picture for notebooks: None if it has none."""
+    from scalargrad.view.notebook import picture
+
+    return picture(self)
+
+
+# Here, since the engine knows nothing of pictures.
+Value._repr_html_ = _picture  # type: ignore[method-assign]

@@ -18,11 +18,10 @@ from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
 
+from scalargrad.engine.op import Tracer, is_real
 from scalargrad.functions.activations import logsumexp, relu, softplus
 from scalargrad.functions.choices import minimum
 from scalargrad.functions.many import sumprod
-from scalargrad.engine.op import Tracer
-from scalargrad.engine.op import is_real
 
 
 def mse(predictions: Any, targets: Any) -> Any:

@@ -24,13 +24,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES
-from scalargrad.functions.activations import relu
-from scalargrad.engine.op import Tracer
-from scalargrad.functions import numerics
-from scalargrad.functions.many import flat_sumprod
 from scalargrad.engine.modes import active, mode
-from scalargrad.engine.op import is_real
+from scalargrad.engine.op import Tracer, is_real
 from scalargrad.engine.value import Value, make_node
+from scalargrad.functions import numerics
+from scalargrad.functions.activations import relu
+from scalargrad.functions.many import flat_sumprod
 
 
 class Module:

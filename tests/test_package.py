@@ -3,94 +3,81 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import scalargrad
+from scalargrad import Value
+from scalargrad.engine.op import Tracer
 
 PACKAGE = Path(scalargrad.__file__).parent
 CONTRACT = [
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "cbrt",
-    "copysign",
-    "cos",
-    "cosh",
-    "degrees",
-    "dist",
-    "erf",
-    "erfc",
-    "exp",
-    "exp2",
-    "expm1",
-    "fabs",
-    "fma",
-    "fmod",
-    "fsum",
-    "gamma",
-    "hypot",
-    "lgamma",
-    "log",
-    "log10",
-    "log1p",
-    "log2",
-    "pow",
-    "prod",
-    "radians",
-    "remainder",
-    "sin",
-    "sinh",
-    "sqrt",
-    "sumprod",
-    "tan",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "sigmoid",
-    "softplus",
-    "silu",
-    "gelu",
-    "softmax",
-    "logsumexp",
-    "maximum",
-    "minimum",
-    "where",
-    "digamma",
-    "Value",
-    "no_grad",
-    "grad",
-    "value_and_grad",
-    "jacobian",
-    "hessian",
-    "jvp",
-    "vjp",
-    "hvp",
-    "taylor",
-    "Function",
-    "compile",
-    "numerical_gradient",
-    "gradcheck",
-    "nn",
-    "optim",
-    "losses",
-    "testing",
+    *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "copysign", "cos"),
+    *("cosh", "degrees", "dist", "erf", "erfc", "exp", "exp2", "expm1", "fabs", "fma", "fmod"),
+    *("fsum", "gamma", "hypot", "lgamma", "log", "log10", "log1p", "log2", "pow", "prod"),
+    *("radians", "remainder", "sin", "sinh", "sqrt", "sumprod", "tan", "tanh", "relu"),
+    *("leaky_relu", "elu", "sigmoid", "softplus", "silu", "gelu", "softmax", "logsumexp"),
+    *("maximum", "minimum", "where", "digamma", "Value", "no_grad", "grad", "value_and_grad"),
+    *("jacobian", "hessian", "jvp", "vjp", "hvp", "Function", "compile", "numerical_gradient"),
+    *("gradcheck", "nn", "optim", "losses", "testing", "derivatives", "primitive"),
+    *("complex_step_gradient", "TraceError", "once_differentiable", "taylor"),
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("special", "ops", "errors", "value", "functions", "nesting", "custom", "transforms"),
-    *("captured", "symbols", "writer", "program"),
-    *("numeric", "losses", "nn", "optim"),
+    *("engine.op", "engine.errors", "engine.outputs", "engine.modes", "engine.distinct"),
+    *("engine.context", "engine.graph", "engine.code", "engine.passes", "engine.value"),
+    *("engine.fast", "engine.signatures", "engine.primitive", "engine.gradient_mode"),
+    *("engine.custom", "engine.opaque"),
+    *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
+    *("functions.elementary", "functions.special", "functions.activations", "functions.methods"),
+    *("transforms.nesting", "transforms.chosen_values", "transforms.functional"),
+    *("transforms.series", "programs.names", "programs.kinds", "programs.nests"),
+    *("programs.calls", "programs.trace", "programs.simplify", "programs.bindings"),
+    *("programs.python", "programs.program", "programs.compiled", "programs.parallel"),
+    *("programs.spelling", "programs.notation", "programs.latex", "programs.javascript"),
+    "programs.lowering",
+    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.fits"),
+    *("losses", "nn", "optim"),
 )
+# They stand above all of the above, and on each other as they like.
+ABOVE = ("checks", "testing", "view", "commands")
+
+
+def imports(module: str) -> list[tuple[str, bool]]:
+    """Return the modules of the package that `module` imports, and whether at once."""
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    later = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.If)
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            # `from scalargrad.functions import numerics` imports a module of that package.
+            package = PACKAGE.joinpath(*source.split(".")[1:]).is_dir()
+            names = [f"{source}.{a.name}" for a in node.names] if package else [source]
+        ours = [name.split(".", 1)[1] for name in names if name.startswith("scalargrad.")]
+        found += [(name, node not in later) for name in ours]
+    return found
+
+
+def modules() -> list[str]:
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    names = {".".join(path.parts) for path in paths if not path.name.startswith("__")}
+    return sorted(name for name in names if name.split(".")[0] not in ABOVE)
 
 
 @pytest.mark.parametrize("name", CONTRACT)
@@ -112,25 +99,53 @@ def test_public_names_have_docstrings_with_an_example() -> None:
         assert plain or ">>>" in doc, name
 
 
-def imported_by(module: str) -> set[str]:
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scalargrad"):
-            assert node.module is not None
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-    return found
-
-
-@pytest.mark.parametrize("module", LAYERS)
+@pytest.mark.parametrize("module", modules())
 def test_imports_point_one_way(module: str) -> None:
-    assert imported_by(module) <= set(LAYERS[: LAYERS.index(module)])
+    assert module in LAYERS, "a new module needs its place among the layers"
+    below = LAYERS[: LAYERS.index(module)]
+    for name, at_once in imports(module):
+        # What is imported where it is used may stand above: types, and what is seldom needed.
+        assert name in below or (not at_once and name in (*LAYERS, "engine.operators")), name
 
 
-def test_every_module_has_its_layer() -> None:
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    assert modules == set(LAYERS)
+def test_the_engine_and_the_functions_know_nothing_of_what_is_made_of_them() -> None:
+    for module in modules():
+        folder = module.split(".")[0]
+        known = {"engine": ["engine"], "functions": ["engine", "functions"]}.get(folder)
+        if known is not None:
+            assert {name.split(".")[0] for name, _ in imports(module)} <= set(known), module
+
+
+def test_modules_are_not_named_as_public_functions() -> None:
+    folders = [path.name for path in PACKAGE.rglob("*") if path.is_dir()]
+    stems = {path.stem for path in PACKAGE.rglob("*.py") if path.parent == PACKAGE}
+    assert not {*folders, *stems} & {*scalargrad.__all__, "compile", "pow", "draw", "explain"}
+
+
+def test_importing_all_leaves_pythons_own_functions_in_place() -> None:
+    assert set(scalargrad.__all__) & set(dir(builtins)) == set()
+    assert len(scalargrad.__all__) == len(set(scalargrad.__all__))
+    assert callable(scalargrad.pow)
+
+
+def test_the_stub_has_the_operators_and_methods_of_value() -> None:
+    stub = ast.parse((PACKAGE / "engine" / "operators.pyi").read_text(encoding="utf-8"))
+    (operators,) = [node for node in stub.body if isinstance(node, ast.ClassDef)]
+    typed = {node.name: node for node in operators.body if isinstance(node, ast.FunctionDef)}
+    given = {
+        name
+        for kind in (Value, Tracer)
+        for name, method in vars(kind).items()
+        if getattr(method, "__module__", "").startswith("scalargrad.functions.")
+        or getattr(method, "__qualname__", "").startswith(("operator_of.", "reflected_of."))
+    }
+    own = {"__hash__", "_repr_html_"}  # in Value's own text, and in the package's
+    assert set(typed) - own == given | {"__bool__", "detach"}
+    for name, node in typed.items():
+        arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+        function = vars(scalargrad).get(name)
+        if isinstance(function, FunctionType):
+            assert len(arguments) == len(inspect.signature(function).parameters), name
 
 
 def test_types_ship() -> None:
@@ -140,7 +155,7 @@ def test_types_ship() -> None:
 def test_importing_loads_only_the_standard_library_and_no_networks() -> None:
     program = (
         "import sys, scalargrad; print(*[m for m in sys.modules if m.startswith('scalargrad.')]);"
-        "print(*{m.split('.')[0] for m in sys.modules} - set(sys.stdlib_module_names))"
+        "print(*{m.split('.')[0] for m in sys.modules})"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],
@@ -150,5 +165,9 @@ def test_importing_loads_only_the_standard_library_and_no_networks() -> None:
         check=True,
     )
     ours, others = done.stdout.splitlines()
-    assert not {"scalargrad.nn", "scalargrad.optim", "scalargrad.program"} & set(ours.split())
-    assert set(others.split()) <= {"scalargrad", "__main__", "__mp_main__"}
+    slow = {"asyncio", "dataclasses", "decimal", "fractions", "inspect"}
+    assert not slow & set(others.split()), "they take longer than all the rest"
+    later = ("scalargrad.nn", "scalargrad.optim", "scalargrad.programs", "scalargrad.testing")
+    assert not [name for name in ours.split() if name.startswith(later)]
+    known = {*sys.stdlib_module_names, "scalargrad", "__main__", "__mp_main__"}
+    assert set(others.split()) <= known

@@ -9,10 +9,20 @@ from typing import Any, NoReturn, TypeVar
 from scalargrad.engine.context import Context, Run
 from scalargrad.engine.distinct import distinct, distinct_if_number, plain
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.modes import Mode, Wrapper, active, afresh, in_mode, is_afresh, mode, tracing
+from scalargrad.engine.fast import foremost, record
+from scalargrad.engine.modes import (
+    Mode,
+    Wrapper,
+    active,
+    afresh,
+    in_mode,
+    is_afresh,
+    mode,
+    tracing,
+    transforms,
+)
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
-from scalargrad.engine.fast import foremost, record
 from scalargrad.engine.value import Value, make_node, recorded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -155,17 +165,14 @@ class FunctionOp(Op):
         )
 
     def _run(self, *inputs: Any) -> Run:
+        if (active or transforms.depth) and not is_afresh():
+            # Neither a mode nor a transform of the caller's holds within.
+            with afresh():
+                return self._run(*inputs)
         given = [
             distinct(x) if wanted else distinct_if_number(x)
             for x, wanted in zip(inputs, self.wanted, strict=True)
         ]
-        if is_afresh():
-            return self._run_afresh(given)
-        # Neither a mode nor a transform of the caller's holds within.
-        with afresh():
-            return self._run_afresh(given)
-
-    def _run_afresh(self, given: list[Any]) -> Run:
         context = Context(self.wanted)
         if not self.setup:
             return Run(self, context, given, self.function_class.forward(context, *given))
@@ -179,7 +186,7 @@ class FunctionOp(Op):
         if first is None:
             return list(gs)
         if type(y) is not Run and active and (now := tracing()) is not None:
-            return now.call_derivatives(self, gs, y, inputs)
+            return list(now.call_derivatives(self, gs, y, inputs))
         if type(first) is Cotangents:
             slopes = self.pulled_back(first, y, *inputs)
             return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]

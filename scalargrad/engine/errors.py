@@ -118,7 +118,8 @@ def refuse_operand(op: Op, other: object) -> Any:
         # Another class may know how to take a Value: Python asks it if we say NotImplemented.
         return NotImplemented
     raise TypeError(
-        f"{op.name} takes Values and real numbers, not {shown(other)} ({type(other).__name__}): {cure}"
+        f"{op.name} takes Values and real numbers, not {shown(other)} "
+        f"({type(other).__name__}): {cure}"
     )
 
 
@@ -144,7 +145,7 @@ class TraceError(TypeError):
     """Raised while a function is traced, at what a trace cannot see: it names the line."""
 
 
-_HERE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 def untraceable(what: str, cure: str) -> NoReturn:
@@ -152,7 +153,7 @@ def untraceable(what: str, cure: str) -> NoReturn:
     import linecache  # only here: it takes a while to load
 
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     file, line = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(file, line).strip()

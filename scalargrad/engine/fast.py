@@ -18,7 +18,7 @@ _ORDINARY = frozenset((Value, float, int, bool))
 
 
 def record(op: Op, inputs: tuple[Any, ...]) -> Any:
-    """Return the result of `op` on inputs of which some are Tracers: as the foremost kind has it."""
+    """Return the result of `op` on inputs some of which are Tracers: by the foremost kind."""
     if not active and _ORDINARY.issuperset(map(type, inputs)):
         return recorded(op, inputs)
     return foremost(inputs).record(op, inputs)

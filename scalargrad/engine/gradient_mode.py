@@ -28,33 +28,8 @@ class CutOff(Wrapper):
             return tuple(x.detach() for x in y) if isinstance(y, tuple) else y.detach()
 
 
-class no_grad:
-    """In this block, or in the decorated function, ops on Values record nothing.
-
-    Their results are leaves. It holds for the asyncio task, or else the thread, that enters it.
-    As a decorator, with or without brackets, it holds while the function runs: of a coroutine or
-    generator function also each time it goes on, and not while it waits.
-
-    >>> x = Value(3.0)
-    >>> with no_grad():
-    ...     y = x * x
-    >>> y, y.parents
-    (Value(data=9.0, grad=0), ())
-    >>> @no_grad
-    ... def square(x):
-    ...     return x * x
-    >>> square(x).parents
-    ()
-    """
-
-    @overload
-    def __new__(cls) -> no_grad: ...
-    @overload
-    def __new__(cls, function: F, /) -> F: ...  # type: ignore[misc]
-    def __new__(cls, function: Any = None, /) -> Any:
-        if function is None:
-            return super().__new__(cls)
-        return super().__new__(cls)(function)
+class NoGrad:
+    """A block, or decorator, within which nothing is recorded: what `no_grad()` gives."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
@@ -83,6 +58,31 @@ class no_grad:
             )
         decorated: F = _decorated(function)
         return decorated
+
+
+@overload
+def no_grad() -> NoGrad: ...
+@overload
+def no_grad(function: F, /) -> F: ...
+def no_grad(function: Any = None, /) -> Any:
+    """In this block, or in the decorated function, ops on Values record nothing.
+
+    Their results are leaves. It holds for the asyncio task, or else the thread, that enters it.
+    As a decorator, with or without brackets, it holds while the function runs: of a coroutine or
+    generator function also each time it goes on, and not while it waits.
+
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y, y.parents
+    (Value(data=9.0, grad=0), ())
+    >>> @no_grad
+    ... def square(x):
+    ...     return x * x
+    >>> square(x).parents
+    ()
+    """
+    return NoGrad() if function is None else NoGrad()(function)
 
 
 def _decorated(function: Any) -> Any:

@@ -26,6 +26,9 @@ class Node(Tracer):
     __slots__ = ("_first", "_op", "_second", "label")
 
     label: str
+    # A number and its gradient have their slots in Value: a symbol has none.
+    _data: Any
+    _grad: Any
     _op: Op | None
     _first: Any
     _second: Any
@@ -148,14 +151,14 @@ def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]
         if type(a) is tuple:
             if as_graph:
                 return op.derivatives(gs, node, a)  # type: ignore[no-any-return]
-            inputs = [x._data if isinstance(x, Node) else x for x in a]  # type: ignore[attr-defined]
+            inputs = [x._data if isinstance(x, Node) else x for x in a]
             return op.derivatives(gs, node._data, inputs)  # type: ignore[no-any-return]
         if as_graph:
             y = node
         else:
             y = node._data
-            a = a._data if isinstance(a, Node) else a  # type: ignore[attr-defined]
-            b = b._data if isinstance(b, Node) else b  # type: ignore[attr-defined]
+            a = a._data if isinstance(a, Node) else a
+            b = b._data if isinstance(b, Node) else b
         if b is None:
             return (op.rules[0](gs[0], y, a),)
         # As Op.derivatives has it, at the half of the time.

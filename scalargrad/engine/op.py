@@ -56,7 +56,7 @@ class Op:
         self.shares = True
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
-        """Return for each input its rule's result for that input's own `g`, None where that is None.
+        """Return for each input its rule's result for its own `g`, or None where that is None.
 
         On the way back each input that wants a derivative has the same g, that of the output. On
         the way forward each has its own tangent: a rule is linear in g, so it may stand there.

@@ -6,7 +6,7 @@ They write nothing to the nodes but `add_gradients`, the backward pass of plain 
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,8 +15,14 @@ from scalargrad.engine.graph import Node, contributions, operands_of, topologica
 from scalargrad.engine.op import Op, in_kind, is_real
 from scalargrad.engine.outputs import Cotangents
 
-# The sum of the derivatives by a number that is used many times: rounded at each step, as + is.
-total = Op("sum", lambda *xs: reduce(operator.add, xs), joint=lambda g, y, *xs: [g] * len(xs))
+
+def added(*xs: Any) -> Any:
+    """Return the sum of xs, rounded at each step, as + is."""
+    return reduce(operator.add, xs)
+
+
+# The sum of the derivatives by a number that is used many times.
+total = Op("sum", added, joint=lambda g, y, *xs: [g] * len(xs))
 
 
 def pull_back(
@@ -24,7 +30,7 @@ def pull_back(
     slopes: dict[Any, Any],
     as_graph: bool,
     zero: Any,
-    within: Collection[Any] | None = None,
+    within: set[Any] | None = None,
 ) -> None:
     """Carry derivatives back through the graph: add to `slopes` those by all nodes reached.
 
@@ -43,7 +49,8 @@ def pull_back(
     >>> slopes[x]
     6.0
     """
-    traced, all_wanted = zero is None, within is None
+    traced = zero is None
+    added_at_once = traced or not as_graph
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
     for node in reversed(nodes):
@@ -55,27 +62,27 @@ def pull_back(
         gs: Sequence[Any]
         if type(a) is tuple:
             operands = a
-            gs = [g if isinstance(x, Node) and (all_wanted or x in within) else None for x in a]
+            gs = [g if isinstance(x, Node) and (within is None or x in within) else None for x in a]
         elif b is None:
             operands, gs = (a,), (g,)
         else:
             operands = (a, b)
             gs = (
-                g if isinstance(a, Node) and (all_wanted or a in within) else None,
-                g if isinstance(b, Node) and (all_wanted or b in within) else None,
+                g if isinstance(a, Node) and (within is None or a in within) else None,
+                g if isinstance(b, Node) and (within is None or b in within) else None,
             )
         found = gs if traced and _is_zero(g) else contributions(node, gs, as_graph)
         for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
             if slope is None:
                 continue
             if type(slope) is int and slope == 0:
-                if traced:
+                if as_graph:
                     slopes.setdefault(x, slope)
                     continue
                 slope = zero
-            if x not in slopes or (traced and _is_zero(slopes[x])):
+            if x not in slopes or (as_graph and _is_zero(slopes[x])):
                 slopes[x] = slope
-            elif not as_graph or traced or type(slope) is Cotangents:
+            elif added_at_once or type(slope) is Cotangents:
                 slopes[x] = slopes[x] + slope
             elif x in terms:
                 terms[x].append(slope)
@@ -169,15 +176,16 @@ def add_gradients(nodes: list[Any]) -> None:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
 
 
-def dependents(nodes: Iterable[Any], leaves: Collection[Node]) -> list[Any]:
-    """Return those of `nodes`, each after its parents, that depend on any of `leaves`.
+def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
+    """Return those of `nodes`, each after its parents, that depend on any in `reached`.
+
+    They are added to it.
 
     >>> from scalargrad import Value
     >>> x, w = Value(3.0), Value(2.0)
-    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), [x])]
+    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), {x})]
     ['*', '+']
     """
-    reached: set[Any] = set(leaves)
     found = []
     for node in nodes:
         a, b = node._first, node._second
@@ -193,9 +201,7 @@ def dependents(nodes: Iterable[Any], leaves: Collection[Node]) -> list[Any]:
     return found
 
 
-def slopes_by(
-    y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool
-) -> dict[Any, Any]:
+def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) -> dict[Any, Any]:
     """Return the derivatives of `y`, times `seed`, by all Values of its graph, or by `targets`.
 
     A target that `y` does not depend on has none.
@@ -204,8 +210,8 @@ def slopes_by(
     nodes = topological_order([y])
     within = None
     if targets is not None:
-        nodes = dependents(nodes, targets)
-        within = {*nodes, *targets}
+        within = set(targets)
+        nodes = dependents(nodes, within)
     pull_back(nodes, slopes, as_graph, 0 if as_graph else in_kind(0, seed), within)
     return slopes if targets is None else {x: slopes[x] for x in targets if x in slopes}
 
@@ -219,13 +225,15 @@ def chosen(xs: Iterable[Any]) -> list[Any]:
     [Value(data=3.0, grad=0)]
     """
     if isinstance(xs, Node) or not isinstance(xs, Iterable):
-        raise TypeError(f"give the Values to differentiate by in a list, as in [x], not {shown(xs)}")
+        raise TypeError(
+            f"give the Values to differentiate by in a list, as in [x], not {shown(xs)}"
+        )
     found = list(xs)
     for x in found:
         if not isinstance(x, Node):
             raise TypeError(
-                f"derivatives are by Values, not by {shown(x)} ({type(x).__name__}): give those that "
-                "the result was computed from"
+                f"derivatives are by Values, not by {shown(x)} ({type(x).__name__}): give those "
+                "that the result was computed from"
             )
     return found
 
@@ -245,7 +253,8 @@ def seed_for(output: Any, gradient: Any, as_graph: bool) -> Any:
     if not is_real(gradient):
         cure = "; a Value goes with create_graph=True" if isinstance(gradient, Node) else ""
         raise TypeError(
-            f"gradient must be a real number, got {shown(gradient)} ({type(gradient).__name__}){cure}"
+            f"gradient must be a real number, got {shown(gradient)} "
+            f"({type(gradient).__name__}){cure}"
         )
     if type(gradient) is int:
         gradient = in_kind(gradient, output._data)

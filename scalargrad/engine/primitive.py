@@ -10,42 +10,17 @@ import math
 from collections.abc import Callable
 from functools import update_wrapper
 from types import CodeType, FunctionType
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from scalargrad.engine.fast import binary_function, record, unary_function
 from scalargrad.engine.op import Op, Rule, Tracer
 from scalargrad.engine.value import Value
 
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Binary, Unary
 
-class Unary(Protocol):
-    """A function of one number: a Value gives a Value, a plain number a plain number."""
-
-    __name__: str
-    op: Op
-
-    @overload
-    def __call__(self, x: Value, /) -> Value: ...
-    @overload
-    def __call__(self, x: float, /) -> float: ...
-    @overload
-    def __call__(self, x: Any, /) -> Any: ...
-
-
-class Binary(Protocol):
-    """A function of two numbers: a Value among them gives a Value."""
-
-    __name__: str
-    op: Op
-
-    @overload
-    def __call__(self, x: Value, y: Any, /) -> Value: ...
-    @overload
-    def __call__(self, x: Any, y: Value, /) -> Value: ...
-    @overload
-    def __call__(self, x: float, y: float, /) -> float: ...
-    @overload
-    def __call__(self, x: Any, y: Any, /) -> Any: ...
-
+_STARRED = 0x04  # inspect.CO_VARARGS, which takes a while to load
+_AS_IN = "as in @primitive(lambda g, y, x: g * cos(x))"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,12 +51,17 @@ def primitive(*rules: Rule, hint: str = "") -> Any:
     (8.0, 12.0, 12.0)
     """
 
+    for rule in rules:
+        code = getattr(rule, "__code__", None)
+        if code is not None and code.co_argcount < 3 and not code.co_flags & _STARRED:
+            raise TypeError(f"a rule takes g, y and the inputs, {_AS_IN}; {rule.__name__} does not")
+
     def decorate(forward: Callable[..., Any]) -> Any:
         code = getattr(forward, "__code__", None)
         if not rules or (code is not None and code.co_argcount not in (0, len(rules))):
             raise TypeError(
-                f"primitive takes one rule for each input of {forward.__name__}, as in "
-                f"@primitive(lambda g, y, x: g * cos(x)); it was given {len(rules)}"
+                f"primitive takes one rule for each input of {forward.__name__}, {_AS_IN}; "
+                f"it was given {len(rules)}"
             )
         return made(Op(forward.__name__.strip("_"), direct(forward), rules, hint=hint), forward)
 
@@ -129,13 +109,14 @@ def direct(forward: Callable[..., Any]) -> Callable[..., Any]:
     For `def sin(x): return math.sin(x)` that is math.sin: one call less in each op.
 
     >>> import math
-    >>> direct(lambda x: math.sin(x)) is math.sin
+    >>> from scalargrad import sin
+    >>> sin.op.forward is math.sin
     True
     """
     code = getattr(forward, "__code__", None)
     if code is not None and code.co_code in _PASSING_ON and len(code.co_names) == 2:
         module, name = code.co_names
-        return getattr(forward.__globals__[module], name)  # type: ignore[attr-defined,no-any-return]
+        return getattr(forward.__globals__[module], name)  # type: ignore[no-any-return]
     return forward
 
 

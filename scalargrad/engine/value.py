@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.code import lower, run
 from scalargrad.engine.errors import (
     FAILURES,
     explained,
@@ -23,9 +22,10 @@ from scalargrad.engine.errors import (
     refuse_result,
     shown,
 )
-from scalargrad.engine.graph import Node, link, topological_order
+from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.modes import active, mode, refuse_access
 from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.passes import add_gradients, chosen, seed_for, slopes_by
 
 if TYPE_CHECKING:
@@ -61,9 +61,6 @@ class Value(Operators):
     # numpy scalars and arrays then leave `np.float64(2) * v` to us.
     __array_ufunc__ = None
 
-    _data: Any
-    _grad: Any
-
     def __init__(self, data: Any, label: str = "") -> None:
         if type(data) is not float and not is_real(data):
             refuse_data(data)
@@ -75,7 +72,7 @@ class Value(Operators):
         self._second = None
 
     @property
-    def data(self) -> Any:
+    def data(self) -> float:
         """The number. Raises TypeError if it is set to anything else, and while a trace reads it.
 
         >>> x = Value(3.0)
@@ -85,7 +82,8 @@ class Value(Operators):
         """
         if active:
             refuse_access()
-        return self._data
+        number: float = self._data  # any kind of real number, in truth
+        return number
 
     @data.setter
     def data(self, number: Any) -> None:
@@ -117,9 +115,8 @@ class Value(Operators):
             refuse_access()
         if gradient is None:
             gradient = 0
-        elif type(gradient) is not float and not is_real(gradient):
-            if not isinstance(gradient, Value):
-                refuse_gradient(gradient)
+        elif not (type(gradient) is float or is_real(gradient) or isinstance(gradient, Value)):
+            refuse_gradient(gradient)
         self._grad = gradient
 
     @staticmethod
@@ -197,12 +194,33 @@ class Value(Operators):
         """
         if active:
             refuse_access()
+        from scalargrad.engine.code import lower, run  # only here: it takes a while to load
+
         nodes = topological_order([self])
         code, leaves = lower(nodes, [self])
         numbers = run(code, [leaf._data for leaf in leaves])
         for node, number in zip(nodes, numbers[len(leaves) :], strict=True):
             node._data = number
         return self._data
+
+    def local_derivatives(self) -> tuple[Any, ...]:
+        """Return the derivative of this Value by each of its parents alone, in their order.
+
+        The chain rule multiplies each with what arrives from above. Raises what `backward` raises.
+
+        >>> a, b = Value(2.0), Value(5.0)
+        >>> (a * b).local_derivatives()
+        (5.0, 2.0)
+        """
+        if active:
+            refuse_access()
+        node, g = self, in_kind(1, self._data)
+        if isinstance(self._op, Pick):  # an output of a Function: its parents are the call's
+            node = self._first
+            g = Cotangents({self._op.place: g})
+        gs = [g if isinstance(x, Node) else None for x in operands_of(node)]
+        slopes = contributions(node, gs, as_graph=False) if gs else ()
+        return tuple(slope for slope in slopes if slope is not None)
 
     def described(self) -> str:
         """Return how errors name this Value: by its label and number.
@@ -258,7 +276,12 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     node = _new(Value)
     node._data = data
     node._grad = 0
-    link(node, op, inputs, all_values)
+    node.label = ""
+    node._op = op
+    if op.joint is not None:  # as graph.link has it
+        node._first = inputs
+        node._second = all_values
+    else:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
     return node
-
-

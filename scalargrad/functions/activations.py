@@ -12,7 +12,15 @@ from scalargrad.functions.many import constant_max, fsum, many
 from scalargrad.functions.special import erfc
 
 __all__ = [
-    *("elu", "gelu", "leaky_relu", "logsumexp", "relu", "sigmoid", "silu", "softmax", "softplus"),
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "logsumexp",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
 ]
 
 
@@ -43,9 +51,7 @@ def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
 
 # exp only ever sees a <= 0: a choice evaluates both its branches, and exp(1000) would overflow.
 @primitive(
-    lambda g, y, a, alpha: choose(
-        greater(a, 0), g, g * (alpha * exp(choose(greater(a, 0), 0, a)))
-    ),
+    lambda g, y, a, alpha: choose(greater(a, 0), g, g * (alpha * exp(choose(greater(a, 0), 0, a)))),
     lambda g, y, a, alpha: g * expm1(choose(greater(a, 0), 0, a)),
 )
 def elu(x: Any, alpha: Any = 1.0) -> Any:
@@ -57,7 +63,7 @@ def elu(x: Any, alpha: Any = 1.0) -> Any:
     return x if x > 0 else alpha * math.expm1(x)
 
 
-@primitive(lambda g, y, a: g * (y * sigmoid(-a)))
+@primitive(lambda g, y, a: g * (y * sigmoid(-a)))  # type: ignore[has-type]
 def sigmoid(x: Any, /) -> Any:
     """Return 1 / (1 + exp(-x)), at any x without overflow.
 

@@ -44,16 +44,23 @@ def _with_sign_of(a: Any, g: Any) -> Any:
 add = _operator("add", "+", operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g)
 sub = _operator("sub", "-", operator.sub, lambda g, y, a, b: g, lambda g, y, a, b: -g)
 mul = _operator("mul", "*", operator.mul, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
-div = _operator("div", "/", operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b)
+div = _operator(
+    "div", "/", operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b
+)
 neg = _operator("neg", "neg", operator.neg, lambda g, y, a: -g)
 pos = _operator("pos", "pos", operator.pos, lambda g, y, a: g)
 floordiv = _operator("floordiv", "//", operator.floordiv, constant, constant)
-mod = _operator("mod", "%", operator.mod, lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b)
+mod = _operator(
+    "mod", "%", operator.mod, lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b)
 )
 absolute = _operator("absolute", "abs", operator.abs, lambda g, y, a: _with_sign_of(a, g))
 # a / b, an error where that overflows.
 steep = _operator(
-    "steep", "steep", _steep, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
+    "steep",
+    "steep",
+    _steep,
+    lambda g, y, a, b: steep(g, b),  # type: ignore[has-type]
+    lambda g, y, a, b: -steep(g * y, b),  # type: ignore[has-type]
 )
 # a / b, but 0 at b = 0, where it has no derivative.
 over = _operator(
@@ -75,7 +82,7 @@ def fabs(x: Any, /) -> Any:
     return math.fabs(x)
 
 
-@primitive(lambda g, y, a, b: _with_sign_of(a, g * copysign(1, b)), constant)
+@primitive(lambda g, y, a, b: _with_sign_of(a, g * copysign(1, b)), constant)  # type: ignore[has-type]
 def copysign(x: Any, y: Any, /) -> Any:
     """Return the absolute value of x with the sign of y; the derivative by x at 0 is 0.
 

@@ -20,9 +20,31 @@ from scalargrad.functions.choices import choose, constant, equal
 from scalargrad.functions.many import hypot
 
 __all__ = [
-    *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh"),
-    *("degrees", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "pow", "radians"),
-    *("sin", "sinh", "sqrt", "tan", "tanh"),
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "cos",
+    "cosh",
+    "degrees",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "pow",
+    "radians",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
 ]
 
 # --- powers ---------------------------------------------------------------------------------------
@@ -44,7 +66,8 @@ def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     # 0**b is constant for b > 0, so its derivative is 0 there, and by convention at b = 0.
-    if not isinstance(a, Tracer):
+    # Of a negative constant there is no log: power_log says so if the derivative is asked for.
+    if not isinstance(a, Tracer) and not (isinstance(b, Tracer) and a < 0):
         return g * (y * log(1 if a == 0 else a))
     return g * power_log(choose(equal(a, 0), choose(equal(b, 0), 1, a), a), b, 1)
 
@@ -62,9 +85,7 @@ def _power_log_base(g: Any, y: Any, a: Any, b: Any, n: int) -> Any:
 
 
 # a**b log(a)**n, the derivatives of a power by its exponent; its limit at a = 0, where it has one.
-@primitive(
-    _power_log_base, lambda g, y, a, b, n: g * power_log(a, b, n + 1), constant
-)
+@primitive(_power_log_base, lambda g, y, a, b, n: g * power_log(a, b, n + 1), constant)  # type: ignore[has-type]
 def power_log(a: Any, b: Any, n: int) -> Any:
     if n and a == 0:
         if not b > 0:
@@ -118,7 +139,7 @@ def cbrt(x: Any, /) -> Any:
     return numerics.cbrt(x)
 
 
-# --- exponentials and logarithms -------------------------------------------------------------------
+# --- exponentials and logarithms ------------------------------------------------------------------
 
 
 @primitive(lambda g, y, a: g * y)
@@ -210,10 +231,10 @@ def log1p(x: Any, /) -> Any:
     return math.log1p(x)
 
 
-# --- angles ----------------------------------------------------------------------------------------
+# --- angles ---------------------------------------------------------------------------------------
 
 
-@primitive(lambda g, y, a: g * cos(a), hint="sin takes a finite angle")
+@primitive(lambda g, y, a: g * cos(a), hint="sin takes a finite angle")  # type: ignore[has-type]
 def sin(x: Any, /) -> Any:
     """Return the sine of x, in radians.
 
@@ -284,7 +305,10 @@ def atan(x: Any, /) -> Any:
     return math.atan(x)
 
 
-@primitive(lambda g, y, a, b: g * (b / hypot(a, b) / hypot(a, b)), lambda g, y, a, b: -g * (a / hypot(a, b) / hypot(a, b)))
+@primitive(
+    lambda g, y, a, b: g * (b / hypot(a, b) / hypot(a, b)),
+    lambda g, y, a, b: -g * (a / hypot(a, b) / hypot(a, b)),
+)
 def atan2(y: Any, x: Any, /) -> Any:
     """Return the angle of the point (x, y) from the x axis, in radians, in [-pi, pi].
 
@@ -296,7 +320,7 @@ def atan2(y: Any, x: Any, /) -> Any:
     return math.atan2(y, x)
 
 
-@primitive(lambda g, y, a: degrees(g))
+@primitive(lambda g, y, a: degrees(g))  # type: ignore[has-type]
 def degrees(x: Any, /) -> Any:
     """Return the angle x, given in radians, in degrees.
 
@@ -306,7 +330,7 @@ def degrees(x: Any, /) -> Any:
     return math.degrees(x)
 
 
-@primitive(lambda g, y, a: radians(g))
+@primitive(lambda g, y, a: radians(g))  # type: ignore[has-type]
 def radians(x: Any, /) -> Any:
     """Return the angle x, given in degrees, in radians.
 
@@ -316,10 +340,10 @@ def radians(x: Any, /) -> Any:
     return math.radians(x)
 
 
-# --- hyperbolic functions --------------------------------------------------------------------------
+# --- hyperbolic functions -------------------------------------------------------------------------
 
 
-@primitive(lambda g, y, a: g * cosh(a))
+@primitive(lambda g, y, a: g * cosh(a))  # type: ignore[has-type]
 def sinh(x: Any, /) -> Any:
     """Return the hyperbolic sine of x.
 
@@ -344,7 +368,7 @@ def cosh(x: Any, /) -> Any:
 
 
 # The square of sech, not 1 - y*y: that loses every digit once y rounds to 1.
-@primitive(lambda g, y, a: g * sech(a) ** 2)
+@primitive(lambda g, y, a: g * sech(a) ** 2)  # type: ignore[has-type]
 def tanh(x: Any, /) -> Any:
     """Return the hyperbolic tangent of x.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from scalargrad.engine import passes
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import made, spelling_of
 from scalargrad.functions import numerics
@@ -33,6 +34,10 @@ def paired(name: str, p: Iterable[Any], q: Iterable[Any]) -> tuple[Any, ...]:
             f"{name} takes two equally long sequences, not one of {len(p)} and one of {len(q)}"
         )
     return p + q
+
+
+added = made(passes.total, passes.added)
+added.__module__ = __name__
 
 
 @many(lambda g, y, *xs: [g] * len(xs))

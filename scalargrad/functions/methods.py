@@ -4,13 +4,11 @@ They are taken from the table: a function of one number that a family makes publ
 """
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
+from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op, Tracer, is_real
-from scalargrad.engine.passes import total
-from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 
@@ -43,7 +41,7 @@ def all_ops() -> dict[str, Op]:
     """
     things = [thing for family in FAMILIES for thing in vars(family).values()]
     ops = [thing.op for thing in things if isinstance(getattr(thing, "op", None), Op)]
-    return {op.name: op for op in [*ops, total]}
+    return {op.name: op for op in ops}
 
 
 def public_functions() -> dict[str, Callable[..., Any]]:

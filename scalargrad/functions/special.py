@@ -34,7 +34,7 @@ def erfc(x: Any, /) -> Any:
     return math.erfc(x)
 
 
-@primitive(lambda g, y, a: g * (y * digamma(a)), hint=_POLE_HINT)
+@primitive(lambda g, y, a: g * (y * digamma(a)), hint=_POLE_HINT)  # type: ignore[has-type]
 def gamma(x: Any, /) -> Any:
     """Return the gamma function of x: (x - 1)! for whole x.
 
@@ -47,7 +47,7 @@ def gamma(x: Any, /) -> Any:
     return math.gamma(x)
 
 
-@primitive(lambda g, y, a: g * digamma(a), hint=_POLE_HINT)
+@primitive(lambda g, y, a: g * digamma(a), hint=_POLE_HINT)  # type: ignore[has-type]
 def lgamma(x: Any, /) -> Any:
     """Return the logarithm of the absolute value of gamma(x).
 
@@ -60,7 +60,7 @@ def lgamma(x: Any, /) -> Any:
     return math.lgamma(x)
 
 
-@primitive(lambda g, y, a: g * polygamma(1, a), hint=_POLE_HINT)
+@primitive(lambda g, y, a: g * polygamma(1, a), hint=_POLE_HINT)  # type: ignore[has-type]
 def digamma(x: Any, /) -> Any:
     """Return the digamma function of x: the derivative of lgamma.
 
@@ -72,7 +72,7 @@ def digamma(x: Any, /) -> Any:
     return numerics.digamma(x)
 
 
-@primitive(constant, lambda g, y, n, a: g * polygamma(n + 1, a), hint=_POLE_HINT)
+@primitive(constant, lambda g, y, n, a: g * polygamma(n + 1, a), hint=_POLE_HINT)  # type: ignore[has-type]
 def polygamma(n: int, x: Any, /) -> Any:
     """Return the n-th derivative of digamma at x; n is a plain whole number.
 

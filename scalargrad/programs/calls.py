@@ -106,15 +106,10 @@ def traced_derivatives(
     ]
     name = f"{op.name}_backward"
     derivative = Pullback(function, op.wanted)
-    backward = opaque_op(
-        name, derivative, (*op.wanted, *[True] * count), _Backward(places), kept=1
-    )
+    backward = opaque_op(name, derivative, (*op.wanted, *[True] * count), _Backward(places), kept=1)
     node = trace.new(backward, (y, *inputs, *cotangents))
-    picked = iter(range(len(inputs)))
-    return [
-        trace.new(pick(next(picked)), (node,)) if wanted and g is not None else None if g is None else 0
-        for g, wanted in zip(gs, op.wanted, strict=True)
-    ]
+    slopes = _picked(trace, node, op.wanted)
+    return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -151,8 +146,13 @@ def _pulled_back(
     derivative = Pullback(function, wanted)
     op = opaque_op(f"{name}_backward", derivative, (*wanted, *[True] * count))
     node = trace.new(op, (*inputs, *cotangents))
-    picked = iter(range(len(inputs)))
-    return [trace.new(pick(next(picked)), (node,)) if w else 0 for w in wanted]
+    return _picked(trace, node, wanted)
+
+
+def _picked(trace: Trace, node: Any, wanted: tuple[bool, ...]) -> list[Any]:
+    """Return the outputs of a `Pullback`: there is one for each input that is wanted, else 0."""
+    places = iter(range(len(wanted)))
+    return [trace.new(pick(next(places)), (node,)) if w else 0 for w in wanted]
 
 
 def _pushed_forward(
@@ -165,7 +165,9 @@ def _pushed_forward(
     """Return the symbols of the tangents of the outputs, in the place of the first that moves."""
     moving = tuple(t is not None for t in tangents)
     moves = [t for t in tangents if t is not None]
-    op = opaque_op(f"{name}_forward", Pushforward(function, moving), (*moving, *[True] * len(moves)))
+    op = opaque_op(
+        f"{name}_forward", Pushforward(function, moving), (*moving, *[True] * len(moves))
+    )
     node = trace.new(op, (*inputs, *moves))
     places = range(len(trace.sample(node)))
     found: list[Any] = [None] * len(inputs)

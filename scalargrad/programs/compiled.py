@@ -272,7 +272,7 @@ class BoundCompiled:
         return self.__func__.cache_info()
 
 
-def _slopes_by_captured(y: Any) -> dict[Value, Any]:
+def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     """Return the derivatives of the traced number `y` by each captured Value."""
     if not isinstance(y, Node):
         return {}

@@ -1,4 +1,4 @@
-"""A program: the Code of a traced function, spelled for the kinds of number that it is called with."""
+"""A program: the Code of a traced function, spelled for the kinds of number it is called with."""
 
 from __future__ import annotations
 

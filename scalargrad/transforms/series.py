@@ -24,7 +24,7 @@ from typing import Any
 
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import FunctionOp, output_ops
-from scalargrad.engine.errors import FAILURES, explained
+from scalargrad.engine.errors import FAILURES, explained, untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
@@ -568,6 +568,11 @@ def _source(node: Any, outputs: dict[Any, list[Op]]) -> tuple[Op, tuple[Any, ...
         [call] = operands
         operands = operands_of(call)
         if isinstance(call._op, FunctionOp):
+            if _traced():
+                untraceable(
+                    f"the series of the Function {call.op} is not seen by a trace",
+                    "call taylor outside of compile, or write the function in arithmetic",
+                )
             if call not in outputs:
                 outputs[call] = output_ops(call._data)
             return outputs[call][op.place], operands
@@ -587,7 +592,7 @@ def _push(
     """Return the coefficients of each of `outputs`: of the leaves, moved along `directions`."""
 
     def start(x: Any) -> Any:
-        return x if as_graph or not isinstance(x, Node) else x._data  # type: ignore[attr-defined]
+        return x if as_graph or not isinstance(x, Node) else x._data
 
     series: dict[Any, Any] = {}
     outputs_of_calls: dict[Any, list[Op]] = {}
@@ -596,7 +601,7 @@ def _push(
             direction = _seed(leaf, direction, as_graph=False)
         series[leaf] = expansion.line(start(leaf), direction)
     ends = [y for y in outputs if isinstance(y, Node)]
-    for node in dependents(topological_order(ends, set(leaves)), leaves):
+    for node in dependents(topological_order(ends, set(leaves)), set(leaves)):
         if isinstance(getattr(node, "_data", None), Run | list):
             continue  # several numbers: the outputs that are picked of them have the series
         op, operands = _source(node, outputs_of_calls)

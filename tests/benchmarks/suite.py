@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 from scalargrad import Value, compile, fsum, grad, hvp, map_grad, taylor, value_and_grad
-from scalargrad.transforms.nesting import flatten, unflatten
-from scalargrad.nn import MLP
 from scalargrad.engine.graph import topological_order
+from scalargrad.nn import MLP
+from scalargrad.transforms.nesting import flatten, unflatten
 from tests.benchmarks import from_index, functions, handwritten, tuple_engine, workloads
 from tests.benchmarks.measure import (
     Timings,

@@ -1,4 +1,4 @@
-"""A Function within what surrounds it: transforms, modes, threads, other kinds of number."""
+"""A Function within what surrounds it: transforms, modes, other kinds of number, programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from scalargrad import (
     grad,
     hessian,
     hvp,
+    hypot,
     jacobian,
     jvp,
     no_grad,
+    once_differentiable,
     sin,
     value_and_grad,
 )
@@ -141,10 +143,11 @@ def test_forward_and_backward_run_in_no_mode_of_the_callers() -> None:
 
 def test_a_graph_of_gradients_within_no_grad_is_cut_off() -> None:
     x = Value(3.0)
-    y = MultiplyAdd.apply(x, x, 1.0)
-    with no_grad():
-        y.backward(create_graph=True)
-    assert (x.grad.data, x.grad.parents) == (6.0, ())
+    for y, slope in ((MultiplyAdd.apply(x, x, 1.0), 6.0), (MultiplyAdd.apply(x, 2.0, 1.0), 2.0)):
+        x.grad = None
+        with no_grad():
+            y.backward(create_graph=True)
+        assert (x.grad.data, x.grad.parents) == (slope, ())
 
 
 def test_a_mode_gets_the_call() -> None:
@@ -161,6 +164,31 @@ def test_a_mode_gets_the_call() -> None:
         assert MultiplyAdd.apply(w, 3.0, 1.0) == "the result"
         assert MultiplyAdd.apply(2.0, 3.0, 1.0) == 7.0
     assert calls == [(MultiplyAdd, (True, False, False), (w, 3.0, 1.0))]
+
+
+def test_a_tangent_that_does_not_reach_a_call() -> None:
+    w = Value(2.0)
+    assert jvp(lambda x: x + MultiplyAdd.apply(w, w, 1.0), (3.0,), (1.0,)) == (8.0, 1.0)
+    assert jvp(lambda x: x + hypot(w, 3.0, 6.0), (3.0,), (1.0,)) == (10.0, 1.0)
+    assert hvp(lambda x: x * x * ExpAndDouble.apply(w * 0)[1], (3.0,), (1.0,)) == 4.0
+
+
+def test_exact_numbers_stay_exact_and_plain() -> None:
+    third = single(lambda ctx, x: x / 3, lambda ctx, g: g / 3)
+    one = Fraction(1)
+    found = [grad(third.apply)(one), jvp(third.apply, (one,), (one,))[1]]
+    assert (found, {type(x) for x in found}) == ([Fraction(1, 3)] * 2, {Fraction})
+    assert jvp(grad(lambda x: x * third.apply(x)), (one,), (1,)) == (Fraction(2, 3), Fraction(2, 3))
+
+    def forward(ctx: Any, x: Any, k: Any) -> Any:
+        ctx.k = k + 0
+        return x * k
+
+    x = Value(2.0)
+    for k in (3, 3.0, Fraction(3)):
+        x.grad = None
+        single(forward, lambda ctx, g: (g * ctx.k, None)).apply(x, k).backward(create_graph=True)
+        assert [type(number) for number in x.grad.operands] == [Value, type(k)]
 
 
 # --- the op -------------------------------------------------------------------------------------
@@ -294,6 +322,22 @@ def test_another_kind_of_number_goes_through_backward() -> None:
     assert (one.number, one.slope) == (7, 3)
 
 
+def test_another_kind_of_number_and_outputs_without_a_derivative() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        sign = math.copysign(1.0, x)
+        ctx.mark_non_differentiable(sign)
+        ctx.sign = sign
+        return x * sign, sign
+
+    custom = single(forward, lambda ctx, g, h: g * ctx.sign if h == 0 else 1 / 0)
+    size, sign = custom.apply(Dual(-3.0, 1.0))
+    assert (size.number, size.slope, sign.number, sign.slope) == (3.0, -1.0, -1.0, 0)
+
+    once = single(lambda ctx, x: 2 * x, once_differentiable(lambda ctx, g: 2 * g))
+    with pytest.raises(TypeError, match=r"Custom cannot be differentiated twice: .*once_differ"):
+        once.apply(Dual(1.0, 1.0))
+
+
 def test_a_kind_of_number_that_does_not_know_functions() -> None:
     class Unknowing(Tracer):
         pass
@@ -368,4 +412,5 @@ def test_derivatives_of_calls_keep_the_kind_of_number_and_see_one_value_twice() 
     (by_both[0] * by_both[0]).backward()
     assert x.grad == 6.0
     assert Pullback(lambda x: (5.0, x), (True,))(2.0, 1.0, 3.0) == (3.0,)
+    assert Pullback(lambda x: (5 * x,) * 2, (True,))(2.0, 1.0, 3.0) == (20.0,)
     assert Pushforward(lambda x: (5.0, exp(x)), (True,))(0.0, 3.0) == (0.0, 3.0)

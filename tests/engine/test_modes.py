@@ -72,7 +72,7 @@ def test_tasks_side_by_side() -> None:
         return found
 
     async def main() -> list[list[bool]]:
-        return await asyncio.gather(cut_off(), recorded(), cut_off(), recorded())
+        return list(await asyncio.gather(cut_off(), recorded(), cut_off(), recorded()))
 
     assert asyncio.run(main()) == [[False] * 5, [True] * 5, [False] * 5, [True] * 5]
 
@@ -196,10 +196,10 @@ def test_a_generator_that_is_begun_in_another_thread_and_closed_here() -> None:
 
 
 def test_a_generator_that_is_never_closed() -> None:
-    running = suspended()
-    in_a_thread(lambda: next(running))
+    kept = [suspended()]
+    in_a_thread(lambda: next(kept[0]))
     assert modes.active
-    del running
+    kept.clear()
     gc.collect()
     assert not modes.active
 
@@ -339,7 +339,7 @@ def test_methods() -> None:
 
 def test_what_no_grad_does_not_take() -> None:
     with pytest.raises(TypeError, match="no_grad takes no argument, or a function to decorate"):
-        no_grad(3)  # type: ignore[type-var]
+        no_grad(3)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="classes are not decorated"):
 
         @no_grad
@@ -394,9 +394,9 @@ def test_a_generator_function_records_nothing_while_it_runs_and_all_while_it_wai
     assert stop.value.value == "returned"
     assert records()
 
+    broken = numbers(1)
+    next(broken)
     with pytest.raises(ZeroDivisionError):
-        broken = numbers(1)
-        next(broken)
         broken.throw(ZeroDivisionError)
     closed = numbers(1)
     next(closed)
@@ -417,7 +417,7 @@ def test_an_async_generator_function() -> None:
     @no_grad
     async def numbers(start: int) -> AsyncIterator[Any]:
         try:
-            got = start
+            got: Any = start
             while got != "end":
                 try:
                     got = yield records(), got

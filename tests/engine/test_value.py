@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value, numeric
+from scalargrad import Value, complex_step_gradient, numerical_gradient
+from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS, expressions, fractions
-from scalargrad.engine.graph import topological_order
 from tests.threads import in_threads
 
 
@@ -51,7 +51,7 @@ def test_random_expressions_agree_with_finite_differences(drawn: Any) -> None:
     y.backward()
     assert y.data == expression(*inputs), "Values compute what numbers do"
     # No intermediate result is larger than 30, and at most 8 steps round.
-    estimates = numeric.numerical_gradient(expression, inputs, noise=8 * math.ulp(30.0))
+    estimates = numerical_gradient(expression, inputs, noise=8 * math.ulp(30.0))
     for leaf, (slope, error) in zip(leaves, estimates, strict=True):
         assert abs(leaf.grad - slope) <= error
 
@@ -62,7 +62,7 @@ def test_random_analytic_expressions_agree_with_complex_steps(drawn: Any) -> Non
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
     expression(*leaves).backward()
-    for leaf, slope in zip(leaves, numeric.complex_step_gradient(expression, inputs), strict=True):
+    for leaf, slope in zip(leaves, complex_step_gradient(expression, inputs), strict=True):
         # The two sum the same terms in another order; terms that cancel leave their rounding.
         assert leaf.grad == pytest.approx(slope, rel=1e-9, abs=1e-9)
 
@@ -81,7 +81,8 @@ def test_fractions_are_exact() -> None:
     y = (x**3 - 2 * x) / (x + 1)
     y.backward()
     assert isinstance(x.grad, Fraction)
-    assert (y.data, x.grad) == (Fraction(-17, 36), Fraction(-43, 48))
+    found: tuple[Any, Any] = (y.data, x.grad)
+    assert found == (Fraction(-17, 36), Fraction(-43, 48))
 
 
 def test_decimals_have_the_digits_of_their_context() -> None:
@@ -440,3 +441,104 @@ def test_functions_of_one_number_are_methods_too(name: str) -> None:
 def test_methods_with_a_parameter() -> None:
     assert Value(-2.0).leaky_relu(0.5).data == scalargrad.leaky_relu(-2.0, 0.5) == -1.0
     assert Value(-2.0).elu(3.0).data == scalargrad.elu(-2.0, 3.0) == 3 * math.expm1(-2.0)
+
+
+# --- data and grad are checked ------------------------------------------------------------------
+
+NO_NUMBERS: list[tuple[Any, str]] = [
+    ("2.5", r"not '2.5' \(str\): convert it first: Value\(float\('2.5'\)\)"),
+    (None, r"not None \(NoneType\)"),
+    (1j, r"not 1j \(complex\): .* make a Value of its .real and of its .imag"),
+    ([1.0], r"not \[1.0\] \(list\): make a Value of each of its elements"),
+    (Value(1.0, "w"), r"\(Value\): it is one already: .*Value\(v.data\) for a new leaf"),
+    ({}, r"not \{\} \(dict\)"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), NO_NUMBERS)
+def test_data_is_refused_when_it_is_made_and_when_it_is_set(data: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Value(data)
+    x = Value(3.0)
+    with pytest.raises(TypeError, match=words):
+        x.data = data
+    assert x.data == 3.0
+
+
+@pytest.mark.parametrize("number", [1, 2.5, Fraction(1, 3), Decimal("0.1"), True, math.inf])
+def test_data_and_grad_are_kept_as_they_are(number: Any) -> None:
+    x = Value(3.0)
+    x.data = x.grad = number
+    assert x.data is number
+    assert x.grad is number
+
+
+def test_grad_takes_numbers_values_and_none() -> None:
+    x, slope = Value(3.0), Value(2.0)
+    x.grad = slope
+    assert x.grad is slope
+    x.grad = None
+    assert (x.grad, type(x.grad)) == (0, int)
+    wrong: Any
+    for wrong in ("2", 1j, [1.0], {}):
+        with pytest.raises(TypeError, match=r"a gradient is a real number.*set .grad to a number"):
+            x.grad = wrong
+    assert x.grad == 0
+    (x * x).backward()
+    assert x.grad == 6.0
+
+
+def test_copies_of_subclasses_keep_what_they_have() -> None:
+    for twin in (copy.copy(NAMED), copy.deepcopy(NAMED), pickle.loads(pickle.dumps(NAMED))):
+        assert type(twin) is Named
+        assert (twin.data, twin.grad, twin.label, twin.note) == (2.0, 3.0, "w", "kept")
+        assert (twin.op, twin.parents) == ("", ())
+        assert twin is not NAMED
+
+
+class Named(Value):
+    note = ""
+
+
+NAMED = Named(2.0, "w")
+NAMED.note = "kept"
+NAMED.grad = 3.0
+
+
+def test_a_graph_is_not_copied_nor_pickled_however_deep() -> None:
+    x = y = Value(1.0, label="x")
+    for _ in range(200_000):
+        y = y + x
+    slope = Value(1.0)
+    (slope * slope).backward(create_graph=True)
+    tries: list[Any] = [copy.copy, copy.deepcopy, lambda y: copy.deepcopy({"y": [y]}), pickle.dumps]
+    for attempt in tries:
+        with pytest.raises(TypeError, match=r"is the result of an op \(\+\), and graphs are not"):
+            attempt(y)
+    with pytest.raises(TypeError, match="copy the leaves and compute it again"):
+        copy.deepcopy(slope)
+    assert copy.deepcopy(y.detach()).data == 200_001.0
+
+
+def test_ints_that_python_does_not_write_out() -> None:
+    x = Value(10**5000, label="x")
+    assert repr(x) == "Value(data=an int of 16610 bits, grad=0, label='x')"
+    with pytest.raises(ZeroDivisionError, match=r"in \(x=an int of 16610 bits\) / 0"):
+        x / 0
+    with pytest.raises(OverflowError, match=r"in exp\(x=an int of 16610 bits\)"):
+        x.exp()
+    tries: list[Any] = [
+        lambda: Value([x.data]),
+        lambda: setattr(x, "grad", [x.data]),
+        lambda: x * [x.data],
+        lambda: x.backward(gradient=[x.data]),
+        lambda: x.backward(inputs=x.data),  # type: ignore[arg-type]
+        lambda: copy.copy(x * x),
+        lambda: scalargrad.grad(lambda y: [y])(x.data),
+        lambda: scalargrad.jvp(abs, (x.data,), ([x.data],)),
+    ]
+    for refused in tries:
+        with pytest.raises(TypeError):
+            refused()
+    (x * x).backward()
+    assert x.grad == 2 * 10**5000

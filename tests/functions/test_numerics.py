@@ -1,4 +1,4 @@
-"""Tests of scalargrad.functions.numerics: polygamma, and our stand-ins for newer functions of math."""
+"""Tests of polygamma, and of our stand-ins for newer functions of math."""
 
 from __future__ import annotations
 

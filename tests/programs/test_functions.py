@@ -104,6 +104,8 @@ def test_compiled_derivatives_of_a_call_of_any_order_and_mode(x: float, y: float
     for derivative in (
         second,
         third,
+        grad(f),
+        grad(f, 1),
         lambda x, y: jvp(f, (x, y), (1.0, y)),
         lambda x, y: jvp(grad(f), (x, y), (y, 2.0)),
         lambda x, y: hvp(f, (x, y), (1.0, 0.5)),

@@ -34,8 +34,7 @@ def derivatives(y: Value, xs: Value | Sequence[Value], create_graph: bool = Fals
     """
     if not isinstance(y, Value):
         raise TypeError(f"derivatives are of a Value, not of {shown(y)} ({type(y).__name__})")
-    one = isinstance(xs, Value)
-    targets: list[Any] = [xs] if one else chosen(xs)
+    targets = [xs] if isinstance(xs, Value) else chosen(xs)
     if active:
         refuse_access()
     with recording():
@@ -43,4 +42,4 @@ def derivatives(y: Value, xs: Value | Sequence[Value], create_graph: bool = Fals
     found = [slopes[x] if x in slopes else in_kind(0, x._data) for x in targets]
     if create_graph:
         found = [slope if isinstance(slope, Value) else Value(slope) for slope in found]
-    return found[0] if one else found
+    return found[0] if isinstance(xs, Value) else found
