@@ -10,7 +10,7 @@ anything that Values go through, and Values of its own, which are left as they a
 (8.0, 12.0, 12.0, 6.0)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from scalargrad.engine.op import in_kind
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
-from scalargrad.functions.choices import like
+from scalargrad.functions.choices import CONDITIONS, like
 from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
 
 Function = Callable[..., Any]
@@ -76,16 +76,28 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        reached = dependents(topological_order(list(slopes), set(self.leaves)), self.leaves)
-        pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
+        nodes = _results(slopes, self.leaves)
+        reached = set(self.leaves)
+        pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
+        slopes = {x: _zero(first) if _is_zero(slope) else slope for x, slope in slopes.items()}
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
-        if traced:
-            numbers = [like(0, first) if type(x) is int and x == 0 else x for x in numbers]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
 
 def _traced() -> bool:
     return bool(active) and tracing() is not None
+
+
+def _results(ys: Iterable[Any], leaves: Sequence[Value]) -> list[Any]:
+    """Return the results between the leaves and `ys`, each after its operands.
+
+    While a function is traced, comparisons and what is of some number's kind are none: of Values
+    they are plain numbers.
+    """
+    nodes = topological_order(ys, set(leaves))
+    if not _traced():
+        return nodes
+    return [x for x in nodes if x._op not in CONDITIONS and x._op is not like.op]
 
 
 def _seed(y: Value, seed: Any, as_graph: bool) -> Any:
@@ -100,6 +112,10 @@ def _zero(x: Any) -> Any:
     if _traced():
         return like(0, x)
     return in_kind(0, x._data if isinstance(x, Value) else x)
+
+
+def _is_zero(slope: Any) -> bool:
+    return type(slope) is int and slope == 0
 
 
 def _result(x: Any, as_graph: bool) -> Any:
@@ -255,9 +271,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = topological_order([y for y in numbers if isinstance(y, Value)], set(trace.leaves))
+    results = _results([y for y in numbers if isinstance(y, Value)], trace.leaves)
     push_forward(results, moved, as_graph or _traced())
-    slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
+    slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
+    # A rule's own 0 gets the kind of what it is the derivative of.
+    slopes = [_zero(y) if _is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
     return (
         trace.result(structure, numbers),
         unflatten(structure, [_result(slope, as_graph) for slope in slopes]),
