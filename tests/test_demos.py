@@ -103,7 +103,7 @@ def test_iris_classifies_what_it_has_not_seen() -> None:
     # The confusion matrix: 15 flowers of each species, and the diagonal is what was right.
     matrix = [
         [int(cell.replace(".", "0")) for cell in cells.split()]
-        for cells in re.findall(rf"^ +(?:{'|'.join(SPECIES)})((?: +(?:\d+|\.)){{3}})$", text, re.M)
+        for cells in re.findall(rf"^ *(?:{'|'.join(SPECIES)})((?: +(?:\d+|\.)){{3}})$", text, re.M)
     ]
     assert [sum(row) for row in matrix] == [15, 15, 15]
     hits = sum(matrix[i][i] for i in range(3))
@@ -444,3 +444,28 @@ def test_reader_that_leaves_gets_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 1
+
+
+@pytest.mark.parametrize("demo", ["digits", "iris", "moons", "names"])
+def test_demo_run_as_a_file_says_how_to_run_it(demo: str, tmp_path: Path) -> None:
+    file = ROOT / "demos" / f"{demo}.py"
+    done = subprocess.run(
+        [sys.executable, str(file)], cwd=tmp_path, env=PLAIN, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"    python3 -m demos.{demo}\n")
+
+
+@pytest.mark.parametrize("demo", ["digits", "iris"])
+def test_pictures_and_tables_fit_forty_columns(demo: str) -> None:
+    done = subprocess.run(
+        command(demo, "--quick"),
+        cwd=ROOT,
+        env={**PLAIN, "COLUMNS": "40"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line for line in done.stdout.splitlines() if line.startswith(" ") or "   " in line]
+    assert len(rows) >= 8
+    assert max(map(len, rows)) <= 40
