@@ -146,6 +146,7 @@ def test_moons_quick_bends_its_boundary() -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.full
 def test_moons_are_learned() -> None:
     text = output("moons")
     assert accuracy_in(text, "training accuracy") == 1
@@ -207,6 +208,7 @@ def test_digits_quick_reads_better_than_by_mean_pictures() -> None:
     assert losses[-1] < losses[0] < math.log(10)  # the loss of ten equal probabilities
 
 
+@pytest.mark.full
 def test_digits_are_read() -> None:
     text = output("digits")
     assert accuracy_in(text, "test accuracy") >= 0.95
