@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import operator
 import re
 import time
 import warnings
@@ -296,7 +295,7 @@ class _Drawing:
         self.kind = random.choice(_FLOATING if random.random() < 0.5 else tuple(_KINDS))
         self.steps: list[Step] = []
         self.values: dict[str, list[Any]] = {}  # of each name, in each call; None where unknown
-        # Whether all constants are of the numbers' own kind, and the kinds of those that were drawn.
+        # Whether all constants are of the numbers' own kind, and the kinds of those drawn.
         self.pure = random.random() < 0.5
         self.types: set[type] = set()
         self.modules: list[dict[str, Any]] = []
@@ -350,7 +349,7 @@ class _Drawing:
         return all(x is None or abs(x) <= most for x in self.values[name])
 
     def exact(self, text: str) -> bool:
-        """Return whether an operand is a number with few bits, whose sums and products are exact."""
+        """Return whether an operand is a number of few bits: sums and products are exact."""
         return all(
             isinstance(x, int | float | Fraction | Decimal)
             and abs(x) < 2**12
