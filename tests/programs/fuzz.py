@@ -785,7 +785,8 @@ class _Ways:
             self.retune()
         assert [x.label for x in self.leaves] == labels, "a label of a captured Value has changed"
         for name in program.numbers:
-            if len(program.calls) == 1 and any(step.text == name for step in program.steps):
+            traced = len(f._programs) == len(program.calls) == 1
+            if traced and any(step.text == name for step in program.steps):
                 self.rebind(name, f, program.calls[0])
 
     def of_values(self, name: str) -> Callable[..., Any]:
