@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
-from scalargrad.engine.op import Op, op_of
+from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import op_of
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 from scalargrad.programs.names import Names
