@@ -259,7 +259,9 @@ def test_names_quick_learns_more_than_letters() -> None:
 
 
 @pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="no C compiler is here")
-@pytest.mark.parametrize(("demo", "steps"), [("names", "5"), ("digits", "20")])
+@pytest.mark.parametrize(
+    ("demo", "steps"), [("digits", "20"), pytest.param("names", "5", marks=pytest.mark.slow)]
+)
 def test_the_program_in_c_prints_the_same(demo: str, steps: str) -> None:
     python = output(demo, "--steps", steps)
     c = output(demo, "--steps", steps, "--target", "c")

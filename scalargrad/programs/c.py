@@ -21,8 +21,8 @@ from typing import NamedTuple
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import op_of
 from scalargrad.engine.passes import total
+from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 from scalargrad.programs.names import Names
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
@@ -249,8 +249,8 @@ class _Writer:
         kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
         if not kind:
             raise TypeError(
-                "target 'c' computes with floats and ints, and the function has the constant "
-                f"{shown(value)} ({type(value).__name__}): target='python' takes all kinds of number"
+                "target 'c' computes with floats and ints; the function has the constant "
+                f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
             )
         return _constant(value), kind, str(int(kind == INT))
 

@@ -147,8 +147,8 @@ def in_c(quick: bool) -> Iterator[Row]:
         numbers = [rng.gauss(0, 0.3) for _ in range(count)]
         f = value_and_grad(loss)
         compiled_c, compiled_python = compile(f, target="c"), compile(f)
-        steps = {
-            name: lambda g=g, numbers=numbers: flatten(g(numbers))[0]
+        steps: dict[str, Step] = {
+            name: lambda g=g, numbers=numbers: flatten(g(numbers))[0]  # type: ignore[misc]
             for name, g in (("C", compiled_c), ("Python", compiled_python))
         }
         took = {name: seconds(step) for name, step in steps.items()}
