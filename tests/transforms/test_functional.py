@@ -444,7 +444,7 @@ def test_jvp_and_vjp_agree_to_the_last_digits(drawn: Any, data: st.DataObject) -
     assert abs(dot(v, moved) - dot(u, pull(v))) <= 100 * EPSILON * sum(sizes) + 1e-300
 
 
-@given(drawn=expressions())
+@given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"]))  # it has a kink
 @settings(max_examples=60, deadline=None)
 def test_hvp_is_the_hessian_times_the_vector(drawn: Any) -> None:
     expression, inputs = drawn
