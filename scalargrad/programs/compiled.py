@@ -245,7 +245,7 @@ class _Instance(Static):
 
 
 class BoundCompiled:
-    """A compiled method of an object: it is called, and has a `backward`, as a compiled function."""
+    """A compiled method of an object: called, and with a `backward`, as a compiled function."""
 
     def __init__(self, compiled: Compiled, instance: Any) -> None:
         self.__self__ = instance

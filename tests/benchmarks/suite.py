@@ -6,6 +6,7 @@ import gc
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
 from random import Random
@@ -155,8 +156,8 @@ def in_c(quick: bool) -> Iterator[Row]:
         if steps["C"]() != steps["Python"]():
             raise SystemExit(f"{what}: C and Python disagree")
         details = f"compiled in {took['C']:.1f} s, theirs {took['Python']:.1f} s"
-        ours = lambda f=compiled_c, numbers=numbers: f(numbers)  # noqa: E731
-        timings = alternate(ours, lambda f=compiled_python, numbers=numbers: f(numbers), rounds)
+        ours = partial(compiled_c, numbers)
+        timings = alternate(ours, partial(compiled_python, numbers), rounds)
         details = f"{milliseconds(timings)}; {details}"
         yield at_least(f"{what} in C, in Python", timings.speedup, None, details)
         machine = f"{what} in C, CasADi's virtual machine"

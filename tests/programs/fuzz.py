@@ -352,8 +352,8 @@ class _Drawing:
         """Return whether an operand is a number of few bits: sums and products are exact."""
         return all(
             isinstance(x, int | float | Fraction | Decimal)
-            and abs(x) < 2**12
-            and x * 16 == int(x * 16)
+            and abs(x) < 2**12  # type: ignore[operator]
+            and float(x * 16).is_integer()
             for x in self.compute(text)
         )
 
@@ -396,7 +396,7 @@ class _Drawing:
                 (),
             )
             if random.random() < 0.3:
-                b, of_b = self.operand()  # type: ignore[assignment]
+                b, of_b = self.operand()
                 # What depends on a comparison is a constant exponent to the eager pass only.
                 if b in {step.name for step in self.steps if step.condition}:
                     return None
@@ -680,8 +680,8 @@ def _as_values(nest: Any) -> Any:
     return nest if isinstance(nest, bool | str) else Value(nest)
 
 
-def _reference(compiled: Any) -> Outcome | None:
-    """Return what the Code of the program that ran last gives."""
+def _latest(compiled: Any) -> Any:
+    """Return the program that ran last, if one has."""
     for program in reversed(compiled._programs.values()):
         if program.latest is not None:
             return program
@@ -727,7 +727,7 @@ class _Ways:
 
     def may_drop(self, compiled: Any) -> bool:
         """Return whether simplification may leave out a part: of `where`, or of a power of 0."""
-        program = _reference(compiled)
+        program = _latest(compiled)
         assert program is not None
         raw, simple = program.code, program.latest.code
         return (
@@ -739,7 +739,7 @@ class _Ways:
 
     def compare_code(self, what: str, compiled: Any, found: Outcome, args: list[Any]) -> None:
         """Compare a program with the Code that it was written from, before and after the passes."""
-        program = _reference(compiled)
+        program = _latest(compiled)
         if program is None or (found.error is not None and program.latest is None):
             return
         numbers = []
