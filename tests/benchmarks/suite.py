@@ -6,6 +6,7 @@ import gc
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
 from random import Random
@@ -148,15 +149,15 @@ def in_c(quick: bool) -> Iterator[Row]:
         f = value_and_grad(loss)
         compiled_c, compiled_python = compile(f, target="c"), compile(f)
         steps: dict[str, Step] = {
-            name: lambda g=g, numbers=numbers: flatten(g(numbers))[0]  # type: ignore[misc]
-            for name, g in (("C", compiled_c), ("Python", compiled_python))
+            "C": partial(_flat, compiled_c, numbers),
+            "Python": partial(_flat, compiled_python, numbers),
         }
         took = {name: seconds(step) for name, step in steps.items()}
         if steps["C"]() != steps["Python"]():
             raise SystemExit(f"{what}: C and Python disagree")
         details = f"compiled in {took['C']:.1f} s, theirs {took['Python']:.1f} s"
-        ours = lambda f=compiled_c, numbers=numbers: f(numbers)  # noqa: E731
-        timings = alternate(ours, lambda f=compiled_python, numbers=numbers: f(numbers), rounds)
+        ours: Any = partial(compiled_c, numbers)
+        timings = alternate(ours, partial(compiled_python, numbers), rounds)
         details = f"{milliseconds(timings)}; {details}"
         yield at_least(f"{what} in C, in Python", timings.speedup, None, details)
         machine = f"{what} in C, CasADi's virtual machine"
@@ -174,6 +175,10 @@ def in_c(quick: bool) -> Iterator[Row]:
                 yield at_least(machine, timings.speedup, least, details)
         except from_index.Unavailable as error:
             yield Row(machine, "not measured", f"at least {least}x", details=str(error))
+
+
+def _flat(f: Any, numbers: list[float]) -> list[float]:
+    return flatten(f(numbers))[0]
 
 
 def parallel(quick: bool) -> Iterator[Row]:
