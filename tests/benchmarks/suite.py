@@ -149,14 +149,14 @@ def in_c(quick: bool) -> Iterator[Row]:
         f = value_and_grad(loss)
         compiled_c, compiled_python = compile(f, target="c"), compile(f)
         steps: dict[str, Step] = {
-            name: lambda g=g, numbers=numbers: flatten(g(numbers))[0]  # type: ignore[misc]
-            for name, g in (("C", compiled_c), ("Python", compiled_python))
+            "C": partial(_flat, compiled_c, numbers),
+            "Python": partial(_flat, compiled_python, numbers),
         }
         took = {name: seconds(step) for name, step in steps.items()}
         if steps["C"]() != steps["Python"]():
             raise SystemExit(f"{what}: C and Python disagree")
         details = f"compiled in {took['C']:.1f} s, theirs {took['Python']:.1f} s"
-        ours = partial(compiled_c, numbers)
+        ours: Any = partial(compiled_c, numbers)
         timings = alternate(ours, partial(compiled_python, numbers), rounds)
         details = f"{milliseconds(timings)}; {details}"
         yield at_least(f"{what} in C, in Python", timings.speedup, None, details)
@@ -175,6 +175,10 @@ def in_c(quick: bool) -> Iterator[Row]:
                 yield at_least(machine, timings.speedup, least, details)
         except from_index.Unavailable as error:
             yield Row(machine, "not measured", f"at least {least}x", details=str(error))
+
+
+def _flat(f: Any, numbers: list[float]) -> list[float]:
+    return flatten(f(numbers))[0]
 
 
 def parallel(quick: bool) -> Iterator[Row]:
