@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
 
-from scalargrad.engine.op import Tracer, is_real
+from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.functions.activations import logsumexp, relu, softplus
 from scalargrad.functions.choices import minimum
 from scalargrad.functions.many import sumprod

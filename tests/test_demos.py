@@ -6,6 +6,7 @@ import math
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from demos.iris import SPECIES, load
 from demos.moons import make_moons
 from demos.terminal import parse_options, run
 from scalargrad import no_grad
+from scalargrad.programs.c_compiler import COMPILERS
 from tests.running import PLAIN, ROOT, command, output
 
 
@@ -96,6 +98,7 @@ def test_iris_file_has_fishers_sums_of_products() -> None:
     assert [[round(x, 4) for x in row] for row in sums] == published
 
 
+@pytest.mark.slow
 def test_iris_classifies_what_it_has_not_seen() -> None:
     text = output("iris")
     assert accuracy_in(text, "test accuracy") >= 0.95
@@ -146,6 +149,7 @@ def test_moons_quick_bends_its_boundary() -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_moons_are_learned() -> None:
     text = output("moons")
     assert accuracy_in(text, "training accuracy") == 1
@@ -207,6 +211,7 @@ def test_digits_quick_reads_better_than_by_mean_pictures() -> None:
     assert losses[-1] < losses[0] < math.log(10)  # the loss of ten equal probabilities
 
 
+@pytest.mark.slow
 def test_digits_are_read() -> None:
     text = output("digits")
     assert accuracy_in(text, "test accuracy") >= 0.95
@@ -253,6 +258,18 @@ def test_names_quick_learns_more_than_letters() -> None:
     assert text.isascii()
 
 
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="no C compiler is here")
+@pytest.mark.parametrize(
+    ("demo", "steps"), [("digits", "20"), pytest.param("names", "5", marks=pytest.mark.slow)]
+)
+def test_the_program_in_c_prints_the_same(demo: str, steps: str) -> None:
+    python = output(demo, "--steps", steps)
+    c = output(demo, "--steps", steps, "--target", "c")
+    assert "by a program in C:" in c
+    assert c == python.replace("by a program in Python:", "by a program in C:")
+
+
+@pytest.mark.slow
 def test_names_learns_the_only_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,6 +318,7 @@ def test_nist_file_agrees_with_itself(dataset: nist.Dataset) -> None:
     assert math.fsum(r * r for r in residuals) == pytest.approx(dataset.squares, rel=rel)
 
 
+@pytest.mark.slow
 def test_nist_agrees_to_nine_digits() -> None:
     text = output("nist")
     assert "from start 2: 27 of 27" in text

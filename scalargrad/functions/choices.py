@@ -8,8 +8,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.op import Op, Tracer, in_kind
+from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive
+from scalargrad.engine.real import in_kind
+from scalargrad.engine.tracer import Tracer
 
 __all__ = ["maximum", "minimum", "where"]
 
