@@ -11,7 +11,8 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from demos.terminal import Screen, parse_options, run
-from scalargrad import compile, logsumexp, softmax, sumprod, tanh
+from scalargrad import compile, softmax, tanh
+from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 from scalargrad.optim import Adam, CosineAnnealingLR
 
@@ -66,11 +67,10 @@ def main() -> None:
     optimizer = Adam(model.parameters(), lr=0.02)
     schedule = CosineAnnealingLR(optimizer, T_max=options.steps)
 
-    # The cross entropy, with the label as numbers: one program then serves all ten digits.
+    # With the label one-hot, as numbers: one program then serves all ten digits.
     @compile
     def loss(pixels: list[Any], target: list[Any]) -> Any:
-        logits = model(pixels)
-        return logsumexp(logits) - sumprod(target, logits)
+        return cross_entropy(model(pixels), target)
 
     @compile
     def probabilities(pixels: list[Any]) -> list[Any]:

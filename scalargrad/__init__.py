@@ -10,6 +10,7 @@
 
 # ruff: noqa: F403 - each family says in its __all__ what is public
 import importlib
+from math import e, inf, nan, pi, tau
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.custom import Function, once_differentiable
@@ -70,17 +71,22 @@ __all__ = [
     "Value",
     "complex_step_gradient",
     "derivatives",
+    "e",
     "grad",
     "gradcheck",
     "hessian",
     "hvp",
+    "inf",
     "jacobian",
     "jvp",
     "map_grad",
+    "nan",
     "no_grad",
     "numerical_gradient",
     "once_differentiable",
+    "pi",
     "primitive",
+    "tau",
     "taylor",
     "value_and_grad",
     "vjp",

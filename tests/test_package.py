@@ -88,6 +88,8 @@ def test_a_name_that_is_not_there() -> None:
 def test_public_names_have_docstrings_with_an_example() -> None:
     for name in scalargrad.__all__:
         thing = getattr(scalargrad, name)
+        if isinstance(thing, float):
+            continue
         doc = inspect.getdoc(thing)
         assert doc, name
         plain = isinstance(thing, type) and issubclass(thing, Exception | tuple)

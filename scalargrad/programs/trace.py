@@ -44,7 +44,8 @@ _BACKWARD = "use grad or value_and_grad within, or compile(f).backward(...) from
 _CONDITIONS = {
     *(choices.greater.op, choices.less.op, choices.at_least.op, choices.at_most.op),
     *(choices.equal.op, choices.unequal.op, choices.both.op, choices.either.op),
-    *(choices.one_of.op, choices.inverse.op),
+    *(choices.one_of.op, choices.inverse.op, choices.isnan.op, choices.isinf.op),
+    *(choices.isfinite.op, choices.isclose.op),
 }
 
 

@@ -73,6 +73,9 @@ _POSITIVE = ((0.05, 30.0),)
 _UNIT = ((-0.95, 0.95),)
 # Two inputs, either of which may be the larger, by 5 at least.
 _APART = (((-30.0, -10.0), (5.0, 10.0)), ((-5.0, 0.0), (15.0, 30.0)))
+_BETWEEN_WHOLES = ((-2.9, -2.1), (-0.9, -0.1), (0.1, 0.9), (7.1, 7.9))
+# The first below, within and above the bounds.
+_IN_OR_OUT = (((-30.0, -10.0), (0.0, 1.0), (10.0, 30.0)), ((-5.0, -1.0),), ((2.0, 5.0),))
 _BETWEEN_POLES = ((-2.8, -2.2), (-1.8, -1.2), (-0.8, -0.2), (0.2, 12.0))
 
 
@@ -96,6 +99,7 @@ FUNCTIONS = _table(
     Function("atan", 1, (_ALL,)),
     Function("atanh", 1, (_UNIT,)),
     Function("cbrt", 1, (_NOT_ZERO,)),
+    Function("ceil", 1, (_BETWEEN_WHOLES,), analytic=False),
     Function("cos", 1, (_ALL,)),
     Function("cosh", 1, (_ALL,)),
     Function("degrees", 1, (_ALL,)),
@@ -103,10 +107,12 @@ FUNCTIONS = _table(
     Function("elu", 1, (_NOT_ZERO,), analytic=False),
     Function("erf", 1, (((-3.0, 3.0),),), analytic=False),
     Function("erfc", 1, (((-3.0, 3.0),),), analytic=False),
+    Function("erfinv", 1, (((-0.9, 0.9),),), analytic=False),
     Function("exp", 1, (_ALL,)),
     Function("exp2", 1, (_ALL,)),
     Function("expm1", 1, (_ALL,)),
     Function("fabs", 1, (_NOT_ZERO,)),
+    Function("floor", 1, (_BETWEEN_WHOLES,), analytic=False),
     Function("gamma", 1, (_BETWEEN_POLES,), analytic=False),
     Function("gelu", 1, (((-4.0, 4.0),),), analytic=False),
     Function("leaky_relu", 1, (_NOT_ZERO,), analytic=False),
@@ -115,16 +121,20 @@ FUNCTIONS = _table(
     Function("log10", 1, (_POSITIVE,)),
     Function("log1p", 1, (((-0.95, 30.0),),)),
     Function("log2", 1, (_POSITIVE,)),
+    Function("logit", 1, (((0.05, 0.95),),), analytic=False),
     Function("radians", 1, (_ALL,)),
     Function("relu", 1, (_NOT_ZERO,), exact=True),
     Function("sigmoid", 1, (((-15.0, 15.0),),)),
+    Function("sign", 1, (_NOT_ZERO,), analytic=False),
     Function("silu", 1, (((-15.0, 15.0),),)),
     Function("sin", 1, (_ALL,)),
+    Function("sinc", 1, (((-8.0, 8.0),),), analytic=False),
     Function("sinh", 1, (_ALL,)),
     Function("softplus", 1, (((-15.0, 15.0),),)),
     Function("sqrt", 1, (_POSITIVE,)),
     Function("tan", 1, (((-1.5, 1.5),),)),
     Function("tanh", 1, (((-8.0, 8.0),),)),
+    Function("trunc", 1, (_BETWEEN_WHOLES,), analytic=False),
     Function("atan2", 2, (_NOT_ZERO, _NOT_ZERO)),
     Function("copysign", 2, (_NOT_ZERO, _NOT_ZERO), analytic=False),
     # Quotients from 2.06 to 2.46, so that no jump is near; so too for %.
@@ -133,6 +143,7 @@ FUNCTIONS = _table(
     Function("pow", 2, (_POSITIVE, ((-5.0, 5.0),))),
     Function("maximum", 2, _APART, exact=True),
     Function("minimum", 2, _APART, exact=True),
+    Function("clip", 3, _IN_OR_OUT, analytic=False),
     Function("fma", 3, (_ALL, _ALL, _ALL)),
     Function("dist", 0, (_NOT_ZERO,)),
     Function("fsum", 0, (_ALL,)),
