@@ -15,6 +15,7 @@ from scalargrad import compile, softmax, tanh
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 from scalargrad.optim import Adam, CosineAnnealingLR
+from scalargrad.view.training import tiles
 
 DATA = Path(__file__).parent / "data" / "digits.txt"
 SIZE = 8  # pixels in a row, and rows
@@ -56,7 +57,11 @@ def one_hot(label: int) -> list[float]:
 
 def main() -> None:
     options = parse_options(
-        "demos.digits", "Learn to read handwritten digits.", steps=2000, quick_steps=200
+        "demos.digits",
+        "Learn to read handwritten digits.",
+        steps=2000,
+        quick_steps=200,
+        saves=".svg",
     )
     # The split does not follow --seed, so that the accuracies of several seeds can be compared.
     train, test = split(load(), random.Random(1998))
@@ -94,6 +99,11 @@ def main() -> None:
         ps = probabilities(digit.pixels)
         answers.append(Answer(digit, ps.index(max(ps)), max(ps)))
     report(answers)
+    if options.save:
+        weights = [[w.data for w in neuron.w] for neuron in model.layers[0].neurons]
+        picture = tiles(weights, SIZE, "what the hidden units look at")
+        options.save.write_text(picture, encoding="utf-8")
+        print(f"saved {options.save}")
 
 
 def report(answers: list[Answer]) -> None:

@@ -11,10 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from demos.terminal import Screen, parse_options, run
-from scalargrad import sumprod
+from scalargrad import compile, sumprod
 from scalargrad.losses import hinge
 from scalargrad.nn import MLP
 from scalargrad.optim import SGD, CosineAnnealingLR
+from scalargrad.view.training import Film, Window
 
 Point = list[float]
 
@@ -85,7 +86,11 @@ def draw(model: MLP, points: list[Point], labels: list[int], screen: Screen) -> 
 
 def main() -> None:
     options = parse_options(
-        "demos.moons", "Learn two interleaved half circles.", steps=100, quick_steps=30
+        "demos.moons",
+        "Learn two interleaved half circles.",
+        steps=100,
+        quick_steps=30,
+        saves=".html",
     )
     rng = random.Random(options.seed)
     points, labels = make_moons(100, 0.1, rng)
@@ -93,6 +98,8 @@ def main() -> None:
     parameters = model.parameters()
     optimizer = SGD(parameters, lr=0.2, momentum=0.9)
     schedule = CosineAnnealingLR(optimizer, T_max=options.steps)
+    film = Film(points, labels, Window(LEFT, RIGHT, BOTTOM, TOP), "Learning two moons")
+    score = compile(lambda x, y: model([x, y]))
 
     print(f"Two moons of {len(points)} points, a network of {len(parameters)} parameters:")
     screen = Screen()
@@ -106,10 +113,15 @@ def main() -> None:
             schedule.step()
             if screen.live and (step % 10 == 1 or step == options.steps):
                 screen.picture(draw(model, points, labels, screen))
+            if options.save and (step % 5 == 1 or step == options.steps):
+                film.frame(step, loss.data, score)
             screen.progress(step, options.steps, loss.data, accuracy(scores, labels))
     if not screen.live:
         print(*draw(model, points, labels, screen), sep="\n")
 
+    if options.save:
+        film.save(options.save)
+        print(f"saved {options.save}")
     print(f"training accuracy: {accuracy([model(point) for point in points], labels):.1%}")
     new_points, new_labels = make_moons(200, 0.1, rng)
     on_new = accuracy([model(point) for point in new_points], new_labels)

@@ -7,15 +7,20 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 class Options(argparse.Namespace):
     quick: bool
+    save: Path | None
     seed: int
     steps: int
 
 
-def parse_options(prog: str, description: str, steps: int, quick_steps: int) -> Options:
+def parse_options(
+    prog: str, description: str, steps: int, quick_steps: int, saves: str = ""
+) -> Options:
+    """Return the options; `saves` is the ending of the file that the demo can save, if it can."""
     parser = argparse.ArgumentParser(prog=f"python3 -m {prog}", description=description)
     parser.add_argument(
         "--quick", action="store_true", help=f"train for {quick_steps} steps: a few seconds"
@@ -31,10 +36,23 @@ def parse_options(prog: str, description: str, steps: int, quick_steps: int) -> 
         type=_whole_number_from(1),
         help=f"how many steps to train for (default: {steps})",
     )
+    if saves:
+        parser.add_argument(
+            "--save", type=_path_ending_in(saves), metavar=f"FILE{saves}", help="save a picture"
+        )
     options = parser.parse_args(namespace=Options())
     if options.steps is None:
         options.steps = quick_steps if options.quick else steps
     return options
+
+
+def _path_ending_in(ending: str) -> Callable[[str], Path]:
+    def parse(text: str) -> Path:
+        if not text.endswith(ending):
+            raise argparse.ArgumentTypeError(f"want a name ending in {ending}, not {text!r}")
+        return Path(text)
+
+    return parse
 
 
 def _whole_number_from(least: int) -> Callable[[str], int]:

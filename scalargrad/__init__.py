@@ -13,6 +13,14 @@ import importlib
 from math import e, inf, nan, pi, tau
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.checks import (
+    Estimate,
+    GradientError,
+    check_gradient,
+    complex_step_gradient,
+    gradcheck,
+    numerical_gradient,
+)
 from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
@@ -33,14 +41,7 @@ from scalargrad.functions.choices import *
 from scalargrad.functions.elementary import *
 from scalargrad.functions.many import *
 from scalargrad.functions.special import *
-from scalargrad.numeric import (
-    Estimate,
-    GradientError,
-    complex_step_gradient,
-    gradcheck,
-    numerical_gradient,
-)
-from scalargrad.transforms.derivatives import derivatives
+from scalargrad.transforms.chosen_values import derivatives
 from scalargrad.transforms.functional import (
     grad,
     hessian,
@@ -50,17 +51,24 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
-from scalargrad.transforms.series import taylor
 
 if TYPE_CHECKING:
     from scalargrad.programs.compiled import compile as compile
     from scalargrad.programs.parallel import map_grad
+    from scalargrad.transforms.series import taylor
+    from scalargrad.view.drawing import draw
+    from scalargrad.view.explanation import explain
+    from scalargrad.view.formulas import formula
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
 _ELSEWHERE = {
     "compile": "scalargrad.programs.compiled",
     "map_grad": "scalargrad.programs.parallel",
+    "taylor": "scalargrad.transforms.series",
+    "draw": "scalargrad.view.drawing",
+    "explain": "scalargrad.view.explanation",
+    "formula": "scalargrad.view.formulas",
 }
 
 __all__ = [
@@ -69,9 +77,13 @@ __all__ = [
     "GradientError",
     "TraceError",
     "Value",
+    "check_gradient",
     "complex_step_gradient",
     "derivatives",
+    "draw",
     "e",
+    "explain",
+    "formula",
     "grad",
     "gradcheck",
     "hessian",
@@ -107,3 +119,14 @@ def __getattr__(name: str) -> Any:
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+
+
+def _picture(self: Any) -> str | None:
+    """Return the small graph of a Value as a picture for notebooks: None if it has none."""
+    from scalargrad.view.notebook import picture
+
+    return picture(self)
+
+
+# Here, since the engine knows nothing of pictures.
+Value._repr_html_ = _picture  # type: ignore[method-assign]

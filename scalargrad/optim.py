@@ -22,6 +22,24 @@ from typing import Any
 
 from scalargrad.engine.op import is_real
 from scalargrad.engine.value import Value
+from scalargrad.fitting.fits import Fit, Minimum, curve_fit, least_squares, minimize
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "Fit",
+    "LinearLR",
+    "Minimum",
+    "Optimizer",
+    "RMSprop",
+    "Schedule",
+    "clip_grad_norm_",
+    "curve_fit",
+    "least_squares",
+    "minimize",
+]
 
 
 class Optimizer:

@@ -14,7 +14,7 @@ from statistics import fmean
 
 import pytest
 
-from demos import digits, names
+from demos import digits, names, nist
 from demos.iris import SPECIES, load
 from demos.moons import make_moons
 from demos.terminal import parse_options, run
@@ -276,6 +276,53 @@ def test_names_learns_the_only_names(
     assert first != text("--steps", "60", "--seed", "4")
 
 
+def test_nist_file_has_all_datasets() -> None:
+    datasets = nist.load()
+    assert Counter(dataset.level for dataset in datasets) == {
+        "lower": 8,
+        "average": 11,
+        "higher": 8,
+    }
+    assert [dataset.name for dataset in datasets] == list(nist.MODELS)
+    for dataset in datasets:
+        sizes = {len(numbers) for numbers in (dataset.parameters, dataset.errors, *dataset.starts)}
+        assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("dataset", nist.load(), ids=lambda dataset: dataset.name)
+def test_nist_file_agrees_with_itself(dataset: nist.Dataset) -> None:
+    residuals = [
+        nist.MODELS[dataset.name](x, *dataset.parameters) - y
+        for x, y in zip(dataset.xs, dataset.ys, strict=True)
+    ]
+    # The sum of squares is least there, so that the 11 digits of the parameters suffice; but the
+    # residuals of Lanczos1 are as small as what those digits leave out.
+    rel = 2 if dataset.name == "Lanczos1" else 1e-9
+    assert math.fsum(r * r for r in residuals) == pytest.approx(dataset.squares, rel=rel)
+
+
+def test_nist_agrees_to_nine_digits() -> None:
+    text = output("nist")
+    assert "from start 2: 27 of 27" in text
+    [first] = re.findall(r"from start 1: (\d+) of 27", text)
+    assert int(first) >= 24
+    assert text.isascii()
+    assert max(map(len, text.splitlines())) <= 40
+    rows = re.findall(r"^(\w+) .*?((?: +\d+\.\d){3})$", text, re.MULTILINE)
+    assert [name for name, _ in rows] == list(nist.MODELS)
+    for name, cells in rows:
+        by_parameters, by_errors, by_squares = map(float, cells.split())
+        assert by_parameters >= 9
+        # Of Lanczos1's residuals, 1e-13 of its data, a float holds only some digits.
+        assert min(by_errors, by_squares) >= (2 if name == "Lanczos1" else 9)
+
+
+def test_nist_quick_fits_from_the_second_start() -> None:
+    text = output("nist", "--quick")
+    assert "from start 2: 27 of 27" in text
+    assert "from start 1" not in text
+
+
 @pytest.mark.parametrize("demo", ["iris", "moons", "digits"])
 def test_same_seed_same_output_and_no_escape_codes(demo: str) -> None:
     text = output(demo, "--seed", "3", "--steps", "4")
@@ -323,7 +370,7 @@ def test_terminal_that_cannot_redraw_gets_plain_lines(environment: dict[str, str
     assert "step 1/1" in text
 
 
-@pytest.mark.parametrize("demo", ["iris", "moons", "digits", "names"])
+@pytest.mark.parametrize("demo", ["iris", "moons", "digits", "names", "nist"])
 def test_bad_options_end_with_exit_code_2(demo: str) -> None:
     done = subprocess.run(
         command(demo, "--steps", "none"), cwd=ROOT, env=PLAIN, capture_output=True, text=True

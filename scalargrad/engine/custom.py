@@ -186,7 +186,7 @@ class FunctionOp(Op):
         if first is None:
             return list(gs)
         if type(y) is not Run and active and (now := tracing()) is not None:
-            return now.call_derivatives(self, gs, y, inputs)
+            return list(now.call_derivatives(self, gs, y, inputs))
         if type(first) is Cotangents:
             slopes = self.pulled_back(first, y, *inputs)
             return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]

@@ -75,8 +75,8 @@ class Pullback:
                 if isinstance(y, Value):
                     seed = _seed(g, y, as_graph)
                     slopes[y] = slopes[y] + seed if y in slopes else seed
-            nodes = dependents(topological_order(list(slopes), set(leaves)), leaves)
-            within = {*nodes, *leaves}
+            within = set(leaves)
+            nodes = dependents(topological_order(list(slopes), set(leaves)), within)
             zero = 0 if as_graph else in_kind(0, next(iter(slopes.values()), 0))
             pull_back(nodes, slopes, as_graph, zero, within)
         return tuple(_found(slopes, x) for x in leaves)
@@ -105,7 +105,8 @@ class Pushforward:
                 for x, tangent in zip(leaves, numbers[len(self.wanted) :], strict=True)
             }
             ends = [y for y in outputs if isinstance(y, Value)]
-            push_forward(dependents(topological_order(ends, set(leaves)), leaves), moved, as_graph)
+            nodes = dependents(topological_order(ends, set(leaves)), set(leaves))
+            push_forward(nodes, moved, as_graph)
         return tuple(_found(moved, y) for y in outputs)
 
 

@@ -6,7 +6,7 @@ They write nothing to the nodes but `add_gradients`, the backward pass of plain 
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -30,7 +30,7 @@ def pull_back(
     slopes: dict[Any, Any],
     as_graph: bool,
     zero: Any,
-    within: Collection[Any] | None = None,
+    within: set[Any] | None = None,
 ) -> None:
     """Carry derivatives back through the graph: add to `slopes` those by all nodes reached.
 
@@ -50,6 +50,7 @@ def pull_back(
     6.0
     """
     traced = zero is None
+    added_at_once = traced or not as_graph
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
     for node in reversed(nodes):
@@ -75,13 +76,13 @@ def pull_back(
             if slope is None:
                 continue
             if type(slope) is int and slope == 0:
-                if traced:
+                if as_graph:
                     slopes.setdefault(x, slope)
                     continue
                 slope = zero
-            if x not in slopes or (traced and _is_zero(slopes[x])):
+            if x not in slopes or (as_graph and _is_zero(slopes[x])):
                 slopes[x] = slope
-            elif not as_graph or traced or type(slope) is Cotangents:
+            elif added_at_once or type(slope) is Cotangents:
                 slopes[x] = slopes[x] + slope
             elif x in terms:
                 terms[x].append(slope)
@@ -130,9 +131,11 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
         move = None
         if gs.count(None) < len(gs):
             for part in contributions(node, gs, as_graph):
-                if part is not None:
+                # A rule's own 0 has no kind yet: no tangent at all says the same.
+                if part is not None and not _is_zero(part):
                     move = part if move is None else move + part
-            tangents[node] = move
+            if move is not None:
+                tangents[node] = move
 
 
 def add_gradients(nodes: list[Any]) -> None:
@@ -175,15 +178,16 @@ def add_gradients(nodes: list[Any]) -> None:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
 
 
-def dependents(nodes: Iterable[Any], leaves: Collection[Node]) -> list[Any]:
-    """Return those of `nodes`, each after its parents, that depend on any of `leaves`.
+def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
+    """Return those of `nodes`, each after its parents, that depend on any in `reached`.
+
+    They are added to it.
 
     >>> from scalargrad import Value
     >>> x, w = Value(3.0), Value(2.0)
-    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), [x])]
+    >>> [node.op for node in dependents(topological_order([x * x + w.exp()]), {x})]
     ['*', '+']
     """
-    reached: set[Any] = set(leaves)
     found = []
     for node in nodes:
         a, b = node._first, node._second
@@ -208,8 +212,8 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
     nodes = topological_order([y])
     within = None
     if targets is not None:
-        nodes = dependents(nodes, targets)
-        within = {*nodes, *targets}
+        within = set(targets)
+        nodes = dependents(nodes, within)
     pull_back(nodes, slopes, as_graph, 0 if as_graph else in_kind(0, seed), within)
     return slopes if targets is None else {x: slopes[x] for x in targets if x in slopes}
 

@@ -22,9 +22,10 @@ from scalargrad.engine.errors import (
     refuse_result,
     shown,
 )
-from scalargrad.engine.graph import Node, link, topological_order
+from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.modes import active, mode, refuse_access
 from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.passes import add_gradients, chosen, seed_for, slopes_by
 
 if TYPE_CHECKING:
@@ -202,6 +203,25 @@ class Value(Operators):
             node._data = number
         return self._data
 
+    def local_derivatives(self) -> tuple[Any, ...]:
+        """Return the derivative of this Value by each of its parents alone, in their order.
+
+        The chain rule multiplies each with what arrives from above. Raises what `backward` raises.
+
+        >>> a, b = Value(2.0), Value(5.0)
+        >>> (a * b).local_derivatives()
+        (5.0, 2.0)
+        """
+        if active:
+            refuse_access()
+        node, g = self, in_kind(1, self._data)
+        if isinstance(self._op, Pick):  # an output of a Function: its parents are the call's
+            node = self._first
+            g = Cotangents({self._op.place: g})
+        gs = [g if isinstance(x, Node) else None for x in operands_of(node)]
+        slopes = contributions(node, gs, as_graph=False) if gs else ()
+        return tuple(slope for slope in slopes if slope is not None)
+
     def described(self) -> str:
         """Return how errors name this Value: by its label and number.
 
@@ -256,5 +276,12 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     node = _new(Value)
     node._data = data
     node._grad = 0
-    link(node, op, inputs, all_values)
+    node.label = ""
+    node._op = op
+    if op.joint is not None:  # as graph.link has it
+        node._first = inputs
+        node._second = all_values
+    else:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
     return node

@@ -38,6 +38,11 @@ both = _constant("both", "&", operator.and_)
 either = _constant("either", "|", operator.or_)
 one_of = _constant("one_of", "^", operator.xor)
 inverse = _constant("inverse", "~", operator.inv, 1)
+# What gives a plain bool for Values, so that nothing depends on it smoothly.
+CONDITIONS = {
+    *(greater.op, less.op, at_least.op, at_most.op, equal.op, unequal.op),
+    *(both.op, either.op, one_of.op, inverse.op),
+}
 # A whole number in the kind of another number: 1 to start derivatives with, and 0.
 like = _constant("like", "like", in_kind)
 
@@ -69,6 +74,8 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
     Value(data=1.0, grad=0)
     """
     if isinstance(condition, Tracer):
+        if type(a) is type(b) is int and a == b:
+            return a
         a = like(a, b) if type(a) is int and isinstance(b, Tracer) else a
         b = like(b, a) if type(b) is int and isinstance(a, Tracer) else b
         return where(condition, a, b)
@@ -139,6 +146,7 @@ def _test(name: str, forward: Callable[..., bool], inputs: int = 1) -> Callable[
     Of Values it gives a plain bool, as a comparison does, and of traced numbers a condition.
     """
     op: Op = _constant(name, name, forward, inputs).op
+    CONDITIONS.add(op)
 
     def test(*xs: Any) -> Any:
         if not any(isinstance(x, Tracer) for x in xs):

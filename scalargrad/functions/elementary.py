@@ -67,7 +67,8 @@ def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     # 0**b is constant for b > 0, so its derivative is 0 there, and by convention at b = 0.
-    if not isinstance(a, Tracer):
+    # Of a negative constant there is no log: power_log says so if the derivative is asked for.
+    if not isinstance(a, Tracer) and not (isinstance(b, Tracer) and a < 0):
         return g * (y * log(1 if a == 0 else a))
     return g * power_log(choose(equal(a, 0), choose(equal(b, 0), 1, a), a), b, 1)
 

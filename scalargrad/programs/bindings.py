@@ -6,7 +6,9 @@ of them means something else: a loop that binds `batch` anew would train on the 
 
 from __future__ import annotations
 
+import builtins
 import dis
+import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType
@@ -26,10 +28,15 @@ class Binding(NamedTuple):
 
 
 _UNBOUND = object()
+_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_STORES = {"STORE_GLOBAL", "DELETE_GLOBAL"}
+_STORES_IN_CELLS = {"STORE_DEREF", "DELETE_DEREF"}
 
 
 def bindings_of(f: Callable[..., Any]) -> list[Binding]:
     """Return the names that `f`, what it wraps, and the functions that it defines look up.
+
+    Those that it binds itself are left out: it did so while it was traced.
 
     >>> rate = 0.5
     >>> [(b.name, b.bound) for b in bindings_of(lambda x: rate * x)]
@@ -37,12 +44,15 @@ def bindings_of(f: Callable[..., Any]) -> list[Binding]:
     """
     found: dict[tuple[int, str], Binding] = {}
     for function in _functions(f):
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        for name, cell in cells:
-            _add(found, name, cell)
-        for name in _global_names(function.__code__):
-            if name in function.__globals__:
-                _add(found, name, function.__globals__)
+        code, namespace = function.__code__, function.__globals__
+        own = set(_names(code, _STORES_IN_CELLS))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            if name not in own and (now := _now(name, cell)) is not _UNBOUND:
+                found[id(cell), name] = Binding(name, cell, now)
+        for name in set(_names(code, _LOADS)).difference(_names(code, _STORES)):
+            # One of Python's own may be hidden by a global later.
+            if name in namespace or hasattr(builtins, name):
+                found[id(namespace), name] = Binding(name, namespace, _now(name, namespace))
     return list(found.values())
 
 
@@ -51,11 +61,10 @@ def check(bindings: list[Binding], function: str) -> None:
     for name, where, bound in bindings:
         now = _now(name, where)
         if now is not bound and not _equal(now, bound):
-            became = "not bound" if now is _UNBOUND else _shortened(now)
             raise TraceError(
-                f"{function} was compiled when {name!r} was {_shortened(bound)}; it is {became} "
-                f"now, which the program does not see: pass {name} as an argument, or compile the "
-                "function anew"
+                f"{function} was compiled when {name!r} was {_shortened(bound)}; it is "
+                f"{_shortened(now)} now, which the program does not see: pass {name} as an "
+                "argument, or compile the function anew"
             )
 
 
@@ -67,29 +76,28 @@ def _functions(f: Any) -> Iterator[FunctionType]:
         elif isinstance(f, MethodType):
             f = f.__func__
         elif isinstance(f, FunctionType):
+            # Not by __module__: the transforms' wrappers take over that of what they wrap.
             if not f.__code__.co_filename.startswith(PACKAGE):
                 yield f
             f = getattr(f, "__wrapped__", None)
         elif hasattr(f, "__wrapped__"):
             f = f.__wrapped__
         else:
-            called = getattr(type(f), "__call__", None)
+            called = inspect.getattr_static(type(f), "__call__", None)
             f = called if isinstance(called, FunctionType) else None
 
 
-def _global_names(code: CodeType) -> Iterator[str]:
+def _names(code: CodeType, instructions: set[str]) -> Iterator[str]:
+    """Return the names in such instructions of `code` and of the functions that it defines."""
+    local = set()
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+        if instruction.opname == "STORE_NAME":  # in the body of a class
+            local.add(instruction.argval)
+        elif instruction.opname in instructions and instruction.argval not in local:
             yield instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _global_names(constant)
-
-
-def _add(found: dict[tuple[int, str], Binding], name: str, where: Any) -> None:
-    now = _now(name, where)
-    if now is not _UNBOUND:
-        found[id(where), name] = Binding(name, where, now)
+            yield from _names(constant, instructions)
 
 
 def _now(name: str, where: Any) -> Any:
@@ -105,10 +113,10 @@ def _equal(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, str | bytes):
-        return a == b
-    return is_real(a) and constant_key(a) == constant_key(b)
+        return bool(a == b)
+    return bool(is_real(a) and constant_key(a) == constant_key(b))
 
 
 def _shortened(x: Any) -> str:
-    text = shown(x)
+    text = "not bound" if x is _UNBOUND else shown(x)
     return text if len(text) <= 60 else f"{text[:57]}..."

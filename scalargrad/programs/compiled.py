@@ -27,6 +27,7 @@ from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatt
 
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
+TARGETS = ("python", "c")
 
 
 class CacheInfo(NamedTuple):
@@ -44,7 +45,16 @@ class Compiled:
     maxsize = 64
     __name__: str
 
-    def __init__(self, f: Callable[..., Any], static_argnums: int | Sequence[int]) -> None:
+    def __init__(
+        self, f: Callable[..., Any], static_argnums: int | Sequence[int], target: str
+    ) -> None:
+        if target not in TARGETS:
+            raise ValueError(f"target is 'python' or 'c', not {target!r}")
+        if target == "c":
+            from scalargrad.programs.c_compiler import compiler  # only here: it loads ctypes
+
+            compiler()
+        self._target = target
         # A model or a partial has no name, and its own attributes are not ours.
         update_wrapper(self, f, updated=())
         self.__name__ = getattr(f, "__name__", type(f).__name__)
@@ -194,7 +204,14 @@ class Compiled:
         arguments = list(zip(names, structures, strict=True))
         captured = leaves[len(symbols) :]
         return Program(
-            self.__name__, code, arguments, captured, result, targets, bindings_of(self._f)
+            self.__name__,
+            code,
+            arguments,
+            captured,
+            result,
+            targets,
+            bindings_of(self._f),
+            self._target,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -255,7 +272,7 @@ class BoundCompiled:
         return self.__func__.cache_info()
 
 
-def _slopes_by_captured(y: Any) -> dict[Value, Any]:
+def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     """Return the derivatives of the traced number `y` by each captured Value."""
     if not isinstance(y, Node):
         return {}
@@ -283,7 +300,9 @@ def _static_names(static_argnums: int | Sequence[int], names: Sequence[str]) -> 
     return [names[i] for i in places]
 
 
-def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Any:
+def compile(
+    f: Callable[..., Any], static_argnums: int | Sequence[int] = (), target: str = "python"
+) -> Any:
     """Return f as a program of plain numbers, to be called like f.
 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
@@ -297,6 +316,13 @@ def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> 
     out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
 
+    With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
+    is found, and kept in a cache on disk. It takes floats, and gives the same bits and errors as
+    the Python program, which runs in its place where a number is an int or not finite, or where an
+    error is to be raised. Raises TypeError for other kinds of number, and for what C has no text
+    for, such as a Function; ValueError for another target; RuntimeError where there is no
+    compiler, and on Windows.
+
     >>> from scalargrad import grad, sin
     >>> slope = compile(grad(lambda x, y: x * y + sin(x)))
     >>> slope(0.0, 2.0)
@@ -306,4 +332,4 @@ def compile(f: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> 
         return y + cos(x)
     <BLANKLINE>
     """
-    return Compiled(f, static_argnums)
+    return Compiled(f, static_argnums, target)

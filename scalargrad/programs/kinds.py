@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine.code import Code, Operand
-from scalargrad.engine.op import Op
+from scalargrad.engine.op import Op, op_of
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 
@@ -116,9 +116,10 @@ _RULES: dict[Op, Callable[..., str]] = {
     arithmetic.same.op: _same,
     arithmetic.detach.op: _same,
     choices.like.op: lambda n, x: _arithmetic(x),
-    arithmetic.over.op: lambda a, b: FLOAT if a == FLOAT and b in _NUMBERS else _arithmetic(a, b),
+    # 0 * a where b is 0.
+    arithmetic.over.op: lambda a, b: _one_of(_quotient(a, b), _arithmetic(a)),
     choices.inverse.op: _arithmetic,
-    choices.where.op: lambda condition, a, b: _one_of(a, b),
+    op_of(choices.where): lambda condition, a, b: _one_of(a, b),
     choices.maximum.op: _one_of,
     choices.minimum.op: _one_of,
     many.constant_max.op: _one_of,
@@ -127,7 +128,7 @@ _RULES: dict[Op, Callable[..., str]] = {
     activations.relu.op: _same_plain,
     activations.leaky_relu.op: _scaled,
     activations.elu.op: lambda x, alpha: _one_of(x, _arithmetic(FLOAT, alpha)),
-    elementary.power_log.op: lambda a, b, n: _arithmetic(a, b),
+    op_of(elementary.power_log): lambda a, b, n: _arithmetic(a, b),
 }
 
 

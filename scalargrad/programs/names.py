@@ -23,16 +23,17 @@ class Names:
 
     def __init__(self, taken: Iterable[str]) -> None:
         self.taken = {*taken, *_RESERVED}
+        self._builtins = _RESERVED.difference(taken)
         # For each name that was wished for again and again, the numbers to tell them apart.
         self._numbers: defaultdict[str, Iterator[int]] = defaultdict(partial(count, 2))
 
     def new(self, wish: str, builtin: bool = False) -> str:
-        """Return a name like `wish`; a `builtin` may have its own."""
+        """Return a name like `wish`; a `builtin` has its own, unless an argument has it."""
         # As Python reads identifiers: two that look different may be the same name.
         letters = unicodedata.normalize("NFKC", wish)
         base = "".join(c if f"_{c}".isidentifier() else "_" for c in letters) or "t"
         name = base = base if base.isidentifier() else f"_{base}"
-        if builtin and name in _RESERVED:
+        if builtin and name in self._builtins:
             return name
         while not self.take(name):
             name = f"{base}_{next(self._numbers[base])}"

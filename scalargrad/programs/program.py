@@ -1,4 +1,4 @@
-"""A program: the Code of a traced function, spelled for the kinds of number that it is called with."""
+"""A program: the Code of a traced function, spelled for the kinds of number it is called with."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.code import Code, evaluate
-from scalargrad.engine.errors import FAILURES
+from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value
 from scalargrad.programs.bindings import Binding
-from scalargrad.programs.kinds import ANY, kind_of
+from scalargrad.programs.kinds import ANY, FLOAT, kind_of
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import Structure
+
+if TYPE_CHECKING:
+    from scalargrad.programs.c_program import CProgram
 
 
 @contextmanager
@@ -89,8 +92,10 @@ class Program:
         result: Structure,
         targets: list[Value],
         bindings: list[Binding],
+        target: str,
     ) -> None:
         self.name, self.arguments, self.result = name, arguments, result
+        self.target = target
         self.code: Code | None = code
         # The Values whose numbers it takes in a list as its last argument, if there are any.
         self.captured = captured
@@ -98,7 +103,10 @@ class Program:
         self.targets = targets
         self.bindings = bindings
         self.runnables: dict[str, Runnable] = {}
-        self.latest: Runnable | None = None
+        self.latest: Runnable | CProgram | None = None
+        # With target "c": the program in C, once it is built; None where only Python can run it.
+        self.machine: CProgram | None = None
+        self._built = False
 
     def __call__(self, arguments: Sequence[Any], numbers: list[Any]) -> Any:
         """Return the result for `arguments`, whose numbers are `numbers`."""
@@ -106,13 +114,52 @@ class Program:
             given = [x._data for x in self.captured]
             numbers = numbers + given
             arguments = (*arguments, given)
-        runnable = self.latest = self.runnable(kind_of(numbers))
+        kind = kind_of(numbers)
+        if self.target == "c":
+            found = self._run_c(kind, numbers)
+            if found is not None:
+                return found[0]
+        runnable = self.runnable(kind)
+        if self.machine is None:
+            self.latest = runnable
         try:
             return runnable.function(*arguments)
         except FAILURES:
             if runnable.code is not None:
                 evaluate(runnable.code, numbers)  # names the op that failed
             raise
+
+    def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
+        """Return the result in a tuple of one, or None where Python must run."""
+        if kind == ANY:
+            strange = next(x for x in numbers if type(x) not in (float, int))
+            raise TypeError(
+                f"target 'c' takes floats and ints, not {shown(strange)} "
+                f"({type(strange).__name__}): target='python' takes every kind of number"
+            )
+        if not self._built:
+            self._build_c()
+        if self.machine is None:
+            return None
+        self.latest = self.machine
+        return self.machine(numbers) if kind == FLOAT else None
+
+    def _build_c(self) -> None:
+        # Only here: it loads ctypes, which takes a while.
+        from scalargrad.programs.c import NotSpelled, spell_c
+        from scalargrad.programs.c_program import CProgram, spell_nesting
+
+        assert self.code is not None
+        with collector_paused():
+            try:
+                code = optimised(self.code, FLOAT)
+                spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
+            except NotSpelled:
+                pass
+            else:
+                nested = spell_nesting(len(code.outputs), self.result)
+                self.machine = CProgram(spelled, nested)
+        self._built = True
 
     def runnable(self, kind: str) -> Runnable:
         """Return the text for numbers of this kind."""
@@ -128,4 +175,6 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         # With a text for each kind of number that it may meet there.
         self.runnable(ANY)
+        if self.target == "c" and not self._built:
+            self._build_c()
         return {**vars(self), "code": None, "bindings": [], "latest": None}

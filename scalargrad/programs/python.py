@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
-from scalargrad.engine.op import Op
+from scalargrad.engine.op import Op, op_of
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
@@ -55,11 +55,11 @@ _PREFIX: dict[Op, str] = {
 }
 # Functions that a program calls otherwise than by the op's own forward: of a tuple of numbers.
 _OF_TUPLES: dict[Op, tuple[str, Callable[..., Any]]] = {
-    many.fsum.op: ("fsum", math.fsum),
+    op_of(many.fsum): ("fsum", math.fsum),
     many.constant_max.op: ("max", max),
 }
-_RELU, _WHERE, _ADD = activations.relu.op, choices.where.op, arithmetic.add.op
-_POWER, _PROD, _SUMPROD = elementary.power.op, many.prod.op, many.sumprod.op
+_RELU, _WHERE, _ADD = activations.relu.op, op_of(choices.where), arithmetic.add.op
+_POWER, _PROD, _SUMPROD = elementary.power.op, op_of(many.prod), op_of(many.sumprod)
 # They cannot raise on floats, and so need not be computed where they are not chosen.
 _SAFE = {
     *(op for op, (sign, *_) in _INFIX.items() if sign not in (" / ", " % ", " // ")),
@@ -220,7 +220,7 @@ class Speller:
             return _text((first + sign + second, binding, depth, safe))
         parts = [self.operand(x) for x in operands]
         depth = max([part.depth for part in parts], default=0) + 1
-        safe = op in _SAFE and all([part.safe for part in parts])
+        safe = op in _SAFE and all(part.safe for part in parts)
         text, binding = self.spelled(op, operands, parts)
         return _text((text, binding, depth, safe))
 
@@ -271,7 +271,7 @@ class Speller:
         return kinds_of(self.code, self.inputs)
 
     def joined(self, sign: str, terms: list[str]) -> str:
-        """Return terms with a sign between them, in pieces: Python's compiler recurses over them."""
+        """Return terms with a sign between, in pieces: Python's compiler recurses over them."""
         text = sign.join(terms[:_MOST])
         for i in range(_MOST, len(terms), _MOST):
             text = sign.join([self.local(Text(text)).text, *terms[i : i + _MOST]])
@@ -343,7 +343,7 @@ def spell_python(
 def function_of(op: Op) -> Callable[..., Any]:
     """Return what a program calls for `op`.
 
-    >>> function_of(many.fsum.op)([1.0, 2.0])
+    >>> function_of(op_of(many.fsum))([1.0, 2.0])
     3.0
     """
     return _OF_TUPLES[op][1] if op in _OF_TUPLES else op.forward

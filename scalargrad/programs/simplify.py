@@ -9,7 +9,7 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Equation, Literal, Operand, equation
 from scalargrad.engine.errors import FAILURES
-from scalargrad.engine.op import Op, is_real
+from scalargrad.engine.op import Op, is_real, op_of
 from scalargrad.functions import arithmetic, choices, elementary
 from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
 
@@ -61,7 +61,7 @@ class _Builder:
         return place
 
     def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
-        """Return the simplest variable or constant with the value and kind of `op` of `operands`."""
+        """Return the simplest operand with the value and the kind of `op` of `operands`."""
         constant = Literal in map(type, operands)
         if constant or op in _OF_VARIABLES or not self.negatives.keys().isdisjoint(operands):
             rule = _RULES.get(op)
@@ -80,13 +80,13 @@ def _rebuilt(code: Code, inputs: str, write: Callable[..., Operand]) -> Code:
     for op, operands in code.equations:
         known.append(
             write(builder, op, tuple([known[x] if type(x) is int else x for x in operands]))
-        )  # type: ignore[index]
+        )
     labels: dict[int, str] = {}
     for k, label in code.labels.items():
         place = known[k]
         if type(place) is int and (place >= code.inputs or k < code.inputs):
             labels.setdefault(place, label)
-    outputs = [known[x] if type(x) is int else x for x in code.outputs]  # type: ignore[index]
+    outputs = [known[x] if type(x) is int else x for x in code.outputs]
     return Code(code.inputs, builder.equations, outputs, labels)
 
 
@@ -132,10 +132,10 @@ def without_dead(code: Code) -> Code:
     for k, (op, operands) in enumerate(code.equations):
         place.append(first + len(equations))
         if alive[first + k]:
-            operands = tuple([place[x] if type(x) is int else x for x in operands])  # type: ignore[index]
+            operands = tuple([place[x] if type(x) is int else x for x in operands])
             equations.append(equation((op, operands)))
     labels = {place[k]: label for k, label in code.labels.items() if k < first or alive[k]}
-    outputs: list[Operand] = [place[x] if type(x) is int else x for x in code.outputs]  # type: ignore[index]
+    outputs: list[Operand] = [place[x] if type(x) is int else x for x in code.outputs]
     return replace(code, equations=equations, outputs=outputs, labels=labels)
 
 
@@ -171,7 +171,7 @@ def _is_float(x: Operand, number: float) -> bool:
 
 
 def _neutral(s: _Builder, x: Operand, neutral: Operand, number: int) -> bool:
-    """Return whether x with `neutral` is x itself, `number` being neutral: of the same kind, too."""
+    """Return whether x with `neutral` is x itself, in kind too, `number` being neutral."""
     kind = s.kind(x)
     if kind not in (FLOAT, PLAIN):
         return False
@@ -257,7 +257,7 @@ def _where(s: _Builder, condition: Operand, a: Operand, b: Operand) -> Operand |
 
 
 # Their rules have something to say where neither constants nor negatives are among the operands.
-_OF_VARIABLES = {*_ALIASES, arithmetic.pos.op, choices.like.op, choices.where.op}
+_OF_VARIABLES = {*_ALIASES, arithmetic.pos.op, choices.like.op, op_of(choices.where)}
 _RULES: dict[Op, Callable[..., Operand | None]] = {
     _ADD: _add,
     _SUB: _sub,
@@ -267,6 +267,6 @@ _RULES: dict[Op, Callable[..., Operand | None]] = {
     elementary.power.op: _power,
     arithmetic.pos.op: _pos,
     choices.like.op: _like,
-    choices.where.op: _where,
+    op_of(choices.where): _where,
     **{op: lambda s, a: a for op in _ALIASES},
 }

@@ -41,12 +41,6 @@ _CHOOSE = (
     "the argument in static_argnums"
 )
 _BACKWARD = "use grad or value_and_grad within, or compile(f).backward(...) from outside"
-_CONDITIONS = {
-    *(choices.greater.op, choices.less.op, choices.at_least.op, choices.at_most.op),
-    *(choices.equal.op, choices.unequal.op, choices.both.op, choices.either.op),
-    *(choices.one_of.op, choices.inverse.op, choices.isnan.op, choices.isinf.op),
-    *(choices.isfinite.op, choices.isclose.op),
-}
 
 
 def _comparison(op: Op) -> Callable[..., Any]:
@@ -62,7 +56,7 @@ def _connective(op: Op, reflected: bool = False) -> Callable[..., Any]:
     """Return the method for `&` and its kin: of conditions, as bools have them."""
 
     def method(self: Symbol, other: Any) -> Any:
-        if self._op not in _CONDITIONS or not (isinstance(other, Node) or is_real(other)):
+        if self._op not in choices.CONDITIONS or not (isinstance(other, Node) or is_real(other)):
             return NotImplemented
         return record(op, (other, self) if reflected else (self, other))
 
@@ -74,7 +68,7 @@ class Symbol(Node):
 
     __slots__ = ()
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         """Value, so that code which asks `isinstance(x, Value)` works while it is traced."""
         return Value
@@ -114,7 +108,7 @@ class Symbol(Node):
     )
 
     def __invert__(self) -> Any:
-        if self._op not in _CONDITIONS:
+        if self._op not in choices.CONDITIONS:
             raise TypeError("~ is for conditions, such as x > 0")
         return record(choices.inverse.op, (self,))
 
@@ -210,4 +204,4 @@ class Trace(Mode):
         return self._leaf(x)
 
     def _leaf(self, x: Any) -> Any:
-        return self.samples[x] if x in self.samples else x._data
+        return self.samples[x] if x in self.samples else x._data  # noqa: SIM401 - symbols have none

@@ -4,7 +4,9 @@ So reuse, diamonds, `x * x`, dead ends and constants on either side all occur, a
 shrinks to a few printed lines.
 """
 
-from collections.abc import Iterable, Sequence
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad.testing.functions import FUNCTIONS, Function
+from scalargrad.testing.functions import FUNCTIONS, Operation
 
 _SYMBOLS = ("+", "-", "*", "/", "**", "%")
 
@@ -24,13 +26,16 @@ class Step:
     Constants stand wrapped in a tuple of one, to tell the constant 2 from result 2.
     """
 
-    function: Function
+    function: Operation
     operands: tuple[int | tuple[Any], ...]
+
+    def inputs(self, results: Sequence[Any]) -> list[Any]:
+        """Return the numbers that the step is applied to, given all earlier results."""
+        return [results[n] if isinstance(n, int) else n[0] for n in self.operands]
 
     def __call__(self, results: Sequence[Any], engine: ModuleType = scalargrad) -> Any:
         """Return the step's result, given all earlier ones."""
-        inputs = [results[n] if isinstance(n, int) else n[0] for n in self.operands]
-        return self.function(*inputs, engine=engine)
+        return self.function(*self.inputs(results), engine=engine)
 
     def __str__(self) -> str:
         names = [f"v{n}" if isinstance(n, int) else f"{n[0]!r}" for n in self.operands]
@@ -77,41 +82,114 @@ class Expression:
         printer.text(repr(self))
 
 
-@st.composite
 def expressions(
-    draw: st.DrawFn,
-    functions: Iterable[Function] = tuple(FUNCTIONS.values()),
+    ops: Iterable[str | Operation] = tuple(FUNCTIONS),
+    inputs: int | None = None,
+    max_ops: int = 8,
+    *,
     numbers: st.SearchStrategy[Any] | None = None,
-    max_inputs: int = 3,
-    max_steps: int = 8,
     largest: float = 30.0,
-) -> tuple[Expression, list[Any]]:
-    """Draw an expression of `functions`, and inputs at which every step of it is tame.
+) -> st.SearchStrategy[tuple[Expression, list[Any]]]:
+    """Return a strategy for pairs: an expression, and inputs at which every step of it is tame.
 
-    `numbers` draws the inputs and the constants: floats in [-3, 3] unless given. No intermediate
-    result is larger in size than `largest`: a step that would be is replaced by a sum.
+    `ops` are names in `FUNCTIONS`, or `Operation`s of your own. The expression has `inputs` inputs
+    (one to three if None) and one to `max_ops` steps. `numbers` draws the inputs and the
+    constants: floats in [-3, 3] unless given. No intermediate result is larger in size than
+    `largest`. A step that leaves a domain or that bound becomes the nearest one that does not, so
+    no draw is thrown away. Raises ValueError where `ops` is empty or a name is not in the table.
 
-    >>> expression, inputs = expressions().example()  # doctest: +SKIP
+    >>> from hypothesis import find
+    >>> expression, inputs = find(expressions(["*"]), lambda drawn: drawn[0](*drawn[1]) > 3)
+    >>> print(expression)
+    v1 = v0 * v0
     """
-    numbers = st.floats(-3, 3, allow_subnormal=False) if numbers is None else numbers
-    candidates = sorted(functions, key=lambda function: function.name)
-    inputs = draw(st.lists(numbers, min_size=1, max_size=max_inputs))
+    candidates = [_operation(op) for op in ops]
+    if not candidates:
+        raise ValueError("ops is empty: name at least one op, such as '+'")
+    if numbers is None:
+        numbers = st.integers(-3, 3).map(float) | st.floats(-3, 3, allow_subnormal=False)
+    counts = (1, 3) if inputs is None else (inputs, inputs)
+    # An operand says how many results to go back, or is one of two constants. So a step keeps its
+    # meaning when one before it is deleted, and Hypothesis shrinks by deleting.
+    operand = st.integers(0, counts[1] + max_ops + 1)
+    step = st.tuples(st.sampled_from(range(len(candidates))), operand, operand, operand)
+    return st.builds(
+        lambda point, constants, choices: _build(candidates, point, constants, choices, largest),
+        st.lists(numbers, min_size=counts[0], max_size=counts[1]),
+        st.lists(numbers, max_size=2),
+        st.lists(step, min_size=1, max_size=max_ops),
+    )
+
+
+Choice = tuple[int, int, int, int]
+
+
+def _operation(op: str | Operation) -> Operation:
+    if isinstance(op, Operation):
+        return op
+    if op not in FUNCTIONS:
+        raise ValueError(f"{op!r} is no name in FUNCTIONS: give one of its names, or an Operation")
+    return FUNCTIONS[op]
+
+
+def _build(
+    candidates: list[Operation],
+    point: list[Any],
+    constants: list[Any],
+    choices: list[Choice],
+    largest: float,
+) -> tuple[Expression, list[Any]]:
+    """Return the expression that the choices mean, each made legal if it is not."""
+    inputs = list(point)
     results = list(inputs)
     steps: list[Step] = []
-    for _ in range(draw(st.integers(1, max_steps))):
-        function = draw(st.sampled_from(candidates))
-        count = function.arity or 2 * draw(st.integers(1, 2))
-        earlier = st.integers(0, len(results) - 1)
-        operands = draw(st.tuples(*[earlier | st.tuples(numbers)] * count))
-        if not any(isinstance(n, int) for n in operands):
-            operands = (draw(earlier), *operands[1:])
-        step = Step(function, operands)
-        plain = [results[n] if isinstance(n, int) else n[0] for n in operands]
-        if not function.is_tame(plain) or not abs(result := step(results)) <= largest:
-            # An operand out of bounds: bring one into them instead of throwing the draw away.
-            anchor = draw(earlier)
-            step = Step(FUNCTIONS["-"], (anchor, (results[anchor] - draw(numbers),)))
-            result = step(results)
-        steps.append(step)
-        results.append(result)
+    for choice in choices:
+        for step in _nearest(candidates, choice, len(results), constants):
+            result = _result(step, results, largest)
+            if result is not None:
+                steps.append(step)
+                results.append(result)
+                break
+    if not steps:
+        # No op takes these inputs, as when `ops` is only "log" and all of them are negative.
+        function = candidates[choices[0][0]]
+        arity = max(function.arity, 1 if function.arity else 2)
+        columns = function.intervals if function.arity else function.intervals * arity
+        tame = [_middle(intervals[-1]) for intervals in columns]
+        inputs[0] = tame[0]
+        operands: list[int | tuple[Any]] = [0, *((x,) for x in tame[1:])]
+        steps.append(Step(function, tuple(operands)))
     return Expression(len(inputs), tuple(steps)), inputs
+
+
+def _middle(interval: tuple[float, float]) -> float:
+    low, high = interval
+    whole = float(math.floor((low + high) / 2))
+    return whole if low <= whole <= high else (low + high) / 2
+
+
+def _nearest(
+    candidates: list[Operation], choice: Choice, count: int, constants: list[Any]
+) -> Iterator[Step]:
+    """Yield the step that was chosen, then those with other operands, then those of other ops."""
+    first, *picks = choice
+    places: list[int | tuple[Any]] = [*range(count - 1, -1, -1), *((x,) for x in constants)]
+    for offset in range(len(candidates)):
+        function = candidates[(first + offset) % len(candidates)]
+        arity = function.arity or 2 + 2 * (picks[2] % 2)
+        chosen = [places[n % len(places)] for n in (*picks, sum(picks))[:arity]]
+        if not any(isinstance(n, int) for n in chosen):
+            chosen[0] = count - 1
+        yield Step(function, tuple(chosen))
+        if arity <= 2:
+            anything = [*places, (1.0,), (2.0,), (0.5,)]
+            others = itertools.product(range(count - 1, -1, -1), *[anything] * (arity - 1))
+            yield from (Step(function, operands) for operands in others)
+
+
+def _result(step: Step, results: list[Any], largest: float) -> Any:
+    """Return the step's result, or None where it is not tame or too large."""
+    if not step.function.is_tame(step.inputs(results)):
+        return None
+    result = step(results)
+    return result if abs(result) <= largest else None

@@ -16,11 +16,16 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Function:
+class Operation:
     """A function or operator, the number of its inputs, and for each where it is tame.
 
     `arity` 0 stands for any number of inputs, all with the same intervals. `analytic` says that
-    complex steps can judge its derivative, `exact` that Fractions stay Fractions.
+    complex steps can judge its derivative, `exact` that Fractions stay Fractions. A function of
+    your own is given as `function`, and can be used by its name once it is in the table:
+
+    >>> FUNCTIONS["cube"] = Operation("cube", 1, (((-3.0, 3.0),),), function=lambda x: x * x * x)
+    >>> FUNCTIONS["cube"](2), FUNCTIONS.pop("cube").name
+    (8, 'cube')
     """
 
     name: str
@@ -28,6 +33,7 @@ class Function:
     intervals: tuple[tuple[Interval, ...], ...]
     analytic: bool = True
     exact: bool = False
+    function: Callable[..., Any] | None = None
 
     def __call__(self, *inputs: Any, engine: ModuleType = scalargrad) -> Any:
         """Return the function of `inputs`; `engine` has the functions, by math's names.
@@ -35,6 +41,8 @@ class Function:
         >>> FUNCTIONS["+"](1, 2), FUNCTIONS["sumprod"](1, 2, 10, 20)
         (3, 50)
         """
+        if self.function is not None:
+            return self.function(*inputs)
         if self.name in _OPERATORS:
             return _OPERATORS[self.name](*inputs)
         function = getattr(engine, self.name)
@@ -79,76 +87,76 @@ _IN_OR_OUT = (((-30.0, -10.0), (0.0, 1.0), (10.0, 30.0)), ((-5.0, -1.0),), ((2.0
 _BETWEEN_POLES = ((-2.8, -2.2), (-1.8, -1.2), (-0.8, -0.2), (0.2, 12.0))
 
 
-def _table(*functions: Function) -> dict[str, Function]:
+def _table(*functions: Operation) -> dict[str, Operation]:
     return {function.name: function for function in functions}
 
 
 FUNCTIONS = _table(
-    Function("+", 2, (_ALL, _ALL), exact=True),
-    Function("-", 2, (_ALL, _ALL), exact=True),
-    Function("*", 2, (_ALL, _ALL), exact=True),
-    Function("/", 2, (_ALL, _NOT_ZERO), exact=True),
-    Function("**", 2, (_POSITIVE, ((-5.0, 5.0),))),
-    Function("%", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False, exact=True),
-    Function("neg", 1, (_ALL,), exact=True),
-    Function("abs", 1, (_NOT_ZERO,), exact=True),
-    Function("acos", 1, (_UNIT,)),
-    Function("acosh", 1, (((1.05, 30.0),),)),
-    Function("asin", 1, (_UNIT,)),
-    Function("asinh", 1, (_ALL,)),
-    Function("atan", 1, (_ALL,)),
-    Function("atanh", 1, (_UNIT,)),
-    Function("cbrt", 1, (_NOT_ZERO,)),
-    Function("ceil", 1, (_BETWEEN_WHOLES,), analytic=False),
-    Function("cos", 1, (_ALL,)),
-    Function("cosh", 1, (_ALL,)),
-    Function("degrees", 1, (_ALL,)),
-    Function("digamma", 1, (_BETWEEN_POLES,), analytic=False),
-    Function("elu", 1, (_NOT_ZERO,), analytic=False),
-    Function("erf", 1, (((-3.0, 3.0),),), analytic=False),
-    Function("erfc", 1, (((-3.0, 3.0),),), analytic=False),
-    Function("erfinv", 1, (((-0.9, 0.9),),), analytic=False),
-    Function("exp", 1, (_ALL,)),
-    Function("exp2", 1, (_ALL,)),
-    Function("expm1", 1, (_ALL,)),
-    Function("fabs", 1, (_NOT_ZERO,)),
-    Function("floor", 1, (_BETWEEN_WHOLES,), analytic=False),
-    Function("gamma", 1, (_BETWEEN_POLES,), analytic=False),
-    Function("gelu", 1, (((-4.0, 4.0),),), analytic=False),
-    Function("leaky_relu", 1, (_NOT_ZERO,), analytic=False),
-    Function("lgamma", 1, (_BETWEEN_POLES,), analytic=False),
-    Function("log", 1, (_POSITIVE,)),
-    Function("log10", 1, (_POSITIVE,)),
-    Function("log1p", 1, (((-0.95, 30.0),),)),
-    Function("log2", 1, (_POSITIVE,)),
-    Function("logit", 1, (((0.05, 0.95),),), analytic=False),
-    Function("radians", 1, (_ALL,)),
-    Function("relu", 1, (_NOT_ZERO,), exact=True),
-    Function("sigmoid", 1, (((-15.0, 15.0),),)),
-    Function("sign", 1, (_NOT_ZERO,), analytic=False),
-    Function("silu", 1, (((-15.0, 15.0),),)),
-    Function("sin", 1, (_ALL,)),
-    Function("sinc", 1, (((-8.0, 8.0),),), analytic=False),
-    Function("sinh", 1, (_ALL,)),
-    Function("softplus", 1, (((-15.0, 15.0),),)),
-    Function("sqrt", 1, (_POSITIVE,)),
-    Function("tan", 1, (((-1.5, 1.5),),)),
-    Function("tanh", 1, (((-8.0, 8.0),),)),
-    Function("trunc", 1, (_BETWEEN_WHOLES,), analytic=False),
-    Function("atan2", 2, (_NOT_ZERO, _NOT_ZERO)),
-    Function("copysign", 2, (_NOT_ZERO, _NOT_ZERO), analytic=False),
+    Operation("+", 2, (_ALL, _ALL), exact=True),
+    Operation("-", 2, (_ALL, _ALL), exact=True),
+    Operation("*", 2, (_ALL, _ALL), exact=True),
+    Operation("/", 2, (_ALL, _NOT_ZERO), exact=True),
+    Operation("**", 2, (_POSITIVE, ((-5.0, 5.0),))),
+    Operation("%", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False, exact=True),
+    Operation("neg", 1, (_ALL,), exact=True),
+    Operation("abs", 1, (_NOT_ZERO,), exact=True),
+    Operation("acos", 1, (_UNIT,)),
+    Operation("acosh", 1, (((1.05, 30.0),),)),
+    Operation("asin", 1, (_UNIT,)),
+    Operation("asinh", 1, (_ALL,)),
+    Operation("atan", 1, (_ALL,)),
+    Operation("atanh", 1, (_UNIT,)),
+    Operation("cbrt", 1, (_NOT_ZERO,)),
+    Operation("ceil", 1, (_BETWEEN_WHOLES,), analytic=False),
+    Operation("cos", 1, (_ALL,)),
+    Operation("cosh", 1, (_ALL,)),
+    Operation("degrees", 1, (_ALL,)),
+    Operation("digamma", 1, (_BETWEEN_POLES,), analytic=False),
+    Operation("elu", 1, (_NOT_ZERO,), analytic=False),
+    Operation("erf", 1, (((-3.0, 3.0),),), analytic=False),
+    Operation("erfc", 1, (((-3.0, 3.0),),), analytic=False),
+    Operation("erfinv", 1, (((-0.9, 0.9),),), analytic=False),
+    Operation("exp", 1, (_ALL,)),
+    Operation("exp2", 1, (_ALL,)),
+    Operation("expm1", 1, (_ALL,)),
+    Operation("fabs", 1, (_NOT_ZERO,)),
+    Operation("floor", 1, (_BETWEEN_WHOLES,), analytic=False),
+    Operation("gamma", 1, (_BETWEEN_POLES,), analytic=False),
+    Operation("gelu", 1, (((-4.0, 4.0),),), analytic=False),
+    Operation("leaky_relu", 1, (_NOT_ZERO,), analytic=False),
+    Operation("lgamma", 1, (_BETWEEN_POLES,), analytic=False),
+    Operation("log", 1, (_POSITIVE,)),
+    Operation("log10", 1, (_POSITIVE,)),
+    Operation("log1p", 1, (((-0.95, 30.0),),)),
+    Operation("log2", 1, (_POSITIVE,)),
+    Operation("logit", 1, (((0.05, 0.95),),), analytic=False),
+    Operation("radians", 1, (_ALL,)),
+    Operation("relu", 1, (_NOT_ZERO,), exact=True),
+    Operation("sigmoid", 1, (((-15.0, 15.0),),)),
+    Operation("sign", 1, (_NOT_ZERO,), analytic=False),
+    Operation("silu", 1, (((-15.0, 15.0),),)),
+    Operation("sin", 1, (_ALL,)),
+    Operation("sinc", 1, (((-8.0, 8.0),),), analytic=False),
+    Operation("sinh", 1, (_ALL,)),
+    Operation("softplus", 1, (((-15.0, 15.0),),)),
+    Operation("sqrt", 1, (_POSITIVE,)),
+    Operation("tan", 1, (((-1.5, 1.5),),)),
+    Operation("tanh", 1, (((-8.0, 8.0),),)),
+    Operation("trunc", 1, (_BETWEEN_WHOLES,), analytic=False),
+    Operation("atan2", 2, (_NOT_ZERO, _NOT_ZERO)),
+    Operation("copysign", 2, (_NOT_ZERO, _NOT_ZERO), analytic=False),
     # Quotients from 2.06 to 2.46, so that no jump is near; so too for %.
-    Function("fmod", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False),
-    Function("remainder", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False),
-    Function("pow", 2, (_POSITIVE, ((-5.0, 5.0),))),
-    Function("maximum", 2, _APART, exact=True),
-    Function("minimum", 2, _APART, exact=True),
-    Function("clip", 3, _IN_OR_OUT, analytic=False),
-    Function("fma", 3, (_ALL, _ALL, _ALL)),
-    Function("dist", 0, (_NOT_ZERO,)),
-    Function("fsum", 0, (_ALL,)),
-    Function("hypot", 0, (_NOT_ZERO,)),
-    Function("logsumexp", 0, (((-10.0, 10.0),),)),
-    Function("prod", 0, (((-3.0, 3.0),),), exact=True),
-    Function("sumprod", 0, (_ALL,), exact=True),
+    Operation("fmod", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False),
+    Operation("remainder", 2, (((10.2, 11.3),), ((4.6, 4.95),)), analytic=False),
+    Operation("pow", 2, (_POSITIVE, ((-5.0, 5.0),))),
+    Operation("maximum", 2, _APART, exact=True),
+    Operation("minimum", 2, _APART, exact=True),
+    Operation("clip", 3, _IN_OR_OUT, analytic=False),
+    Operation("fma", 3, (_ALL, _ALL, _ALL)),
+    Operation("dist", 0, (_NOT_ZERO,)),
+    Operation("fsum", 0, (_ALL,)),
+    Operation("hypot", 0, (_NOT_ZERO,)),
+    Operation("logsumexp", 0, (((-10.0, 10.0),),)),
+    Operation("prod", 0, (((-3.0, 3.0),),), exact=True),
+    Operation("sumprod", 0, (_ALL,), exact=True),
 )

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from scalargrad.testing.functions import Function
+from scalargrad.testing.functions import Operation
 
 EDGES = (
     *(0, 1, -1, 2, -2, 3, 10**6, -(10**6)),
@@ -28,7 +28,7 @@ def fractions() -> st.SearchStrategy[Fraction]:
     return st.fractions(-10, 10, max_denominator=60)
 
 
-def points(function: Function, most: int = 5) -> st.SearchStrategy[list[float]]:
+def points(function: Operation, most: int = 5) -> st.SearchStrategy[list[float]]:
     """Return a strategy for lists of inputs at which `function` is tame.
 
     A function of any number of inputs gets an even number of them, two at least and about `most`

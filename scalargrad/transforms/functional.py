@@ -22,7 +22,7 @@ from scalargrad.engine.op import in_kind
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
-from scalargrad.functions.choices import like
+from scalargrad.functions.choices import CONDITIONS, like
 from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
 
 Function = Callable[..., Any]
@@ -76,11 +76,13 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        reached = dependents(topological_order(list(slopes), set(self.leaves)), self.leaves)
-        pull_back(reached, slopes, as_graph or traced, zero, within={*reached, *self.leaves})
-        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
+        nodes = topological_order(list(slopes), set(self.leaves))
         if traced:
-            numbers = [like(0, first) if type(x) is int and x == 0 else x for x in numbers]
+            nodes = [x for x in nodes if x._op not in CONDITIONS]
+        reached = set(self.leaves)
+        pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
+        slopes = {x: _zero(first) if _is_zero(slope) else slope for x, slope in slopes.items()}
+        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
 
@@ -100,6 +102,10 @@ def _zero(x: Any) -> Any:
     if _traced():
         return like(0, x)
     return in_kind(0, x._data if isinstance(x, Value) else x)
+
+
+def _is_zero(slope: Any) -> bool:
+    return type(slope) is int and slope == 0
 
 
 def _result(x: Any, as_graph: bool) -> Any:
@@ -257,7 +263,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     }
     results = topological_order([y for y in numbers if isinstance(y, Value)], set(trace.leaves))
     push_forward(results, moved, as_graph or _traced())
-    slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
+    slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
+    # A rule's own 0 gets the kind of what it is the derivative of.
+    slopes = [_zero(y) if _is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
     return (
         trace.result(structure, numbers),
         unflatten(structure, [_result(slope, as_graph) for slope in slopes]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from numbers import Rational
+from numbers import Number, Rational
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import shown
@@ -47,11 +47,22 @@ class Static:
 
 
 def _static_key(x: Any) -> Any:
-    if isinstance(x, tuple | frozenset):
-        return type(x), type(x)(map(_static_key, x)) if type(x) in (tuple, frozenset) else x
-    if is_real(x) and not isinstance(x, Rational):
-        return type(x), repr(x)
-    return type(x), x
+    kind: Any = type(x)
+    if kind.__eq__ is tuple.__eq__:
+        return kind, tuple(map(_static_key, x))
+    if kind is frozenset:
+        return kind, frozenset(map(_static_key, x))
+    if isinstance(x, Number) and not isinstance(x, Rational):
+        return kind, repr(x)
+    fields = getattr(kind, "__dataclass_fields__", None)
+    if fields is not None and kind.__dataclass_params__.frozen:
+        # And `x` itself: it may be told apart by more than its fields.
+        return (
+            kind,
+            x,
+            tuple(_static_key(getattr(x, name)) for name in fields if fields[name].compare),
+        )
+    return kind, x
 
 
 def parts_of(nest: Nest) -> list[tuple[Any, Structure]]:

@@ -592,7 +592,7 @@ def _push(
     """Return the coefficients of each of `outputs`: of the leaves, moved along `directions`."""
 
     def start(x: Any) -> Any:
-        return x if as_graph or not isinstance(x, Node) else x._data  # type: ignore[attr-defined]
+        return x if as_graph or not isinstance(x, Node) else x._data
 
     series: dict[Any, Any] = {}
     outputs_of_calls: dict[Any, list[Op]] = {}
@@ -601,7 +601,7 @@ def _push(
             direction = _seed(leaf, direction, as_graph=False)
         series[leaf] = expansion.line(start(leaf), direction)
     ends = [y for y in outputs if isinstance(y, Node)]
-    for node in dependents(topological_order(ends, set(leaves)), leaves):
+    for node in dependents(topological_order(ends, set(leaves)), set(leaves)):
         if isinstance(getattr(node, "_data", None), Run | list):
             continue  # several numbers: the outputs that are picked of them have the series
         op, operands = _source(node, outputs_of_calls)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import scalargrad
-from scalargrad import Value, log, numeric, sqrt, sumprod
+from scalargrad import Value, log, sqrt, sumprod
 from scalargrad.testing import FUNCTIONS
 
 
@@ -230,49 +230,3 @@ def test_a_string_is_no_number_to_any_function(name: str) -> None:
 def test_a_value_is_not_iterable() -> None:
     with pytest.raises(TypeError, match="not iterable"):
         list(Value(1.0))  # type: ignore[call-overload]
-
-
-# --- the numeric checks -------------------------------------------------------------------------
-
-
-def test_no_numerical_derivative_at_the_edge_of_a_domain() -> None:
-    with pytest.raises(ValueError, match=r"no numerical derivative at 0.0: f has no finite value"):
-        numeric.numerical_gradient(math.sqrt, [0.0])
-    with pytest.raises(ValueError, match=r"no numerical derivative at nan"):
-        numeric.numerical_gradient(math.exp, [math.nan])
-
-
-def test_no_complex_form() -> None:
-    with pytest.raises(TypeError, match="erf has no complex form here: use numerical_gradient"):
-        numeric.complex_step_gradient(scalargrad.erf, [1.0])
-    with pytest.raises(TypeError, match=r"f must return one number, got \[1\] \(list\)"):
-        numeric.complex_step_gradient(lambda x: [1], [1.0])
-
-
-def wrong_square(x: Value) -> Value:
-    # Its derivative is x, not 2 x: half of the product is cut off from the graph.
-    return x * float(x.data)
-
-
-def test_gradcheck_names_what_is_wrong() -> None:
-    words = (
-        r"the derivative by input 1 \(3.0\) is wrong: backward gives 3.0, "
-        r"finite differences give (6.0|5.99)\d* within \d.\de-\d\d"
-    )
-    with pytest.raises(numeric.GradientError, match=words):
-        numeric.gradcheck(lambda a, b: a + wrong_square(b), 2.0, 3.0)
-
-
-def test_gradcheck_says_when_it_cannot_judge() -> None:
-    with pytest.raises(numeric.GradientError, match=r"by input 0 \(1.0\) cannot be judged"):
-        numeric.gradcheck(lambda x: (x + 1e14) - 1e14, 1.0)
-
-
-def test_gradcheck_fails_on_nan() -> None:
-    with pytest.raises((numeric.GradientError, ValueError)):
-        numeric.gradcheck(lambda x: x * math.nan, 1.0)
-
-
-def test_gradcheck_wants_one_number() -> None:
-    with pytest.raises(TypeError, match=r"f must return one number, got \[.*\] \(list\)"):
-        numeric.gradcheck(lambda x: [x], 1.0)

@@ -114,7 +114,7 @@ def test_every_kind_of_op_runs_again(xs: Any, data: st.DataObject) -> None:
         assert [x.grad for x in leaves] == [x.grad for x in others]
 
 
-@given(drawn=expressions(max_steps=6), data=st.data())
+@given(drawn=expressions(max_ops=6), data=st.data())
 @settings(max_examples=100, deadline=None)
 def test_the_graph_of_a_gradient_runs_again(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn

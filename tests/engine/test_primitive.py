@@ -17,10 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value, cos, exp, grad, hessian, hvp, jvp, log, no_grad, primitive
+from scalargrad import (
+    Value,
+    cos,
+    exp,
+    grad,
+    hessian,
+    hvp,
+    jvp,
+    log,
+    no_grad,
+    numerical_gradient,
+    primitive,
+)
 from scalargrad.engine.op import Op, op_of
 from scalargrad.functions.methods import all_ops, public_functions
-from scalargrad.numeric import numerical_gradient
 
 
 @primitive(lambda g, y, x: g * cos(x), hint="sin takes an angle in radians")

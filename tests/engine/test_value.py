@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value, numeric
+from scalargrad import Value, complex_step_gradient, numerical_gradient
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS, expressions, fractions
@@ -51,7 +51,7 @@ def test_random_expressions_agree_with_finite_differences(drawn: Any) -> None:
     y.backward()
     assert y.data == expression(*inputs), "Values compute what numbers do"
     # No intermediate result is larger than 30, and at most 8 steps round.
-    estimates = numeric.numerical_gradient(expression, inputs, noise=8 * math.ulp(30.0))
+    estimates = numerical_gradient(expression, inputs, noise=8 * math.ulp(30.0))
     for leaf, (slope, error) in zip(leaves, estimates, strict=True):
         assert abs(leaf.grad - slope) <= error
 
@@ -62,7 +62,7 @@ def test_random_analytic_expressions_agree_with_complex_steps(drawn: Any) -> Non
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
     expression(*leaves).backward()
-    for leaf, slope in zip(leaves, numeric.complex_step_gradient(expression, inputs), strict=True):
+    for leaf, slope in zip(leaves, complex_step_gradient(expression, inputs), strict=True):
         # The two sum the same terms in another order; terms that cancel leave their rounding.
         assert leaf.grad == pytest.approx(slope, rel=1e-9, abs=1e-9)
 

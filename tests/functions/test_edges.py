@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Value
-from scalargrad.testing import FUNCTIONS, Function, edge_numbers
+from scalargrad.testing import FUNCTIONS, Operation, edge_numbers
 
 MATH = {
     name: getattr(math, name)
@@ -114,7 +114,7 @@ FINITE = [f for f in FUNCTIONS.values() if f.name not in ("fma", "prod", "sumpro
 @pytest.mark.parametrize("function", FINITE, ids=lambda f: f.name)
 @given(data=st.data())
 @settings(max_examples=60)
-def test_rules_make_no_nan_of_finite_numbers(function: Function, data: st.DataObject) -> None:
+def test_rules_make_no_nan_of_finite_numbers(function: Operation, data: st.DataObject) -> None:
     numbers = edge_numbers().filter(math.isfinite)
     inputs = [data.draw(numbers) for _ in range(function.arity or 4)]
     if function.name == "**" and all(isinstance(x, int) for x in inputs):
@@ -130,7 +130,7 @@ def test_rules_make_no_nan_of_finite_numbers(function: Function, data: st.DataOb
 
 
 @pytest.mark.parametrize("function", [f for f in FUNCTIONS.values() if f.arity == 1], ids=str)
-def test_nan_travels(function: Function) -> None:
+def test_nan_travels(function: Operation) -> None:
     if function.name in ("floor", "ceil", "trunc"):
         with pytest.raises(ValueError, match=f"NaN to integer, in {function.name}"):
             function(Value(math.nan))  # an int cannot be nan, as math has it

@@ -11,11 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value
+from scalargrad import Value, complex_step_gradient, numerical_gradient
 from scalargrad.engine.op import Op, Tracer
 from scalargrad.functions.methods import all_ops, public_functions
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
-from scalargrad.testing import FUNCTIONS, Function, expressions, fractions, points
+from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, points
 
 functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
 analytic = pytest.mark.parametrize(
@@ -33,7 +32,7 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
 @functions
 @given(data=st.data())
 @settings(max_examples=25)
-def test_gradient_agrees_with_finite_differences(function: Function, data: st.DataObject) -> None:
+def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
     inputs = data.draw(points(function))
     # What may cancel are sums of up to three products of numbers up to 30.
     noise = 3 * math.ulp(30.0 * 30.0)
@@ -46,7 +45,7 @@ def test_gradient_agrees_with_finite_differences(function: Function, data: st.Da
 @analytic
 @given(data=st.data())
 @settings(max_examples=25)
-def test_gradient_agrees_with_complex_steps(function: Function, data: st.DataObject) -> None:
+def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataObject) -> None:
     # Both sides round a few times; and where terms cancel (silu, 1 + tan**2 near a pole) or an
     # exponential multiplies the error of its argument, by at most 30 here, that grows.
     inputs = data.draw(points(function))

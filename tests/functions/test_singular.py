@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import scalargrad
 from scalargrad import Value, dist, grad, hessian, hvp, hypot, logsumexp, softmax
 from scalargrad.functions.many import constant_max
-from scalargrad.testing import FUNCTIONS, Function
+from scalargrad.testing import FUNCTIONS, Operation
 
 INF, NAN = math.inf, math.nan
 ERRORS = (ArithmeticError, ValueError)
@@ -40,7 +40,7 @@ def power(x: Any, y: Any) -> Any:
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
 def test_derivatives_at_edges_are_finite_or_an_error(
-    function: Function, data: st.DataObject
+    function: Operation, data: st.DataObject
 ) -> None:
     count = function.arity or 2
     inputs = data.draw(st.tuples(*[st.sampled_from(EDGES)] * count))

@@ -46,7 +46,7 @@ def test_they_are_what_backward_leaves_in_grad(drawn: Any, data: st.DataObject) 
     assert [slope.data for slope in again] == expected
 
 
-@given(drawn=expressions(max_inputs=1, max_steps=5))
+@given(drawn=expressions(inputs=1, max_ops=5))
 @settings(max_examples=50, deadline=None)
 def test_second_derivatives(drawn: Any) -> None:
     expression, inputs = drawn

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import scalargrad
 from scalargrad import (
     Value,
+    complex_step_gradient,
     copysign,
     cos,
     exp,
@@ -31,6 +32,7 @@ from scalargrad import (
     jvp,
     lgamma,
     no_grad,
+    numerical_gradient,
     sin,
     sumprod,
     tanh,
@@ -39,8 +41,7 @@ from scalargrad import (
 )
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops
-from scalargrad.numeric import complex_step_gradient, numerical_gradient
-from scalargrad.testing import FUNCTIONS, Function, edge_numbers, expressions, fractions, points
+from scalargrad.testing import FUNCTIONS, Operation, edge_numbers, expressions, fractions, points
 from tests.nests import Point, nests
 from tests.threads import in_threads
 
@@ -113,7 +114,7 @@ def along_paths(y: Any, leaves: dict[Value, float]) -> float:
 # --- every rule, differentiated again -----------------------------------------------------------
 
 
-def smooth_points(function: Function) -> st.SearchStrategy[list[float]]:
+def smooth_points(function: Operation) -> st.SearchStrategy[list[float]]:
     tame = points(function, most=2)
     # Where the two points of dist coincide there is a kink, with a first derivative but no second.
     return tame.filter(lambda xs: abs(xs[0] - xs[1]) > 0.05) if function.name == "dist" else tame
@@ -123,7 +124,7 @@ def smooth_points(function: Function) -> st.SearchStrategy[list[float]]:
 @given(data=st.data())
 @settings(max_examples=12, deadline=None)
 def test_second_derivatives_agree_with_differences_of_gradients(
-    function: Function, data: st.DataObject
+    function: Operation, data: st.DataObject
 ) -> None:
     inputs = data.draw(smooth_points(function))
     u = directions(len(inputs))
@@ -140,7 +141,7 @@ def test_second_derivatives_agree_with_differences_of_gradients(
 @given(data=st.data())
 @settings(max_examples=6, deadline=None)
 def test_third_derivatives_agree_with_differences_of_second_ones(
-    function: Function, data: st.DataObject
+    function: Operation, data: st.DataObject
 ) -> None:
     inputs = data.draw(smooth_points(function))
     u = directions(len(inputs))
@@ -176,7 +177,7 @@ NOT_ANALYTIC_IN_THE_RULE = {"tanh"}
 @given(data=st.data())
 @settings(max_examples=12, deadline=None)
 def test_second_derivatives_agree_with_complex_steps_through_the_rule(
-    function: Function, data: st.DataObject
+    function: Operation, data: st.DataObject
 ) -> None:
     inputs = data.draw(smooth_points(function))
     found = hessian(function, by_all(inputs))(*inputs)
@@ -242,7 +243,7 @@ def test_derivatives_of_sin_and_tanh_to_sixth_order(x: float) -> None:
 # --- create_graph -------------------------------------------------------------------------------
 
 
-@given(drawn=expressions(max_steps=5), order=st.integers(2, 4))
+@given(drawn=expressions(max_ops=5), order=st.integers(2, 4))
 @settings(max_examples=60, deadline=None)
 def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) -> None:
     expression, inputs = drawn
@@ -340,7 +341,7 @@ def test_grad_is_backward_exactly(drawn: Any, data: st.DataObject) -> None:
             assert grad(expression)(*inputs) == pytest.approx(found[0], rel=0, abs=0, nan_ok=True)
 
 
-@given(drawn=expressions(max_steps=6))
+@given(drawn=expressions(max_ops=6))
 @settings(max_examples=100, deadline=None)
 def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: Any) -> None:
     expression, inputs = drawn
@@ -416,7 +417,7 @@ def of_many_digits(mpmath: Any) -> Any:
     return engine
 
 
-@given(drawn=expressions(max_inputs=4), data=st.data())
+@given(drawn=expressions(inputs=4), data=st.data())
 @settings(max_examples=100, deadline=None)
 def test_jvp_and_vjp_agree_to_the_last_digits(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
@@ -555,8 +556,8 @@ def test_derivatives_of_fractions_are_exact_to_third_order(drawn: Any, data: Any
 
 
 @given(
-    first=expressions(exact, numbers=fractions(), largest=10**6, max_inputs=1),
-    other=expressions(exact, numbers=fractions(), largest=10**6, max_inputs=1),
+    first=expressions(exact, numbers=fractions(), largest=10**6, inputs=1),
+    other=expressions(exact, numbers=fractions(), largest=10**6, inputs=1),
     a=fractions(),
     b=fractions(),
 )

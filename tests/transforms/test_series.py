@@ -164,7 +164,7 @@ def nested(f: Callable[[Any], Any], x: Any, order: int) -> list[Any]:
 SMOOTH = [function for name, function in FUNCTIONS.items() if name not in ("gamma", "digamma")]
 
 
-@given(expressions(functions=SMOOTH, max_steps=5, max_inputs=2), st.data())
+@given(expressions(SMOOTH, inputs=2, max_ops=5), st.data())
 @settings(max_examples=60, deadline=None)
 def test_of_random_expression_is_nested_grad(
     drawn: tuple[Expression, list[Any]], data: st.DataObject
@@ -188,7 +188,7 @@ def test_of_random_expression_is_nested_grad(
     assert found == pytest.approx(expected, rel=1e-9, abs=tolerance)
 
 
-@given(expressions([f for f in FUNCTIONS.values() if f.exact], numbers=fractions(), max_inputs=1))
+@given(expressions([f for f in FUNCTIONS.values() if f.exact], numbers=fractions(), inputs=1))
 @settings(max_examples=60, deadline=None)
 def test_of_exact_expression_is_nested_grad_exactly(drawn: tuple[Expression, list[Any]]) -> None:
     expression, [x] = drawn
@@ -358,7 +358,11 @@ def test_nothing_recurses() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in ("gamma", "lgamma", "digamma")])
+# Each derivative of these is a function of its own: polygamma, and the derivatives of sinc.
+GROWING = ("gamma", "lgamma", "digamma", "sinc")
+
+
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in GROWING])
 def test_series_do_not_grow_in_number_with_the_order(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,105 @@
+"""The inputs of a function that is checked: nested arguments as one list of numbers with names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.engine.op import is_real
+from scalargrad.engine.value import Value
+from scalargrad.transforms.nesting import Nest, flatten, unflatten
+
+
+class Inputs:
+    """Arguments of a function, each a number or nested lists, tuples and dicts of numbers.
+
+    `numbers` are all of theirs as floats, in order; `names` say where each stands. Raises
+    TypeError, saying where in `name`, for what is no number.
+    """
+
+    def __init__(self, arguments: Sequence[Any], name: str = "inputs") -> None:
+        if not isinstance(arguments, list | tuple):
+            raise TypeError(
+                f"{name} must be a number, or a list with one item for each argument of f, "
+                f"not {arguments!r} ({type(arguments).__name__})"
+            )
+        self.arguments = tuple(arguments)
+        self.numbers: list[float] = []
+        self.names: list[str] = []
+        self._structures = []
+        for i, argument in enumerate(arguments):
+            numbers, structure = flatten(argument, f"input {i}")
+            self.numbers += [float(x.data if isinstance(x, Value) else x) for x in numbers]
+            self.names += _paths(argument, f"input {i}")
+            self._structures.append(structure)
+        described = zip(self.names, self.numbers, strict=True)
+        self.names = [f"{name} ({number!r})" for name, number in described]
+
+    def nested(self, numbers: Sequence[Any]) -> list[Any]:
+        """Return the arguments with these in place of their numbers."""
+        nest: list[Any] = unflatten(Nest(list, None, tuple(self._structures)), numbers)
+        return nest
+
+    def numbers_of(self, gradient: Any) -> list[Any]:
+        """Return the numbers of a gradient in the inputs' order.
+
+        For several arguments it has one item for each, for one it is like that one. A list may
+        stand for a tuple, and a numpy array for either. Raises TypeError for another nesting.
+        """
+        given = _plain_nest(gradient)
+        wanted = [_plain_nest(argument) for argument in self.nested(self.numbers)]
+        alike = _alike(given, wanted)
+        if not alike and len(wanted) == 1:
+            wanted = wanted[0]
+            alike = _alike(given, wanted)
+        if not alike:
+            raise TypeError(
+                f"the gradient must be nested like the inputs, {_places(wanted)}, got {gradient!r}"
+            )
+        return _numbers(given, wanted)
+
+
+def flat(nest: Any) -> list[Any]:
+    """Return the numbers of a nest, in order."""
+    return flatten(nest)[0]
+
+
+def _plain_nest(nest: Any) -> Any:
+    """Return the nest with lists for tuples and arrays, and with numbers for Values."""
+    if isinstance(nest, Value):
+        return nest.data
+    if isinstance(nest, dict):
+        return {key: _plain_nest(item) for key, item in nest.items()}
+    if isinstance(nest, list | tuple):
+        return [_plain_nest(item) for item in nest]
+    return nest.tolist() if hasattr(nest, "tolist") else nest
+
+
+def _alike(nest: Any, other: Any) -> bool:
+    if isinstance(nest, dict) and isinstance(other, dict):
+        return nest.keys() == other.keys() and all(_alike(nest[key], other[key]) for key in nest)
+    if isinstance(nest, list) and isinstance(other, list):
+        return len(nest) == len(other) and all(map(_alike, nest, other))
+    return is_real(nest) and is_real(other)
+
+
+def _numbers(nest: Any, wanted: Any) -> list[Any]:
+    if isinstance(wanted, dict):
+        return [x for key, item in wanted.items() for x in _numbers(nest[key], item)]
+    if isinstance(wanted, list):
+        return [x for item, inner in zip(nest, wanted, strict=True) for x in _numbers(item, inner)]
+    return [nest]
+
+
+def _places(nest: Any) -> str:
+    if isinstance(nest, dict):
+        return "{" + ", ".join(f"{key!r}: {_places(item)}" for key, item in nest.items()) + "}"
+    if isinstance(nest, list):
+        return "[" + ", ".join(map(_places, nest)) + "]"
+    return "a number"
+
+
+def _paths(nest: Any, path: str) -> list[str]:
+    if isinstance(nest, dict):
+        return [p for key, item in nest.items() for p in _paths(item, f"{path}[{key!r}]")]
+    if isinstance(nest, list | tuple):
+        return [p for i, item in enumerate(nest) for p in _paths(item, f"{path}[{i}]")]
+    return [path]

@@ -1,0 +1,1 @@
+"""The commands of `python -m scalargrad`: expressions on the command line, and what is done."""

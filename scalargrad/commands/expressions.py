@@ -1,0 +1,356 @@
+"""Expressions that people type: parsed with `ast` against a list of what is allowed, never eval'ed.
+
+What is allowed: numbers, names, `pi` and `e`, + - * / % **, our functions, and a comparison as the
+first argument of `where`. All else is an `ExpressionError`, which knows the place.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import operator
+import re
+import sys
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, NoReturn
+
+from scalargrad.functions.methods import public_functions
+
+CONSTANTS = {"pi": math.pi, "e": math.e}
+FUNCTIONS = {name: f for name, f in public_functions().items() if name != "softmax"}
+# Those that take lists.
+_OF_LISTS = {"fsum", "prod", "sumprod", "dist", "logsumexp"}
+# Python's parser recurses, and in WebAssembly its stack is small.
+_LONGEST = 4000 if sys.platform != "emscripten" else 1000
+_DEEPEST = 50
+_SIGN = r"(?:[-+~]\s*)"
+_WORD = r"(?:\b(?:not|lambda|if|await|yield|for|else)\b[^()]*?)"
+_POWER = r"(?:\*\*\s*[-+~]*\s*[\w.]+\s*)"
+_NESTED = re.compile("|".join(f"{part}{{{_DEEPEST + 1}}}" for part in (_SIGN, _WORD, _POWER)))
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Gt: operator.gt,
+    ast.Lt: operator.lt,
+    ast.GtE: operator.ge,
+    ast.LtE: operator.le,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_ALLOWED = "numbers, names, + - * / % **, functions, and comparisons within where"
+_INSTEAD: dict[type[ast.AST], str] = {
+    ast.Attribute: "a dot is not allowed: write sin(x), not math.sin(x)",
+    ast.Subscript: "square brackets after a name are not allowed",
+    ast.Lambda: "lambda is not allowed: write the expression alone",
+    ast.IfExp: "if is not allowed: write where(x > 0, a, b)",
+    ast.BoolOp: "and, or are not allowed: put one where within another",
+    ast.Compare: "a comparison is allowed as the first argument of where alone",
+    ast.List: "a list is allowed as an argument of fsum, prod, sumprod, dist and logsumexp alone",
+    ast.Tuple: "a comma is allowed between arguments alone",
+    ast.FloorDiv: "// is not allowed: its derivative is zero wherever there is one",
+    ast.BitXor: "^ is not a power in Python: write **",
+    ast.Not: "not is not allowed: turn the comparison round",
+    ast.NamedExpr: ":= is not allowed",
+    ast.Starred: "a star before an argument is not allowed",
+}
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done: the message says why, and what to do, in one line."""
+
+
+class ExpressionError(ValueError):
+    """Something in an expression that is not allowed, with its place.
+
+    `str` gives three lines: what is wrong, the expression, and a caret under the place.
+    """
+
+    def __init__(self, message: str, text: str, place: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.text = text
+        self.place = max(0, min(place, len(text)))
+
+    def __str__(self) -> str:
+        # A window of the text, where it is long.
+        start = max(0, self.place - 50) if len(self.text) > 70 else 0
+        shown = self.text[start : start + 70]
+        before, after = "..." * (start > 0), "..." * (start + 70 < len(self.text))
+        shown = "".join(c if c.isprintable() else "?" for c in shown)
+        caret = " " * (len(before) + self.place - start) + "^"
+        return f"{self.message}\n  {before}{shown}{after}\n  {caret}"
+
+
+class _Instruction(NamedTuple):
+    """A step of the evaluation, on a stack: push a number or a name's, or apply a function."""
+
+    kind: str  # "number", "name", "call" or "list"
+    what: Any
+    operands: int = 0
+    place: int = 0
+
+
+class Expression:
+    """A parsed expression: call it with numbers of any kind for its `names`, in order.
+
+    >>> expression = Expression("x*y + sin(x)")
+    >>> expression.names, expression(0.0, 3.0)
+    (['x', 'y'], 0.0)
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text.strip()
+        self._program = _Parser(self.text).program()
+        self.names: list[str] = []
+        for step in self._program:
+            if step.kind == "name" and step.what not in self.names:
+                self.names.append(step.what)
+        parameter = inspect.Parameter
+        # For all that asks a function for the names of its parameters.
+        self.__signature__ = inspect.Signature(
+            [parameter(name, parameter.POSITIONAL_OR_KEYWORD) for name in self.names]
+        )
+        self.__name__ = "f" if "f" not in self.names else ""
+
+    def __call__(self, *numbers: Any) -> Any:
+        values = dict(zip(self.names, numbers, strict=True))
+        stack: list[Any] = []
+        for kind, what, count, _ in self._program:
+            if kind == "number":
+                stack.append(what)
+            elif kind == "name":
+                stack.append(values[what])
+            else:
+                operands = stack[len(stack) - count :]
+                del stack[len(stack) - count :]
+                stack.append(operands if kind == "list" else what(*operands))
+        [result] = stack
+        return result
+
+    def check_names(self, given: Collection[str]) -> None:
+        """Raise UsageError unless `given` has each name of the expression, and no other."""
+        for name in self.names:
+            if name in given:
+                continue
+            others = [x for x in given if x not in self.names]
+            near = get_close_matches(name, others, 1, 0.5)
+            if name in FUNCTIONS:
+                raise UsageError(f"{name} is a function: write {name}(...)")
+            if near:
+                raise UsageError(f"{name} has no value; did you mean {near[0]}?")
+            raise UsageError(f"{name} has no value: add one, as in {name}=1.5")
+        for name in given:
+            if name not in self.names:
+                near = get_close_matches(name, self.names, 1, 0.5)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise UsageError(f"there is no {name} in the expression{hint}")
+
+
+def parse_number(text: str) -> float:
+    """Return the number that an expression without names is: 2, -1e-3, pi/2.
+
+    >>> parse_number("pi/2")
+    1.5707963267948966
+    """
+    expression = Expression(text)
+    if expression.names:
+        raise ExpressionError(f"a number is wanted, not {expression.names[0]}", text.strip(), 0)
+    return float(expression())
+
+
+class _Parser:
+    """Turns the text of an expression into instructions, without recursion of its own."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.found: list[_Instruction] = []
+
+    def fail(self, message: str, place: int) -> NoReturn:
+        raise ExpressionError(message, self.text, place)
+
+    def place(self, node: ast.AST) -> int:
+        # ast counts bytes of UTF-8.
+        offset: int = getattr(node, "col_offset", 0)
+        return len(self.text.encode()[:offset].decode(errors="ignore"))
+
+    def program(self) -> list[_Instruction]:
+        self._check_text()
+        tree = self._tree()
+        # What is to be done: a node to visit, or an instruction to add; and the function that the
+        # node is an argument of, with its number among them.
+        stack: list[tuple[Any, str, int]] = [(tree.body, "", 0)]
+        while stack:
+            item, within, number = stack.pop()
+            if isinstance(item, _Instruction):
+                self.found.append(item)
+            else:
+                stack += reversed(self._visit(item, within, number))
+        self._check_constants()
+        return self.found
+
+    def _check_text(self) -> None:
+        if not self.text:
+            self.fail('the expression is empty: write one, such as "x*y + sin(x)"', 0)
+        depth = 0
+        for place, c in enumerate(self.text):
+            if not c.isprintable():
+                self.fail(f"the character {c!a} is not allowed", place)
+            depth += (c in "([{") - (c in ")]}")
+            if depth > _DEEPEST:
+                self.fail(f"brackets are nested more than {_DEEPEST} deep", place)
+        for nested in _NESTED.finditer(self.text):
+            self.fail(f"more than {_DEEPEST} of them, one within another", nested.start())
+        if len(self.text) > _LONGEST:
+            self.fail(f"the expression is too long: at most {_LONGEST} characters", _LONGEST)
+
+    def _tree(self) -> ast.Expression:
+        try:
+            # Surrogates, as from a terminal that is not UTF-8.
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            self.fail("a character that is not allowed", error.start)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(self.text, mode="eval")
+        except SyntaxError as error:
+            message = error.msg.split(". Perhaps")[0].split(". Maybe")[0]
+            if "integer string conversion" in message:
+                message = "a number of too many digits"
+            self.fail(f"cannot be read: {message}", (error.offset or 1) - 1)
+        except (RecursionError, MemoryError, ValueError):
+            self.fail("the expression is nested too deeply", 0)
+
+    def _visit(self, node: ast.AST, within: str, number: int) -> list[tuple[Any, str, int]]:
+        place = self.place(node)
+        if isinstance(node, ast.Constant):
+            return [(_Instruction("number", self._number(node), place=place), "", 0)]
+        if isinstance(node, ast.Name):
+            if node.id in CONSTANTS:
+                return [(_Instruction("number", CONSTANTS[node.id], place=place), "", 0)]
+            return [(_Instruction("name", node.id, place=place), "", 0)]
+        if isinstance(node, ast.BinOp):
+            function = self._operator(node.op, self._sign_place(node))
+            step = _Instruction("call", function, 2, self._sign_place(node))
+            return [(node.left, "", 0), (node.right, "", 0), (step, "", 0)]
+        if isinstance(node, ast.UnaryOp):
+            function = self._operator(node.op, place)
+            return [(node.operand, "", 0), (_Instruction("call", function, 1, place), "", 0)]
+        if isinstance(node, ast.Compare) and within == "where" and number == 0:
+            if len(node.ops) > 1:
+                self.fail("one comparison at a time: put one where within another", place)
+            function = self._operator(node.ops[0], place)
+            step = _Instruction("call", function, 2, place)
+            return [(node.left, "", 0), (node.comparators[0], "", 0), (step, "", 0)]
+        if isinstance(node, ast.List) and within in _OF_LISTS:
+            step = _Instruction("list", None, len(node.elts), place)
+            return [*((x, "", 0) for x in node.elts), (step, "", 0)]
+        if isinstance(node, ast.Call):
+            return self._call(node, place)
+        if isinstance(node, ast.Attribute | ast.Subscript):
+            place = self._end(node.value)
+        elif isinstance(node, ast.Compare):
+            place = self._end(node.left)
+        self.fail(_INSTEAD.get(type(node), f"this is not allowed; allowed are {_ALLOWED}"), place)
+
+    def _sign_place(self, node: ast.BinOp) -> int:
+        """Return where the operator stands, between its operands."""
+        return self._end(node.left)
+
+    def _end(self, node: ast.expr) -> int:
+        """Return where what follows `node` begins."""
+        end = len(self.text.encode()[: node.end_col_offset].decode(errors="ignore"))
+        while end < len(self.text) and self.text[end] in ") ":
+            end += 1
+        return end
+
+    def _operator(self, op: ast.AST, place: int) -> Callable[..., Any]:
+        function = _OPERATORS.get(type(op))
+        if function is None:
+            self.fail(
+                _INSTEAD.get(type(op), f"this operator is not allowed; allowed are {_ALLOWED}"),
+                place,
+            )
+        return function
+
+    def _number(self, node: ast.Constant) -> float:
+        x = node.value
+        if type(x) not in (int, float):
+            kind = "text" if isinstance(x, str | bytes) else repr(x)
+            self.fail(f"{kind} is not allowed; allowed are {_ALLOWED}", self.place(node))
+        try:
+            number = float(x)  # type: ignore[arg-type]
+        except OverflowError:
+            number = math.inf
+        if math.isinf(number):
+            self.fail("the number is too large for a float", self.place(node))
+        return number
+
+    def _call(self, node: ast.Call, place: int) -> list[tuple[Any, str, int]]:
+        if not isinstance(node.func, ast.Name):
+            if isinstance(node.func, ast.Attribute | ast.Subscript):
+                self.fail(_INSTEAD[type(node.func)], self._end(node.func.value))
+            self.fail("only our functions can be called, by name", self.place(node.func))
+        name = node.func.id
+        if name not in FUNCTIONS:
+            near = get_close_matches(name, FUNCTIONS, 1, 0.5)
+            hint = (
+                f"; did you mean {near[0]}?"
+                if near
+                else "; there are those of math, and relu and the like"
+            )
+            if name == "softmax":
+                hint = ": it gives a list"
+            self.fail(f"there is no function {name} here{hint}", place)
+        if node.keywords:
+            self.fail(
+                "arguments are given in order, without a name", self.place(node.keywords[0].value)
+            )
+        function = FUNCTIONS[name]
+        count = len(node.args)
+        try:
+            inspect.signature(function).bind(*node.args)
+        except TypeError:
+            self.fail(f"{name} does not take {count} argument{'s' * (count != 1)}", place)
+        if name in _OF_LISTS:
+            for argument in node.args:
+                if not isinstance(argument, ast.List):
+                    self.fail(f"{name} takes lists: {name}([x, y], ...)", self.place(argument))
+        step = _Instruction("call", function, count, place)
+        return [*((x, name, k) for k, x in enumerate(node.args)), (step, "", 0)]
+
+    def _check_constants(self) -> None:
+        """Raise ExpressionError at the place where numbers alone cannot be computed with."""
+        stack: list[Any] = []  # None for what is not known
+        for kind, what, count, place in self.found:
+            if kind in ("number", "name"):
+                stack.append(what if kind == "number" else None)
+                continue
+            operands: Sequence[Any] = stack[len(stack) - count :]
+            del stack[len(stack) - count :]
+            if any(x is None for x in operands):
+                stack.append(None)
+            elif kind == "list":
+                stack.append(operands)
+            else:
+                stack.append(self._computed(what, operands, place))
+
+    def _computed(self, function: Callable[..., Any], operands: Sequence[Any], place: int) -> Any:
+        try:
+            y = function(*operands)
+        except OverflowError:
+            self.fail("the result is too large for a float", place)
+        except (ValueError, ArithmeticError) as error:
+            self.fail(str(error), place)
+        if isinstance(y, complex):
+            self.fail("a negative number to a fractional power is not a real number", place)
+        return y

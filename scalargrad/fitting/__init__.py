@@ -1,0 +1,1 @@
+"""Fitting: least squares and minimisation with exact derivatives. `optim` has the functions."""

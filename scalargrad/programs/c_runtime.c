@@ -1,0 +1,263 @@
+/* sg_fail: what Python raises an error for; the caller then runs the Python program. */
+static double sg_fail(void)
+{
+    feraiseexcept(FE_INVALID);
+    return 0.0;
+}
+
+/* sg_whole: a Python int, which a double holds; it has no negative zero. */
+static double sg_whole(double x)
+{
+    if (!(x >= -9007199254740992.0 && x <= 9007199254740992.0))
+        return sg_fail();
+    return x + 0.0;
+}
+
+/* sg_div: a / b where a may be infinite or nan: those divide by zero without a flag. */
+static double sg_div(double a, double b)
+{
+    return b == 0 ? sg_fail() : a / b;
+}
+
+/* sg_where: both a and b are computed, whichever is chosen: either may fail. */
+SG_APART static double sg_where(int condition, double a, double b)
+{
+    return condition ? a : b;
+}
+
+/* sg_over: a / b, but 0 at b = 0. */
+SG_APART static double sg_over(double a, double b)
+{
+    return b != 0 ? a / b : 0 * a;
+}
+
+/* sg_mod: a % b, with the sign of b. */
+static double sg_mod(double a, double b)
+{
+    double r;
+    if (b == 0 || !(a - a == 0) || !(b - b == 0))
+        return sg_fail();
+    r = fmod(a, b);
+    if (r == 0)
+        return copysign(0.0, b);
+    return (b < 0) != (r < 0) ? r + b : r;
+}
+
+/* sg_floordiv: a // b, as Python has it: from the remainder, and rounded to a whole number. */
+static double sg_floordiv(double a, double b)
+{
+    double r, q, whole;
+    if (b == 0 || !(a - a == 0) || !(b - b == 0))
+        return sg_fail();
+    r = fmod(a, b);
+    q = (a - r) / b;
+    if (r != 0 && (b < 0) != (r < 0))
+        q -= 1.0;
+    if (q == 0)
+        return copysign(0.0, a / b);
+    whole = floor(q);
+    return q - whole > 0.5 ? whole + 1.0 : whole;
+}
+
+/* sg_power: a ** b. */
+static double sg_power(double a, double b)
+{
+    int odd;
+    double y;
+    if (b == 0)
+        return 1.0;
+    if (!(a - a == 0) || !(b - b == 0))
+        return sg_fail();
+    odd = fmod(fabs(b), 2.0) == 1.0;
+    if (a == 0)
+        return b < 0 ? sg_fail() : odd ? a : 0.0;
+    if (a > 0)
+        return a == 1 ? 1.0 : pow(a, b);
+    if (b != floor(b))
+        return sg_fail();
+    y = a == -1 ? 1.0 : pow(-a, b);
+    return odd ? -y : y;
+}
+
+/* sg_power_log: a ** b * log(a) ** n. */
+static double sg_power_log(double a, double b, double n)
+{
+    double y;
+    if (n != 0 && a == 0)
+        return b > 0 ? a : sg_fail();
+    y = sg_power(a, b);
+    return n != 0 ? y * sg_power(log(a), n) : y;
+}
+
+/* sg_atan2: on the x axis exactly 0 or pi. */
+static double sg_atan2(double y, double x)
+{
+    if (!(x - x == 0) || !(y - y == 0))
+        return sg_fail();
+    if (y == 0)
+        return copysign(copysign(1.0, x) == 1.0 ? 0.0 : 3.141592653589793, y);
+    return atan2(y, x);
+}
+
+/* sg_maximum: the larger. */
+static double sg_maximum(double a, double b)
+{
+    return b > a || b != b ? b : a;
+}
+
+/* sg_minimum: the smaller. */
+static double sg_minimum(double a, double b)
+{
+    return b < a || b != b ? b : a;
+}
+
+/* sg_max: the first of the largest. */
+static double sg_max(int n, const double *x)
+{
+    double largest = x[0];
+    int i;
+    for (i = 1; i < n; i++)
+        if (x[i] > largest)
+            largest = x[i];
+    return largest;
+}
+
+/* sg_sech: 1 / cosh(x), without overflow. */
+static double sg_sech(double x)
+{
+    double e = exp(-fabs(x));
+    return 2 * e / (1 + e * e);
+}
+
+/* sg_relu: x where it is positive, else 0. */
+static double sg_relu(double x)
+{
+    return x <= 0 ? 0.0 : x;
+}
+
+/* sg_leaky_relu: x where it is positive, else slope * x. */
+SG_APART static double sg_leaky_relu(double x, double slope)
+{
+    return x > 0 ? x : slope * x;
+}
+
+/* sg_elu: x where it is positive, else alpha * (exp(x) - 1). */
+SG_APART static double sg_elu(double x, double alpha)
+{
+    return x > 0 ? x : alpha * expm1(x);
+}
+
+/* sg_sigmoid: 1 / (1 + exp(-x)), without overflow. */
+static double sg_sigmoid(double x)
+{
+    double e;
+    if (x >= 0)
+        return 1 / (1 + exp(-x));
+    e = exp(x);
+    return e / (1 + e);
+}
+
+/* sg_softplus: log(1 + exp(x)), without overflow. */
+static double sg_softplus(double x)
+{
+    return (0.0 > x ? 0.0 : x) + log1p(exp(-fabs(x)));
+}
+
+/* sg_silu: x times its sigmoid. */
+static double sg_silu(double x)
+{
+    return x * sg_sigmoid(x);
+}
+
+/* sg_gelu: x times the normal distribution's cdf. */
+static double sg_gelu(double x)
+{
+    return x * (erfc(x * -0.7071067811865476) / 2);
+}
+
+/* sg_adder: a sum of numbers, exact: parts that do not overlap, the smallest first. Doubles of
+   any size need at most (2098 + 53) / 53 + 2 of them (Shewchuk 1997). */
+struct sg_adder {
+    int count;
+    double part[44];
+};
+static void sg_add(struct sg_adder *sum, double x)
+{
+    int i, kept = 0;
+    for (i = 0; i < sum->count; i++) {
+        double p = sum->part[i], large, small, total, rest;
+        large = fabs(x) < fabs(p) ? p : x;
+        small = fabs(x) < fabs(p) ? x : p;
+        total = large + small;
+        rest = small - (total - large);
+        if (rest != 0)
+            sum->part[kept++] = rest;
+        x = total;
+    }
+    if (x != 0)
+        sum->part[kept++] = x;
+    sum->count = kept;
+}
+static double sg_rounded(const struct sg_adder *sum)
+{
+    int i = sum->count - 1;
+    double total, rest = 0.0;
+    if (i < 0)
+        return 0.0;
+    total = sum->part[i];
+    while (i > 0 && rest == 0) {
+        double before = total, p = sum->part[--i];
+        total = before + p;
+        rest = p - (total - before);
+    }
+    /* Half a unit left over was rounded to even: the parts below say which way it really goes. */
+    if (i > 0 && ((rest < 0 && sum->part[i - 1] < 0) || (rest > 0 && sum->part[i - 1] > 0))) {
+        double twice = rest * 2, moved = total + twice;
+        if (twice == moved - total)
+            total = moved;
+    }
+    return total;
+}
+
+/* sg_fsum: the sum, rounded once. */
+static double sg_fsum(int n, const double *x)
+{
+    struct sg_adder sum;
+    int i;
+    sum.count = 0;
+    for (i = 0; i < n; i++)
+        sg_add(&sum, x[i]);
+    return sg_rounded(&sum);
+}
+
+/* sg_logsumexp: log of the sum of exp(x), without overflow. */
+static double sg_logsumexp(int n, const double *x)
+{
+    struct sg_adder sum;
+    int i, at = 0;
+    for (i = 0; i < n; i++) {
+        if (!(x[i] - x[i] == 0))
+            return sg_fail();
+        if (x[i] > x[at])
+            at = i;
+    }
+    sum.count = 0;
+    for (i = 0; i < n; i++)
+        if (i != at)
+            sg_add(&sum, exp(x[i] - x[at]));
+    return x[at] + log1p(sg_rounded(&sum));
+}
+
+/* sg_python: what only Python computes with these bits, by its number in the table of the caller,
+   which sets the pointer; it returns 0 where Python raised an error. */
+int (*sg_python_function)(int function, int n, const double *x, double *y) = 0;
+static double sg_python(int function, int n, const double *x)
+{
+    fenv_t flags;
+    double y = 0.0;
+    int good;
+    feholdexcept(&flags);
+    good = sg_python_function && sg_python_function(function, n, x, &y);
+    fesetenv(&flags);
+    return good ? y : sg_fail();
+}

@@ -1,0 +1,178 @@
+"""Lowering: the code of a graph, of a rule, and of a function with its gradient, to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.engine.code import Code, Equation, Literal, lower
+from scalargrad.engine.context import Run
+from scalargrad.engine.custom import output_ops
+from scalargrad.engine.graph import operands_of, topological_order
+from scalargrad.engine.modes import in_mode
+from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
+from scalargrad.engine.passes import pull_back
+from scalargrad.engine.value import Value
+from scalargrad.programs.simplify import optimised, without_dead
+from scalargrad.programs.spelling import OPS
+from scalargrad.programs.trace import Trace, symbol
+from scalargrad.transforms.nesting import flatten, unflatten
+
+
+def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:
+    """Return the code of the local derivatives of `op`, or None if they are not arithmetic.
+
+    `operands` has a Literal where the operand is a constant and anything else where not. The
+    code's inputs are the operands, constants too, and then the op's result; its outputs are the
+    derivatives by each operand, 0 by a constant.
+    """
+    places = [symbol() for _ in operands]
+    y = symbol()
+    inputs = [
+        x.value if isinstance(x, Literal) else p for x, p in zip(operands, places, strict=True)
+    ]
+    gs = [None if isinstance(x, Literal) else 1 for x in operands]
+    trace = Trace({})
+    try:
+        with in_mode(trace):
+            slopes = op.derivatives(gs, y, inputs)
+        outputs = [0 if slope is None else slope for slope in slopes]
+        code, _ = lower(trace.symbols, outputs, [*places, y])
+    except (TypeError, AttributeError, KeyError):
+        if OPS.get(op.name) is op:
+            raise
+        return None
+    return optimised(code, "float")
+
+
+def away_from_points(code: Code) -> Code:
+    """Return `code` as it is where no number is equal to another: for formulas that people read.
+
+    The rule of a power has a `where` for its base 0 and for its exponent 0.
+    """
+    is_equality = {
+        k for k, equation in enumerate(code.equations, code.inputs) if equation.op is OPS["=="]
+    }
+    instead: dict[int, Any] = {}
+    equations = []
+    for k, (op, operands) in enumerate(code.equations, code.inputs):
+        operands = tuple(instead.get(x, x) if isinstance(x, int) else x for x in operands)
+        equations.append(Equation(op, operands))
+        if op is OPS["where"] and operands[0] in is_equality:
+            instead[k] = operands[2]
+    outputs = [instead.get(x, x) if isinstance(x, int) else x for x in code.outputs]
+    return optimised(Code(code.inputs, equations, outputs), "float")
+
+
+def code_of(y: Value, inputs: Sequence[Any] = ()) -> tuple[Code, list[Any]]:
+    """Return the code of the graph of `y`, and its nodes: first the leaves, its inputs."""
+    nodes = _ordered(y)
+    code, leaves = lower(nodes, [y], inputs)
+    return code, [*leaves, *nodes]
+
+
+def _ordered(y: Value) -> list[Any]:
+    """Return the results in the graph of `y`, in the order in which one would write them."""
+    found: list[Any] = []
+    seen: set[Any] = set()
+    stack: list[tuple[Any, bool]] = [(y, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            found.append(node)
+        elif isinstance(node, Value) and node._op is not None and node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack += [(x, False) for x in reversed(operands_of(node))]
+    return found
+
+
+def traced(
+    labels: Sequence[str], numbers: Sequence[Any], call: Callable[[list[Any]], Any]
+) -> tuple[Code, list[Any]]:
+    """Return the code of what `call` gives for symbols, and its nodes.
+
+    Raises TraceError if it needs the numbers themselves.
+    """
+    symbols = [symbol(label) for label in labels]
+    trace = Trace(dict(zip(symbols, numbers, strict=True)))
+    with in_mode(trace):
+        y = call(list(symbols))
+    code, leaves = lower(trace.symbols, [y], symbols)
+    return _used(code, [*leaves, *trace.symbols])
+
+
+def _used(code: Code, nodes: list[Any]) -> tuple[Code, list[Any]]:
+    """Return `code` without equations that the output does not need, and the nodes that stay."""
+    alive = [False] * len(nodes)
+    alive[code.outputs[0]] = True  # type: ignore[index]
+    for k in range(len(nodes) - 1, code.inputs - 1, -1):
+        if alive[k]:
+            for x in code.equations[k - code.inputs].operands:
+                if isinstance(x, int):
+                    alive[x] = True
+    kept = [node for k, node in enumerate(nodes) if k < code.inputs or alive[k]]
+    return without_dead(code), kept
+
+
+def with_outputs(
+    code: Code, nodes: list[Any], values: list[Any]
+) -> tuple[Code, list[Any], list[Any]]:
+    """Return the code, nodes and values with each output of a `Function` a step of its own.
+
+    In the graph the outputs are picked from the call, whose value is no number but its run.
+    """
+    if not any(isinstance(value, Run) for value in values):
+        return code, nodes, values
+    equations = list(code.equations)
+    for k, (op, operands) in enumerate(code.equations):
+        if isinstance(op, Pick) and isinstance(operands[0], int):
+            run = values[operands[0]]
+            call = code.equations[operands[0] - code.inputs]
+            equations[k] = Equation(output_ops(run)[op.place], call.operands)
+    code = Code(code.inputs, equations, code.outputs, code.labels)
+    kept = _used(code, list(range(len(nodes))))[1]
+    return without_dead(code), [nodes[k] for k in kept], [values[k] for k in kept]
+
+
+def why_fixed(code: Code, values: Sequence[Any]) -> str:
+    """Return why a page cannot compute `code` anew at other numbers: "" if it can."""
+    for value in values:
+        if not isinstance(value, int | float):
+            return f"they are not all floats, one is a {type(value).__name__}"
+    for op, operands in code.equations:
+        if OPS.get(op.name) is not op:
+            return f"{op.name} is a function of Python's that the page does not have"
+        if op.name == "where" and isinstance(operands[0], Literal):
+            return (
+                "a where was given the answer of a comparison, not the comparison: draw the "
+                "function with its arguments instead"
+            )
+    return ""
+
+
+def code_with_gradient(
+    f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
+) -> tuple[Code, list[Any]]:
+    """Return the code of `f` and its derivatives by all its inputs, and the Values it captures.
+
+    The inputs are the numbers in `arguments`, then the captured ones; the outputs the value and
+    the derivatives by each input, in order.
+    """
+    leaves, structure = flatten(list(arguments), static=(str, type(None)))
+    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
+    symbols = [symbol(label) for label in labels]
+    trace = Trace(dict(zip(symbols, numbers, strict=True)))
+    with in_mode(trace):
+        y = f(*unflatten(structure, list(symbols)))
+        if isinstance(y, list | tuple) and len(y) == 1:
+            y = y[0]
+        if not isinstance(y, Value):
+            raise TypeError(f"give a function of one result, not of {type(y).__name__}")
+        code, inputs = lower(trace.symbols, [y], symbols)
+        slopes: dict[Any, Any] = {y: 1}
+        pull_back(topological_order([y]), slopes, as_graph=True, zero=None)
+        outputs = [y, *[slopes.get(x, 0) for x in inputs]]
+        code, inputs = lower(trace.symbols, outputs, inputs)
+    return optimised(code, "float"), inputs[len(symbols) :]

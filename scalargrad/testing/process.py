@@ -1,0 +1,228 @@
+"""The parent's end of the child process: start it, ask it with a time limit, kill it."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from scalargrad.testing import child as child_module
+
+START_SECONDS = 10.0
+TOO_LONG = "it does not end within the time limit"
+
+
+class EngineDiedError(Exception):
+    """The child process ended, or was ended because it took too long: the message says which."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the engine comes from: a module or a file, and a name in it; or a class at hand."""
+
+    name: str
+    module: str | None = None
+    path: str | None = None
+    engine: Any = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """Return the source that a text such as `engine.py:Value` or `package.module:Value` means.
+
+        Raises ValueError where it is not of that form, FileNotFoundError where there is no file.
+
+        >>> Source.parse("micrograd.engine:Value")
+        Source(name='Value', module='micrograd.engine', path=None, engine=None)
+        """
+        place, colon, name = text.rpartition(":")
+        if not colon or not place or not all(part.isidentifier() for part in name.split(".")):
+            raise ValueError(
+                f"{text!r} names no class: give path/to/engine.py:Value or package.module:Value"
+            )
+        if place.endswith(".py") or os.sep in place:
+            if not Path(place).is_file():
+                raise FileNotFoundError(f"there is no file {place}")
+            return cls(name, path=place)
+        if not all(part.isidentifier() for part in place.split(".")):
+            raise ValueError(f"{place!r} is neither a Python file nor a module's name")
+        return cls(name, module=place)
+
+    @classmethod
+    def of(cls, engine: Any) -> "Source":
+        """Return the source of a class at hand, or of a text as `parse` takes.
+
+        Raises TypeError for anything else.
+        """
+        if isinstance(engine, str):
+            return cls.parse(engine)
+        if not callable(engine):
+            raise TypeError(
+                f"an engine is a class, or a text such as 'engine.py:Value': {engine!r}"
+            )
+        return cls(engine.__qualname__, module=engine.__module__, engine=engine)
+
+    @property
+    def imports(self) -> str:
+        """The place to import the engine from, as in `from ... import Value`."""
+        return Path(self.path).stem if self.path else str(self.module)
+
+    def __str__(self) -> str:
+        return f"{self.path or self.module}:{self.name}"
+
+
+class Child:
+    """A running child process with the engine loaded.
+
+    `memory_limited` says whether the system could limit its memory, `changed` which builtins
+    importing the engine changed. Raises EngineDiedError if it cannot be started.
+    """
+
+    def __init__(self, source: Source, memory: int) -> None:
+        config = {
+            "name": source.name,
+            "module": source.module,
+            "path": source.path,
+            "memory": memory,
+            "sys_path": ["" if p == "" else os.path.abspath(p) for p in sys.path],
+        }
+        self._replies: queue.Queue[bytes | None] = queue.Queue()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        self._status: int | None = None
+        fork = getattr(os, "fork", None)
+        if source.engine is not None and fork is not None:
+            incoming, outgoing = self._start_by_fork(fork, config, source.engine)
+        else:
+            incoming, outgoing = self._start(config)
+        self._requests = outgoing
+        self._reader = threading.Thread(target=self._read, args=(incoming,), daemon=True)
+        self._reader.start()
+        try:
+            ready = self._receive(START_SECONDS)
+        except EngineDiedError as died:
+            raise EngineDiedError(f"importing the engine: {died}") from None
+        self.memory_limited: bool = ready["ready"]
+        self.changed: list[str] = ready.get("changed", [])
+        if "error" in ready:
+            error = ready["error"]
+            self.close()
+            raise EngineDiedError(
+                f"importing the engine raises {error['kinds'][0]}: {error['message']}"
+            )
+
+    def _start(self, config: dict[str, Any]) -> tuple[IO[bytes], IO[bytes]]:
+        self._process = subprocess.Popen(
+            [sys.executable, child_module.__file__, json.dumps(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            start_new_session=True,
+        )
+        self._pid = self._process.pid
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdout, self._process.stdin
+
+    def _start_by_fork(
+        self, fork: Any, config: dict[str, Any], engine: Any
+    ) -> tuple[IO[bytes], IO[bytes]]:
+        # The class may be defined in a function or typed into a notebook: no import finds it.
+        requests, to_child = os.pipe()
+        from_child, replies = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+            pid = fork()
+        if pid == 0:
+            status = 1
+            try:
+                os.setsid()
+                os.close(to_child)
+                os.close(from_child)
+                child_module.serve(requests, replies, config, engine)
+                status = 0
+            finally:
+                os._exit(status)
+        self._pid = pid
+        os.close(requests)
+        os.close(replies)
+        return os.fdopen(from_child, "rb"), os.fdopen(to_child, "wb")
+
+    def _read(self, incoming: IO[bytes]) -> None:
+        with incoming, contextlib.suppress(OSError, ValueError):
+            for line in incoming:
+                self._replies.put(line)
+        self._replies.put(None)
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the reply to a request; raise EngineDiedError if none comes in that time."""
+        try:
+            self._requests.write((json.dumps(request) + "\n").encode())
+            self._requests.flush()
+        except OSError:
+            pass  # it has ended: waiting for the reply says how
+        return self._receive(seconds)
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        try:
+            line = self._replies.get(timeout=max(seconds, 0.0))
+        except queue.Empty:
+            self.close(at_once=True)
+            raise EngineDiedError(TOO_LONG) from None
+        try:
+            if line is None:
+                raise ValueError
+            reply = json.loads(line)
+            if not isinstance(reply, dict):
+                raise ValueError
+            return reply
+        except ValueError:
+            self.close()
+            raise EngineDiedError(self._how_it_ended()) from None
+
+    def _how_it_ended(self) -> str:
+        status = self._status
+        if status is None:
+            return "the process ended"
+        if status < 0:
+            with contextlib.suppress(ValueError):
+                return f"the process crashed ({signal.Signals(-status).name})"
+        return f"the process ended itself with exit status {status}"
+
+    def close(self, at_once: bool = False) -> None:
+        """End the process, and all that it started; `at_once` if it does not end by itself."""
+        if self._status is not None:
+            return
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        # Ended by itself, or not? Its own status is worth more than that of our signal.
+        if not at_once:
+            self._status = self._poll(0.2)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(self._pid, signal.SIGKILL)
+        elif self._process is not None:
+            self._process.kill()
+        if self._status is None:
+            self._status = self._poll(5.0)
+        self._reader.join(1.0)
+
+    def _poll(self, seconds: float) -> int | None:
+        until = time.monotonic() + seconds
+        while True:
+            if self._process is not None:
+                status = self._process.poll()
+            else:
+                pid, code = os.waitpid(self._pid, os.WNOHANG)
+                status = os.waitstatus_to_exitcode(code) if pid else None
+            if status is not None or time.monotonic() > until:
+                return status
+            time.sleep(0.002)

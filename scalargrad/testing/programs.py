@@ -1,0 +1,105 @@
+"""Small programs in the engine's own code, each with the reference's answers to it."""
+
+import builtins
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scalargrad.testing.adapter import Adapter, letters
+from scalargrad.testing.expressions import Expression
+from scalargrad.testing.reference import evaluate, slopes
+
+Function = Callable[[Sequence[complex]], complex]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Lines that build results from the inputs a, b, c, ...
+
+    `reference` has a function of complex inputs for each of `outputs`. `margin` says how far the
+    value and the derivatives of the first output may be from the reference's: more where rounding
+    weighs more.
+    """
+
+    inputs: tuple[float, ...]
+    lines: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reference: dict[str, Function]
+    margin: float = 1e-9
+
+    @property
+    def leaves(self) -> list[str]:
+        return letters(len(self.inputs))
+
+    def value(self, output: str) -> float:
+        """Return the right value of an output."""
+        return self.reference[output]([complex(x) for x in self.inputs]).real
+
+    def slope(self, output: str, leaf: str) -> float:
+        """Return the right derivative of an output by an input."""
+        return self.gradient(output)[self.leaves.index(leaf)]
+
+    def gradient(self, output: str) -> list[float]:
+        """Return the right derivatives of an output by all inputs."""
+        return slopes(self.reference[output], self.inputs)
+
+    def build(self, adapter: Adapter, inputs: Sequence[float] | None = None) -> list[str]:
+        """Return the code from the inputs to the outputs, at other inputs if they are given."""
+        point = self.inputs if inputs is None else inputs
+        leaves = [adapter.leaf(n, x) for n, x in zip(self.leaves, point, strict=True)]
+        prepare = [line for output in self.outputs for line in adapter.prepare(output)]
+        return [*leaves, *self.lines, *prepare]
+
+
+def from_expression(expression: Expression, point: Sequence[float], adapter: Adapter) -> Program:
+    """Return the program of an expression, its tolerance set by how it takes rounding."""
+    names, lines = adapter.lines(expression)
+
+    def exact(z: Sequence[complex]) -> complex:
+        return evaluate(expression, z)
+
+    # Change each result by about the relative `size`; what that does to the answers is a bound
+    # for what rounding does, which is much smaller (or, in single precision, no larger).
+    size = max(1e-9, 4 * adapter.epsilon)
+    noise = random.Random(0)
+    factors = [1 + size * noise.choice((-1, 1)) for _ in expression.steps]
+
+    def nudged(z: Sequence[complex]) -> complex:
+        return evaluate(expression, z, factors.__getitem__)
+
+    zs = [complex(x) for x in point]
+    moved = [abs(exact(zs) - nudged(zs))]
+    moved += [abs(p - q) for p, q in zip(slopes(exact, point), slopes(nudged, point), strict=True)]
+    output = names[-1]
+    return Program(
+        tuple(point), tuple(lines), (output,), {output: exact}, margin=2 * (size + max(moved))
+    )
+
+
+def from_lines(inputs: Sequence[float], lines: str, outputs: str, margin: float = 1e-9) -> Program:
+    """Return the program of some lines of arithmetic, in which a, b, ... are the inputs.
+
+    The reference runs the same lines on complex numbers, so they use operators and `sum` only.
+
+    >>> from_lines([3.0], "b = a * a", "b").gradient("b")
+    [6.0]
+    """
+    code = compile(lines, "<reference>", "exec")
+    names = letters(len(inputs))
+
+    def function(output: str) -> Function:
+        def f(z: Sequence[complex]) -> complex:
+            scope: dict[str, complex] = dict(zip(names, z, strict=True))
+            exec(code, {"__builtins__": builtins}, scope)
+            return scope[output]
+
+        return f
+
+    results = outputs.split()
+    return Program(
+        tuple(inputs),
+        tuple(lines.split("\n")),
+        tuple(results),
+        {output: function(output) for output in results},
+        margin,
+    )

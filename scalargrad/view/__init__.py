@@ -1,0 +1,1 @@
+"""Seeing the chain rule: `explain`, `draw` and `formula`."""

@@ -1,0 +1,144 @@
+"""`draw`: the graph of a Value or of a function, as SVG, DOT, Mermaid, text and a live page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from scalargrad.view.dot import dot_of
+from scalargrad.view.graph import Graph, part_of
+from scalargrad.view.groups import Group
+from scalargrad.view.mermaid import mermaid_of
+from scalargrad.view.picture import picture_of
+from scalargrad.view.subject import caller_variables, subject_of
+from scalargrad.view.svg import svg_of
+from scalargrad.view.text import text_of
+
+# So many nodes at most are laid out: the others would not be found among them.
+MOST_NODES = 300
+# A page whose boxes hold many nodes computes so many at most.
+_MOST_LIVE = 1500
+
+
+class Drawing:
+    """A graph to look at. Jupyter, VS Code and Colab show it as it is; `print` shows it as text.
+
+    The pictures show each number with its value and its gradient, the derivative of the output by
+    it, and on each edge the local derivative.
+    """
+
+    def __init__(self, graph: Graph, groups: Sequence[Group] = ()) -> None:
+        self._graph = graph
+        self._groups = groups
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG: of more than 300 nodes, those nearest the output."""
+        return svg_of(picture_of(self._graph, self._groups, most=MOST_NODES))
+
+    @cached_property
+    def html(self) -> str:
+        """The live page: one file, to step through, with numbers that can be changed.
+
+        Of more than 300 nodes it has those nearest the output.
+        """
+        from scalargrad.view.page import page_of
+
+        graph = part_of(self._graph, _MOST_LIVE if self._groups else MOST_NODES)
+        picture = picture_of(graph, self._groups if graph is self._graph else ())
+        if graph is not self._graph:
+            picture.note = (
+                f"The {len(graph.nodes)} nodes nearest the output, of {len(self._graph.nodes):,}; "
+                f"what they are computed from can be changed. {picture.note}"
+            )
+        return page_of(graph, picture)
+
+    @cached_property
+    def dot(self) -> str:
+        """The whole graph in DOT, for Graphviz."""
+        return dot_of(picture_of(self._graph, self._groups))
+
+    @cached_property
+    def mermaid(self) -> str:
+        """The whole graph as a Mermaid flowchart."""
+        return mermaid_of(picture_of(self._graph, self._groups))
+
+    @cached_property
+    def text(self) -> str:
+        """The graph as a tree in text, 200 lines at most."""
+        return text_of(picture_of(self._graph, self._groups))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the file `path`: .svg, .html, .dot or .gv, .mmd or .mermaid, .txt.
+
+        Raises ValueError for another ending.
+        """
+        ending = Path(fspath(path)).suffix.lower()
+        if ending not in _ENDINGS:
+            raise ValueError(
+                f"cannot tell the format from {ending or 'a name without an ending'!r}: "
+                f"end the name in {', '.join(_ENDINGS)}"
+            )
+        Path(path).write_text(getattr(self, _ENDINGS[ending]), encoding="utf-8")
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow:auto">{self.svg}</div>'
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        graph = self._graph
+        return (
+            f"<drawing of {graph.nodes[graph.output].name}, {len(graph.nodes)} nodes: "
+            "print it, or .save('graph.svg')>"
+        )
+
+
+_ENDINGS = {
+    ".svg": "svg",
+    ".html": "html",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".txt": "text",
+}
+
+
+def draw(subject: Any, /, *arguments: Any, collapse: Any = ()) -> Drawing:
+    """Return a drawing of the graph of a Value, or of a function of `arguments`.
+
+    Its `.svg`, `.html` (the live page), `.dot`, `.mermaid` and `.text` are texts; `.save("x.svg")`
+    writes a file. Arguments are numbers, Values or nests of them; names are found as for
+    `explain`. Gradients are computed here: `.grad` is neither used nor changed.
+
+    What `collapse` lists is drawn as one box each time that it is called: modules, such as
+    `model.layers`, and functions, compiled ones too; a class stands for all its instances. For a
+    Value, which has no calls, only modules of `scalargrad.nn` can be found, by their parameters.
+
+    The page of a function of floats follows as numbers are dragged. One that branches on a number
+    with `if`, uses a `Function` of your own, or computes with Fractions, has a page to step
+    through alone, which says why.
+
+    Raises TypeError for what is neither a Value nor a function of one result.
+
+    >>> from scalargrad import Value, sin
+    >>> x = Value(2.0, label="x")
+    >>> print(draw(x * sin(x)).text)
+    f = x · v1, value 1.81859, grad 1.0
+    ├─ x, value 2.0, grad 0.0770038  [0.909297]
+    └─ v1 = sin(x), value 0.909297, grad 2.0  [2.0]
+       └─ x, value 2.0, grad 0.0770038  [-0.416147]
+    <BLANKLINE>
+    """
+    if not isinstance(collapse, list | tuple):
+        collapse = [collapse]
+    graph, groups = subject_of(subject, arguments, caller_variables(1), collapse=tuple(collapse))
+    return Drawing(graph, groups)

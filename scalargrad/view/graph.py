@@ -1,0 +1,390 @@
+"""What is to be seen of a graph: its nodes with names, numbers and derivatives.
+
+`explain`, the pictures and the live page all show this, so that they agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scalargrad.engine.code import Code, Equation, Literal
+from scalargrad.engine.errors import FAILURES, Shown, explained
+from scalargrad.engine.op import Op, in_kind
+from scalargrad.programs.lowering import away_from_points, rule_code
+from scalargrad.programs.notation import ASCII, UNICODE, plain, show
+from scalargrad.programs.simplify import constant_key
+from scalargrad.programs.spelling import ATOM, PRODUCT, Language, Text, spell
+
+# In a formula the k-th operand stands as one character of Unicode's private use area, and the
+# result of the op as the one before them. No name has such characters: they are not printable.
+_FIRST = 0xE001
+# Brackets around a negative number that stands in brackets already.
+_DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula in which operands stand open, to be filled with names or with numbers."""
+
+    text: str
+    binding: int = ATOM
+
+    def fill(self, operands: Sequence[str], result: str = "") -> str:
+        """Return the formula with `operands` for its operands and `result` for the op's result."""
+        table = {_FIRST + k: operand for k, operand in enumerate(operands)}
+        filled = self.text.translate({_FIRST - 1: result, **table})
+        return _DOUBLE.sub(r"(\1)", filled)
+
+
+@dataclass
+class Edge:
+    """An operand of a node: what it is, and the derivative of the node by it."""
+
+    # The number of the node that is the operand, or the constant.
+    operand: int | Literal
+    formula: Formula
+    derivative: Any = None
+
+
+@dataclass
+class Node:
+    """One number of the graph."""
+
+    name: str
+    # "input", "parameter", "leaf" (which of the two cannot be told) or "op"
+    kind: str
+    value: Any
+    op: Op | None = None
+    formula: Formula | None = None
+    edges: tuple[Edge, ...] = ()
+    gradient: Any = None
+
+
+@dataclass
+class Graph:
+    """The nodes of a graph, each after its operands, and what can be done with them.
+
+    `output` is the number of the result among them. `failure` says why there are no gradients,
+    and `fixed` why the numbers cannot be changed: "" if they can.
+    """
+
+    nodes: list[Node]
+    output: int
+    code: Code
+    failure: str = ""
+    fixed: str = ""
+
+    @property
+    def inputs(self) -> int:
+        return self.code.inputs
+
+
+def build(
+    code: Code,
+    values: Sequence[Any],
+    names: Sequence[str],
+    kinds: Sequence[str],
+    ascii_only: bool = False,
+) -> Graph:
+    """Return the graph of `code`, which has one output, whose variables have these `values`.
+
+    `names` may be "" for a variable without a name; `kinds` are those of the inputs.
+    """
+    [output] = code.outputs
+    assert isinstance(output, int)
+    language = ASCII if ascii_only else UNICODE
+    named = unique_names(code, names, output)
+    nodes = [Node(named[k], kinds[k], values[k]) for k in range(code.inputs)]
+    known: dict[Any, tuple[Formula, tuple[Formula, ...]]] = {}
+    for number, equation in enumerate(code.equations, code.inputs):
+        op, operands = equation.op, equation.operands
+        pattern = tuple(x if isinstance(x, Literal) else None for x in operands)
+        # By type and digits: 1 and 1.0 are equal, but do not look so.
+        key = (op, *[None if x is None else constant_key(x.value) for x in pattern])
+        if key not in known:
+            known[key] = _formulas(op, pattern, language)
+        formula, slopes = known[key]
+        edges = tuple(map(Edge, operands, slopes))
+        nodes.append(Node(named[number], "op", values[number], op, formula, edges))
+    graph = Graph(nodes, output, code)
+    try:
+        _differentiate(graph)
+    except FAILURES as error:
+        graph.failure = f"{type(error).__name__}: {error}"
+        for node in nodes:
+            node.gradient = None
+    return graph
+
+
+def unique_names(code: Code, names: Sequence[str], output: int) -> list[str]:
+    """Return a name for each variable: the one given if it is the first to have it, or one made up.
+
+    Made-up names are x1, x2, ... for inputs, v1, v2, ... for results, and f for the output.
+    """
+    taken: set[str] = set()
+    given = [plain(name) for name in names]
+    reserved = set(given)
+    found: list[str] = []
+    counts = {"x": 0, "v": 0}
+
+    def free(wish: str) -> str:
+        name, k = wish, 1
+        while name in taken:
+            k += 1
+            name = f"{wish}_{k}"
+        return name
+
+    for number, wish in enumerate(given):
+        if wish:
+            name = free(wish)
+        elif number == output and number >= code.inputs:
+            name = next(x for x in ("f", "y", "out", "result", "f_") if x not in reserved)
+        else:
+            letter = "x" if number < code.inputs else "v"
+            while True:
+                counts[letter] += 1
+                name = f"{letter}{counts[letter]}"
+                if name not in reserved and name not in taken:
+                    break
+        taken.add(name)
+        found.append(name)
+    return found
+
+
+def _formulas(
+    op: Op, operands: tuple[Literal | None, ...], language: Language
+) -> tuple[Formula, tuple[Formula, ...]]:
+    places = [Text(chr(_FIRST + k)) for k in range(len(operands))]
+    texts = [
+        place if x is None else language.number(x.value)
+        for place, x in zip(places, operands, strict=True)
+    ]
+    forward = language.spell(op, texts)
+    return Formula(*forward[:2]), _local_formulas(op, operands, language)
+
+
+def _local_formulas(
+    op: Op, operands: tuple[Literal | None, ...], language: Language
+) -> tuple[Formula, ...]:
+    code = rule_code(op, operands)
+    if code is None:  # an op whose derivatives are not arithmetic
+        return tuple(Formula(f"{plain(op.name)}.backward") for _ in operands)
+    inputs = [chr(_FIRST + k) for k in range(len(operands))] + [chr(_FIRST - 1)]
+    outputs = spell(away_from_points(code), language, inputs, str).outputs
+    return tuple(Formula(text.within(PRODUCT), PRODUCT) for text in outputs)
+
+
+def _differentiate(graph: Graph) -> None:
+    """Set the derivatives on the edges and the gradients in the nodes."""
+    nodes = graph.nodes
+    top = nodes[graph.output].value
+    one = in_kind(1, top)
+    for node in nodes:
+        node.gradient = in_kind(0, top)
+    nodes[graph.output].gradient = one
+    for node in reversed(nodes):
+        if node.op is None:
+            continue
+        inputs = [operand_value(nodes, edge.operand) for edge in node.edges]
+        try:
+            gs = [one if isinstance(edge.operand, int) else None for edge in node.edges]
+            slopes = node.op.derivatives(gs, node.value, inputs)
+        except FAILURES as error:
+            # Only inputs have names that the user knows.
+            named = tuple(
+                Shown(x, nodes[edge.operand].name)
+                if isinstance(edge.operand, int) and edge.operand < graph.inputs
+                else x
+                for x, edge in zip(inputs, node.edges, strict=True)
+            )
+            raise explained(error, node.op, named, "the derivative of ") from None
+        for edge, slope in zip(node.edges, slopes, strict=True):
+            edge.derivative = slope
+            if isinstance(edge.operand, int) and slope is not None:
+                operand = nodes[edge.operand]
+                operand.gradient = operand.gradient + node.gradient * slope
+
+
+def operand_value(nodes: Sequence[Node], operand: int | Literal) -> Any:
+    """Return the number that an operand is."""
+    return nodes[operand].value if isinstance(operand, int) else operand.value
+
+
+def part_of(graph: Graph, most: int) -> Graph:
+    """Return the part of a graph nearest to its output: `most` nodes, where it has more.
+
+    Numbers whose operands are left out are the part's inputs.
+    """
+    nodes = graph.nodes
+    if len(nodes) <= most:
+        return graph
+    found = {graph.output}
+    queue = [graph.output]
+    for number in queue:
+        operands = {edge.operand for edge in nodes[number].edges if isinstance(edge.operand, int)}
+        new = sorted(operands - found)
+        if len(found) + len(new) <= most:
+            found.update(new)
+            queue += new
+    whole = [
+        k
+        for k in sorted(found)
+        if nodes[k].edges
+        and all(edge.operand in found for edge in nodes[k].edges if isinstance(edge.operand, int))
+    ]
+    order = [*sorted(found.difference(whole)), *whole]
+    place = {k: n for n, k in enumerate(order)}
+    inputs = len(order) - len(whole)
+
+    def moved(x: int | Literal) -> int | Literal:
+        return place[x] if isinstance(x, int) else x
+
+    chosen = [replace(nodes[k]) for k in order]
+    for node in chosen[:inputs]:
+        node.op, node.formula, node.edges = None, None, ()
+        node.kind = "leaf" if node.kind == "op" else node.kind
+    for node in chosen[inputs:]:
+        node.edges = tuple(replace(edge, operand=moved(edge.operand)) for edge in node.edges)
+    equations = [graph.code.equations[k - graph.inputs] for k in whole]
+    code = Code(
+        inputs,
+        [Equation(op, tuple(map(moved, operands))) for op, operands in equations],
+        [place[graph.output]],
+    )
+    return Graph(chosen, place[graph.output], code, graph.failure, graph.fixed)
+
+
+class Step:
+    """A step of the chain rule: a line of the forward or of the backward pass."""
+
+
+@dataclass(frozen=True)
+class Forward(Step):
+    """A node is computed."""
+
+    node: int
+
+
+@dataclass(frozen=True)
+class Seed(Step):
+    """The backward pass begins: the output's derivative by itself is 1."""
+
+    node: int
+
+
+@dataclass(frozen=True)
+class Backward(Step):
+    """The gradient of a node goes on to one of its operands."""
+
+    node: int
+    edge: int
+
+
+def steps(graph: Graph) -> list[Step]:
+    """Return the steps of the forward pass and then of the backward pass."""
+    nodes = graph.nodes
+    found: list[Step] = [Forward(k) for k in range(graph.inputs, len(nodes))]
+    if graph.failure:
+        return found
+    found.append(Seed(graph.output))
+    for number in range(len(nodes) - 1, graph.inputs - 1, -1):
+        for k, edge in enumerate(nodes[number].edges):
+            if isinstance(edge.operand, int) and not _is_nothing(edge):
+                found.append(Backward(number, k))
+    return found
+
+
+def _is_nothing(edge: Edge) -> bool:
+    """Whether the derivative is 0 whatever the numbers, as that by a condition is."""
+    return edge.formula.text == "0"
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line of a step: its left side, and what that equals, in order."""
+
+    left: str
+    sides: tuple[str, ...]
+    note: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.left} {' = '.join(self.sides)}"
+        return f"{text}  {self.note}" if self.note else text
+
+
+class Writer:
+    """Writes the lines of a graph's steps, and keeps count of what has accumulated."""
+
+    def __init__(self, graph: Graph, ascii_only: bool = False) -> None:
+        self.graph = graph
+        self.d = "d" if ascii_only else "∂"
+        self.times = " * " if ascii_only else " · "
+        self.sums: dict[int, Any] = {}
+        counts: dict[int, int] = {}
+        for step in steps(graph):
+            if isinstance(step, Backward):
+                operand = graph.nodes[step.node].edges[step.edge].operand
+                assert isinstance(operand, int)
+                counts[operand] = counts.get(operand, 0) + 1
+        # Nodes whose gradient is a sum of several terms.
+        self.shared = {number for number, count in counts.items() if count > 1}
+
+    def gradient(self, number: int) -> str:
+        """Return how the derivative of the output by a node is written."""
+        nodes = self.graph.nodes
+        return f"{self.d}{nodes[self.graph.output].name}/{self.d}{nodes[number].name}"
+
+    def forward(self, number: int) -> Line:
+        nodes = self.graph.nodes
+        node = nodes[number]
+        assert node.formula is not None
+        names = [
+            nodes[edge.operand].name if isinstance(edge.operand, int) else "" for edge in node.edges
+        ]
+        numbers = [in_formula(operand_value(nodes, edge.operand)) for edge in node.edges]
+        sides = (node.formula.fill(names), node.formula.fill(numbers), show(node.value))
+        return Line(f"{node.name} =", sides)
+
+    def seed(self, number: int) -> Line:
+        return Line(f"{self.gradient(number)} =", (show(self.graph.nodes[number].gradient),))
+
+    def backward(self, number: int, k: int) -> Line:
+        nodes = self.graph.nodes
+        node = nodes[number]
+        edge = node.edges[k]
+        assert isinstance(edge.operand, int)
+        names = [nodes[e.operand].name if isinstance(e.operand, int) else "" for e in node.edges]
+        product = node.gradient * edge.derivative
+        note = ""
+        if edge.operand in self.shared:
+            so_far = self.sums.get(edge.operand)
+            total = product if so_far is None else so_far + product
+            self.sums[edge.operand] = total
+            note = f"(so far {show(total)})"
+        above = self.gradient(number)
+        return Line(
+            f"{self.gradient(edge.operand)} +=",
+            (
+                f"{above}{self.times}{edge.formula.fill(names, node.name)}",
+                f"{in_formula(node.gradient)}{self.times}{in_formula(edge.derivative)}",
+                show(product),
+            ),
+            note,
+        )
+
+    def line(self, step: Step) -> Line:
+        if isinstance(step, Forward):
+            return self.forward(step.node)
+        if isinstance(step, Seed):
+            return self.seed(step.node)
+        assert isinstance(step, Backward)
+        return self.backward(step.node, step.edge)
+
+
+def in_formula(x: Any) -> str:
+    """Return a number as it stands among other terms: a negative one in brackets."""
+    text = show(x)
+    return f"({text})" if text.startswith("-") or "/" in text else text

@@ -1,0 +1,267 @@
+"""What a picture of a graph has: shapes, each with its texts, and the edges between them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scalargrad.engine.code import Literal
+from scalargrad.programs.notation import plain, show
+from scalargrad.view.graph import Graph, Node
+from scalargrad.view.groups import Group
+
+_LONGEST_TITLE = 22
+
+
+@dataclass
+class Arrow:
+    """An edge into a shape: the shape it comes from, and the derivative that stands on it."""
+
+    source: int
+    # The node and the number of its edge, where the arrow stands for one edge alone.
+    edge: tuple[int, int] | None = None
+    label: str = ""
+
+
+@dataclass
+class Shape:
+    """Something to be drawn: a node, a constant or a group of nodes."""
+
+    # "input", "parameter", "leaf", "constant", "op" or "group"
+    kind: str
+    title: str
+    value: str = ""
+    gradient: str = ""
+    full: str = ""
+    is_output: bool = False
+    node: int | None = None
+    arrows: list[Arrow] = field(default_factory=list)
+
+
+@dataclass
+class Picture:
+    """Shapes, each after those its arrows come from, and what is to be said below them."""
+
+    shapes: list[Shape]
+    title: str
+    description: str
+    note: str = ""
+
+
+def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = None) -> Picture:
+    """Return the picture of `graph`, at most of its `most` nodes nearest to the output."""
+    nodes = graph.nodes
+    group_of = {k: group for group in groups for k in group.members}
+    kept = _nearest(graph, most, group_of)
+    used_outside = _used_outside(graph, group_of)
+    shapes: list[Shape] = []
+    by_node: dict[int, int] = {}
+    by_group: dict[int, int] = {}
+    cut = 0
+    for number in _contracted_order(graph, group_of):
+        if number not in kept:
+            continue
+        node = nodes[number]
+        group = group_of.get(number)
+        if group is None:
+            cut += _add_node(graph, number, shapes, by_node, kept)
+            continue
+        if id(group) not in by_group:
+            by_group[id(group)] = len(shapes)
+            shapes.append(Shape("group", short(group.name)))
+        shape = shapes[by_group[id(group)]]
+        by_node[number] = by_group[id(group)]
+        for edge in node.edges:
+            source = by_node.get(edge.operand) if isinstance(edge.operand, int) else None
+            known = [by_group[id(group)], *(arrow.source for arrow in shape.arrows)]
+            if source is not None and source not in known:
+                shape.arrows.append(Arrow(source))
+        if number == graph.output or number in used_outside:
+            shape.value = f"{shape.value}, {show(node.value)}" if shape.value else show(node.value)
+            text = gradient_text(node)
+            shape.gradient = f"{shape.gradient}, {text}" if shape.gradient else text
+        shape.is_output |= number == graph.output
+    for shape in shapes:
+        if shape.kind == "group":
+            shape.full = f"{shape.title}: value {shape.value}, gradient {shape.gradient}"
+            shape.value, shape.gradient = cropped(shape.value, 18), cropped(shape.gradient, 18)
+    note = ""
+    if len(kept) < len(nodes):
+        note = f"The {len(kept)} nodes nearest the output, of {len(nodes):,}."
+    if graph.failure:
+        note = f"{note} No gradients: {plain(graph.failure, 200)}".strip()
+    return Picture(shapes, _title(graph), _description(graph), note)
+
+
+def _title(graph: Graph) -> str:
+    output = graph.nodes[graph.output]
+    return f"{output.name} = {show(output.value)}"
+
+
+def _description(graph: Graph) -> str:
+    leaves = graph.nodes[: graph.inputs]
+    ops = len(graph.nodes) - len(leaves)
+    output = graph.nodes[graph.output].name
+    text = (
+        f"The graph of {output}: {ops} {'step' if ops == 1 else 'steps'} "
+        f"from {len(leaves)} {'number' if len(leaves) == 1 else 'numbers'}. "
+    )
+    parts = [
+        f"{leaf.name} is {show(leaf.value)}"
+        + (
+            f" and the derivative of {output} by it {show(leaf.gradient)}"
+            if not graph.failure
+            else ""
+        )
+        for leaf in leaves[:8]
+    ]
+    more = f"; and {len(leaves) - 8} more" if len(leaves) > 8 else ""
+    return text + "; ".join(parts) + more + "."
+
+
+def _nearest(graph: Graph, most: int | None, group_of: dict[int, Group]) -> set[int]:
+    """Return the nodes nearest to the output that make `most` shapes; all if that is None."""
+    everything = set(range(len(graph.nodes)))
+    if most is None or len(everything) <= most:
+        return everything
+    found: set[int] = set()
+    queue = [graph.output]
+    shapes = 0
+    for number in queue:
+        if number in found:
+            continue
+        if shapes == most:
+            return found
+        shapes += 1
+        unit = group_of[number].members if number in group_of else {number}
+        found |= unit
+        for member in sorted(unit, reverse=True):
+            operands = [edge.operand for edge in graph.nodes[member].edges]
+            queue += [x for x in operands if isinstance(x, int) and x not in found]
+    return everything if shapes + len(everything - found) <= most else found
+
+
+def _contracted_order(graph: Graph, group_of: dict[int, Group]) -> list[int]:
+    """Return the nodes with those of a group together, each after what it is computed from."""
+    if not group_of:
+        return list(range(len(graph.nodes)))
+    unit_of = [id(group_of[k]) if k in group_of else -k - 1 for k in range(len(graph.nodes))]
+    members: dict[int, list[int]] = {}
+    for k, unit in enumerate(unit_of):
+        members.setdefault(unit, []).append(k)
+    needs: dict[int, set[int]] = {unit: set() for unit in members}
+    for k, node in enumerate(graph.nodes):
+        for edge in node.edges:
+            if isinstance(edge.operand, int) and unit_of[edge.operand] != unit_of[k]:
+                needs[unit_of[k]].add(unit_of[edge.operand])
+    users: dict[int, list[int]] = {unit: [] for unit in members}
+    for unit, sources in needs.items():
+        for source in sources:
+            users[source].append(unit)
+    missing = {unit: len(sources) for unit, sources in needs.items()}
+    ready = [unit for unit, count in reversed(missing.items()) if count == 0]
+    found: list[int] = []
+    while ready:
+        unit = ready.pop()
+        found += members[unit]
+        for user in users[unit]:
+            missing[user] -= 1
+            if missing[user] == 0:
+                ready.append(user)
+    return found
+
+
+def _used_outside(graph: Graph, group_of: dict[int, Group]) -> set[int]:
+    """Return the nodes of groups that something outside of their group uses."""
+    found = set()
+    for number, node in enumerate(graph.nodes):
+        for edge in node.edges:
+            group = group_of.get(edge.operand) if isinstance(edge.operand, int) else None
+            if group is not None and number not in group.members:
+                found.add(edge.operand)
+    return found  # type: ignore[return-value]
+
+
+def _add_node(
+    graph: Graph, number: int, shapes: list[Shape], by_node: dict[int, int], kept: set[int]
+) -> int:
+    node = graph.nodes[number]
+    arrows = []
+    cut = 0
+    for k, edge in enumerate(node.edges):
+        label = "" if edge.derivative is None else number_text(edge.derivative)
+        if isinstance(edge.operand, Literal):
+            shapes.append(Shape("constant", cropped(show(edge.operand.value), 12)))
+            shapes[-1].full = f"constant {show(edge.operand.value)}"
+            arrows.append(Arrow(len(shapes) - 1))
+        elif edge.operand in kept:
+            arrows.append(Arrow(by_node[edge.operand], (number, k), label))
+        else:
+            cut += 1
+    by_node[number] = len(shapes)
+    title = node_title(graph, node)
+    shape = Shape(node.kind, title, show(node.value), gradient_text(node), node=number)
+    shape.full = full_text(graph, node)
+    shape.is_output = number == graph.output
+    shape.arrows = arrows
+    shapes.append(shape)
+    return cut
+
+
+def node_title(graph: Graph, node: Node) -> str:
+    """Return what stands at the top of a node: its name, and its formula where there is room."""
+    if node.op is None or node.formula is None:
+        return short(node.name)
+    names = [graph.nodes[e.operand].name if isinstance(e.operand, int) else "" for e in node.edges]
+    title = f"{node.name} = {node.formula.fill(names)}"
+    if cells(title) > _LONGEST_TITLE:
+        title = f"{node.name}: {plain(node.op.name)}"
+    return short(title)
+
+
+def full_text(graph: Graph, node: Node) -> str:
+    """Return what a reader of the screen hears of a node, and a pointer over it shows."""
+    text = f"{node.name} = {show(node.value)}"
+    if node.gradient is not None:
+        output = graph.nodes[graph.output].name
+        text += f", derivative of {output} by {node.name}: {show(node.gradient)}"
+    return text
+
+
+def gradient_text(node: Node) -> str:
+    """Return the gradient of a node as text, "" if there is none."""
+    return "" if node.gradient is None else show(node.gradient)
+
+
+def number_text(x: object) -> str:
+    """Return a number as it stands on an edge, in at most 11 characters."""
+    text = show(x)
+    if len(text) > 10:
+        try:
+            text = format(float(x), ".4g")  # type: ignore[arg-type]
+        except (OverflowError, TypeError, ValueError):
+            text = cropped(text, 11)
+    return text
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal, or letters of a fixed width, `text` takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def cropped(text: str, longest: int) -> str:
+    """Return `text`, cut to `longest` cells."""
+    if cells(text) <= longest:
+        return text
+    while cells(text) > longest - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def short(text: str) -> str:
+    """Return a title, cut to the width that a node has for it."""
+    return cropped(text, _LONGEST_TITLE)

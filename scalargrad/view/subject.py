@@ -1,0 +1,227 @@
+"""What is looked at: a Value, or a function and its arguments, as a graph with names."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from scalargrad.engine.code import run
+from scalargrad.engine.errors import TraceError
+from scalargrad.engine.op import is_real
+from scalargrad.engine.value import Value
+from scalargrad.programs.lowering import code_of, traced, why_fixed, with_outputs
+from scalargrad.transforms.nesting import flatten, unflatten
+from scalargrad.view.graph import Graph, build
+from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters
+
+# How deep names are looked for within lists, dicts and modules.
+_DEEPEST = 3
+
+
+def graph_of(
+    subject: Any,
+    arguments: Sequence[Any],
+    variables: Mapping[str, Any],
+    ascii_only: bool = False,
+) -> Graph:
+    """Return the graph of a Value, or of a function of `arguments`.
+
+    `variables` are those of the caller, from which numbers get their names. Raises TypeError for
+    anything else.
+    """
+    return subject_of(subject, arguments, variables, ascii_only)[0]
+
+
+def subject_of(
+    subject: Any,
+    arguments: Sequence[Any],
+    variables: Mapping[str, Any],
+    ascii_only: bool = False,
+    collapse: tuple[Any, ...] = (),
+) -> tuple[Graph, list[Group]]:
+    """Return the graph as `graph_of` does, and the groups that `collapse` makes of its nodes."""
+    targets = list(_targets(collapse))
+    if isinstance(subject, Value):
+        if arguments:
+            raise TypeError(
+                "a Value takes no arguments: give the Value alone, or a function and its arguments"
+            )
+        return _of_value(subject, variables, ascii_only, targets)
+    if not callable(subject):
+        raise TypeError(
+            f"give a Value, or a function and its arguments, not {subject!r} "
+            f"({type(subject).__name__})"
+        )
+    return _of_function(subject, arguments, variables, ascii_only, targets)
+
+
+def _of_value(
+    y: Value, variables: Mapping[str, Any], ascii_only: bool, targets: list[Any]
+) -> tuple[Graph, list[Group]]:
+    code, nodes = code_of(y)
+    code, nodes, values = with_outputs(code, nodes, [node._data for node in nodes])
+    names, parameters = names_in(variables)
+    for target in targets:
+        if hasattr(target, "parameters"):
+            parameters |= {id(x) for x in target.parameters()}
+    given = [node.label or names.get(id(node), "") for node in nodes]
+    kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
+    graph = build(code, values, given, kinds, ascii_only)
+    graph.fixed = why_fixed(code, values)
+    groups = groups_by_parameters(code, nodes, targets)
+    take_in_parameters(code, kinds, groups)
+    return graph, groups
+
+
+def _of_function(
+    f: Callable[..., Any],
+    arguments: Sequence[Any],
+    variables: Mapping[str, Any],
+    ascii_only: bool,
+    targets: list[Any],
+) -> tuple[Graph, list[Group]]:
+    leaves, structure = flatten(list(arguments), static=(str, type(None)))
+    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
+    labels = argument_names(f, arguments)
+    watch = Watch(f, targets)
+
+    def call(values: list[Any]) -> Any:
+        return _one_result(watch.run(unflatten(structure, values)))
+
+    fixed = ""
+    try:
+        code, nodes = traced(labels, numbers, call)
+    except TraceError as error:
+        # It depends on the numbers in a way that no program can follow: look at this one run.
+        fixed = str(error).splitlines()[0]
+        watch.clear()
+        inputs = [Value(number, label) for number, label in zip(numbers, labels, strict=True)]
+        code, nodes = code_of(call(inputs), inputs)
+    captured = [node.data for node in nodes[len(numbers) : code.inputs]]
+    code, nodes, values = with_outputs(code, nodes, run(code, [*numbers, *captured]))
+    names, _ = names_in({**variables, **_closure(f), **watch.variables})
+    given = [node.label or names.get(id(node), "") for node in nodes]
+    kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
+    output = code.outputs[0]
+    assert isinstance(output, int)
+    if not given[output]:
+        name = getattr(f, "__name__", "")
+        given[output] = name if name.isidentifier() and name not in given else ""
+    graph = build(code, values, given, kinds, ascii_only)
+    graph.fixed = fixed or why_fixed(code, values)
+    groups = watch.groups(code, nodes)
+    take_in_parameters(code, kinds, groups)
+    return graph, groups
+
+
+def _one_result(y: Any) -> Any:
+    if isinstance(y, list | tuple) and len(y) == 1:
+        y = y[0]
+    if isinstance(y, Value):
+        return y
+    if is_real(y):
+        raise TypeError(f"the result is the number {y!r}, and no number was computed with")
+    raise TypeError(
+        f"give a function of one result, not of {type(y).__name__}: "
+        "choose one of them, as in lambda x: f(x)[0]"
+    )
+
+
+def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]:
+    """Return a name for each number of the arguments of `f`: x, or x[0] for a list's.
+
+    >>> argument_names(lambda a, b: a, [1.0, [2.0, 3.0]])
+    ['a', 'b[0]', 'b[1]']
+    """
+    try:
+        bound = inspect.signature(f).bind(*arguments)
+    except ValueError:  # a function of C's without a signature
+        given = {f"x{k}": x for k, x in enumerate(arguments, 1)}
+    else:
+        given = dict(bound.arguments)
+    names: list[str] = []
+    stack: list[tuple[str, Any]] = list(reversed(given.items()))
+    while stack:
+        name, x = stack.pop()
+        if isinstance(x, Mapping):
+            stack += [(f"{name}[{key!r}]", part) for key, part in reversed(list(x.items()))]
+        elif isinstance(x, list | tuple):
+            stack += [(f"{name}[{k}]", part) for k, part in reversed(list(enumerate(x)))]
+        elif isinstance(x, Value):
+            names.append(x.label or name)
+        elif is_real(x):
+            names.append(name)
+    return names
+
+
+def _closure(f: Callable[..., Any]) -> dict[str, Any]:
+    plain = inspect.unwrap(f)
+    code = getattr(plain, "__code__", None)
+    cells = getattr(plain, "__closure__", None) or ()
+    found: dict[str, Any] = {}
+    if code is not None:
+        for name in code.co_names:
+            if name in plain.__globals__:
+                found[name] = plain.__globals__[name]
+        for name, cell in zip(code.co_freevars, cells, strict=True):
+            try:
+                found[name] = cell.cell_contents
+            except ValueError:  # not bound yet
+                continue
+    return found
+
+
+def _targets(collapse: tuple[Any, ...]) -> Iterator[Any]:
+    for target in collapse:
+        if isinstance(target, list | tuple):
+            yield from target
+        elif callable(target):
+            yield target
+        else:
+            raise TypeError(
+                f"collapse takes modules, functions and classes of modules, not {target!r} "
+                f"({type(target).__name__})"
+            )
+
+
+def caller_variables(depth: int) -> dict[str, Any]:
+    """Return the variables that the caller `depth` frames up can see, its own last."""
+    frame = sys._getframe(depth + 1)
+    return {**frame.f_globals, **frame.f_locals}
+
+
+def names_in(variables: Mapping[str, Any]) -> tuple[dict[int, str], set[int]]:
+    """Return names of the Values in `variables`, by id, and the ids of modules' parameters."""
+    names: dict[int, str] = {}
+    parameters: set[int] = set()
+    for name, x in variables.items():
+        if name.startswith("_") or not name.isidentifier():
+            continue  # private, or made by a tool
+        _collect(name, x, 0, names, parameters)
+    return names, parameters
+
+
+def _collect(name: str, x: Any, depth: int, names: dict[int, str], parameters: set[int]) -> None:
+    if isinstance(x, Value):
+        # A variable's own name wins over one within a list.
+        if depth == 0 or id(x) not in names:
+            names[id(x)] = name
+    elif type(x) in (list, tuple):
+        if depth < _DEEPEST and len(x) <= 1000:
+            for k, part in enumerate(x):
+                _collect(f"{name}[{k}]", part, depth + 1, names, parameters)
+    elif type(x) is dict:
+        if depth < _DEEPEST and len(x) <= 1000:
+            for key, part in list(x.items()):
+                _collect(f"{name}[{key!r}]", part, depth + 1, names, parameters)
+    elif _is_module(x):
+        for path, parameter in x.named_parameters():
+            names.setdefault(id(parameter), path)
+            parameters.add(id(parameter))
+
+
+def _is_module(x: Any) -> bool:
+    nn = sys.modules.get("scalargrad.nn")
+    return nn is not None and isinstance(x, nn.Module)

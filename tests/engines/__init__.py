@@ -1,0 +1,1 @@
+"""Engines written to be tested: right ones of different shapes, and ones with a defect each."""

@@ -1,0 +1,347 @@
+"""Fits and minima: held against exact arithmetic, and every error by its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalargrad import cos, cosh, exp, log, optim, sin
+from scalargrad.optim import Fit, Minimum, curve_fit, least_squares, minimize
+
+numbers = st.integers(-50, 50).map(lambda i: i / 4)
+lists = st.lists(st.tuples(numbers, numbers), min_size=3, max_size=8, unique_by=lambda s: s[0])
+
+
+def line(x: Any, a: Any, b: Any) -> Any:
+    return a + b * x
+
+
+# --- what is found ------------------------------------------------------------------------------
+
+
+@given(samples=lists, a=numbers, b=numbers)
+@settings(max_examples=50, deadline=None)
+def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b: float) -> None:
+    xs, ys = zip(*samples, strict=True)
+    fit = curve_fit(line, xs, ys, [a, b])
+    n = len(samples)
+    exact = [(Fraction(x), Fraction(y)) for x, y in samples]
+    mean_x, mean_y = sum(x for x, _ in exact) / n, sum(y for _, y in exact) / n
+    spread = sum((x - mean_x) ** 2 for x, _ in exact)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in exact) / spread
+    level = mean_y - slope * mean_x
+    squares = sum((level + slope * x - y) ** 2 for x, y in exact)
+    size = 1e-11 * (1 + max(map(abs, ys)))
+    assert fit.parameters == pytest.approx([float(level), float(slope)], rel=1e-9, abs=size)
+    assert fit.residual_sum_of_squares == pytest.approx(float(squares), rel=1e-9, abs=size**2)
+    variance = squares / (n - 2)
+    covariance = [
+        [variance * (Fraction(1, n) + mean_x**2 / spread), -variance * mean_x / spread],
+        [-variance * mean_x / spread, variance / spread],
+    ]
+    for row, exact_row in zip(fit.covariance, covariance, strict=True):
+        largest = float(max(covariance[0][0], covariance[1][1]))
+        bound = 1e-9 * largest + size**2
+        assert row == pytest.approx([float(x) for x in exact_row], rel=1e-8, abs=bound)
+    assert fit.standard_errors == [math.sqrt(fit.covariance[i][i]) for i in range(2)]
+
+
+@given(samples=lists, i=st.integers(-40, 40), j=st.integers(-40, 40))
+@settings(max_examples=50, deadline=None)
+def test_the_unit_of_a_parameter_does_not_matter(
+    samples: list[tuple[float, float]], i: int, j: int
+) -> None:
+    xs = [x / 8 for x, _ in samples]
+    ys = [y + 20 for _, y in samples]
+
+    def fitted(a: float, b: float) -> Any:
+        def wave(x: Any, p: Any, q: Any) -> Any:
+            return p * a + sin(q * b * x)
+
+        try:
+            return curve_fit(wave, xs, ys, [1 / a, 0.5 / b], max_iterations=60)
+        except (RuntimeError, ValueError) as error:
+            return type(error)
+
+    # Powers of two round nothing: all that the method does is the same to the last bit.
+    plain, scaled = fitted(1.0, 1.0), fitted(2.0**i, 2.0**j)
+    if isinstance(plain, Fit):
+        p, q = plain.parameters
+        assert scaled.parameters == [p / 2.0**i, q / 2.0**j]
+        assert scaled.iterations == plain.iterations
+    else:
+        assert scaled is plain
+
+
+@given(
+    amount=st.floats(0.5, 50),
+    rate=st.floats(0.5, 3),
+    level=st.floats(-5, 5),
+    off=st.floats(0.8, 1.25),
+)
+@settings(max_examples=50, deadline=None)
+def test_data_without_noise_give_the_parameters_back(
+    amount: float, rate: float, level: float, off: float
+) -> None:
+    def decay(t: Any, amount: Any, rate: Any, level: Any) -> Any:
+        return amount * exp(-rate * t) + level
+
+    ts = [0.25 * i for i in range(16)]
+    ys = [decay(t, amount, rate, level) for t in ts]
+    fit = curve_fit(decay, ts, ys, [amount * off, rate * off, level * off])
+    assert fit.parameters == pytest.approx([amount, rate, level], rel=1e-9, abs=1e-9)
+
+
+def test_it_unpacks_as_scipys_pair() -> None:
+    fit = curve_fit(line, [0, 1, 2], [1.0, 3.0, 5.5], [0, 0])
+    popt, pcov = fit
+    assert popt is fit.parameters
+    assert pcov is fit.covariance
+    assert fit.iterations > 0
+    assert fit.message == "a further step would change the parameters by rounding only"
+    assert optim.curve_fit is curve_fit
+
+
+def test_x_may_be_a_row() -> None:
+    def plane(x: Any, a: Any, b: Any) -> Any:
+        return a * x[0] + b * x[1]
+
+    rows = [[1, 2], [3, 4], (5, 7)]
+    assert curve_fit(plane, rows, [5, 11, 19], [1, 1]).parameters == pytest.approx([1, 2])
+
+
+def test_arrays_and_single_parameters_are_taken() -> None:
+    class Array:
+        def __init__(self, items: list[Any]) -> None:
+            self.items = items
+
+        def tolist(self) -> list[Any]:
+            return self.items
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter(self.items)
+
+    fit = curve_fit(lambda x, a: a * x[0], Array([[1.0], [2.0]]), Array([2.0, 4.0]), 1)
+    assert fit.parameters == pytest.approx([2.0])
+    assert curve_fit(lambda x, a: a * x, [1, 2], [2, 4], 1).parameters == pytest.approx([2.0])
+
+
+def test_a_model_that_cannot_be_compiled() -> None:
+    def bend(x: Any, a: Any, b: Any) -> Any:
+        return a * x if x < b else a * b + (x - b)
+
+    xs = [0.5 * i for i in range(12)]
+    fit = curve_fit(bend, xs, [bend(x, 3.0, 2.25) for x in xs], [1.0, 3.1])
+    assert fit.parameters == pytest.approx([3.0, 2.25])
+
+
+def test_as_many_samples_as_parameters() -> None:
+    fit = curve_fit(line, [1, 2], [1.0, 3.0], [0, 0])
+    assert fit.parameters == pytest.approx([-1, 2])
+    assert fit.standard_errors == [math.inf, math.inf]
+
+
+@given(root=st.tuples(st.floats(0.5, 3), st.floats(0.5, 3)))
+@settings(max_examples=30, deadline=None)
+def test_equations_are_solved(root: tuple[float, float]) -> None:
+    a, b = root
+    fit = least_squares(lambda p: (p[0] * p[1] - a * b, p[0] - p[1] ** 2 - a + b**2), [1, 1])
+    p, q = fit.parameters
+    assert p * q == pytest.approx(a * b)
+    assert p - q**2 == pytest.approx(a - b**2, abs=1e-9)
+
+
+def test_a_large_residual_is_no_hindrance() -> None:
+    # Brown and Dennis, from More, Garbow and Hillstrom, "Testing unconstrained optimization
+    # software", 1981, which gives the sum of squares.
+    def residuals(p: Any) -> list[Any]:
+        return [
+            (p[0] + t * p[1] - math.exp(t)) ** 2 + (p[2] + p[3] * math.sin(t) - math.cos(t)) ** 2
+            for t in (i / 5 for i in range(1, 21))
+        ]
+
+    fit = least_squares(residuals, [25, 5, -5, -1])
+    assert fit.residual_sum_of_squares == pytest.approx(85822.2, abs=0.05)
+
+
+# --- minima -------------------------------------------------------------------------------------
+
+
+@given(
+    centre=st.lists(numbers, min_size=1, max_size=4),
+    widths=st.lists(st.integers(1, 9), min_size=4, max_size=4),
+    tilt=st.floats(-0.4, 0.4),
+)
+def test_a_bowl_has_its_minimum_in_the_centre(
+    centre: list[float], widths: list[int], tilt: float
+) -> None:
+    def bowl(x: list[Any]) -> Any:
+        d = [a - c for a, c in zip(x, centre, strict=True)]
+        squares = sum((w * a * a for w, a in zip(widths, d, strict=False)), 0.0)
+        return squares + tilt * d[0] * d[-1] + 7
+
+    minimum = minimize(bowl, [0.0] * len(centre))
+    assert minimum.x == pytest.approx(centre, abs=1e-9)
+    assert minimum.fun == pytest.approx(7)
+
+
+def rosenbrock(x: Any) -> Any:
+    return sum((1 - a) ** 2 + 100 * (b - a * a) ** 2 for a, b in pairwise(x))
+
+
+def powell(x: Any) -> Any:
+    a, b, c, d = x
+    return (a + 10 * b) ** 2 + 5 * (c - d) ** 2 + (b - 2 * c) ** 4 + 10 * (a - d) ** 4
+
+
+@pytest.mark.parametrize(
+    ("f", "start", "solution", "tolerance"),
+    [
+        (rosenbrock, [-1.2, 1.0], [1.0, 1.0], 1e-12),
+        (rosenbrock, [0.5] * 6, [1.0] * 6, 1e-12),
+        # Its Hessian is singular there: the function is 0 to rounding long before x is.
+        (powell, [3, -1, 0, 1], [0.0] * 4, 1e-3),
+        (lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4, [1, 0.1], [0.0, math.sqrt(0.5)], 1e-12),
+        (lambda x: (x[0] * 1e6 - 1) ** 2 + (x[1] * 1e-6 - 1) ** 2, [0, 0], [1e-6, 1e6], 1e-3),
+        (lambda x: cosh(x[0]) - cos(x[0]) if x[0] > 1 else x[0] ** 2, 3, [0.0], 1e-9),
+        (lambda x: sin(x[0]) + 1e9, -1, [-math.pi / 2], 1e-6),
+    ],
+)
+def test_known_minima(f: Any, start: Any, solution: list[float], tolerance: float) -> None:
+    minimum = minimize(f, start)
+    assert isinstance(minimum, Minimum)
+    assert minimum.x == pytest.approx(solution, abs=tolerance)
+    assert len(minimum.jac) == len(solution)
+    assert minimum.nit > 0
+    assert minimum.message
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("model", "xs", "ys", "p0", "kind", "words"),
+    [
+        (line, [1], [1.0], [0, 0], ValueError, "2 parameters need at least as many samples, .* 1"),
+        (line, [], [], [0, 0], ValueError, "2 parameters need at least as many samples, .* 0"),
+        (line, [1, 2, 3], [1, 2], [0, 0], ValueError, "xs and ys must be equally long, got 3 and"),
+        (line, [1, NAN, 3], [1, 2, 3], [0, 0], ValueError, r"xs\[1\] is nan: only finite numbers"),
+        (line, [1, 2, 3], [1, 2, math.inf], [0, 0], ValueError, r"ys\[2\] is inf: only finite"),
+        (line, [[1, NAN]], [1], [0, 0], ValueError, r"xs\[0\]\[1\] is nan: only finite"),
+        (line, [1, 2, 3], [1, 2, 3], [0, NAN], ValueError, r"p0\[1\] is nan: only finite"),
+        (line, [1, 2, 3], [1, 2, 3], [], ValueError, "p0 is empty: there is nothing to find"),
+        (line, [1, 2, 3], [1, 2, "3"], [0, 0], TypeError, r"ys\[2\] must be a number, got '3'"),
+        (line, "123", [1, 2, 3], [0, 0], TypeError, "xs must be a list, got '123'"),
+        (line, [1, 2, 3], [1, 2, 3], "00", TypeError, "p0 must be a list, got '00'"),
+        (
+            lambda x, a: a * NAN,
+            *([1, 2], [1, 2], [1], ValueError),
+            r"the model at xs\[0\] = 1 is nan at the start, \[1.0\]: start elsewhere",
+        ),
+        (
+            lambda x, a: a * x * math.inf,
+            *([1, 2], [1, 2], [1], ValueError),
+            r"the model at xs\[0\] = 1 is inf at the start",
+        ),
+        (
+            lambda x, a, b: (a + b) * x,
+            *([1, 2, 3], [1, 2, 4], [1, 1], ValueError),
+            r"the data do not determine all 2 parameters: at \[.*\] the Jacobian has rank 1, "
+            "since what a change of parameter [01] does, the other parameters do as well",
+        ),
+        (
+            lambda x, a, b: a * x,
+            *([1, 2, 3], [1, 2, 4], [1, 1], ValueError),
+            "rank 1, since what a change of parameter 1 does",
+        ),
+        (
+            lambda x, a, b, c: a * exp(b * x + c),
+            *([1, 2, 3, 4], [1, 2, 4, 9], [1, 1, 1], ValueError),
+            "do not determine all 3 parameters: .* rank 2, since what a change of parameter [02]",
+        ),
+        (
+            lambda x, a: exp(-a * x),
+            *([1, 2], [-1, -1], [1], RuntimeError),
+            r"no convergence: no step brings the sum down; it stood at a sum of squares of "
+            r"\d.*, at the parameters \[\d.*\]: try another start",
+        ),
+        (lambda x, a: exp(a * x), [1, 2], [0, 0], [1e3], OverflowError, r"in exp\(1000.0\)"),
+        (lambda x, a: log(a) * x, [1, 2], [0, 0], [-1], ValueError, r"in log\(-1.0\)"),
+        (lambda x, a: [a], [1, 2], [0, 0], [1], TypeError, r"the model must return one number"),
+        (
+            lambda x, a: math.exp(a),
+            *([1, 2], [0, 0], [1], TypeError),
+            r"instead of math.sin\(v\) write scalargrad.sin\(v\)",
+        ),
+    ],
+)
+def test_errors_of_curve_fit(
+    model: Any, xs: Any, ys: Any, p0: Any, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        curve_fit(model, xs, ys, p0)
+
+
+def test_no_convergence_in_the_iterations_given() -> None:
+    with pytest.raises(RuntimeError, match="no convergence: 2 iterations were not enough"):
+        curve_fit(lambda x, a, b: a * exp(b * x), [1, 2, 3], [1, 2, 5], [9, 0], max_iterations=2)
+
+
+def test_stuck_where_the_model_is_flat() -> None:
+    # At this start exp(-b x) is soon 0, and b has no more effect: BoxBOD of NIST's datasets.
+    xs, ys = [1, 2, 3, 5, 7, 10], [109, 149, 149, 191, 213, 224]
+    with pytest.raises((RuntimeError, ValueError), match=r"no convergence: no step|rank 1"):
+        curve_fit(lambda x, a, b: a * (1 - exp(-b * x)), xs, ys, [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("residuals", "kind", "words"),
+    [
+        (lambda p: p[0], TypeError, r"residuals must return a list of numbers, got Value"),
+        (lambda p: [p[0]], ValueError, "2 parameters need at least as many residuals, but .* 1"),
+        (lambda p: [], ValueError, "2 parameters need at least as many residuals, but .* 0"),
+        (lambda p: [p[0], p[1] * NAN], ValueError, "residual 1 is nan at the start"),
+        (
+            lambda p: [p[0] * 1e200, p[1]],
+            ValueError,
+            "squares is too large for a float at the start",
+        ),
+        (lambda p: [p[0], "1"], TypeError, r"number.*'1' \(str\)"),
+    ],
+)
+def test_errors_of_least_squares(residuals: Any, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        least_squares(residuals, [1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("f", "x0", "kind", "words"),
+    [
+        (lambda x: [x[0]], [1], TypeError, "f must return one number, got"),
+        (lambda x: x[0] * NAN, [1], ValueError, r"f\(x0\) is nan"),
+        (lambda x: x[0], [NAN], ValueError, r"x0\[0\] is nan"),
+        (lambda x: x[0], [], ValueError, "x0 is empty"),
+        (lambda x: log(x[0]), [-1], ValueError, r"in log\(-1.0\)"),
+        (lambda x: -x[0], [1], RuntimeError, "no convergence: f has no minimum downhill of x0"),
+        (lambda x: -(x[0] ** 2), [1], RuntimeError, "no convergence: .*; it stood at f = -"),
+        (lambda x: abs(x[0] ** 2 - 2), [1], RuntimeError, "may have a kink there"),
+    ],
+)
+def test_errors_of_minimize(f: Any, x0: Any, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        minimize(f, x0)
+
+
+def test_no_convergence_of_minimize_says_where_it_stood() -> None:
+    words = r"2 iterations were not enough; it stood at f = \d.*, with a gradient of size .*, at x"
+    with pytest.raises(RuntimeError, match=words):
+        minimize(rosenbrock, [-1.2, 1.0], max_iterations=2)

@@ -1,0 +1,874 @@
+"""A differential fuzzer of compiled programs: the eager function, its Code, and its program agree.
+
+`programs()` draws Python functions as text: all ops, comparisons of comparisons, every kind of
+number, awkward names of arguments, nests of which a part is not used, static arguments, captured
+Values and captured numbers. `check` runs one in every way there is and raises AssertionError where
+two differ: in value, in kind, or in the error.
+
+The suite runs a few of them. For many: `python3 -m tests.programs.fuzz --examples 20000 --seed 1`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import operator
+import re
+import time
+import warnings
+from collections import Counter, OrderedDict, defaultdict, namedtuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
+from itertools import product
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from unicodedata import normalize
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+import scalargrad
+from scalargrad import Function, TraceError, Value, compile, grad, hvp, jvp, primitive, value_and_grad
+from scalargrad.engine.code import evaluate
+from scalargrad.functions.methods import all_ops, public_functions
+from scalargrad.programs.simplify import constant_key
+from scalargrad.transforms.nesting import flatten
+
+FAILURES = (ArithmeticError, ValueError, TypeError)
+
+# --- what the functions are written with ----------------------------------------------------------
+
+Point = namedtuple("Point", ["x", "y"])
+
+
+def _own() -> dict[str, Callable[..., Any]]:
+    """Return primitives of a user's own, with names of ours and of Python's."""
+
+    @primitive(lambda g, y, x: g * (2 * x))
+    def sin(x: Any) -> Any:
+        return x * x
+
+    @primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g)
+    def max(a: Any, b: Any) -> Any:
+        return a - b
+
+    @primitive(lambda g, y, x: g * (y + 1))
+    def captured(x: Any) -> Any:
+        return scalargrad.expm1(x)
+
+    return {"own_sin": sin, "own_max": max, "own_captured": captured}
+
+
+class _Multiply(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        ctx.save_for_backward(a, b)
+        return a * b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        a, b = ctx.saved_values
+        return g * b, g * a
+
+
+class _Both(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        return a + b, a - b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        return g + h, g - h
+
+
+def _label(x: Any, text: str) -> Any:
+    if isinstance(x, Value):
+        x.label = text
+    return x
+
+
+def _detach(x: Any) -> Any:
+    return x.detach() if isinstance(x, Value) else x
+
+
+# Functions of a fixed number of inputs, and of any.
+_FIXED: dict[str, tuple[Callable[..., Any], int]] = {}
+_MANY: dict[str, Callable[..., Any]] = {}
+for _name, _op in all_ops().items():
+    if _name in public_functions() or _name in ("neg", "pos", "abs"):
+        if _op.rules:
+            _FIXED[_name] = _op.function, len(_op.rules)
+        else:
+            _MANY[_name] = _op.function
+for _name, _function in _own().items():
+    _FIXED[_name] = _function, _name.count("max") + 1
+_FIXED["Multiply"] = _Multiply.apply, 2
+_FIXED["Both"] = lambda a, b: _Both.apply(a, b)[0], 2
+_FIXED["Both1"] = lambda a, b: _Both.apply(a, b)[1], 2
+_FIXED["detach"] = _detach, 1
+_MANY["softmax"] = lambda *xs: scalargrad.softmax(xs)[0]
+_MANY["sum"] = lambda *xs: sum(xs)
+
+S = SimpleNamespace(
+    **{name: function for name, (function, _) in _FIXED.items()},
+    **{f"many_{name}": function for name, function in _MANY.items()},
+    **{"label": _label, "Point": Point, "OrderedDict": OrderedDict, "defaultdict": defaultdict},
+    **{"list": list, "Fraction": Fraction, "Decimal": Decimal, "inf": math.inf, "nan": math.nan},
+)
+_OPERATORS = ("+", "-", "*", "/", "%")
+_COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
+_CONNECTIVES = ("&", "|", "^")
+_SIGNS = ("-", "+", "abs")
+
+
+def ops_drawn() -> set[str]:
+    """Return the names of all public functions that programs are made of."""
+    return {name for name in public_functions() if name in _FIXED or name in _MANY}
+
+
+# --- a program as data ----------------------------------------------------------------------------
+
+
+@dataclass
+class Step:
+    """One line: `name = text`, which uses the names in `uses`, as a `condition` or a number."""
+
+    name: str
+    text: str
+    uses: tuple[str, ...]
+    condition: bool = False
+
+
+@dataclass
+class Program:
+    """A function of nested arguments, as text, and the calls to make."""
+
+    arguments: list[str]
+    static: list[int]
+    setup: list[str]
+    numbers: list[str]  # captured by name
+    steps: list[Step]
+    result: str  # an expression of the results
+    result_uses: tuple[str, ...]
+    scalar: str
+    calls: list[list[Any]]
+    retuned: float  # what the captured leaves are changed to
+    mixed: bool  # whether there are ints, or numbers of several kinds
+    infinite: bool  # whether there are infinities and nans
+
+    def needed(self, *names: str) -> list[Step]:
+        """Return the steps that these names need."""
+        wanted, found = set(names), []
+        for step in reversed(self.steps):
+            if step.name in wanted:
+                found.append(step)
+                wanted.update(step.uses)
+        return found[::-1]
+
+    def source(self, name: str, lean: bool = False, scalar: bool = False) -> str:
+        """Return the text of the function; a lean one has only the steps that are needed."""
+        result = self.scalar if scalar else self.result
+        uses = (self.scalar,) if scalar else self.result_uses
+        steps = self.needed(*uses) if lean else self.steps
+        lines = [f"    {step.name} = {step.text}" for step in steps]
+        return "\n".join([f"def {name}({', '.join(self.arguments)}):", *lines, f"    return {result}"])
+
+    def __repr__(self) -> str:
+        lines = [*self.setup, self.source("f")]
+        calls = [f"# called with {call!r}" for call in self.calls]
+        notes = [f"# static_argnums={self.static}, scalar {self.scalar}, leaves to {self.retuned!r}"]
+        return "\n" + "\n".join([*lines, *calls, *notes]) + "\n"
+
+    def namespace(self) -> dict[str, Any]:
+        """Return a module that has the functions: whole and lean, of all results and of one."""
+        module: dict[str, Any] = {"S_": S, "Value": Value, "__name__": "drawn"}
+        exec("\n".join(self.setup), module)
+        for name, lean, scalar in (
+            *(("f", False, False), ("lean_f", True, False)),
+            *(("f_1", False, True), ("lean_f_1", True, True)),
+        ):
+            exec(self.source(name, lean, scalar), module)
+        return module
+
+
+# --- drawing one ----------------------------------------------------------------------------------
+
+NAMES = (
+    *("x", "y", "_", "__", "_2", "_3", "sin", "cos", "max", "min", "sum", "abs", "captured", "t1"),
+    *("t2", "t3", "p", "p_2", "c", "x_2", "x0", "x1", "x0_2", "float", "list", "inf", "nan", "key"),
+    *("minus_inf", "relu", "sumprod", "fsum", "where", "factory", "OrderedDict", "Point", "f", "f_2"),
+    *("ﬁ", "µ", "K", "é", "ªb", "captured_2", "maximum", "exp", "total", "x_a", "x_b", "log", "c_2"),
+)
+LABELS = (
+    *("x", "y", "_", "a b", "1", "", "lambda", "captured", "sin", "t1", "fi", "ﬁ", "μ", "K", "p"),
+    *("x = 1\nimport os", '"""', "'", "print", "None", "x_2", "λ"),
+)
+KEYS = (
+    *("'a'", "'b'", "'a b'", "''", "'lambda'", "'\\n'", '"\'"', "'ﬁ'", "0", "1", "-1", "None"),
+    *("(1, 'a')", "0.5", "S_.inf", "'x' * 120", "S_.Fraction(1, 3)", "b'a'", "1j"),
+)
+_FLOATS = (0.0, -0.0, 0.5, 1.0, -1.0, 2.0, -2.5, 3.0, 0.25, 10.0, 1e-3, 0.1, -7.3)
+_EDGES = (math.inf, -math.inf, math.nan, 1e308, 5e-324, 1e-200, 1e200, -1e16, 710.0)
+_INTS = (0, 1, -1, 2, 3, -4, 7, 10)
+_LARGE = (2**53 + 1, 10**25, -(10**30), 10**400)
+_FRACTIONS = tuple(Fraction(*pair) for pair in ((1, 3), (-2, 7), (5, 1), (0, 1), (7, 2), (1, 1)))
+_DECIMALS = tuple(map(Decimal, ("0.1", "-2", "1", "3.50", "0", "1.00")))
+_KINDS: dict[str, tuple[Any, ...]] = {
+    "float": _FLOATS,
+    "float and edges": _FLOATS + _EDGES,
+    "int": _INTS,
+    "large int": _INTS + _LARGE,
+    "plain": _FLOATS + _INTS,
+    "Fraction": _FRACTIONS,
+    "Fraction and int": _FRACTIONS + _INTS,
+    "Fraction and float": _FRACTIONS + _FLOATS,
+    "Decimal": _DECIMALS,
+    "Decimal and int": _DECIMALS + _INTS,
+    "bool": (True, False, *_FLOATS),
+    "any": _FLOATS + _EDGES + _INTS + _LARGE + _FRACTIONS + _DECIMALS + (True, False),
+}
+_FLOATING = ("float", "float", "plain", "float and edges")
+_NEUTRAL = (0, 1, -1, 2, 0.0, -0.0, 1.0, -1.0, 2.0, 0.5, True, False)
+_TWINS: tuple[tuple[Any, Any], ...] = (
+    *((0.0, -0.0), (1, True), (1, 1.0), (2, 2.0), ((2, 1), (2.0, 1)), (Fraction(2), 2)),
+    *((((1,), 2), ((True,), 2)), (math.nan, math.nan), (3, 4), (Point(1, 2), Point(1.0, 2))),
+    *((Decimal("1.0"), Decimal("1.00")), ("relu", "tanh")),
+)
+
+
+def text_of(x: Any) -> str:
+    """Return a number as text for a program."""
+    if isinstance(x, float) and not math.isfinite(x):
+        return f"(-S_.{repr(x)[1:]})" if repr(x)[0] == "-" else f"S_.{x!r}"
+    text = repr(x)
+    if isinstance(x, Fraction | Decimal):
+        return f"S_.{text}"
+    return f"({text})" if text[0] == "-" else text
+
+
+class _Drawing:
+    """A program as it is drawn. Each result is computed along, for each call, to stay in bounds."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.kind = random.choice(_FLOATING if random.random() < 0.5 else tuple(_KINDS))
+        self.steps: list[Step] = []
+        self.values: dict[str, list[Any]] = {}  # of each name, in each call; None where unknown
+        # Whether all constants are of the numbers' own kind, and the kinds of those that were drawn.
+        self.pure = random.random() < 0.5
+        self.types: set[type] = set()
+        self.modules: list[dict[str, Any]] = []
+
+    def number(self, kind: str) -> Any:
+        random = self.random
+        if kind in ("float", "plain") and random.random() < 0.3:
+            return round(random.uniform(-4, 4), random.choice((1, 3, 15)))
+        return random.choice(_KINDS[kind])
+
+    def constant(self) -> Any:
+        random = self.random
+        if self.pure or random.random() < 0.3:
+            x = self.number(self.kind)
+        else:
+            x = random.choice(_NEUTRAL) if random.random() < 0.7 else self.number("any")
+        self.types.add(type(x))
+        return x
+
+    def operand(self, condition: bool = False) -> tuple[str, tuple[str, ...]]:
+        """Return the text of an operand, and the names in it."""
+        random = self.random
+        if condition and random.random() < 0.1:
+            return random.choice(("True", "False")), ()
+        if not condition and random.random() < 0.25:
+            return text_of(self.constant()), ()
+        names = [step.name for step in self.steps if step.condition] if condition else []
+        names = names or [*self.values]
+        name = random.choice(names[-8:] if random.random() < 0.7 else names)
+        return name, (name,)
+
+    def compute(self, text: str) -> list[Any]:
+        """Return what an expression is in each call, None where that is unknown or an error."""
+        found = []
+        for k, module in enumerate(self.modules):
+            known = {name: values[k] for name, values in self.values.items()}
+            try:
+                found.append(None if None in known.values() and _uses_unknown(text, known) else eval(text, module, known))
+            except FAILURES:
+                found.append(None)
+        return found
+
+    def small(self, name: str, most: float) -> bool:
+        """Return whether a name is a number within +-most in each call."""
+        if name not in self.values:
+            return True
+        return all(x is None or abs(x) <= most for x in self.values[name])
+
+    def exact(self, text: str) -> bool:
+        """Return whether an operand is a number with few bits, whose sums and products are exact."""
+        return all(
+            isinstance(x, int | float | Fraction | Decimal) and abs(x) < 2**12 and x * 16 == int(x * 16)
+            for x in self.compute(text)
+        )
+
+    def step(self) -> Step | None:
+        """Draw one more line; None if what was drawn is of no use."""
+        random = self.random
+        way = random.random()
+        condition = False
+        conditions = any(step.condition for step in self.steps)
+        if way < 0.4:
+            sign = random.choice(_OPERATORS)
+            (a, of_a), (b, of_b) = self.operand(), self.operand()
+            text, uses = f"{a} {sign} {b}", of_a + of_b
+        elif way < 0.5:
+            sign = random.choice(_COMPARISONS)
+            both = conditions and random.random() < 0.4
+            (a, of_a), (b, of_b) = self.operand(both), self.operand(both and random.random() < 0.7)
+            text, uses, condition = f"({a} {sign} {b})", of_a + of_b, True
+        elif way < 0.55 and conditions:
+            sign = random.choice(_CONNECTIVES)
+            (a, of_a), (b, of_b) = self.operand(True), self.operand(True)
+            if not {*of_a, *of_b} & {step.name for step in self.steps if step.condition}:
+                return None
+            text, uses, condition = f"({a} {sign} {b})", of_a + of_b, True
+        elif way < 0.62:
+            (c, of_c), (a, of_a), (b, of_b) = self.operand(conditions), self.operand(), self.operand()
+            text, uses = f"S_.where({c}, {a}, {b})", of_c + of_a + of_b
+        elif way < 0.69:
+            a, of_a = self.operand()
+            text, uses = random.choice((f"-{a}", f"+{a}", f"abs_({a})", f"S_.relu({a})")), of_a
+            text = text.replace("abs_", "S_.abs")
+        elif way < 0.75:
+            a, of_a = self.operand()
+            b, of_b = random.choice(("0", "1", "2", "3", "-1", "0.5", "1.0", "0.0", "-2", "2.0")), ()
+            if random.random() < 0.3:
+                b, of_b = self.operand()  # type: ignore[assignment]
+                if not (self.small(b, 16) and (of_b or self._within(b, 16))):
+                    return None
+            if of_b and not self.small(a, 1e30) :
+                return None
+            text, uses = f"{a} ** {b}", of_a + of_b
+            if a[0] == "-":
+                return None
+        elif way < 0.9:
+            name = random.choice(list(_FIXED))
+            parts = [self.operand() for _ in range(_FIXED[name][1])]
+            if name == "pow" and not all(self.small(text, 1e6) for text, _ in parts):
+                return None
+            text = f"S_.{name}({', '.join(text for text, _ in parts)})"
+            uses = tuple(x for _, names in parts for x in names)
+        else:
+            name = random.choice(list(_MANY))
+            parts = [self.operand() for _ in range(2 * random.choice((1, 1, 2, 3, 5)))]
+            if name == "sumprod":
+                # The last bits of a sum may differ: of these numbers there are none.
+                parts = [part for part in parts if self.exact(part[0])]
+                parts = parts[: len(parts) // 2 * 2]
+            if not parts:
+                return None
+            text = f"S_.many_{name}({', '.join(text for text, _ in parts)})"
+            uses = tuple(x for _, names in parts for x in names)
+        return Step(f"v_{len(self.steps)}", text, uses, condition)
+
+    def _within(self, text: str, most: float) -> bool:
+        return all(x is None or (not isinstance(x, complex) and abs(x) <= most) for x in self.compute(text))
+
+    def add(self, step: Step) -> None:
+        self.values[step.name] = self.compute(step.text)
+        self.steps.append(step)
+
+
+def _uses_unknown(text: str, known: dict[str, Any]) -> bool:
+    words = set(re.findall(r"\w+", text))
+    return any(x is None and name in words for name, x in known.items())
+
+
+def _shape(random: Random, depth: int) -> Any:
+    """Return a nesting: None for a number, or (how to write it, the keys or None, the parts)."""
+    if depth == 0 or random.random() < 0.45:
+        return None
+    kind = random.choice(("list", "tuple", "Point", "dict", "dict", "OrderedDict", "defaultdict"))
+    count = 2 if kind == "Point" else random.choice((0, 1, 2, 2, 3, 4))
+    keys = None
+    if "dict" in kind.lower():
+        keys = random.sample(KEYS, count)
+    return kind, keys, [_shape(random, depth - 1) for _ in range(count)]
+
+
+def _written(shape: Any, leaves: Iterator[str]) -> str:
+    """Return the text of a nest of these parts."""
+    if shape is None:
+        return next(leaves)
+    kind, keys, parts = shape
+    texts = [_written(part, leaves) for part in parts]
+    if keys is not None:
+        pairs = "{" + ", ".join(f"{key}: {text}" for key, text in zip(keys, texts, strict=True)) + "}"
+        first = "S_.list, " if kind == "defaultdict" else ""
+        return pairs if kind == "dict" else f"S_.{kind}({first}{pairs})"
+    listed = ", ".join(texts)
+    if kind == "Point":
+        return f"S_.Point({listed})"
+    return f"[{listed}]" if kind == "list" else f"({listed},)" if texts else "()"
+
+
+def _paths(shape: Any, path: str) -> list[str]:
+    if shape is None:
+        return [path]
+    _, keys, parts = shape
+    places = keys if keys is not None else range(len(parts))
+    return [p for place, part in zip(places, parts, strict=True) for p in _paths(part, f"{path}[{place}]")]
+
+
+def drawn(random: Random) -> Program:
+    """Return a program made by these random choices."""
+    d = _Drawing(random)
+    names = random.sample(NAMES, random.choice((0, 1, 1, 2, 2, 3, 4)))
+    shapes = [_shape(random, random.choice((0, 0, 1, 2, 3))) for _ in names]
+    static: list[int] = []
+    calls = 1 + (random.random() < 0.5)
+    twins = []
+    if random.random() < 0.2:
+        twins = [random.choice(_TWINS)]
+        static = [len(names)]
+        names.append(next(name for name in NAMES if name not in names))
+        calls = 2
+    setup, captured, numbers = [], [], []
+    for k in range(random.choice((0, 0, 0, 1, 2))):
+        label = random.choice(LABELS)
+        setup.append(f"w_{k} = Value({text_of(d.number(d.kind))}, label={label!r})")
+        captured.append(f"w_{k}")
+    if captured and random.random() < 0.4:
+        text = random.choice(("w_0 * 2", "w_0 + w_0", "S_.Multiply(w_0, w_0)", "0 + w_0", "-w_0"))
+        setup.append(f"u_0 = {text}")
+        captured.append("u_0")
+    for k in range(random.choice((0, 0, 1))):
+        setup.append(f"g_{k} = {text_of(d.constant())}")
+        numbers.append(f"g_{k}")
+    # The arguments of each call, of another kind in each.
+    arguments: list[list[Any]] = []
+    for i in range(calls):
+        kind = d.kind if i == 0 or random.random() < 0.5 else random.choice(tuple(_KINDS))
+        row = []
+        for shape in shapes:
+            leaves = (text_of(d.number(kind)) for _ in iter(int, 1))
+            row.append(eval(_written(shape, leaves), {"S_": S}))
+        arguments.append(row + [twin[i % 2] for twin in twins])
+    retuned = random.randint(-12, 12) / 4
+    for row, again in product(arguments, (False, bool(captured))):
+        module: dict[str, Any] = {"S_": S, "Value": partial(_plain, retuned if again else None)}
+        exec("\n".join(setup), module)
+        # As Python reads identifiers.
+        module.update(zip([normalize("NFKC", name) for name in names], row, strict=True))
+        d.modules.append(module)
+    for name, shape in zip(names, shapes, strict=False):
+        paths = _paths(shape, name)
+        for path in paths:
+            if len(paths) == 1 or random.random() < 0.7:
+                d.add(Step(f"v_{len(d.steps)}", path, ()))
+    if twins:
+        path = "[0]" if isinstance(twins[0][0], tuple) else ""
+        if not isinstance(twins[0][0], str):
+            path = "[0][0]" if path and isinstance(twins[0][0][0], tuple) else path
+            d.add(Step(f"v_{len(d.steps)}", f"{names[-1]}{path}", ()))
+    for name in [*captured, *numbers]:
+        d.add(Step(f"v_{len(d.steps)}", name, ()))
+    if not d.steps:
+        setup.append("g_0 = 2.0")
+        numbers.append("g_0")
+        for module in d.modules:
+            module["g_0"] = 2.0
+        d.add(Step("v_0", "g_0", ()))
+    for _ in range(random.choice((1, 2, 3, 5, 8, 12, 20))):
+        step = d.step()
+        if step is None or not step.uses:
+            continue
+        values = d.compute(step.text)
+        if any(isinstance(x, int) and x.bit_length() > 20000 for x in values):
+            continue
+        if None in values and random.random() < 0.8:
+            continue
+        if random.random() < 0.06:
+            step.text = f"S_.label({step.text}, {random.choice(LABELS)!r})"
+        d.add(step)
+    names_of_results = [step.name for step in d.steps]
+    shape = _shape(random, random.choice((0, 0, 1, 2)))
+    used: list[str] = []
+
+    def leaves_of_result() -> Iterator[str]:
+        while True:
+            if random.random() < 0.1:
+                yield text_of(d.constant())
+            else:
+                used.append(random.choice(names_of_results[-6:]))
+                yield used[-1]
+
+    result = _written(shape, leaves_of_result())
+    scalars = [step.name for step in d.steps if not step.condition]
+    scalar = scalars[-1] if random.random() < 0.8 else random.choice(scalars)
+    conditions = {step.name for step in d.steps if step.condition}
+    numbers_met = [x for name in d.values.keys() - conditions for x in d.values[name]]
+    types = d.types | {type(x) for x in numbers_met if x is not None}
+    mixed = len(types) > 1 or not types.isdisjoint((int, bool))
+    mixed |= any(conditions.intersection(step.uses) for step in d.steps if not step.condition)
+    floats = [x for x in numbers_met if isinstance(x, float)]
+    infinite = not all(map(math.isfinite, floats)) or any(
+        "S_.inf" in step.text or "S_.nan" in step.text for step in d.steps
+    )
+    return Program(
+        *(names, static, setup, numbers, d.steps, result, tuple(used), scalar, arguments, retuned),
+        *(mixed, infinite),
+    )
+
+
+def _plain(retuned: float | None, x: Any, label: str = "") -> Any:
+    """Return what a captured Value holds: in the end, where it is retuned."""
+    return retuned if isinstance(x, float) and retuned is not None else x
+
+
+def programs() -> st.SearchStrategy[Program]:
+    """Return a strategy for programs."""
+    return st.randoms(use_true_random=False).map(drawn)
+
+
+# --- running one in every way ---------------------------------------------------------------------
+
+
+def same(a: Any, b: Any) -> bool:
+    """Return whether two numbers are the same in kind and value, but for the sign of a zero."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, float):
+        return a == b or (a != a and b != b)
+    if isinstance(a, Decimal):
+        return str(a) == str(b) or (a == b == 0 and a.as_tuple()[1:] == b.as_tuple()[1:])
+    return bool(a == b)
+
+
+def _close(a: Any, b: Any) -> bool:
+    """Return whether two numbers are the same as floats."""
+    try:
+        return math.isclose(a, b, rel_tol=1e-14)
+    except OverflowError:
+        return bool(a == b)
+
+
+class Outcome:
+    """What a call gave: a nest of numbers, or an error."""
+
+    def __init__(self, call: Callable[..., Any], *args: Any) -> None:
+        self.error: Exception | None = None
+        self.numbers: list[Any] = []
+        self.structure: Any = None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                found, self.structure = flatten(call(*args), "the result")
+            self.numbers = [x.data if isinstance(x, Value) else x for x in found]
+        except FAILURES as error:
+            self.error = error
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"{type(self.error).__name__}: {self.error}"
+        return f"{self.numbers} in {self.structure}"
+
+    def failed_op(self) -> str | None:
+        """Return the name of the op in an error's message."""
+        found = re.search(r", in (?!the derivative)(\w+)\(", str(self.error))
+        return found[1] if found else None
+
+
+def agree(what: str, expected: Outcome, found: Outcome, program: Program) -> None:
+    """Raise AssertionError unless two outcomes are the same.
+
+    A derivative may leave out the value, with its errors. Where numbers of several kinds meet, a
+    zero that is added to a slope may bring its own. A rule's own zero times an infinity is nan.
+    """
+    slopes = what != "value"
+    differ = f"{what}: {expected}, but {found}"
+    if expected.error is not None or found.error is not None:
+        dropped = what in ("grad", "hvp") or (slopes and program.mixed)
+        assert found.error is not None, differ
+        assert type(found.error) is type(expected.error) or dropped, differ
+        return
+    assert found.structure == expected.structure, differ
+    for a, b in zip(expected.numbers, found.numbers, strict=True):
+        nan = a != a or (b != b and program.infinite)
+        assert same(a, b) or (slopes and (nan or (program.mixed and _close(a, b)))), differ
+
+
+def _as_values(nest: Any) -> Any:
+    """Return a nest with Values in place of numbers, but for bools, which are static."""
+    if isinstance(nest, dict):
+        items = {key: _as_values(x) for key, x in nest.items()}
+        if isinstance(nest, defaultdict):
+            return defaultdict(nest.default_factory, items)
+        return type(nest)(items)
+    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        return type(nest)(*map(_as_values, nest))
+    if isinstance(nest, list | tuple):
+        return type(nest)(map(_as_values, nest))
+    return nest if isinstance(nest, bool | str) else Value(nest)
+
+
+def _reference(compiled: Any) -> Outcome | None:
+    """Return what the Code of the program that ran last gives."""
+    for program in reversed(compiled._programs.values()):
+        if program.latest is not None:
+            return program
+    return None
+
+
+class _Ways:
+    """The calls of one program, compared in every way."""
+
+    def __init__(self, program: Program, seen: Counter[str]) -> None:
+        self.program = program
+        self.seen = seen
+        self.module = program.namespace()
+        self.leaves = [x for name, x in self.module.items() if name.startswith("w_")]
+
+    def compare(self, what: str, compiled: Any, lean: Any, full: Any, args: list[Any]) -> None:
+        """Compare a compiled function with the eager one, and with its own Code."""
+        programs = len(compiled._programs), compiled._misses
+        found = Outcome(compiled, *args)
+        untraced = (len(compiled._programs), compiled._misses - 1) == programs
+        if isinstance(found.error, TraceError):
+            raise AssertionError(f"{what}: {found}")
+        expected = Outcome(lean, *args)
+        self.seen[f"{what}: {'error' if expected.error else 'value'}"] += 1
+        slopes = what != "value"
+        if expected.error is not None and found.error is None:
+            # The eager pass computes what a rule's own zero makes superfluous, and both branches.
+            assert slopes or self.may_drop(compiled), f"{what}: {expected}, but {found}"
+            self.seen[f"{what}: dropped an error"] += 1
+        elif expected.error is None and found.error is not None:
+            whole = Outcome(full, *args)
+            kinds = slopes and self.program.mixed and isinstance(found.error, TypeError)
+            assert whole.error is not None or kinds, f"{what}: {expected}, but {found}"
+            self.seen[f"{what}: a constant part's error"] += 1
+        elif expected.error is not None and untraced:
+            self.seen[f"{what}: a constant part's error"] += 1
+        else:
+            agree(what, expected, found, self.program)
+            if expected.error is not None and not slopes:
+                a, b = expected.failed_op(), found.failed_op()
+                assert a is None or b is None or a == b, f"{what}: {expected}, but {found}"
+        self.compare_code(what, compiled, found, args)
+
+    def may_drop(self, compiled: Any) -> bool:
+        """Return whether simplification may leave out a part: of `where`, or of a power of 0."""
+        program = _reference(compiled)
+        assert program is not None
+        raw, simple = program.code, program.latest.code
+        return raw is not None and simple is not None and len(simple.equations) < len(raw.equations) and any(
+            op.name in ("where", "**", "like") for op, _ in raw.equations
+        )
+
+    def compare_code(self, what: str, compiled: Any, found: Outcome, args: list[Any]) -> None:
+        """Compare a program with the Code that it was written from, before and after the passes."""
+        program = _reference(compiled)
+        if program is None or (found.error is not None and program.latest is None):
+            return
+        numbers = []
+        static = compiled._static
+        for name, argument in zip(compiled._names, args, strict=True):
+            if name not in static:
+                numbers += flatten(argument, "argument", (str, type(None), bool))[0]
+        numbers += [x._data for x in program.captured]
+        for code, stage in ((program.code, "Code"), (program.latest.code, "simplified Code")):
+            if code is None or len(numbers) != code.inputs:
+                self.seen["no Code"] += 1
+                return
+            expected = Outcome(lambda code=code: evaluate(code, numbers))
+            if expected.error is not None and found.error is None:
+                chosen = any(op.name == "where" for op, _ in code.equations)
+                assert chosen or self.may_drop(compiled), f"{what}, {stage}: {expected}, but {found}"
+                continue
+            if found.error is not None:
+                # An error may also come from the trace itself, of constants.
+                if expected.error is not None and (stage != "Code" or what == "value"):
+                    assert type(expected.error) is type(found.error), f"{what}, {stage}: {expected}, but {found}"
+                continue
+            assert expected.error is None, f"{what}, {stage}: {expected}, but {found}"
+            flat = found.numbers
+            assert len(flat) == len(expected.numbers), f"{what}, {stage}"
+            for a, b in zip(expected.numbers, flat, strict=True):
+                assert same(a, b), f"{what}, {stage}: {expected}, but {found}"
+
+    def values(self) -> None:
+        """Compare values, with plain numbers and with Values, before and after leaves change."""
+        program, module = self.program, self.module
+        f = compile(module["f"], static_argnums=program.static)
+        labels = [x.label for x in self.leaves]
+        for round_ in range(2):
+            for args in program.calls:
+                self.compare("value", f, self.of_values("lean_f"), self.of_values("f"), args)
+            if round_ or not self.leaves:
+                break
+            self.retune()
+        assert [x.label for x in self.leaves] == labels, "a label of a captured Value has changed"
+        for name in program.numbers:
+            if len(program.calls) == 1:
+                self.rebind(name, f, program.calls[0])
+
+    def of_values(self, name: str) -> Callable[..., Any]:
+        """Return a function of the module that is called with Values in place of numbers."""
+        function, static = self.module[name], self.program.static
+
+        def eager(*args: Any) -> Any:
+            return function(*[x if i in static else _as_values(x) for i, x in enumerate(args)])
+
+        return eager
+
+    def retune(self) -> None:
+        """Change the captured leaves, and compute their results again."""
+        for x in self.leaves:
+            x.data = self.program.retuned if isinstance(x.data, float) else x.data
+        if "u_0" in self.module:
+            self.module["u_0"].forward()
+
+    def rebind(self, name: str, f: Any, args: list[Any]) -> None:
+        """Bind a captured number anew: the call must say so, or give the eager result."""
+        module = self.module
+        before = module[name]
+        for new in (before, 0.0, -0.0, 1, True, 1.0, 5):
+            module[name] = new
+            found = Outcome(f, *args)
+            if constant_key(new) == constant_key(before):
+                assert not isinstance(found.error, TraceError), f"{name} bound to {new!r}: {found}"
+            else:
+                refused = isinstance(found.error, TraceError)
+                assert refused or f._hits == 0, f"{name} bound to {new!r}: {found}"
+        module[name] = before
+
+    def derivatives(self) -> None:
+        """Compare gradients, second derivatives along a direction, and jvp."""
+        program, module = self.program, self.module
+        lean, full = module["lean_f_1"], module["f_1"]
+        chosen = tuple(
+            i for i, x in enumerate(program.calls[0]) if i not in program.static and flatten(x)[0]
+        )
+        for args in program.calls:
+            if chosen:
+                for transform in (grad, value_and_grad):
+                    f = compile(transform(full, chosen), static_argnums=program.static)
+                    g, whole = transform(lean, chosen), transform(full, chosen)
+                    self.compare(transform.__name__, f, g, whole, args)
+                primals = [args[i] for i in chosen]
+                tangents = [_ones(x) for x in primals]
+                for along in (jvp, hvp):
+                    ways = [self._along(along, f, args, chosen) for f in (full, lean, full)]
+                    self.compare(along.__name__, compile(ways[0]), ways[1], ways[2], [primals, tangents])
+            if self.leaves:
+                self.backward(args)
+
+    @staticmethod
+    def _along(
+        transform: Callable[..., Any], f: Callable[..., Any], args: list[Any], chosen: Sequence[int]
+    ) -> Callable[..., Any]:
+        def along(primals: Any, tangents: Any) -> Any:
+            def of_chosen(*numbers: Any) -> Any:
+                whole = list(args)
+                for i, x in zip(chosen, numbers, strict=True):
+                    whole[i] = x
+                return f(*whole)
+
+            return transform(of_chosen, list(primals), list(tangents))
+
+        return along
+
+    def backward(self, args: list[Any]) -> None:
+        """Compare `.backward` of captured Values with the eager backward pass."""
+        module, leaves = self.module, self.leaves
+
+        def eager(f: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*args: Any) -> Any:
+                for x in leaves:
+                    x.grad = 0
+                y = f(*args)
+                if isinstance(y, Value):
+                    y.backward()
+                    y = y.data
+                return [y, *[x.grad for x in leaves]]
+
+            return run
+
+        for x in leaves:
+            x.grad = 0
+        f = compile(module["f_1"], static_argnums=self.program.static)
+        y = Outcome(f.backward, *args)
+        assert not isinstance(y.error, TraceError), f"backward: {y}"
+        slopes = [x.grad for x in leaves]
+        expected = Outcome(eager(self.of_values("lean_f_1")), *args)
+        self.seen[f"backward: {'error' if expected.error else 'value'}"] += 1
+        if expected.error is not None:
+            return
+        if y.error is not None:
+            whole = Outcome(eager(self.of_values("f_1")), *args)
+            assert whole.error is not None, f"backward: {expected}, but {y}"
+            return
+        found = Outcome(lambda: [y.numbers[0], *slopes])
+        for a, b in zip(expected.numbers, found.numbers, strict=True):
+            # A slope that nothing was added to is the 0 that was there.
+            assert same(a, b) or a != a or _close(a, b), f"backward: {expected}, but {found}"
+
+
+def _ones(nest: Any) -> Any:
+    """Return a nest of tangents: whole numbers in the kinds of its own."""
+    if isinstance(nest, dict):
+        items = {key: _ones(x) for key, x in nest.items()}
+        return defaultdict(nest.default_factory, items) if isinstance(nest, defaultdict) else type(nest)(items)
+    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        return type(nest)(*map(_ones, nest))
+    if isinstance(nest, list | tuple):
+        return type(nest)(map(_ones, nest))
+    return nest if isinstance(nest, str) else 2 if isinstance(nest, bool) else type(nest)(2)
+
+
+def check(program: Program, seen: Counter[str] | None = None) -> None:
+    """Run a program in every way; raise AssertionError where two differ."""
+    ways = _Ways(program, Counter() if seen is None else seen)
+    ways.values()
+    ways.derivatives()
+
+
+def run(examples: int, start: int, phases: Sequence[Phase] = tuple(Phase)) -> Counter[str]:
+    """Check so many programs, drawn from this seed on; return how often each thing was compared."""
+    seen: Counter[str] = Counter()
+
+    @seed(start)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=phases,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(programs())
+    def examine(program: Program) -> None:
+        seen["programs"] += 1
+        check(program, seen)
+
+    examine()
+    return seen
+
+
+def main() -> None:
+    """Check as many programs as the command line says."""
+    parser = argparse.ArgumentParser(prog="python3 -m tests.programs.fuzz", description=__doc__)
+    parser.add_argument("--examples", type=int, default=2000, help="how many programs")
+    parser.add_argument("--seed", type=int, default=1, help="where to start")
+    options = parser.parse_args()
+    began = time.perf_counter()
+    for what, count in sorted(run(options.examples, options.seed).items()):
+        print(f"{count:8} {what}")
+    print(f"{time.perf_counter() - began:8.1f} s")
+
+
+if __name__ == "__main__":
+    main()

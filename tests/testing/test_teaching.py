@@ -1,0 +1,88 @@
+"""The assignment of demos/teaching, done step by step, and done wrong at each step."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from scalargrad.testing import Report
+from scalargrad.testing.command import main
+from scalargrad.testing.report import read_weights
+from tests.running import ROOT
+
+TEACHING = ROOT / "demos" / "teaching"
+PAGE = (TEACHING / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^python3 -m scalargrad (check value\.py:Value .*)$", PAGE, re.MULTILINE)
+
+MISTAKES = {
+    1: ("self.data - other.data", "other.data - self.data"),
+    2: ("(other.data, self.data)", "(self.data, other.data)"),
+    3: ("return to_value(other) - self", "return self - other"),
+    4: ("                nodes.append(node)\n", "                nodes.insert(0, node)\n"),
+    5: ("            if node.parents:\n                node.grad = 0.0\n", "            pass\n"),
+}
+
+
+def run(step: int, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the command that the page gives for a step."""
+    (folder / "value.py").write_text(source, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return main(shlex.split(COMMANDS[step - 1])[1:])
+
+
+def text_of(name: str) -> str:
+    return (TEACHING / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_the_page_has_a_command_for_each_step() -> None:
+    assert len(COMMANDS) >= 5
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_step_turns_its_properties_green(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = text_of(f"step{step - 1}" if step > 1 else "skeleton")
+    assert run(step, before, tmp_path, monkeypatch) == 1
+    assert run(step, text_of(f"step{step}"), tmp_path, monkeypatch) == 0
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_mistake_is_told_as_the_page_says(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = MISTAKES[step]
+    right = text_of(f"step{step}")
+    assert right.count(old) >= 1
+    assert run(step, right.replace(old, new, 1), tmp_path, monkeypatch) == 1
+    told = capsys.readouterr().out
+    first = told[told.index("The code below needs") :].split("\n\n")[1]
+    assert first.split("\n")[0] in PAGE, first
+    for line in first.split("\n"):
+        assert line.strip() in PAGE, line
+
+
+def test_grading_gives_all_points_to_the_solution_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = TEACHING / "grading.toml"
+    assert sum(read_weights(weights.read_text(encoding="utf-8")).values()) == 100
+    scores = []
+    for name in ("skeleton", "step2", "step5"):
+        (tmp_path / "value.py").write_text(text_of(name), encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        main(["value.py:Value", "--format=gradescope", f"--weights={weights}", "--quick"])
+        tests = json.loads(capsys.readouterr().out)["tests"]
+        assert sum(test["max_score"] for test in tests) == 100
+        scores.append(sum(test["score"] for test in tests))
+    assert scores[0] == 0
+    assert 40 <= scores[1] < 60
+    assert scores[2] == 100
+
+
+def test_report_without_properties_passes() -> None:
+    assert Report("engine.py:Value", "engine", ()).passed

@@ -1,0 +1,109 @@
+"""`formula`: the function and its gradient, read back and computed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import scalargrad
+from scalargrad import TraceError, Value, exp, hypot, sin, sqrt, where
+from scalargrad.functions.methods import all_ops
+from scalargrad.testing.expressions import Expression, expressions
+from scalargrad.testing.functions import FUNCTIONS
+from scalargrad.view.formulas import formula
+
+# Those whose text is Python: |x| is not, nor is a call of many numbers without a list.
+PLAIN = [name for name in FUNCTIONS if name not in ("abs", "dist", "logsumexp", "%")]
+EIGHTHS = st.integers(-24, 24).map(lambda n: n / 8)
+
+
+def test_text_and_latex() -> None:
+    found = formula(lambda x, y: x * y + sin(x), 2.0, 3.0)
+    assert found.text == "f = x · y + sin(x)\n∂f/∂x = y + cos(x)\n∂f/∂y = x"
+    assert found.ascii == "f = x * y + sin(x)\ndf/dx = y + cos(x)\ndf/dy = x"
+    assert str(found) == repr(found) == found.text
+    assert found._repr_latex_() == f"$\\displaystyle {found.latex}$"
+    assert r"\frac{\partial f}{\partial x} &= y + \cos\left(x\right) \\" in found.latex
+
+
+def computed(text: str, values: dict[str, float]) -> dict[str, float]:
+    """Return what the lines of an ASCII formula come to, as Python reads them."""
+    names: dict[str, Any] = {name: op.forward for name, op in all_ops().items()}
+    names |= values
+    found = {}
+    for line in text.splitlines():
+        left, right = line.split(" = ", 1)
+        found[left] = names[left] = eval(right, {}, names)
+    return found
+
+
+@given(expressions(PLAIN, numbers=EIGHTHS, max_ops=4))
+def test_formulas_come_to_what_backward_gives(drawn: tuple[Expression, list[float]]) -> None:
+    f, inputs = drawn
+    names = ["a", "b", "c"][: len(inputs)]
+    program: dict[str, Any] = {"f": f}
+    exec(f"def y({', '.join(names)}): return f({', '.join(names)})", program)
+    xs = list(map(Value, inputs))
+    y = f(*xs)
+    if not isinstance(y, Value):
+        return
+    y.backward()
+    text = formula(program["y"], *inputs).ascii
+    found = computed(text, dict(zip(names, inputs, strict=True)))
+    # Constants such as log(2) are written with six digits.
+    assert math.isclose(found["y"], y.data, rel_tol=1e-3, abs_tol=1e-3)
+    for name, x in zip(names, xs, strict=True):
+        assert math.isclose(found[f"dy/d{name}"], x.grad, rel_tol=1e-3, abs_tol=1e-3)
+
+
+def test_captured_values_are_names_too() -> None:
+    w = Value(2.0)
+    assert formula(lambda x: w * x, 3.0).text == "f = w · x\n∂f/∂x = w\n∂f/∂w = x"
+
+
+def test_names_in_latex() -> None:
+    found = formula(lambda theta, x1, rate: theta * x1 + rate, 1.0, 2.0, 3.0).latex
+    assert r"f &= \theta \cdot x_{1} + \mathrm{rate}" in found
+
+
+def test_fractions_roots_powers_and_cases_in_latex() -> None:
+    found = formula(lambda x: where(x > 0, sqrt(x) / 2, exp(-(x**2))), 2.0).latex
+    assert r"\frac{\sqrt{x}}{2}" in found
+    assert r"e^{-x^{2}}" in found
+    assert r"\begin{cases}" in found
+    assert r"\sqrt{x^{2} + y^{2}}" in formula(lambda x, y: hypot(x, y), 3.0, 4.0).latex
+
+
+def test_hostile_names_in_latex_are_text() -> None:
+    evil = Value(2.0, r"\input{x} $%#&_^~")
+    found = formula(lambda x: x * evil, 3.0).latex
+    assert r"\input" not in found
+    assert r"\backslash input\{x\}\ \$\%\#\&\_\wedge \sim " in found
+
+
+def test_long_parts_that_are_used_again_get_names() -> None:
+    def doubling(x: Any) -> Any:
+        for _ in range(40):
+            x = sin(x) * exp(x)
+        return x
+
+    text = formula(doubling, 0.5).text
+    assert "t1 = " in text
+    assert len(text) < 40_000
+
+
+def test_a_branch_is_an_error_that_names_the_cure() -> None:
+    with pytest.raises(TraceError, match=r"write where\(condition, a, b\)"):
+        formula(lambda x: x if x > 0 else -x, 1.0)
+
+
+def test_a_value_is_no_function() -> None:
+    with pytest.raises(TypeError, match=r"explain\(v\) shows them"):
+        formula(Value(1.0) * 2)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a function of one result"):
+        formula(lambda x: [x, x], 2.0)
+    assert scalargrad.Value is Value
