@@ -131,11 +131,9 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
         move = None
         if gs.count(None) < len(gs):
             for part in contributions(node, gs, as_graph):
-                # A rule's own 0 has no kind yet: no tangent at all says the same.
-                if part is not None and not _is_zero(part):
+                if part is not None:
                     move = part if move is None else move + part
-            if move is not None:
-                tangents[node] = move
+            tangents[node] = move
 
 
 def add_gradients(nodes: list[Any]) -> None:

@@ -327,9 +327,7 @@ def _sumprod(w: _Writer, op: Op, xs: _Operands) -> _Written:
     if not n:
         raise NotSpelled
     multiply = _arithmetic(_MUL)
-    terms = [
-        multiply(w, op, [x, y]) for x, y in zip(xs[:n], xs[n : 2 * n], strict=True)
-    ]
+    terms = [multiply(w, op, [x, y]) for x, y in zip(xs[:n], xs[n : 2 * n], strict=True)]
     return _sum_of(w, terms + xs[2 * n :], _ADD)
 
 
@@ -363,7 +361,9 @@ def _like(w: _Writer, op: Op, xs: _Operands) -> _Written:
     (n, _, _), (_, kind, tag) = xs
     if type(n) is not str:
         raise NotSpelled
-    return (n, FLOAT, "0") if kind == FLOAT else (n, EITHER, tag) if kind == EITHER else (n, INT, "1")
+    return (
+        (n, FLOAT, "0") if kind == FLOAT else (n, EITHER, tag) if kind == EITHER else (n, INT, "1")
+    )
 
 
 def _where(w: _Writer, op: Op, xs: _Operands) -> _Written:
@@ -405,7 +405,9 @@ def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], _Written]:
     return rule
 
 
-def _of_array(name: str, floats_alone: bool = False) -> Callable[[_Writer, Op, _Operands], _Written]:
+def _of_array(
+    name: str, floats_alone: bool = False
+) -> Callable[[_Writer, Op, _Operands], _Written]:
     def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
         if not xs or (floats_alone and {kind for _, kind, _ in xs} != {FLOAT}):
             raise NotSpelled
@@ -495,6 +497,13 @@ class _Pieces:
     def _write(self) -> None:
         first, instructions = self.inputs, self.instructions
         self.uses = Counter(x for one in instructions for x in one.operands if type(x) is int)
+        # How often an instruction's result is used in its own piece.
+        self.near = Counter(
+            x
+            for k, one in enumerate(instructions)
+            for x in one.operands
+            if type(x) is int and x >= first and (x - first) // PIECE == k // PIECE
+        )
         # The piece that uses an instruction's result last.
         self.last = {
             x: k // PIECE
@@ -525,11 +534,13 @@ class _Pieces:
             self._leaving.setdefault(self.last[x], []).append(slot)
         self._free += self._leaving.pop(piece, [])
 
-    def _slot(self) -> int:
-        if self._free:
-            return self._free.pop()
-        self.work += 1
-        return self.work - 1
+    def _slot(self, x: int, made: list[tuple[int, int]]) -> int:
+        """Return a place in the work array for an instruction's result; note it in `made`."""
+        if not self._free:
+            self._free.append(self.work)
+            self.work += 1
+        made.append((x, self._free.pop()))
+        return made[-1][1]
 
     def _piece(
         self, piece: int, start: int, homes: dict[int, str], made: list[tuple[int, int]]
@@ -561,22 +572,25 @@ class _Pieces:
                 if depth <= _DEEPEST and len(text.text) <= _LONGEST:
                     local[k] = text
                     continue
-            if outputs and not uses:
-                name = text.text
+            if outputs:
+                home = f"out[{outputs[0]}]"
+            elif later:
+                home = f"work[{self._slot(k, made)}]"
             else:
+                home = ""
+            if not home or (self.near[k] and not later) or one.label:
                 numbers += 1
                 name = names.new(one.label or f"t{numbers}")
                 lines.append(f"    const {form.type} {name} = {text.text};")
-            local[k] = _Text(name, ATOM, 0)
-            lines += [f"    out[{place}] = {name};" for place in outputs]
-            if later:
-                if outputs:
-                    home = f"out[{outputs[0]}]"
-                else:
-                    slot = self._slot()
-                    made.append((k, slot))
-                    home = f"work[{slot}]"
+                text = _Text(name, ATOM, 0)
+                if home:
                     lines.append(f"    {home} = {name};")
+            else:
+                lines.append(f"    {home} = {text.text};")
+                text = _Text(f"({home} != 0)" if form.type == "int" else home, ATOM, 0)
+            local[k] = text
+            lines += [f"    out[{place}] = {home};" for place in outputs[1:]]
+            if later:
                 homes[k] = f"({home} != 0)" if form.type == "int" else home
         return lines
 

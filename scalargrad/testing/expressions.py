@@ -182,7 +182,7 @@ def _nearest(
             chosen[0] = count - 1
         yield Step(function, tuple(chosen))
         if arity <= 2:
-            anything = [*places, (1.0,), (2.0,), (0.5,)]
+            anything = [*places, (1,), (2,)]
             others = itertools.product(range(count - 1, -1, -1), *[anything] * (arity - 1))
             yield from (Step(function, operands) for operands in others)
 

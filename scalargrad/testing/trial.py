@@ -244,7 +244,7 @@ class Trial:
             deadline, began = self.deadline, time.monotonic()
             try:
                 # An op that hangs must not take all the time of the property that asks.
-                self.deadline = min(deadline, began + self.options.seconds / 4)
+                self.deadline = min(deadline, began + self.options.seconds / 2)
                 if self.has(op):
                     assert judge is not None
                     judge(self, op)

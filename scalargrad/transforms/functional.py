@@ -10,7 +10,7 @@ anything that Values go through, and Values of its own, which are left as they a
 (8.0, 12.0, 12.0, 6.0)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
@@ -76,9 +76,7 @@ class _Trace(NamedTuple):
         # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
         zero = None if traced else 0 if as_graph else in_kind(0, first)
-        nodes = topological_order(list(slopes), set(self.leaves))
-        if traced:
-            nodes = [x for x in nodes if x._op not in CONDITIONS]
+        nodes = _results(slopes, self.leaves)
         reached = set(self.leaves)
         pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
         slopes = {x: _zero(first) if _is_zero(slope) else slope for x, slope in slopes.items()}
@@ -88,6 +86,18 @@ class _Trace(NamedTuple):
 
 def _traced() -> bool:
     return bool(active) and tracing() is not None
+
+
+def _results(ys: Iterable[Any], leaves: Sequence[Value]) -> list[Any]:
+    """Return the results between the leaves and `ys`, each after its operands.
+
+    While a function is traced, comparisons and what is of some number's kind are none: of Values
+    they are plain numbers.
+    """
+    nodes = topological_order(ys, set(leaves))
+    if not _traced():
+        return nodes
+    return [x for x in nodes if x._op not in CONDITIONS and x._op is not like.op]
 
 
 def _seed(y: Value, seed: Any, as_graph: bool) -> Any:
@@ -261,7 +271,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = topological_order([y for y in numbers if isinstance(y, Value)], set(trace.leaves))
+    results = _results([y for y in numbers if isinstance(y, Value)], trace.leaves)
     push_forward(results, moved, as_graph or _traced())
     slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
     # A rule's own 0 gets the kind of what it is the derivative of.

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -28,7 +28,6 @@ from types import SimpleNamespace
 from typing import Any
 from unicodedata import normalize
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import scalargrad
@@ -320,25 +319,25 @@ class _Drawing:
         way = random.random()
         condition = False
         conditions = any(step.condition for step in self.steps)
-        if way < 0.4:
+        if way < 0.38:
             sign = random.choice(_OPERATORS)
             (a, of_a), (b, of_b) = self.operand(), self.operand()
             text, uses = f"{a} {sign} {b}", of_a + of_b
-        elif way < 0.5:
+        elif way < 0.52:
             sign = random.choice(_COMPARISONS)
-            both = conditions and random.random() < 0.4
-            (a, of_a), (b, of_b) = self.operand(both), self.operand(both and random.random() < 0.7)
+            left, right = conditions and random.random() < 0.6, conditions and random.random() < 0.5
+            (a, of_a), (b, of_b) = self.operand(left), self.operand(right)
             text, uses, condition = f"({a} {sign} {b})", of_a + of_b, True
-        elif way < 0.55 and conditions:
+        elif way < 0.57 and conditions:
             sign = random.choice(_CONNECTIVES)
             (a, of_a), (b, of_b) = self.operand(True), self.operand(True)
             if not {*of_a, *of_b} & {step.name for step in self.steps if step.condition}:
                 return None
             text, uses, condition = f"({a} {sign} {b})", of_a + of_b, True
-        elif way < 0.62:
+        elif way < 0.66:
             (c, of_c), (a, of_a), (b, of_b) = self.operand(conditions), self.operand(), self.operand()
             text, uses = f"S_.where({c}, {a}, {b})", of_c + of_a + of_b
-        elif way < 0.69:
+        elif way < 0.71:
             a, of_a = self.operand()
             text, uses = random.choice((f"-{a}", f"+{a}", f"abs_({a})", f"S_.relu({a})")), of_a
             text = text.replace("abs_", "S_.abs")
@@ -531,7 +530,7 @@ def _plain(retuned: float | None, x: Any, label: str = "") -> Any:
 
 def programs() -> st.SearchStrategy[Program]:
     """Return a strategy for programs."""
-    return st.randoms(use_true_random=False).map(drawn)
+    return st.integers(0, 2**64).map(lambda seed: drawn(Random(seed)))
 
 
 # --- running one in every way ---------------------------------------------------------------------
@@ -591,6 +590,8 @@ def agree(what: str, expected: Outcome, found: Outcome, program: Program) -> Non
     slopes = what != "value"
     differ = f"{what}: {expected}, but {found}"
     if expected.error is not None or found.error is not None:
+        if "(complex)" in str(expected.error):
+            return  # of plain numbers, to a fractional power
         dropped = what in ("grad", "hvp") or (slopes and program.mixed)
         assert found.error is not None, differ
         assert type(found.error) is type(expected.error) or dropped, differ
@@ -713,7 +714,7 @@ class _Ways:
             self.retune()
         assert [x.label for x in self.leaves] == labels, "a label of a captured Value has changed"
         for name in program.numbers:
-            if len(program.calls) == 1:
+            if len(program.calls) == 1 and any(step.text == name for step in program.steps):
                 self.rebind(name, f, program.calls[0])
 
     def of_values(self, name: str) -> Callable[..., Any]:
@@ -837,24 +838,46 @@ def check(program: Program, seen: Counter[str] | None = None) -> None:
     ways.derivatives()
 
 
-def run(examples: int, start: int, phases: Sequence[Phase] = tuple(Phase)) -> Counter[str]:
-    """Check so many programs, drawn from this seed on; return how often each thing was compared."""
+def differs(program: Program) -> Exception | None:
+    """Return what is wrong with a program, None if nothing is."""
+    try:
+        check(program)
+    except Exception as error:  # whatever a wrong program raises
+        return error
+    return None
+
+
+def reduced(program: Program) -> Program:
+    """Return a smaller program of which something is wrong as well: of fewer results and steps."""
+    smaller = [replace(program, calls=[call]) for call in program.calls[1:]]
+    smaller += [
+        replace(program, result=step.name, result_uses=(step.name,), scalar=step.name)
+        for step in program.steps
+        if not step.condition
+    ]
+    for one in [*smaller, program]:
+        needed = {step.name for step in one.needed(one.scalar, *one.result_uses)}
+        lean = replace(one, steps=[step for step in one.steps if step.name in needed])
+        if differs(lean):
+            return lean
+    return program
+
+
+def run(examples: int, seed: int) -> Counter[str]:
+    """Check so many programs, drawn from this seed on; return how often each thing was compared.
+
+    Raises AssertionError, with the program and what is wrong with it, at the first that differs.
+    """
     seen: Counter[str] = Counter()
-
-    @seed(start)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=phases,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(programs())
-    def examine(program: Program) -> None:
+    for k in range(examples):
+        program = drawn(Random(f"{seed} {k}"))
         seen["programs"] += 1
-        check(program, seen)
-
-    examine()
+        try:
+            check(program, seen)
+        except Exception as error:
+            small = reduced(program)
+            found = differs(small) or error
+            raise AssertionError(f"program {k + 1}: {found!r}\n{small!r}") from error
     return seen
 
 
