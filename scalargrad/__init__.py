@@ -48,6 +48,7 @@ from scalargrad.transforms.functional import (
     hvp,
     jacobian,
     jvp,
+    stop_gradient,
     value_and_grad,
     vjp,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "once_differentiable",
     "pi",
     "primitive",
+    "stop_gradient",
     "tau",
     "taylor",
     "value_and_grad",

@@ -109,9 +109,18 @@ def refuse_copy(node: Any) -> NoReturn:
     )
 
 
+_REFLECTED = {
+    **{"+": "__radd__", "-": "__rsub__", "*": "__rmul__"},
+    **{"/": "__rtruediv__", "%": "__rmod__", "**": "__rpow__"},
+}
+
+
 def refuse_operand(op: Op, other: object) -> Any:
     """Raise the TypeError for `op` of a Value and `other`, or return NotImplemented."""
     cure = "convert it to a number first"
+    reflected = getattr(type(other), _REFLECTED.get(op.name, ""), None)
+    if isinstance(other, list | tuple) and reflected not in (None, list.__rmul__, tuple.__rmul__):
+        return NotImplemented  # a subclass with an arithmetic of its own
     if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
         cure = "apply it to each element, as in [v * x for x in xs]"
     elif isinstance(other, Tracer) or not isinstance(other, str | bytes | complex | None):
