@@ -113,7 +113,7 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
         return Nest(type(nest), tuple(nest), tuple(inner), factory)
     if isinstance(nest, list | tuple):
         if _PLAIN.issuperset(map(type, nest)):
-            numbers += nest
+            numbers.extend(nest)  # a subclass may have an addition of its own, which += would call
             return Nest(type(nest), None, (NUMBER,) * len(nest))
         inner = [_collect(x, f"{path}[{i}]", static, numbers) for i, x in enumerate(nest)]
         return Nest(type(nest), None, tuple(inner))
