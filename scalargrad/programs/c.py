@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
@@ -168,14 +168,7 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 _WORDS = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What a C program cannot call its own: the words of C and of its mathematical library.
-_TAKEN = """
-auto break case char const continue default do double else enum extern float for goto if inline int
-long register restrict return short signed sizeof static struct switch typedef union unsigned void
-volatile while asm typeof unix linux main in out work i
-ceil fdim finite floor fmax fmin frexp gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp
-lgamma llrint llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round
-scalb scalbln scalbn signbit signgam significand tgamma trunc y0 y1 yn
-""".split()
+_TAKEN = ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "unix", "linux", "main", "in", "out", "work", "i", "ceil", "fdim", "finite", "floor", "fmax", "fmin", "frexp", "gamma", "hypot", "ilogb", "isfinite", "isinf", "isnan", "isnormal", "j0", "j1", "jn", "ldexp", "lgamma", "llrint", "llround", "logb", "lrint", "lround", "modf", "nan", "nearbyint", "nextafter", "nexttoward", "remquo", "rint", "round", "scalb", "scalbln", "scalbn", "signbit", "signgam", "significand", "tgamma", "trunc", "y0", "y1", "yn"]
 
 
 @lru_cache(maxsize=1)

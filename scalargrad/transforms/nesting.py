@@ -120,6 +120,7 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
         f"not {shown(nest)} ({type(nest).__name__})"
+        + ("; give a numpy array's .tolist()" if hasattr(nest, "tolist") else "")
     )
 
 
