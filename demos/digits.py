@@ -118,14 +118,18 @@ def report(answers: list[Answer]) -> None:
 
 
 def show(answers: list[Answer]) -> None:
-    """Print the digits side by side, each with the label, the guess and the guess's probability."""
-    rows = [
-        [f"a {digit.label}, read as {guess}" for digit, guess, _ in answers],
-        [f"({probability:.1%} sure)" for _, _, probability in answers],
-        *zip(*(drawn(answer.digit) for answer in answers), strict=True),
-    ]
-    for row in rows:
-        print("   ".join(f"{cell:16}" for cell in row).rstrip())
+    """Print the digits with label, guess and its probability, as many side by side as fit."""
+    across = max(1, (Screen().columns + 3) // 19)
+    for i in range(0, len(answers), across):
+        some = answers[i : i + across]
+        rows = [
+            [f"a {digit.label}, read as {guess}" for digit, guess, _ in some],
+            [f"({probability:.1%} sure)" for _, _, probability in some],
+            *zip(*(drawn(answer.digit) for answer in some), strict=True),
+        ]
+        print("\n" * bool(i), end="")
+        for row in rows:
+            print("   ".join(f"{cell:16}" for cell in row).rstrip())
 
 
 def drawn(digit: Digit) -> list[str]:

@@ -113,7 +113,10 @@ def report(flowers: list[Flower], probabilities: list[list[float]]) -> None:
 
 
 def print_row(name: str, cells: list[str]) -> None:
-    print(f"{name:>12}" + "".join(f"{cell:>12}" for cell in cells))
+    # 38 columns, which any terminal has.
+    widths = [len(species) + 1 for species in SPECIES]
+    row = [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]
+    print(f"{name:>10}" + "".join(row))
 
 
 if __name__ == "__main__":

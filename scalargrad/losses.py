@@ -24,7 +24,8 @@ from typing import Any, TypeAlias, overload
 
 from scalargrad.engine.errors import untraceable
 from scalargrad.engine.modes import active, tracing
-from scalargrad.engine.op import Tracer, is_real
+from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions.activations import logsumexp, relu, softplus
 from scalargrad.functions.choices import minimum

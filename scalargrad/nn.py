@@ -25,8 +25,10 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.modes import active, mode
-from scalargrad.engine.op import Tracer, is_real
-from scalargrad.engine.value import Value, make_node
+from scalargrad.engine.real import is_real
+from scalargrad.engine.recording import make_node
+from scalargrad.engine.tracer import Tracer
+from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
 from scalargrad.functions.activations import relu
 from scalargrad.functions.many import flat_sumprod

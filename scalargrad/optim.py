@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.fitting.fits import Fit, Minimum, curve_fit, least_squares, minimize
 

@@ -96,13 +96,14 @@ def test_iris_file_has_fishers_sums_of_products() -> None:
     assert [[round(x, 4) for x in row] for row in sums] == published
 
 
+@pytest.mark.slow
 def test_iris_classifies_what_it_has_not_seen() -> None:
     text = output("iris")
     assert accuracy_in(text, "test accuracy") >= 0.95
     # The confusion matrix: 15 flowers of each species, and the diagonal is what was right.
     matrix = [
         [int(cell.replace(".", "0")) for cell in cells.split()]
-        for cells in re.findall(rf"^ +(?:{'|'.join(SPECIES)})((?: +(?:\d+|\.)){{3}})$", text, re.M)
+        for cells in re.findall(rf"^ *(?:{'|'.join(SPECIES)})((?: +(?:\d+|\.)){{3}})$", text, re.M)
     ]
     assert [sum(row) for row in matrix] == [15, 15, 15]
     hits = sum(matrix[i][i] for i in range(3))
@@ -146,6 +147,7 @@ def test_moons_quick_bends_its_boundary() -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_moons_are_learned() -> None:
     text = output("moons")
     assert accuracy_in(text, "training accuracy") == 1
@@ -207,6 +209,7 @@ def test_digits_quick_reads_better_than_by_mean_pictures() -> None:
     assert losses[-1] < losses[0] < math.log(10)  # the loss of ten equal probabilities
 
 
+@pytest.mark.slow
 def test_digits_are_read() -> None:
     text = output("digits")
     assert accuracy_in(text, "test accuracy") >= 0.95
@@ -253,6 +256,7 @@ def test_names_quick_learns_more_than_letters() -> None:
     assert text.isascii()
 
 
+@pytest.mark.slow
 def test_names_learns_the_only_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,6 +305,7 @@ def test_nist_file_agrees_with_itself(dataset: nist.Dataset) -> None:
     assert math.fsum(r * r for r in residuals) == pytest.approx(dataset.squares, rel=rel)
 
 
+@pytest.mark.slow
 def test_nist_agrees_to_nine_digits() -> None:
     text = output("nist")
     assert "from start 2: 27 of 27" in text
@@ -439,3 +444,28 @@ def test_reader_that_leaves_gets_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 1
+
+
+@pytest.mark.parametrize("demo", ["digits", "iris", "moons", "names"])
+def test_demo_run_as_a_file_says_how_to_run_it(demo: str, tmp_path: Path) -> None:
+    file = ROOT / "demos" / f"{demo}.py"
+    done = subprocess.run(
+        [sys.executable, str(file)], cwd=tmp_path, env=PLAIN, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"    python3 -m demos.{demo}\n")
+
+
+@pytest.mark.parametrize("demo", ["digits", "iris"])
+def test_pictures_and_tables_fit_forty_columns(demo: str) -> None:
+    done = subprocess.run(
+        command(demo, "--quick"),
+        cwd=ROOT,
+        env={**PLAIN, "COLUMNS": "40"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line for line in done.stdout.splitlines() if line.startswith(" ") or "   " in line]
+    assert len(rows) >= 8
+    assert max(map(len, rows)) <= 40

@@ -48,3 +48,5 @@ with no_grad():
     y = add_many(x)
 print(f"Values alive with y = {y:.0f} and x:     {alive(Value):>6}")
 print(f"y has {len(y.parents)} parents: backward() would find no way to x.")
+print("\nExercise: how many Values are alive after x = Value(1.0), y = x * x + x?")
+print("Answer: in a new file, 3: x, the product, and y.")

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.checks.inputs import Inputs
-from scalargrad.engine.op import Op, Tracer, is_real, op_of
+from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
+from scalargrad.engine.primitive import op_of
+from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 
 

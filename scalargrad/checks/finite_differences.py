@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from scalargrad.checks.inputs import Inputs
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 
 EPSILON = sys.float_info.epsilon

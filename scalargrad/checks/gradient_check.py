@@ -7,7 +7,7 @@ from typing import Any
 from scalargrad.checks.finite_differences import EPSILON, Estimate, along, estimate
 from scalargrad.checks.inputs import Inputs, flat
 from scalargrad.checks.one_sided import Slopes, kink, one_sided_slopes, roughness
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.transforms.functional import grad
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.transforms.nesting import Nest, flatten, unflatten
 

@@ -106,6 +106,14 @@ def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
     return known
 
 
+def recompute(nodes: Sequence[Any]) -> None:
+    """Give each of `nodes`, results after their operands, the number that it has now."""
+    code, leaves = lower(nodes, [])
+    numbers = run(code, [leaf._data for leaf in leaves])
+    for node, number in zip(nodes, numbers[len(leaves) :], strict=True):
+        node._data = number
+
+
 def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
     """Return what `code` must give for these numbers: the reference for whatever else runs it.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.distinct import plain
 from scalargrad.engine.errors import shown
-from scalargrad.engine.op import in_kind, is_real
 from scalargrad.engine.outputs import Cotangents
+from scalargrad.engine.real import in_kind, is_real
 
 if TYPE_CHECKING:
     from scalargrad.engine.custom import FunctionOp

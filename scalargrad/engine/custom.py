@@ -21,9 +21,12 @@ from scalargrad.engine.modes import (
     tracing,
     transforms,
 )
-from scalargrad.engine.op import Op, Tracer, in_kind, is_real
+from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
-from scalargrad.engine.value import Value, make_node, recorded
+from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.recording import make_node, recorded
+from scalargrad.engine.tracer import Tracer
+from scalargrad.engine.value import Value
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
-from scalargrad.engine.op import Tracer, is_real
+from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 
 # For each kind of number, what makes such a copy; and the other way.
 _copies: dict[type, Callable[[Any], Any]] = {}

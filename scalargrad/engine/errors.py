@@ -8,7 +8,8 @@ from collections.abc import Callable
 from numbers import Complex
 from typing import Any, NoReturn
 
-from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.op import Op
+from scalargrad.engine.tracer import Tracer
 
 # What arithmetic on unfit numbers raises.
 FAILURES = (ArithmeticError, ValueError, TypeError)

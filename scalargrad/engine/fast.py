@@ -10,8 +10,11 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, refuse_operand, refuse_result
 from scalargrad.engine.modes import active, mode
-from scalargrad.engine.op import Op, Tracer, is_real
-from scalargrad.engine.value import Value, recorded
+from scalargrad.engine.op import Op
+from scalargrad.engine.real import is_real
+from scalargrad.engine.recording import recorded
+from scalargrad.engine.tracer import Tracer
+from scalargrad.engine.value import Value
 
 _new = object.__new__
 _ORDINARY = frozenset((Value, float, int, bool))

@@ -9,7 +9,8 @@ from typing import Any, TypeVar, overload
 from scalargrad.engine.errors import shown
 from scalargrad.engine.modes import Entry, Wrapper, enter, in_mode, leave, mode
 from scalargrad.engine.op import Op
-from scalargrad.engine.value import Value, recorded
+from scalargrad.engine.recording import recorded
+from scalargrad.engine.value import Value
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,7 +1,6 @@
 """The graph: nodes that know their op and its operands, their order, and the chain rule at one.
 
-Nothing here recurses, and everything takes time and memory linear in the nodes, so that a graph
-may be a million nodes deep.
+Nothing recurses, and all is linear in the nodes, so that a graph may be a million nodes deep.
 """
 
 from __future__ import annotations
@@ -10,19 +9,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
+from scalargrad.engine.tracer import Tracer
 
 
 class Node(Tracer):
     """A number that knows how it came to be: the op that made it, and the op's operands.
 
     A leaf has no op. An operand is a node or a plain number. `label` is a name for people to read.
+
+    >>> from scalargrad import Value
+    >>> y = Value(1.0) + 2
+    >>> y.op, y.operands, y.parents
+    ('+', (Value(data=1.0, grad=0), 2), (Value(data=1.0, grad=0),))
     """
 
     # _first and _second are the operands, the second None for an op of one input: two slots cost
-    # less than a tuple. An op with a joint rule has the tuple of its operands in the first, and
-    # in the second whether all of them are nodes: the passes then need not ask each.
+    # less than a tuple. Ops with a joint rule have the tuple of them in the first, and in the
+    # second whether all are nodes.
     __slots__ = ("_first", "_op", "_second", "label")
 
     label: str
@@ -35,33 +40,18 @@ class Node(Tracer):
 
     @property
     def op(self) -> str:
-        """The name of the op that made this node: "" for a leaf.
-
-        >>> from scalargrad import Value
-        >>> (Value(1.0) + 2).op
-        '+'
-        """
+        """The name of the op that made this node: "" for a leaf."""
         op = _seen(self)._op
         return op.name if op is not None else ""
 
     @property
     def operands(self) -> tuple[Any, ...]:
-        """What the op was applied to, in order: nodes and plain numbers.
-
-        >>> from scalargrad import Value
-        >>> (Value(1.0) + 2).operands
-        (Value(data=1.0, grad=0), 2)
-        """
+        """What the op was applied to, in order: nodes and plain numbers."""
         return operands_of(_seen(self))
 
     @property
     def parents(self) -> tuple[Any, ...]:
-        """The operands that are nodes, in order, one that was used twice twice.
-
-        >>> from scalargrad import Value
-        >>> (Value(1.0) + 2).parents
-        (Value(data=1.0, grad=0),)
-        """
+        """The operands that are nodes, in order, one that was used twice twice."""
         return tuple(x for x in self.operands if isinstance(x, Node))
 
 
@@ -79,18 +69,6 @@ def operands_of(node: Node) -> tuple[Any, ...]:
     return (node._first,) if node._second is None else (node._first, node._second)
 
 
-def link(node: Node, op: Op, inputs: tuple[Any, ...], all_nodes: bool = False) -> None:
-    """Make `node` the result of `op` on `inputs`; `all_nodes` says that each is known to be one."""
-    node.label = ""
-    node._op = op
-    if op.joint is not None:
-        node._first = inputs
-        node._second = all_nodes
-    else:
-        node._first = inputs[0]
-        node._second = inputs[1] if len(inputs) == 2 else None
-
-
 def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> list[Any]:
     """Return the results in the graph of `outputs`, each after its parents.
 
@@ -98,9 +76,7 @@ def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> 
     returned are added to it.
 
     >>> from scalargrad import Value
-    >>> x = Value(3.0)
-    >>> square = x * x
-    >>> [node.op for node in topological_order([square + x])]
+    >>> [node.op for node in topological_order([Value(3.0) * 2 + 1])]
     ['*', '+']
     """
     ordered: list[Any] = []
@@ -117,18 +93,13 @@ def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> 
         seen.add(node)
         a, b = node._first, node._second
         if isinstance(a, Node) and a._op is not None and a not in seen:
-            stack.append(node)
-            stack.append(None)
-            stack.append(a)
+            stack += (node, None, a)
             if isinstance(b, Node) and b._op is not None and b not in seen:
                 stack.append(b)
         elif isinstance(b, Node) and b._op is not None and b not in seen:
-            stack.append(node)
-            stack.append(None)
-            stack.append(b)
+            stack += (node, None, b)
         elif type(a) is tuple:
-            stack.append(node)
-            stack.append(None)
+            stack += (node, None)
             if b:
                 stack += [x for x in a if x._op is not None and x not in seen]
             else:
@@ -149,14 +120,10 @@ def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]
     op, a, b = node._op, node._first, node._second
     try:
         if type(a) is tuple:
-            if as_graph:
-                return op.derivatives(gs, node, a)  # type: ignore[no-any-return]
-            inputs = [x._data if isinstance(x, Node) else x for x in a]
-            return op.derivatives(gs, node._data, inputs)  # type: ignore[no-any-return]
-        if as_graph:
-            y = node
-        else:
-            y = node._data
+            inputs = a if as_graph else [x._data if isinstance(x, Node) else x for x in a]
+            return op.derivatives(gs, node if as_graph else node._data, inputs)  # type: ignore[no-any-return]
+        y = node if as_graph else node._data
+        if not as_graph:
             a = a._data if isinstance(a, Node) else a
             b = b._data if isinstance(b, Node) else b
         if b is None:

@@ -15,9 +15,11 @@ from scalargrad.engine.context import Run
 from scalargrad.engine.custom import Function, function_op, run_backward
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import afresh
-from scalargrad.engine.op import Op, in_kind, is_real
+from scalargrad.engine.op import Op
 from scalargrad.engine.passes import dependents, pull_back, push_forward
-from scalargrad.engine.value import Value, recorded
+from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.recording import recorded
+from scalargrad.engine.value import Value
 
 __all__ = ["Outputs", "Pullback", "Pushforward", "run_backward", "run_forward"]
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.op import Op, in_kind, is_real
-from scalargrad.engine.outputs import Cotangents
+from scalargrad.engine.modes import active, refuse_access
+from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Cotangents, Pick
+from scalargrad.engine.real import in_kind, is_real
 
 
 def added(*xs: Any) -> Any:
@@ -136,12 +138,19 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
             tangents[node] = move
 
 
-def add_gradients(nodes: list[Any]) -> None:
-    """Add to the operands of each of `nodes`, in order, what its gradient contributes to theirs.
+def add_gradients(nodes: list[Any], seed: Any) -> None:
+    """Add to the gradients of leaves their derivatives, and give results theirs anew.
 
-    It is `pull_back` for plain numbers, with the gradients in the nodes and `contributions`
-    unrolled for ops of one input, two, and many: four times as fast.
+    `nodes` are the results, each after its operands, the last the output, whose own derivative is
+    `seed`. It is `pull_back` for plain numbers, with the gradients in the nodes and
+    `contributions` unrolled for ops of one input, two, and many: four times as fast.
     """
+    # Of the seed's kind, so that a rule's own 0 does not stay an int: 0 / 3 is a float.
+    zero = in_kind(0, seed)
+    for node in nodes:
+        node._grad = zero
+    nodes[-1]._grad = seed
+    nodes.reverse()
     try:
         for node in nodes:
             op, a, b = node._op, node._first, node._second
@@ -214,6 +223,46 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
         nodes = dependents(nodes, within)
     pull_back(nodes, slopes, as_graph, 0 if as_graph else in_kind(0, seed), within)
     return slopes if targets is None else {x: slopes[x] for x in targets if x in slopes}
+
+
+def add_slopes(y: Any, seed: Any, as_graph: bool, targets: Sequence[Any] | None) -> None:
+    """Add the derivatives of `y`, times `seed`, to the gradients of its graph, or of `targets`.
+
+    This is `backward` with `create_graph` or with `inputs`. Without targets, results get theirs
+    anew, and leaves add to what they had.
+    """
+    value = type(y)
+    for x, slope in slopes_by(y, seed, targets, as_graph).items():
+        if not is_real(x._data):
+            continue  # the data of a Function's call is its run
+        if as_graph and not isinstance(slope, Node):
+            slope = value(slope)  # a rule's own 0
+        had = 0 if targets is None and x._op is not None else x._grad
+        if type(had) is int and had == 0:
+            x._grad = slope
+        else:
+            x._grad = value(had) + slope if as_graph and is_real(had) else had + slope
+
+
+def local_derivatives(self: Any) -> tuple[Any, ...]:
+    """Return the derivative of this Value by each of its parents alone, in their order.
+
+    The chain rule multiplies each with what arrives from above. Raises what `backward` raises.
+
+    >>> from scalargrad import Value
+    >>> a, b = Value(2.0), Value(5.0)
+    >>> (a * b).local_derivatives()
+    (5.0, 2.0)
+    """
+    if active:
+        refuse_access()
+    node, g = self, in_kind(1, self._data)
+    if type(self._op) is Pick:  # an output of a Function: its parents are the call's
+        node = self._first
+        g = Cotangents({self._op.place: g})
+    gs = [g if isinstance(x, Node) else None for x in operands_of(node)]
+    slopes = contributions(node, gs, as_graph=False) if gs else ()
+    return tuple(slope for slope in slopes if slope is not None)
 
 
 def chosen(xs: Iterable[Any]) -> list[Any]:

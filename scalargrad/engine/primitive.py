@@ -13,7 +13,8 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from scalargrad.engine.fast import binary_function, record, unary_function
-from scalargrad.engine.op import Op, Rule, Tracer
+from scalargrad.engine.op import Op, Rule
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 
 if TYPE_CHECKING:
@@ -101,6 +102,17 @@ def spelling_of(function: Any) -> Callable[[F], F]:
         return spelling
 
     return decorate
+
+
+def op_of(function: Callable[..., Any]) -> Op:
+    """Return the op of a function that `primitive` made.
+
+    >>> from scalargrad import sin
+    >>> op_of(sin)
+    <op sin>
+    """
+    op: Op = function.op  # type: ignore[attr-defined]
+    return op
 
 
 def direct(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.engine.errors import TraceError
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.fitting.levenberg_marquardt import (
     Linear,

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.engine.op import in_kind
 from scalargrad.engine.primitive import primitive, spelling_of
+from scalargrad.engine.real import in_kind
 from scalargrad.functions.choices import choose, greater
 from scalargrad.functions.elementary import exp, expm1
 from scalargrad.functions.many import constant_max, fsum, many

@@ -12,8 +12,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.op import Op, in_kind
+from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive
+from scalargrad.engine.real import in_kind
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, constant, greater
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from scalargrad.engine.fast import record
 from scalargrad.engine.modes import active, tracing
-from scalargrad.engine.op import Op, Tracer, in_kind
+from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive, spelling_of
+from scalargrad.engine.real import in_kind
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 
 __all__ = ["clip", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum", "where"]

@@ -12,8 +12,9 @@ Value(data=0.0, grad=0)
 import math
 from typing import Any
 
-from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive, spelling_of
+from scalargrad.engine.tracer import Tracer
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
 from scalargrad.functions.choices import choose, constant, equal

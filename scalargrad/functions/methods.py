@@ -9,7 +9,11 @@ from typing import Any
 from scalargrad.engine.errors import refuse_operand
 from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.modes import active, tracing
-from scalargrad.engine.op import Op, Tracer, is_real
+from scalargrad.engine.op import Op
+from scalargrad.engine.passes import local_derivatives
+from scalargrad.engine.real import is_real
+from scalargrad.engine.recording import record_value
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 
@@ -110,7 +114,7 @@ def _detach(self: Value) -> Any:
     return Value(self._data, self.label)
 
 
-def _give(kind: type, name: str, method: Callable[..., Any]) -> None:
+def _give(kind: type, name: str, method: Any) -> None:
     setattr(kind, name, method)
 
 
@@ -128,3 +132,5 @@ for _name, _function in public_functions().items():
         _give(Tracer, _name, _function)
 _give(Value, "__bool__", _truth)
 _give(Value, "detach", _detach)
+_give(Value, "local_derivatives", local_derivatives)
+_give(Value, "record", staticmethod(record_value))

@@ -15,7 +15,7 @@ from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import PACKAGE, TraceError, shown
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.programs.simplify import constant_key
 
 

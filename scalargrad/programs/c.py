@@ -21,6 +21,7 @@ from typing import NamedTuple
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import op_of
 from scalargrad.engine.passes import total
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 from scalargrad.programs.names import Names
@@ -129,7 +130,7 @@ _FUNCTIONS: dict[Op, Form] = {
     arithmetic.copysign.op: _call("copysign", 2),
     arithmetic.fmod.op: _call("fmod", 2),
     arithmetic.remainder.op: _call("remainder", 2),
-    arithmetic.fma.op: _call("fma", 3),
+    op_of(arithmetic.fma): _call("fma", 3),
     elementary.pow.op: _call("pow", 2),
     elementary.atan2.op: _call("sg_atan2", 2),
     elementary.radians.op: Form(f"{{}} * {_RADIANS!r}", PRODUCT, (PRODUCT,), True),
@@ -154,7 +155,7 @@ _REMAINDERS = {arithmetic.mod.op, arithmetic.floordiv.op}
 # Functions that are called back in Python: their last bits are those of its own algorithms, which
 # change with its version.
 CALLED_BACK: list[Op] = [
-    *(many.hypot.op, many.dist.op, special.gamma.op, special.lgamma.op, special.digamma.op),
+    *(op_of(many.hypot), op_of(many.dist), special.gamma.op, special.lgamma.op, special.digamma.op),
     special.polygamma.op,
 ]
 if sys.version_info >= (3, 11):
@@ -168,7 +169,14 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 _WORDS = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What a C program cannot call its own: the words of C and of its mathematical library.
-_TAKEN = ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "unix", "linux", "main", "in", "out", "work", "i", "ceil", "fdim", "finite", "floor", "fmax", "fmin", "frexp", "gamma", "hypot", "ilogb", "isfinite", "isinf", "isnan", "isnormal", "j0", "j1", "jn", "ldexp", "lgamma", "llrint", "llround", "logb", "lrint", "lround", "modf", "nan", "nearbyint", "nextafter", "nexttoward", "remquo", "rint", "round", "scalb", "scalbln", "scalbn", "signbit", "signgam", "significand", "tgamma", "trunc", "y0", "y1", "yn"]
+_TAKEN = """
+auto break case char const continue default do double else enum extern float for goto if inline int
+long register restrict return short signed sizeof static struct switch typedef union unsigned
+void volatile while asm typeof unix linux main in out work i
+ceil fdim finite floor fmax fmin frexp gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn
+ldexp lgamma llrint llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round
+scalb scalbln scalbn signbit signgam significand tgamma trunc y0 y1 yn
+""".split()
 
 
 @lru_cache(maxsize=1)
@@ -241,8 +249,8 @@ class _Writer:
         kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
         if not kind:
             raise TypeError(
-                f"target 'c' computes with floats and ints alone, and the function has the constant "
-                f"{shown(value)} ({type(value).__name__}): target='python' takes every kind of number"
+                "target 'c' computes with floats and ints alone, and the function has the constant "
+                f"{shown(value)} ({type(value).__name__}): target='python' takes all kinds of number"
             )
         return _constant(value), kind, str(int(kind == INT))
 
@@ -433,16 +441,16 @@ _RULES: dict[Op, Callable[[_Writer, Op, _Operands], _Written]] = {
     arithmetic.steep.op: _division,
     choices.inverse.op: _inverse,
     choices.like.op: _like,
-    choices.where.op: _where,
+    op_of(choices.where): _where,
     elementary.power.op: _power,
-    elementary.power_log.op: _power_log,
+    op_of(elementary.power_log): _power_log,
     activations.leaky_relu.op: _scaled("sg_leaky_relu"),
     activations.elu.op: _scaled("sg_elu"),
-    activations.logsumexp.op: _of_array("sg_logsumexp"),
-    many.constant_max.op: _of_array("sg_max", floats_alone=True),
-    many.fsum.op: _of_array("sg_fsum"),
-    many.prod.op: _prod,
-    many.sumprod.op: _sumprod,
+    op_of(activations.logsumexp): _of_array("sg_logsumexp"),
+    op_of(many.constant_max): _of_array("sg_max", floats_alone=True),
+    op_of(many.fsum): _of_array("sg_fsum"),
+    op_of(many.prod): _prod,
+    op_of(many.sumprod): _sumprod,
     total: _total,
 }
 
@@ -560,11 +568,10 @@ class _Pieces:
             text = _Text(form.text.format(*within), form.binding, depth)
             outputs = self.outputs.get(k, [])
             later = self.last.get(k, piece) > piece
-            uses = self.uses[k]
-            if uses == 1 and not later and not outputs and not one.label:
-                if depth <= _DEEPEST and len(text.text) <= _LONGEST:
-                    local[k] = text
-                    continue
+            short = depth <= _DEEPEST and len(text.text) <= _LONGEST
+            if short and self.uses[k] == 1 and not (later or outputs or one.label):
+                local[k] = text
+                continue
             if outputs:
                 home = f"out[{outputs[0]}]"
             elif later:
@@ -648,7 +655,8 @@ _FLAGS = "FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW"
 
 def _functions(name: str, inputs: int, bodies: list[list[str]]) -> Iterator[str]:
     for k, lines in enumerate(bodies):
-        yield f"SG_APART static void {name}_{k}(const double *restrict in, double *restrict out, double *restrict work)"
+        yield f"SG_APART static void {name}_{k}("
+        yield "    const double *restrict in, double *restrict out, double *restrict work)"
         yield "{"
         text = "\n".join(lines)
         for parameter in ("in", "out", "work"):
@@ -738,7 +746,8 @@ def _places(array: str, name: str, structure: Structure, place: int) -> Iterator
     if structure is NUMBER:
         yield f"{array}[{place}]: {_plain(name)}"
     elif size > _MOST_LINES or not isinstance(structure, Nest):
-        yield f"{array}[{place}] to {array}[{place + size - 1}]: the numbers of {_plain(name)}, in order"
+        last = f"{array}[{place + size - 1}]"
+        yield f"{array}[{place}] to {last}: the numbers of {_plain(name)}, in order"
     else:
         for key, nest in parts_of(structure):
             yield from _places(array, f"{name}[{key!r}]", nest, place)

@@ -82,8 +82,8 @@ def compiler() -> Compiler:
             return _asked((path, *options), state.st_mtime_ns, state.st_size)
     where = f"CC is {shlex.join(wanted)!r}, which is" if wanted else f"{', '.join(COMPILERS)} are"
     raise RuntimeError(
-        f"target 'c' needs a C compiler, and {where} not found: install one, set CC to its path, or "
-        "compile with target='python', which needs none"
+        f"target 'c' needs a C compiler, and {where} not found: install one, set CC to its path, "
+        "or compile with target='python', which needs none"
     )
 
 

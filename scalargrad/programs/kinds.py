@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine.code import Code, Operand
-from scalargrad.engine.op import Op, op_of
+from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
+from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 
 # A float; a float or an int; a bool; anything.

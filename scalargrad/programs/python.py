@@ -16,9 +16,10 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
-from scalargrad.engine.op import Op, op_of
+from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
+from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.programs.kinds import FLOAT, kinds_of, operand_kind
 from scalargrad.programs.names import Names

@@ -9,7 +9,9 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Equation, Literal, Operand, equation
 from scalargrad.engine.errors import FAILURES
-from scalargrad.engine.op import Op, is_real, op_of
+from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import op_of
+from scalargrad.engine.real import is_real
 from scalargrad.functions import arithmetic, choices, elementary
 from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
 

@@ -15,7 +15,8 @@ from scalargrad.engine.errors import untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.modes import Mode, in_mode, mode, tracing
-from scalargrad.engine.op import Op, is_real
+from scalargrad.engine.op import Op
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing, transforms
-from scalargrad.engine.op import in_kind
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
+from scalargrad.engine.real import in_kind
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
 from scalargrad.functions.choices import CONDITIONS, like

@@ -8,7 +8,8 @@ from numbers import Number, Rational
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import shown
-from scalargrad.engine.op import Tracer, is_real
+from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 
 # What a nest looks like without its numbers: hashable, and equal for equal nestings. NUMBER stands
 # for a number, a Nest for a container, and a Static for what is kept as it is.

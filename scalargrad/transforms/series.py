@@ -27,9 +27,12 @@ from scalargrad.engine.custom import FunctionOp, output_ops
 from scalargrad.engine.errors import FAILURES, explained, untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.op import Op, Tracer, in_kind, is_real, op_of
+from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import dependents, total
+from scalargrad.engine.primitive import op_of
+from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.transforms.functional import _result, _seed, _trace, _traced, _zero

@@ -12,7 +12,8 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Equation, Literal
 from scalargrad.engine.errors import FAILURES, Shown, explained
-from scalargrad.engine.op import Op, in_kind
+from scalargrad.engine.op import Op
+from scalargrad.engine.real import in_kind
 from scalargrad.programs.lowering import away_from_points, rule_code
 from scalargrad.programs.notation import ASCII, UNICODE, plain, show
 from scalargrad.programs.simplify import constant_key

@@ -9,7 +9,7 @@ from typing import Any
 
 from scalargrad.engine.code import run
 from scalargrad.engine.errors import TraceError
-from scalargrad.engine.op import is_real
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.programs.lowering import code_of, traced, why_fixed, with_outputs
 from scalargrad.transforms.nesting import flatten, unflatten

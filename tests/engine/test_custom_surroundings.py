@@ -30,8 +30,9 @@ from scalargrad import (
 from scalargrad.engine.custom import FunctionOp, function_op
 from scalargrad.engine.distinct import distinct, plain
 from scalargrad.engine.modes import Mode, in_mode
-from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.op import Op
 from scalargrad.engine.opaque import Outputs, Pullback, Pushforward, run_backward, run_forward
+from scalargrad.engine.tracer import Tracer
 from tests.own_functions import ExpAndDouble, MultiplyAdd, single
 
 

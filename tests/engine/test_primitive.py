@@ -30,7 +30,8 @@ from scalargrad import (
     numerical_gradient,
     primitive,
 )
-from scalargrad.engine.op import Op, op_of
+from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import op_of
 from scalargrad.functions.methods import all_ops, public_functions
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Value, complex_step_gradient, numerical_gradient
-from scalargrad.engine.op import Op, Tracer
+from scalargrad.engine.op import Op
+from scalargrad.engine.tracer import Tracer
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, points
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import operator
 import re
 import time
 import warnings
@@ -31,7 +30,17 @@ from unicodedata import normalize
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Function, TraceError, Value, compile, grad, hvp, jvp, primitive, value_and_grad
+from scalargrad import (
+    Function,
+    TraceError,
+    Value,
+    compile,
+    grad,
+    hvp,
+    jvp,
+    primitive,
+    value_and_grad,
+)
 from scalargrad.engine.code import evaluate
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.programs.simplify import constant_key

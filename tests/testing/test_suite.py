@@ -43,7 +43,14 @@ def numbers_shown(counterexample: str, engine: Any) -> list[str]:
     return printed
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=str)
+# Every fifth by default, all of them on demand.
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param(defect, marks=[pytest.mark.slow] if k % 5 else [], id=str(defect))
+        for k, defect in enumerate(DEFECTS)
+    ],
+)
 def test_defect_is_found_by_its_property(defect: Defect) -> None:
     engine = load(defect)
     # Doublings hang: two seconds of that are enough.

@@ -1,0 +1,54 @@
+"""Recording: an op on Values becomes a node of their graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.engine.errors import FAILURES, explained, refuse_result
+from scalargrad.engine.modes import active, mode
+from scalargrad.engine.op import Op
+from scalargrad.engine.real import is_real
+from scalargrad.engine.value import Value
+
+_new = object.__new__
+
+
+def record_value(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return the Value of `op` on `inputs`: Values and plain numbers."""
+    if active and (now := mode()) is not None:
+        return now.record(op, inputs)
+    return recorded(op, inputs)
+
+
+def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
+    """Return the Value of `op` on `inputs`, in no mode."""
+    numbers = [x._data for x in inputs if isinstance(x, Value)]
+    all_values = len(numbers) == len(inputs)
+    if not all_values:
+        numbers = [x._data if isinstance(x, Value) else x for x in inputs]
+    try:
+        data = op.forward(*numbers)
+    except FAILURES as error:
+        raise explained(error, op, inputs) from None
+    if type(data) is not float and not is_real(data):
+        refuse_result(op, inputs, data)
+    return make_node(op, inputs, data, all_values)
+
+
+def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = False) -> Value:
+    """Return a new result of `op` on `inputs` with this data.
+
+    `all_values` says that the inputs are known to be Values, each of them.
+    """
+    node = _new(Value)
+    node._data = data
+    node._grad = 0
+    node.label = ""
+    node._op = op
+    if op.joint is not None:
+        node._first = inputs
+        node._second = all_values
+    else:
+        node._first = inputs[0]
+        node._second = inputs[1] if len(inputs) == 2 else None
+    return node
