@@ -21,6 +21,7 @@ from scalargrad.checks import (
     gradcheck,
     numerical_gradient,
 )
+from scalargrad.engine.anomaly import detect_anomaly
 from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
@@ -72,6 +73,8 @@ _ELSEWHERE = {
     "formula": "scalargrad.view.formulas",
 }
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Estimate",
     "Function",
@@ -81,6 +84,7 @@ __all__ = [
     "check_gradient",
     "complex_step_gradient",
     "derivatives",
+    "detect_anomaly",
     "draw",
     "e",
     "explain",
@@ -113,6 +117,10 @@ __all__ += many.__all__
 __all__ += special.__all__
 # `from scalargrad import *` leaves Python's own compile and pow in place.
 __all__.remove("pow")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *_ELSEWHERE})
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from numbers import Complex
 from typing import Any, NoReturn
 
 from scalargrad.engine.op import Op
+from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 
 # What arithmetic on unfit numbers raises.
@@ -99,6 +100,20 @@ def refuse_result(op: Op, inputs: tuple[Any, ...], result: object) -> NoReturn:
         f"{describe_call(op, inputs)} gave {shown(result)} ({type(result).__name__}), "
         "not a real number: give it Values and real numbers"
     )
+
+
+def refuse_plain(op: Op, inputs: tuple[Any, ...], error: TypeError) -> NoReturn:
+    """Raise the TypeError of an op on inputs that are no numbers, saying what to write instead."""
+    listed = next((x for x in inputs if isinstance(x, list | tuple) or hasattr(x, "shape")), None)
+    if listed is None or is_real(listed):
+        raise error
+    name = op.name if op.name.isidentifier() else op.function.__name__
+    cure = (
+        f"{name}(*xs)" if len(inputs) == 1 and op.joint is not None else f"[{name}(x) for x in xs]"
+    )
+    raise TypeError(
+        f"{name} takes numbers, not {shown(listed)} ({type(listed).__name__}): write {cure}"
+    ) from None
 
 
 def refuse_copy(node: Any) -> NoReturn:

@@ -8,7 +8,7 @@ from scalargrad.engine.primitive import primitive, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.functions.choices import choose, greater
 from scalargrad.functions.elementary import exp, expm1
-from scalargrad.functions.many import constant_max, fsum, many
+from scalargrad.functions.many import constant_max, fsum, many, numbers_of
 from scalargrad.functions.special import erfc
 
 __all__ = [
@@ -189,7 +189,7 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
 
 
 def _some(name: str, xs: Iterable[Any]) -> tuple[Any, ...]:
-    inputs = tuple(xs)
+    inputs = numbers_of(name, xs)
     if not inputs:
         raise ValueError(f"{name} needs at least one number, got none")
     return inputs
