@@ -6,7 +6,7 @@ The names, signatures and domain errors are those of Python's `math` module.
 >>> sin(0.0)
 0.0
 >>> sin(Value(0.0))
-Value(data=0.0, grad=0)
+Value(data=0.0, grad=0, op='sin')
 """
 
 import math
