@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any

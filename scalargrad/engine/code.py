@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
+from scalargrad.engine.modes import active, refuse_access
 from scalargrad.engine.op import Op
 
 
@@ -108,6 +109,8 @@ def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
 
 def recompute(nodes: Sequence[Any]) -> None:
     """Give each of `nodes`, results after their operands, the number that it has now."""
+    if active:
+        refuse_access()
     code, leaves = lower(nodes, [])
     numbers = run(code, [leaf._data for leaf in leaves])
     for node, number in zip(nodes, numbers[len(leaves) :], strict=True):

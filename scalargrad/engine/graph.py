@@ -31,7 +31,6 @@ class Node(Tracer):
     __slots__ = ("_first", "_op", "_second", "label")
 
     label: str
-    # A number and its gradient have their slots in Value: a symbol has none.
     _data: Any
     _grad: Any
     _op: Op | None

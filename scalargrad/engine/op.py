@@ -35,8 +35,7 @@ class Op:
         "shares",
     )
 
-    # What is called by users: `primitive` sets it.
-    function: Callable[..., Any]
+    function: Callable[..., Any]  # what is called by users
 
     def __init__(
         self,
@@ -49,7 +48,6 @@ class Op:
         self.name = name
         self.forward = forward
         self.rules = tuple(rules)
-        # Nodes of one input or two are the smallest; those of more keep theirs in a tuple.
         if len(rules) > 2:
             joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]  # noqa: E731
         self.joint = joint

@@ -12,7 +12,7 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.modes import active, refuse_access
+from scalargrad.engine.modes import active, mode, refuse_access
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.real import in_kind, is_real
@@ -185,6 +185,8 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
                 a._grad += op.rules[0](node._grad, node._data, a._data, b)
     except FAILURES as error:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
+    if active and (now := mode()) is not None:
+        now.passed(nodes)
 
 
 def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:

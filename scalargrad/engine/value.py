@@ -1,8 +1,7 @@
 """`Value`: a number that remembers the op and the operands that made it, and its gradient.
 
 Building an expression of Values records a graph. `backward()` walks it from the result to the
-leaves in reverse topological order and applies the chain rule. The operators and the functions of
-one argument are given to Value in `scalargrad.functions.methods`, from the table of the rules.
+leaves and applies the chain rule. `functions.methods` gives Value its operators and functions.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine import errors
-from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import Node, topological_order
-from scalargrad.engine.modes import active, mode, refuse_access
+from scalargrad.engine.modes import active, refuse_access
 from scalargrad.engine.passes import add_gradients, add_slopes, chosen, seed_for
 from scalargrad.engine.real import is_real
 
@@ -46,7 +44,6 @@ class Value(Operators):
     """
 
     __slots__ = ("_data", "_grad")
-
     __array_ufunc__ = None  # numpy then leaves `np.float64(2) * v` to us
 
     def __init__(self, data: Any, label: str = "") -> None:
@@ -55,9 +52,7 @@ class Value(Operators):
         self._data = data
         self._grad = 0
         self.label = label
-        self._op = None
-        self._first = None
-        self._second = None
+        self._op = self._first = self._second = None
 
     @property
     def data(self) -> float:
@@ -130,10 +125,7 @@ class Value(Operators):
             elif self._op is None:
                 self._grad += seed
             else:
-                nodes = topological_order([self])
-                add_gradients(nodes, seed)
-                if active and (now := mode()) is not None:
-                    now.passed(nodes[::-1])
+                add_gradients(topological_order([self]), seed)
 
     def forward(self) -> Any:
         """Compute the graph of this Value again from its leaves' present data; return the number.
@@ -148,23 +140,23 @@ class Value(Operators):
         >>> y.forward()
         26.0
         """
-        if active:
-            refuse_access()
         from scalargrad.engine.code import recompute  # only here: it takes a while to load
 
         recompute(topological_order([self]))
-        return self._data
+        return self.data
 
     def described(self) -> str:
         """Return how errors name this Value: by its label and number."""
-        return f"{self.label}={shown(self._data)}" if self.label else shown(self._data)
+        return (
+            f"{self.label}={errors.shown(self._data)}" if self.label else errors.shown(self._data)
+        )
 
     def __repr__(self) -> str:
         value = isinstance(self._grad, Value)
-        grad = f"Value({shown(self._grad._data)})" if value else shown(self._grad)
+        grad = f"Value({errors.shown(self._grad._data)})" if value else errors.shown(self._grad)
         op = f", op={self.op!r}" if self._op is not None else ""
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={shown(self._data)}, grad={grad}{op}{label})"
+        return f"Value(data={errors.shown(self._data)}, grad={grad}{op}{label})"
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec)

@@ -108,7 +108,7 @@ _RULES: dict[Op, Callable[..., str]] = {
     **{function.op: _always_float for function in _FLOATS},
     **{function.op: _arithmetic for function in _OF_ARITHMETIC},
     **{function.op: _condition for function in _COMPARISONS},
-    **{op_of(f): _always_bool for f in _TESTS},
+    **{f.op: _always_bool for f in _TESTS},
     **{f.op: _logical for f in (choices.both, choices.either, choices.one_of)},
     **{f.op: _always_plain for f in (arithmetic.floor, arithmetic.ceil, arithmetic.trunc)},
     total: _arithmetic,

@@ -88,6 +88,10 @@ def as_function(expression: Expression) -> Callable[..., Any]:
     return lambda *inputs: expression(*inputs)
 
 
+def _function(program: Any) -> Any:
+    return program.latest.function
+
+
 # --- the same numbers ---------------------------------------------------------------------------
 
 
@@ -700,9 +704,9 @@ def test_generated_code_can_be_inspected_and_shows_in_tracebacks() -> None:
     compiled = compile(lambda x: 1 / (x - 1))
     compiled(2.0)
     (program,) = compiled._programs.values()
-    assert inspect.getsource(program.latest.function) == compiled.source
+    assert inspect.getsource(_function(program)) == compiled.source
     with pytest.raises(ZeroDivisionError) as caught:
-        program.latest.function(1.0)
+        _function(program)(1.0)
     assert "return 1 / (x - 1)" in "".join(traceback.format_tb(caught.value.__traceback__))
 
 
@@ -789,7 +793,7 @@ CULPRITS: dict[str, Callable[..., Any]] = {
     "own softmax, captured leaves": own_softmax,
     "own softmax, captured": own_softmax,
     "data in a helper": largest_data,
-    "data in a compiled helper": SCALED.__wrapped__,
+    "data in a compiled helper": vars(SCALED)["__wrapped__"],
 }
 
 
@@ -1148,7 +1152,7 @@ def test_the_lines_of_a_dropped_program_are_dropped() -> None:
     compiled = compile(lambda x: sin(x) + 0.25)
     compiled(1.0)
     (program,) = compiled._programs.values()
-    file = program.latest.function.__code__.co_filename
+    file = _function(program).__code__.co_filename
     assert file in linecache.cache
     del compiled, program
     gc.collect()
