@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from demos.terminal import Screen, parse_options, run
+from demos.terminal import LANGUAGES, Screen, parse_options, run
 from scalargrad import compile, softmax, tanh
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
@@ -62,6 +62,7 @@ def main() -> None:
         steps=2000,
         quick_steps=200,
         saves=".svg",
+        compiles=True,
     )
     # The split does not follow --seed, so that the accuracies of several seeds can be compared.
     train, test = split(load(), random.Random(1998))
@@ -73,16 +74,17 @@ def main() -> None:
     schedule = CosineAnnealingLR(optimizer, T_max=options.steps)
 
     # With the label one-hot, as numbers: one program then serves all ten digits.
-    @compile
+    @compile(target=options.target)
     def loss(pixels: list[Any], target: list[Any]) -> Any:
         return cross_entropy(model(pixels), target)
 
-    @compile
+    @compile(target=options.target)
     def probabilities(pixels: list[Any]) -> list[Any]:
         return softmax(model(pixels))
 
     print(f"{len(train)} digits to train on, {len(test)} held out for the test.")
-    print(f"A network of {len(model.parameters())} parameters, trained for {options.steps} steps:")
+    print(f"A network of {len(model.parameters())} parameters, trained for {options.steps} steps")
+    print(f"by a program in {LANGUAGES[options.target]}:")
     with Screen() as screen:
         for step in range(1, options.steps + 1):
             batch = rng.sample(train, BATCH)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from demos.terminal import Screen, parse_options, run
+from demos.terminal import LANGUAGES, Screen, parse_options, run
 from scalargrad import Value, compile, logsumexp, relu, softmax, sqrt, sumprod
 from scalargrad.nn import Module
 from scalargrad.optim import Adam, CosineAnnealingLR
@@ -121,7 +122,11 @@ def invented(logits: Any, rng: random.Random) -> str:
 
 def main() -> None:
     options = parse_options(
-        "demos.names", "Learn the names of minerals, and invent some.", steps=1500, quick_steps=100
+        "demos.names",
+        "Learn the names of minerals, and invent some.",
+        steps=1500,
+        quick_steps=100,
+        compiles=True,
     )
     names = load()
     rng = random.Random(options.seed)
@@ -132,20 +137,21 @@ def main() -> None:
 
     # The mean cross entropy of a token; places after a name's end have targets of zeros, and so
     # add nothing.
-    @compile
+    @partial(compile, target=options.target)
     def loss(rows: Matrix, targets: Matrix, count: Any) -> Any:
         places = zip(model(rows), targets, strict=True)
         return sum(sum(t) * logsumexp(x) - sumprod(t, x) for x, t in places) / count
 
-    logits = compile(model.__call__)
+    logits = compile(model.__call__, target=options.target)
 
     print(f"The names of {len(names)} minerals, such as {', '.join(rng.sample(names, 4))}.")
-    print(f"A GPT of {len(parameters)} parameters, trained for {options.steps} steps:")
+    print(f"A GPT of {len(parameters)} parameters, trained for {options.steps} steps")
+    print(f"by a program in {LANGUAGES[options.target]}:")
     recent: deque[float] = deque(maxlen=50)
     with Screen() as screen:
         for step in range(1, options.steps + 1):
             batch = [[END, *map(LETTERS.index, name), END] for name in rng.sample(names, BATCH)]
-            count = sum(len(tokens) - 1 for tokens in batch)
+            count = float(sum(len(tokens) - 1 for tokens in batch))
             optimizer.zero_grad()
             recent.append(
                 sum(loss.backward(one_hot(ts[:-1]), one_hot(ts[1:]), count) for ts in batch)

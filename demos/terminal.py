@@ -9,18 +9,30 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+# The targets of `compile`.
+LANGUAGES = {"python": "Python", "c": "C"}
+
 
 class Options(argparse.Namespace):
     quick: bool
     save: Path | None
     seed: int
     steps: int
+    target: str
 
 
 def parse_options(
-    prog: str, description: str, steps: int, quick_steps: int, saves: str = ""
+    prog: str,
+    description: str,
+    steps: int,
+    quick_steps: int,
+    saves: str = "",
+    compiles: bool = False,
 ) -> Options:
-    """Return the options; `saves` is the ending of the file that the demo can save, if it can."""
+    """Return the options; `saves` is the ending of the file that the demo can save, if it can.
+
+    One that `compiles` takes the target to compile for.
+    """
     parser = argparse.ArgumentParser(prog=f"python3 -m {prog}", description=description)
     parser.add_argument(
         "--quick", action="store_true", help=f"train for {quick_steps} steps: a few seconds"
@@ -39,6 +51,13 @@ def parse_options(
     if saves:
         parser.add_argument(
             "--save", type=_path_ending_in(saves), metavar=f"FILE{saves}", help="save a picture"
+        )
+    if compiles:
+        parser.add_argument(
+            "--target",
+            choices=LANGUAGES,
+            default="python",
+            help="compile to Python, or to C where a C compiler is (default: %(default)s)",
         )
     options = parser.parse_args(namespace=Options())
     if options.steps is None:

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from demos.iris import SPECIES, load
 from demos.moons import make_moons
 from demos.terminal import parse_options, run
 from scalargrad import no_grad
+from scalargrad.programs.c_compiler import COMPILERS
 from tests.running import PLAIN, ROOT, command, output
 
 
@@ -254,6 +256,17 @@ def test_names_quick_learns_more_than_letters() -> None:
     for name in made_up:
         assert name.endswith("*") == (name.rstrip("*") in minerals)
     assert text.isascii()
+
+
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="no C compiler is here")
+@pytest.mark.parametrize(
+    ("demo", "steps"), [("digits", "20"), pytest.param("names", "5", marks=pytest.mark.slow)]
+)
+def test_the_program_in_c_prints_the_same(demo: str, steps: str) -> None:
+    python = output(demo, "--steps", steps)
+    c = output(demo, "--steps", steps, "--target", "c")
+    assert "by a program in C:" in c
+    assert c == python.replace("by a program in Python:", "by a program in C:")
 
 
 @pytest.mark.slow

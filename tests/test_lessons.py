@@ -98,8 +98,8 @@ def test_readme_leads_through_all_lessons() -> None:
     assert [int(number) for number, _, _ in listed] == list(range(1, len(NAMES) + 1))
     assert [name for _, name, _ in listed] == [file for _, _, file in listed]
     assert sorted(name for _, name, _ in listed) == NAMES
-    assert "Nineteen short programs" in README
-    assert len(NAMES) == 19
+    assert "Twenty short programs" in README
+    assert len(NAMES) == 20
 
 
 def test_readme_links_to_files_that_exist() -> None:
@@ -479,6 +479,20 @@ def test_compile_a_loss() -> None:
     assert "with rate = 0.5 it raises TraceError" in text
 
 
+def test_fit_a_curve() -> None:
+    text = printed("fit_a_curve")
+    points = [(0, 1), (1, 3), (2, 4), (3, 6)]
+    b, a = line_through(points)
+    squares = sum((a + b * x - y) ** 2 for x, y in points)
+    assert f"a = {float(a):.6f}, b = {float(b):.6f}\n" in text
+    [row] = shown(text, "sum of squares =")
+    assert same(row[-1:], [float(squares)])
+    variance = squares / 2  # four points less two parameters; the x have mean 3/2, spread 5
+    errors = [math.sqrt(variance * (Fraction(1, 4) + Fraction(9, 20))), math.sqrt(variance / 5)]
+    assert same(shown(text, "standard errors:")[0], errors)
+    assert f"a = 8.000000, b = {math.log(2):.6f}, which" in text
+
+
 def test_lesson_stops_cleanly() -> None:
     code = "import demos.lessons\nraise KeyboardInterrupt"
     done = subprocess.run(
@@ -558,6 +572,7 @@ EXERCISES: dict[str, Callable[[], list[Any]]] = {
     "newton": lambda: [0.5 - (4 * 0.5**3 - 4 * 0.5) / (12 * 0.5**2 - 4)],
     "fit_a_line": lambda: [float(x) for x in line_through([(0, 1), (1, 3), (2, 5), (3, 9)])],
     "compile_a_loss": lambda: [0.5 * 10],
+    "fit_a_curve": lambda: [3, math.log(3)],
 }
 
 

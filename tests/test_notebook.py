@@ -41,7 +41,8 @@ def test_cells_run_in_order_and_show_something(monkeypatch: pytest.MonkeyPatch) 
     assert len(found) == 9
     assert found[0].startswith("f = x · y + sin(x)")
     assert found[1].startswith("$\\displaystyle")
-    assert found[2].startswith("<div") and "<svg" in found[2]
+    assert found[2].startswith("<div")
+    assert "<svg" in found[2]
     assert found[3].startswith("<div")
     assert found[4] == "(2.0, 2.0)"
     assert found[5].startswith("<iframe")

@@ -156,7 +156,9 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
             op, a, b = node._op, node._first, node._second
             joint = op.joint
             if joint is not None:
-                if b:  # all inputs are nodes
+                if b and op.accumulate is not None:  # all inputs are nodes
+                    op.accumulate(node._grad, a)
+                elif b:
                     slopes = joint(node._grad, node._data, *[x._data for x in a])
                     for x, slope in zip(a, slopes, strict=True):
                         x._grad += slope

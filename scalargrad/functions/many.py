@@ -111,6 +111,19 @@ def flat_sumprod(*inputs: Any) -> Any:
     return y if len(inputs) == 2 * n else y + inputs[-1]
 
 
+def _add_sumprod_gradients(g: Any, inputs: Sequence[Any]) -> None:
+    n = len(inputs) // 2
+    for p, q in zip(inputs, inputs[n : 2 * n]):  # noqa: B905 - stops after the n-th p
+        p._grad += g * q._data
+        q._grad += g * p._data
+    if len(inputs) != 2 * n:
+        inputs[-1]._grad += g
+
+
+# The rule unrolled: networks spend most of their time in it, and this takes half of the rule's.
+flat_sumprod.op.accumulate = _add_sumprod_gradients
+
+
 @spelling_of(flat_sumprod)
 def sumprod(p: Iterable[Any], q: Iterable[Any]) -> Any:
     """Return the sum of the products p[i] * q[i]: one node, whatever the length.

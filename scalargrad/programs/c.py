@@ -21,8 +21,8 @@ from typing import NamedTuple
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import op_of
 from scalargrad.engine.passes import total
+from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 from scalargrad.programs.names import Names
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
@@ -170,25 +170,25 @@ _WORDS = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What a C program cannot call its own: the words of C and of its mathematical library.
 _TAKEN = """
-auto break case char const continue default do double else enum extern float for goto if inline int
-long register restrict return short signed sizeof static struct switch typedef union unsigned
-void volatile while asm typeof unix linux main in out work i
-ceil fdim finite floor fmax fmin frexp gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn
-ldexp lgamma llrint llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round
-scalb scalbln scalbn signbit signgam significand tgamma trunc y0 y1 yn
-""".split()
+auto break case char const continue default do double else enum extern float for goto if inline
+int long register restrict return short signed sizeof static struct switch typedef union unsigned
+void volatile while asm typeof unix linux main in out work i ceil fdim finite floor fmax fmin frexp
+gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint
+lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit
+signgam significand tgamma trunc y0 y1 yn
+"""
 
 
 @lru_cache(maxsize=1)
 def _taken() -> frozenset[str]:
     forms = [*_FUNCTIONS.values(), *_OF_FLOATS.values()]
     texts = [*_runtime().values(), *[form.text for form in forms]]
-    words = {*_TAKEN, *[word for text in texts for word in _WORDS.findall(text)]}
+    words = {*_TAKEN.split(), *[word for text in texts for word in _WORDS.findall(text)]}
     return frozenset(word + end for word in words for end in ("", "f", "l"))
 
 
 class Result(NamedTuple):
-    """An output of a C program: what it is in Python, and where the run says whether it is an int."""
+    """An output of a C program: its kind in Python, and where the run says if it is an int."""
 
     kind: str
     tag: int
@@ -249,8 +249,8 @@ class _Writer:
         kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
         if not kind:
             raise TypeError(
-                "target 'c' computes with floats and ints alone, and the function has the constant "
-                f"{shown(value)} ({type(value).__name__}): target='python' takes all kinds of number"
+                "target 'c' computes with floats and ints; the function has the constant "
+                f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
             )
         return _constant(value), kind, str(int(kind == INT))
 
@@ -258,8 +258,8 @@ class _Writer:
         """Write the instructions of one equation; return its result's place, kind and tag."""
         if op not in _RULES:
             raise TypeError(
-                f"target 'c' has no text for {op.name}, which runs Python code of its own: leave it "
-                "out of the function, or compile with target='python'"
+                f"target 'c' has no text for {op.name}, which runs Python code of its own: leave "
+                "it out of the function, or compile with target='python'"
             )
         if operands and all(type(x) is Literal for x in operands):
             try:

@@ -292,7 +292,7 @@ class _Instance(Static):
 
 
 class BoundCompiled:
-    """A compiled method of an object: to be called, and with a `backward`, as a compiled function."""
+    """A compiled method of an object: called, and with a `backward`, as a compiled function."""
 
     def __init__(self, compiled: Compiled[Any], instance: Any) -> None:
         self.__self__ = instance

@@ -64,12 +64,19 @@ class Operation:
         )
 
 
+def _real_power(a: Any, b: Any) -> Any:
+    y = a**b
+    if isinstance(y, complex):
+        raise ValueError("a negative number to a fractional power is not a real number")
+    return y
+
+
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
-    "**": operator.pow,
+    "**": _real_power,
     "%": operator.mod,
     "neg": operator.neg,
     "abs": operator.abs,

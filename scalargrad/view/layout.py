@@ -277,21 +277,24 @@ def _drawn(
         # Boxes without sources stand at the right of their column, others at the left.
         at = starts[item.column] + box.width / 2
         box.x = at if box.sources else ends[item.column] - box.width / 2
-        box.y = item.y
+        box.y = item.y = round(item.y)
     lines = []
     for target, box in enumerate(boxes):
         column = items[target].column
         for k, source in enumerate(box.sources):
             y = box.y + (k - (len(box.sources) - 1) / 2) * PORT
             end = box.x - box.width / 2
-            path = [f"M{_n(boxes[source].x + boxes[source].width / 2)} {_n(boxes[source].y)}"]
+            start = boxes[source].x + boxes[source].width / 2
+            path = [f"M{_n(start)} {_n(boxes[source].y)}"]
             before = boxes[source].y
             for at in range(items[source].column + 1, column):
                 lane = items[passed[source][at]]
-                path.append(f"H{_n(ends[at - 1])}")
+                if ends[at - 1] > start:
+                    path.append(f"H{_n(ends[at - 1])}")
                 path.append(_curve(ends[at - 1], before, starts[at] - label_width, lane.y))
                 before = lane.y
-            path.append(f"H{_n(ends[column - 1])}")
+            if ends[column - 1] > start:
+                path.append(f"H{_n(ends[column - 1])}")
             path.append(_curve(ends[column - 1], before, end - label_width, y))
             path.append(f"H{_n(end)}")
             lines.append(Line(source, target, k, "".join(path), end - label_width / 2, y))
@@ -305,4 +308,4 @@ def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
 
 
 def _n(x: float) -> str:
-    return f"{x:.1f}".removesuffix(".0")
+    return str(round(x))

@@ -1,4 +1,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
+for (const node of data.nodes) {
+  node.edges = node.edges.map(([at, formula, constant]) => ({ at, formula, constant }));
+}
 const { nodes, steps, inputs, output, live } = data;
 const byId = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -203,7 +206,9 @@ function render() {
   const result = byId("result");
   const whole = known(output) || nodes.length === inputs;
   result.dataset.value = whole ? state.value[output] : "";
-  put(result, `${nodes[output].name} = ${whole ? show(state.value[output]) : "…"}`);
+  const shownResult = whole ? show(state.value[output]) : "…";
+  put(document.querySelector("#graph title"), `${nodes[output].name} = ${shownResult}`);
+  put(result, `${nodes[output].name} = ${shownResult}`);
   [...byId("list").children].forEach((item, i) => {
     if (i === step) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
@@ -420,6 +425,10 @@ function plot(k) {
 
 byId("leaves").append(...nodes.slice(0, inputs).map((_, k) => makeLeaf(k)));
 shapes.forEach(makeDraggable);
+if (live) {
+  const said = `The graph of ${nodes[output].name}; its numbers and gradients are in the lists below.`;
+  put(document.querySelector("#graph desc"), said);
+}
 listSteps();
 render();
 if (live && inputs > 0) plot(0);

@@ -36,13 +36,14 @@ def page_of(graph: Graph, picture: Picture) -> str:
         "title": text(picture.title),
         "style": _read("page.css"),
         "heading": text(whole_formula(graph, False, 120) or picture.title),
-        "svg": svg_of(picture),
+        # Without texts that would stay as they are when numbers change.
+        "svg": svg_of(picture, titles=False),
         "help": text(help_),
         "hide_plot": "" if live else " hidden",
         "data": _as_json(_data(graph, live)),
-        "runtime": runtime_for(program),
+        "runtime": _short(runtime_for(program)),
         "program": program,
-        "player": _read("page.js"),
+        "player": _short(_read("page.js")),
     }
     # Filled in one pass: what is put in is not looked at again.
     pieces = _read("page.html").split("{")
@@ -55,6 +56,12 @@ def page_of(graph: Graph, picture: Picture) -> str:
 
 def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _short(script: str) -> str:
+    """Return a script without comments and indentation, which every page would carry along."""
+    lines = map(str.strip, script.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _as_json(data: Any) -> str:
@@ -90,17 +97,12 @@ def _data(graph: Graph, live: bool) -> dict[str, Any]:
         "nodes": [
             {
                 "name": node.name,
-                "op": "" if node.op is None else node.op.name,
-                "hint": "" if node.op is None else node.op.hint,
-                "formula": "" if node.formula is None else node.formula.text,
+                **({} if node.op is None else {"op": node.op.name, "hint": node.op.hint}),
+                **({} if node.formula is None else {"formula": node.formula.text}),
                 "edges": [
-                    {
-                        "at": edge.operand if isinstance(edge.operand, int) else None,
-                        "constant": None
-                        if isinstance(edge.operand, int)
-                        else show(edge.operand.value),
-                        "formula": edge.formula.text,
-                    }
+                    [edge.operand, edge.formula.text]
+                    if isinstance(edge.operand, int)
+                    else [None, edge.formula.text, show(edge.operand.value)]
                     for edge in node.edges
                 ],
             }

@@ -25,7 +25,7 @@ background:var(--back);font:12px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,
 .sg text{fill:var(--ink);text-anchor:middle;unicode-bidi:isolate}
 .sg .t{font-weight:bold}.sg .k{fill:var(--dim)}.sg .d{fill:var(--edge);font-size:11px}
 .sg .note{text-anchor:start;fill:var(--dim)}
-.sg .e{fill:none;stroke:var(--line);stroke-width:1.3}.sg .a{fill:var(--line);stroke:none}
+.sg .e{fill:none;stroke:var(--line);stroke-width:1.3}
 .sg .b{stroke:var(--line);stroke-width:1.2;fill:var(--op)}
 .sg .input .b{fill:var(--input)}.sg .leaf .b{fill:var(--input)}
 .sg .parameter .b{fill:var(--parameter)}.sg .group .b{fill:var(--group)}
@@ -36,13 +36,16 @@ background:var(--back);font:12px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,
 """.strip()
 
 
-def svg_of(picture: Picture) -> str:
-    """Return the picture as the text of an SVG file."""
+def svg_of(picture: Picture, titles: bool = True) -> str:
+    """Return the picture as the text of an SVG file.
+
+    `titles` says whether each node has a text that is shown when a pointer is over it.
+    """
     boxes = [_box(shape) for shape in picture.shapes]
     for box, shape in zip(boxes, picture.shapes, strict=True):
         box.sources = [arrow.source for arrow in shape.arrows]
     layout = place(boxes, _LABEL)
-    drawn = [*_edges(layout, boxes, picture), *_nodes(boxes, picture)]
+    drawn = [*_edges(layout, picture), *_nodes(boxes, picture, titles)]
     width = layout.width + 2 * _MARGIN
     height = layout.height + 2 * _MARGIN
     if picture.note:
@@ -69,7 +72,7 @@ def text(raw: str) -> str:
 
 
 def _n(x: float) -> str:
-    return f"{x:.1f}".removesuffix(".0")
+    return str(round(x))
 
 
 def _box(shape: Shape) -> Box:
@@ -79,17 +82,13 @@ def _box(shape: Shape) -> Box:
     return Box(_LETTER * letters + 18, 3 * _ROW + 10)
 
 
-def _edges(layout: Layout, boxes: list[Box], picture: Picture) -> list[str]:
+def _edges(layout: Layout, picture: Picture) -> list[str]:
     drawn = []
     labels = []
     for line in layout.lines:
         arrow = picture.shapes[line.target].arrows[line.place]
         key = "" if arrow.edge is None else f' data-edge="{arrow.edge[0]}-{arrow.edge[1]}"'
-        end = boxes[line.target].x - boxes[line.target].width / 2
-        drawn.append(
-            f'<g{key}><path class="e" d="{line.path}"/><path class="a" '
-            f'd="M{_n(end)} {_n(line.label_y)}l-7 -3.5v7z"/></g>'
-        )
+        drawn.append(f'<path class="e"{key} d="{line.path}m-7 -4l7 4l-7 4"/>')
         if arrow.label or arrow.edge is not None:
             labels.append(
                 f'<text class="d"{key} x="{_n(line.label_x)}" y="{_n(line.label_y - 3.5)}">'
@@ -98,7 +97,7 @@ def _edges(layout: Layout, boxes: list[Box], picture: Picture) -> list[str]:
     return drawn + labels
 
 
-def _nodes(boxes: list[Box], picture: Picture) -> list[str]:
+def _nodes(boxes: list[Box], picture: Picture, titles: bool) -> list[str]:
     drawn = []
     for box, shape in zip(boxes, picture.shapes, strict=True):
         key = "" if shape.node is None else f' data-node="{shape.node}"'
@@ -113,9 +112,9 @@ def _nodes(boxes: list[Box], picture: Picture) -> list[str]:
                     f'<text x="{x}" y="{_n(top + 4 + k * _ROW)}"><tspan class="k">{word} </tspan>'
                     f'<tspan class="{letter}">{text(row)}</tspan></text>'
                 )
+        title = f"<title>{text(shape.full)}</title>" if titles else ""
         drawn.append(
-            f'<g class="{shape.kind}{out}"{key}><title>{text(shape.full)}</title>'
-            f"{_outline(box, shape)}{''.join(rows)}</g>"
+            f'<g class="{shape.kind}{out}"{key}>{title}{_outline(box, shape)}{"".join(rows)}</g>'
         )
     return drawn
 

@@ -6,9 +6,12 @@ import gc
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
+from random import Random
 from statistics import median
+from time import perf_counter
 from typing import Any
 
 from scalargrad import Value, compile, fsum, grad, hvp, map_grad, taylor, value_and_grad
@@ -128,6 +131,54 @@ def compiled(quick: bool) -> Iterator[Row]:
     per_op = (took - run) / ops * 1e6
     details = f"{ops:,} ops in {took - run:.2f} s"
     yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
+
+
+def in_c(quick: bool) -> Iterator[Row]:
+    """Time value and gradient in C against Python, and against CasADi's virtual machine.
+
+    All three are called with one flat list of numbers.
+    """
+    rounds = 3 if quick else 11
+    rng = Random(5)
+    moons = workloads.moons_loss(*workloads.moons(10 if quick else 100))
+    cases: dict[str, tuple[Any, int]] = {"moons MLP": (moons, 337)}
+    if not quick:
+        cases["GPT step"] = (workloads.gpt_loss, len(workloads.GPT(Value).parameters))
+    for what, (loss, count) in cases.items():
+        numbers = [rng.gauss(0, 0.3) for _ in range(count)]
+        f = value_and_grad(loss)
+        compiled_c, compiled_python = compile(f, target="c"), compile(f)
+        steps: dict[str, Step] = {
+            "C": partial(_flat, compiled_c, numbers),
+            "Python": partial(_flat, compiled_python, numbers),
+        }
+        took = {name: seconds(step) for name, step in steps.items()}
+        if steps["C"]() != steps["Python"]():
+            raise SystemExit(f"{what}: C and Python disagree")
+        details = f"compiled in {took['C']:.1f} s, theirs {took['Python']:.1f} s"
+        ours: Any = partial(compiled_c, numbers)
+        timings = alternate(ours, partial(compiled_python, numbers), rounds)
+        details = f"{milliseconds(timings)}; {details}"
+        yield at_least(f"{what} in C, in Python", timings.speedup, None, details)
+        machine = f"{what} in C, CasADi's virtual machine"
+        least = 3 if what.startswith("moons") else 2
+        try:
+            with from_index.installed("casadi"):
+                casadi = import_module("casadi")
+                started = perf_counter()
+                theirs = workloads.casadi_function(casadi, loss, numbers)
+                theirs()
+                details = f"theirs compiled in {perf_counter() - started:.1f} s"
+                check_agreement(what, steps["C"], theirs)
+                timings = alternate(ours, theirs, rounds)
+                details = f"{milliseconds(timings)}; {details}"
+                yield at_least(machine, timings.speedup, least, details)
+        except from_index.Unavailable as error:
+            yield Row(machine, "not measured", f"at least {least}x", details=str(error))
+
+
+def _flat(f: Any, numbers: list[float]) -> list[float]:
+    return flatten(f(numbers))[0]
 
 
 def parallel(quick: bool) -> Iterator[Row]:
@@ -304,6 +355,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
     "compile": compiled,
+    "c": in_c,
     "parallel": parallel,
     "second-order": second_order,
     "taylor": series,

@@ -6,6 +6,7 @@ A step returns its result and some gradients, so that the two sides can be seen 
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from itertools import pairwise
 from random import Random
@@ -135,12 +136,12 @@ def mlp_notebook(Value: Any, MLP: Any) -> Step:
     return step
 
 
-def mlp_compiled() -> Step:
+def mlp_compiled(target: str = "python") -> Step:
     """The same training step with its loss compiled."""
     model = _notebook_model(MLP)
     parameters = model.parameters()
     points, targets = moons()
-    loss = compile(lambda: _notebook_loss(model, points, targets))
+    loss = compile(lambda: _notebook_loss(model, points, targets), target=target)
 
     def step() -> list[float]:
         for p in parameters:
@@ -277,10 +278,96 @@ def gpt_eager(Value: Any) -> Step:
     return _gpt_step(model, value_and_gradient)
 
 
-def gpt_compiled() -> Step:
+def gpt_compiled(target: str = "python") -> Step:
     """The same training step, compiled."""
     model = GPT(Value)
-    return _gpt_step(model, compile(model.loss).backward)
+    return _gpt_step(model, compile(model.loss, target=target).backward)
+
+
+def casadi_function(casadi: Any, loss: Any, numbers: list[float]) -> Step:
+    """The value and gradient of `loss`, given a list of numbers, in CasADi's virtual machine."""
+    symbols = casadi.SX.sym("p", len(numbers))
+    value = loss([_Casadi(casadi, symbols[i]) for i in range(len(numbers))]).data
+    slopes = casadi.gradient(value, symbols)
+    f = casadi.Function("f", [symbols], [value, casadi.densify(slopes)])
+    buffer, run = f.buffer()
+    given = array("d", numbers)
+    results = [array("d", [0.0]), array("d", [0.0] * len(numbers))]
+    buffer.set_arg(0, memoryview(given))
+    for k, result in enumerate(results):
+        buffer.set_res(k, memoryview(result))
+
+    def step(keep_alive: Any = (f, buffer, given)) -> list[float]:
+        run()
+        return [results[0][0], *results[1]]
+
+    return step
+
+
+class _Casadi:
+    """A number of CasADi's with the operators and methods of a Value."""
+
+    def __init__(self, casadi: Any, data: Any) -> None:
+        self.casadi, self.data = casadi, data
+
+    def _of(self, data: Any) -> Any:
+        return _Casadi(self.casadi, data)
+
+    def __add__(self, other: Any) -> Any:
+        return self._of(self.data + getattr(other, "data", other))
+
+    def __mul__(self, other: Any) -> Any:
+        return self._of(self.data * getattr(other, "data", other))
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._of(self.data / getattr(other, "data", other))
+
+    def __pow__(self, other: float) -> Any:
+        return self._of(self.data**other)
+
+    def __neg__(self) -> Any:
+        return self._of(-self.data)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def exp(self) -> Any:
+        return self._of(self.casadi.exp(self.data))
+
+    def log(self) -> Any:
+        return self._of(self.casadi.log(self.data))
+
+    def tanh(self) -> Any:
+        return self._of(self.casadi.tanh(self.data))
+
+    def relu(self) -> Any:
+        return self._of(self.casadi.fmax(self.data, 0))
+
+
+def moons_loss(points: list[Point], targets: list[int]) -> Any:
+    """Return the notebook's loss as a function of the list of the parameters, an op at a time."""
+
+    def loss(parameters: list[Any]) -> Any:
+        rest = iter(parameters)
+        layers = [
+            [([next(rest) for _ in range(n_in)], next(rest)) for _ in range(n_out)]
+            for n_in, n_out in pairwise(SIZES)
+        ]
+        losses = []
+        for point, target in zip(points, targets, strict=True):
+            xs: list[Any] = list(point)
+            for k, layer in enumerate(layers):
+                xs = [sum((w * x for w, x in zip(ws, xs, strict=True)), b) for ws, b in layer]
+                xs = [x.relu() for x in xs] if k < 2 else xs
+            losses.append((1 + xs[0] * -target).relu())
+        return sum(losses) / len(losses) + ALPHA * sum(p * p for p in parameters)
+
+    return loss
+
+
+def gpt_loss(parameters: list[Any]) -> Any:
+    """Return the GPT's loss, given the list of its parameters."""
+    rest = iter(parameters)
+    return GPT(lambda _: next(rest)).loss()
 
 
 def _gpt_step(model: GPT, value_and_gradient: Callable[[], float]) -> Step:

@@ -14,6 +14,7 @@ import scalargrad
 from scalargrad import Value, complex_step_gradient, numerical_gradient
 from scalargrad.engine.op import Op
 from scalargrad.engine.tracer import Tracer
+from scalargrad.functions.many import flat_sumprod
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, points
 
@@ -318,3 +319,23 @@ def test_inverse_functions_have_inverse_derivatives(forward: str, inverse: str, 
     getattr(getattr(leaf, forward)(), inverse)().backward()
     # asin loses half the digits of sin(x) as that nears 1: at 1.4, a factor of 1 / cos(1.4)**2.
     assert leaf.grad == pytest.approx(1.0, rel=1e-13)
+
+
+small = st.fractions(min_value=-4, max_value=4, max_denominator=8)
+
+
+@given(st.lists(small, min_size=1, max_size=5), st.lists(small, max_size=5), small, st.booleans())
+def test_unrolled_gradients_of_sumprod_are_those_of_its_rule(
+    p: list[Fraction], q: list[Fraction], g: Fraction, with_bias: bool
+) -> None:
+    q = (q + p)[: len(p)]
+    # The first is used twice, and so gets the sum of both.
+    leaves = [Value(x) for x in (*p, *q)]
+    inputs = [leaves[0], *leaves[1:], *([leaves[0]] if with_bias else [])]
+    y = flat_sumprod(*inputs)
+    y.backward(g)
+    assert flat_sumprod.op.accumulate is not None
+    slopes = flat_sumprod.op.joint(g, y.data, *[x.data for x in inputs])
+    for leaf in leaves:
+        shares = [slope for x, slope in zip(inputs, slopes, strict=True) if x is leaf]
+        assert leaf.grad == sum(shares)

@@ -1,13 +1,17 @@
 """The differential fuzzer: a few programs, and on demand that it finds what was once wrong.
 
-Each mutation below puts a wrong result of an earlier compile back. Programs that were drawn until
-the fuzzer found it, with seeds 1, 2 and 3: in `NEEDED`.
+Each mutation below puts a wrong result of an earlier compile back. With seed 1 the fuzzer found
+each within these many programs (25 ms each): a wrong kind of a seed, rebound names, static
+arguments, classes of dicts 3; brackets of differences 29; an overwritten `_` 47; chained
+comparisons 61; equal constants 63; powers of zero 104, of one 184; times 1.0 186; a builtin's name
+384; over 1 458; plus 0.0 588; relu 854; names as Python reads them 1482.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from scalargrad.engine.code import Literal
 from scalargrad.functions import activations, arithmetic, choices, elementary
 from scalargrad.functions.methods import public_functions
-from scalargrad.programs import bindings, compiled, names, nests, python, simplify, trace
+from scalargrad.programs import bindings, compiled, names, nests, python, simplify
 from scalargrad.transforms import nesting
 from tests.programs import fuzz
 
@@ -144,18 +148,6 @@ def equal_names_of_other_kinds_are_not_seen(patch: pytest.MonkeyPatch) -> None:
 
 
 @mutation
-def sums_of_one_number_are_that_number(patch: pytest.MonkeyPatch) -> None:
-    right = trace.Trace.record
-
-    def record(self: Any, op: Any, inputs: Any) -> Any:
-        if op is arithmetic.add.op and type(inputs[0]) is int and inputs[0] == 0:
-            return inputs[1]
-        return right(self, op, inputs)
-
-    patch.setattr(trace.Trace, "record", record)
-
-
-@mutation
 def dicts_of_other_classes_come_back_as_dict(patch: pytest.MonkeyPatch) -> None:
     right = nests._packed
 
@@ -169,7 +161,7 @@ def dicts_of_other_classes_come_back_as_dict(patch: pytest.MonkeyPatch) -> None:
 
 @mutation
 def identifiers_are_not_normalised(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(names.unicodedata, "normalize", lambda form, text: text)
+    patch.setattr(names, "unicodedata", SimpleNamespace(normalize=lambda form, text: text))
 
 
 @mutation
@@ -198,14 +190,6 @@ def a_power_of_a_negative_number_is_the_negative_of_a_power(patch: pytest.Monkey
 def results_on_the_same_inputs_are_one_whatever_the_op(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(type(arithmetic.add.op), "__hash__", lambda self: 0)
     patch.setattr(type(arithmetic.add.op), "__eq__", lambda a, b: a.name == b.name)
-
-
-@mutation
-def both_branches_of_where_are_left_where_they_are(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(python, "_SAFE", set(python._INFIX) | python._SAFE)
-
-
-NEEDED: dict[str, tuple[int, int, int]] = {}
 
 
 def programs_needed(seed: int, most: int) -> int:

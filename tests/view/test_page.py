@@ -80,7 +80,10 @@ def close(found: float, right: float) -> bool:
 def conditioned(f: Expression, inputs: list[float]) -> bool:
     """Whether the value and gradient change little when the inputs change in their last digits."""
     nearby = [x * (1 + 2e-13) + 1e-300 for x in inputs]
-    return all(map(close, differentiated(f, inputs), differentiated(f, nearby)))
+    try:
+        return all(map(close, differentiated(f, inputs), differentiated(f, nearby)))
+    except (ValueError, ArithmeticError):
+        return False  # at the end of a domain
 
 
 def without_dead_steps(f: Expression) -> Expression:
@@ -130,12 +133,12 @@ def test_dragging_shows_what_python_gives(
         failure = ""
         try:
             right = differentiated(f, now)
-            steady = conditioned(f, now)
         except (ValueError, ArithmeticError) as raised:
             failure = type(raised).__name__
         if failure:
             assert error.startswith(failure), (error, failure)
             continue
+        steady = conditioned(f, now)
         if steady and not error:
             assert close(result(browser), right[0]), (result(browser), right)
             assert all(map(close, gradients(browser), right[1:])), (gradients(browser), right)
