@@ -73,7 +73,7 @@ class Function:
         cls._ops = {}
 
     @staticmethod
-    def forward(*args: Any) -> Any:
+    def forward(*args: Any, **kwargs: Any) -> Any:
         """Return the output, or a tuple of the outputs."""
         raise NotImplementedError
 
@@ -83,7 +83,7 @@ class Function:
         raise NotImplementedError
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+    def backward(*args: Any, **kwargs: Any) -> Any:
         """Return the gradient of each input."""
         raise NotImplementedError
 

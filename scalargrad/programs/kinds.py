@@ -95,7 +95,7 @@ _COMPARISONS = [
     *(choices.greater, choices.less, choices.at_least, choices.at_most),
     *(choices.equal, choices.unequal),
 ]
-_TESTS = [choices.isnan, choices.isinf, choices.isfinite, choices.isclose]
+_TESTS: list[Any] = [choices.isnan, choices.isinf, choices.isfinite, choices.isclose]
 _FLOATS = [
     *(getattr(elementary, name) for name in elementary.__all__),
     *(getattr(special, name) for name in special.__all__),

@@ -493,3 +493,96 @@ function silu(x) {
 function gelu(x) {
   return (x * erfc(x * -Math.sqrt(0.5))) / 2;
 }
+
+function sign(x) {
+  return Math.sign(x);
+}
+
+function rounded(x, result) {
+  if (Number.isNaN(x)) throw new PythonError("ValueError", "cannot convert float NaN to integer");
+  if (!Number.isFinite(x))
+    throw new PythonError("OverflowError", "cannot convert float infinity to integer");
+  return result;
+}
+
+function floor(x) {
+  return rounded(x, Math.floor(x));
+}
+
+function ceil(x) {
+  return rounded(x, Math.ceil(x));
+}
+
+function trunc(x) {
+  return rounded(x, Math.trunc(x));
+}
+
+function clip(x, low, high) {
+  const y = x < low ? low : x;
+  return y > high ? high : y;
+}
+
+function isnan(x) {
+  return Number.isNaN(x);
+}
+
+function isinf(x) {
+  return Math.abs(x) === Infinity;
+}
+
+function isfinite(x) {
+  return Number.isFinite(x);
+}
+
+function isclose(a, b, relative, absolute) {
+  if (a === b) return true;
+  if (isinf(a) || isinf(b)) return false;
+  const largest = Math.max(Math.abs(a), Math.abs(b));
+  return Math.abs(a - b) <= Math.max(relative * largest, absolute);
+}
+
+function logit(x) {
+  if (Number.isNaN(x)) return x;
+  if (!(x > 0 && x < 1)) throw new PythonError("ValueError", "math domain error");
+  return x > 0.25 ? 2 * Math.atanh(2 * x - 1) : Math.log(x) - Math.log1p(-x);
+}
+
+function erfinv(x) {
+  if (Number.isNaN(x)) return x;
+  if (!(x > -1 && x < 1)) throw new PythonError("ValueError", "math domain error");
+  const size = Math.abs(x);
+  const half = Math.log1p(-x * x) / 2;
+  const base = 2 / (Math.PI * 0.147) + half;
+  let y = Math.sqrt(((-half / 0.147) * 2) / (Math.sqrt(base * base - (2 * half) / 0.147) + base));
+  for (let i = 0; i < 3; i++) {
+    const error = size < 0.5 ? erf(y) - size : 1 - size - erfc(y);
+    const step = ((error * Math.sqrt(Math.PI)) / 2) * Math.exp(y * y);
+    y -= step / (1 + y * step);
+  }
+  return copysign(y, x);
+}
+
+function sinc(x) {
+  return sinc_derivative(x, 0);
+}
+
+function sinc_derivative(x, n) {
+  if (Number.isNaN(x)) return x;
+  if (!Number.isFinite(x)) return 0;
+  const z = Math.PI * x;
+  let f = 0;
+  if (Math.abs(z) > Math.max(n, 1)) {
+    f = sinQuarters(x, 0) / z;
+    for (let k = 1; k <= n; k++) f = (sinQuarters(x, k) - k * f) / z;
+  } else {
+    for (let k = n + 30 + Math.trunc(Math.abs(z)); k > n; k--) f = (sinQuarters(x, k) - z * f) / k;
+  }
+  return f * Math.PI ** n;
+}
+
+function sinQuarters(x, k) {
+  let r = x - 2 * Math.round(x / 2);
+  if (k % 2) return Math.sin(Math.PI * (0.5 - Math.abs(r))) * (2 - (k % 4));
+  if (Math.abs(r) > 0.5) r = Math.sign(r) - r;
+  return Math.sin(Math.PI * r) * (1 - (k % 4));
+}

@@ -88,7 +88,7 @@ _POSITIVE = ((0.05, 30.0),)
 _UNIT = ((-0.95, 0.95),)
 # Two inputs, either of which may be the larger, by 5 at least.
 _APART = (((-30.0, -10.0), (5.0, 10.0)), ((-5.0, 0.0), (15.0, 30.0)))
-_BETWEEN_WHOLES = ((-2.9, -2.1), (-0.9, -0.1), (0.1, 0.9), (7.1, 7.9))
+_BETWEEN_WHOLES = ((-2.7, -2.3), (-0.7, -0.3), (0.3, 0.7), (7.3, 7.7))
 # The first below, within and above the bounds.
 _IN_OR_OUT = (((-30.0, -10.0), (0.0, 1.0), (10.0, 30.0)), ((-5.0, -1.0),), ((2.0, 5.0),))
 _BETWEEN_POLES = ((-2.8, -2.2), (-1.8, -1.2), (-0.8, -0.2), (0.2, 12.0))

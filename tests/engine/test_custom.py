@@ -205,7 +205,7 @@ def test_a_function_is_one_op_with_its_arguments_as_parents() -> None:
     for output in (a, b):
         assert type(output) is Value
         assert (output.op, output.parents, output.operands) == ("ExpAndDouble", (w,), (w,))
-    assert repr(b) == f"Value(data={2 * math.exp(2.0)}, grad=0)"
+    assert repr(b) == f"Value(data={2 * math.exp(2.0)}, grad=0, op='ExpAndDouble')"
 
 
 def test_numbers_alone_give_numbers() -> None:

@@ -410,7 +410,7 @@ def test_the_hash_goes_by_identity() -> None:
 def test_text() -> None:
     x = Value(2.0, label="x")
     assert repr(x) == "Value(data=2.0, grad=0, label='x')"
-    assert repr(x * x) == "Value(data=4.0, grad=0)"
+    assert repr(x * x) == "Value(data=4.0, grad=0, op='*')"
     assert f"{x:.3f}|{x}|{x:>8}" == "2.000|2.0|     2.0"
     assert str(x) == repr(x)
 
