@@ -6,13 +6,13 @@ Run it from the root of the checkout: python3 -m demos.digits
 from __future__ import annotations
 
 import random
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from demos.terminal import LANGUAGES, Screen, parse_options, run
-from scalargrad import compile, logsumexp, softmax, sumprod, tanh
+from scalargrad import compile, softmax, tanh
+from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 from scalargrad.optim import Adam, CosineAnnealingLR
 from scalargrad.view.training import tiles
@@ -73,13 +73,12 @@ def main() -> None:
     optimizer = Adam(model.parameters(), lr=0.02)
     schedule = CosineAnnealingLR(optimizer, T_max=options.steps)
 
-    # The cross entropy, with the label as numbers: one program then serves all ten digits.
-    @partial(compile, target=options.target)
+    # With the label one-hot, as numbers: one program then serves all ten digits.
+    @compile(target=options.target)
     def loss(pixels: list[Any], target: list[Any]) -> Any:
-        logits = model(pixels)
-        return logsumexp(logits) - sumprod(target, logits)
+        return cross_entropy(model(pixels), target)
 
-    @partial(compile, target=options.target)
+    @compile(target=options.target)
     def probabilities(pixels: list[Any]) -> list[Any]:
         return softmax(model(pixels))
 

@@ -137,7 +137,7 @@ def main() -> None:
 
     # The mean cross entropy of a token; places after a name's end have targets of zeros, and so
     # add nothing.
-    @partial(compile, target=options.target)
+    @compile(target=options.target)
     def loss(rows: Matrix, targets: Matrix, count: Any) -> Any:
         places = zip(model(rows), targets, strict=True)
         return sum(sum(t) * logsumexp(x) - sumprod(t, x) for x, t in places) / count

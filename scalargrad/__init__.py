@@ -10,6 +10,7 @@
 
 # ruff: noqa: F403 - each family says in its __all__ what is public
 import importlib
+from math import e, inf, nan, pi, tau
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.checks import (
@@ -20,6 +21,7 @@ from scalargrad.checks import (
     gradcheck,
     numerical_gradient,
 )
+from scalargrad.engine.anomaly import detect_anomaly
 from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
@@ -47,6 +49,7 @@ from scalargrad.transforms.functional import (
     hvp,
     jacobian,
     jvp,
+    stop_gradient,
     value_and_grad,
     vjp,
 )
@@ -70,6 +73,8 @@ _ELSEWHERE = {
     "formula": "scalargrad.view.formulas",
 }
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Estimate",
     "Function",
@@ -79,20 +84,27 @@ __all__ = [
     "check_gradient",
     "complex_step_gradient",
     "derivatives",
+    "detect_anomaly",
     "draw",
+    "e",
     "explain",
     "formula",
     "grad",
     "gradcheck",
     "hessian",
     "hvp",
+    "inf",
     "jacobian",
     "jvp",
     "map_grad",
+    "nan",
     "no_grad",
     "numerical_gradient",
     "once_differentiable",
+    "pi",
     "primitive",
+    "stop_gradient",
+    "tau",
     "taylor",
     "value_and_grad",
     "vjp",
@@ -105,6 +117,10 @@ __all__ += many.__all__
 __all__ += special.__all__
 # `from scalargrad import *` leaves Python's own compile and pow in place.
 __all__.remove("pow")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *_ELSEWHERE})
 
 
 def __getattr__(name: str) -> Any:

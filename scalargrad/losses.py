@@ -1,8 +1,11 @@
 """Losses: functions of predictions and targets that give one number, the mean over the samples.
 
-Predictions are Values or plain numbers, targets plain numbers; either both single numbers or both
-sequences of the same length. (`cross_entropy` has its own shapes.) The terms are summed in one
-`sumprod` node, which keeps ints and Fractions exact.
+Predictions and targets are Values or plain numbers; either both single numbers or both sequences of
+the same length. (`cross_entropy` has its own shapes.) The terms are summed in one `sumprod` node,
+which keeps ints and Fractions exact.
+
+All of them can be compiled, with the targets as arguments. A program does not check what range its
+targets are in: they are not known when it is written. Each docstring says what is checked besides.
 
 >>> from scalargrad import Value
 >>> x = Value(3.0)
@@ -15,16 +18,39 @@ sequences of the same length. (`cross_entropy` has its own shapes.) The terms ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isclose
 from operator import index
-from typing import Any
+from typing import Any, TypeAlias, overload
 
+from scalargrad.engine.errors import untraceable
+from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
+from scalargrad.engine.value import Value
 from scalargrad.functions.activations import logsumexp, relu, softplus
 from scalargrad.functions.choices import minimum
-from scalargrad.functions.many import sumprod
+from scalargrad.functions.many import constant_max, sumprod
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "mae",
+    "mse",
+]
+
+# How type checkers see them: predictions of Values give a Value, of plain numbers a float.
+_Values: TypeAlias = Value | Sequence[Value]
+_Numbers: TypeAlias = float | Sequence[float]
 
 
+@overload
+def mse(predictions: _Values, targets: Any) -> Value: ...
+@overload
+def mse(predictions: _Numbers, targets: _Numbers) -> float: ...
+@overload
+def mse(predictions: Any, targets: Any) -> Any: ...
 def mse(predictions: Any, targets: Any) -> Any:
     """Return the mean squared error: the mean of (prediction - target)**2.
 
@@ -38,6 +64,12 @@ def mse(predictions: Any, targets: Any) -> Any:
     return sumprod(errors, errors) / len(errors)
 
 
+@overload
+def mae(predictions: _Values, targets: Any) -> Value: ...
+@overload
+def mae(predictions: _Numbers, targets: _Numbers) -> float: ...
+@overload
+def mae(predictions: Any, targets: Any) -> Any: ...
 def mae(predictions: Any, targets: Any) -> Any:
     """Return the mean absolute error: the mean of |prediction - target|.
 
@@ -49,6 +81,12 @@ def mae(predictions: Any, targets: Any) -> Any:
     return _mean([abs(p - t) for p, t in _pairs(predictions, targets)])
 
 
+@overload
+def huber(predictions: _Values, targets: Any, delta: Any = ...) -> Value: ...
+@overload
+def huber(predictions: _Numbers, targets: _Numbers, delta: float = ...) -> float: ...
+@overload
+def huber(predictions: Any, targets: Any, delta: Any = ...) -> Any: ...
 def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     """Return the mean Huber loss: quadratic for errors up to `delta`, linear beyond.
 
@@ -58,7 +96,7 @@ def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     >>> huber([0.5, 4.0], [0.0, 1.0])
     1.3125
     """
-    if not delta > 0:
+    if not _is_traced(delta) and not delta > 0:
         raise ValueError(f"huber's delta must be above 0, got {delta!r}")
     sizes = [abs(p - t) for p, t in _pairs(predictions, targets)]
     # With c = min(|e|, delta) both cases are c * (|e| - c / 2), and no number is branched on.
@@ -67,28 +105,44 @@ def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     return sumprod(capped, rest) / len(sizes)
 
 
+@overload
+def hinge(scores: _Values, targets: Any) -> Value: ...
+@overload
+def hinge(scores: _Numbers, targets: _Numbers) -> float: ...
+@overload
+def hinge(scores: Any, targets: Any) -> Any: ...
 def hinge(scores: Any, targets: Any) -> Any:
     """Return the mean hinge loss: the mean of relu(1 - target * score), targets -1 or 1.
 
-    Raises what mse raises, and ValueError for any other target.
+    Raises what mse raises, and ValueError for any other target; in a program, nothing for that.
 
     >>> hinge([2.0, 0.5], [1, -1])
     0.75
     """
     terms = []
     for score, target in _pairs(scores, targets):
-        if target not in (-1, 1):
+        if not _is_traced(target) and target not in (-1, 1):
             raise ValueError(f"hinge takes targets -1 and 1, got {target!r}")
-        terms.append(relu(1 - score if target == 1 else 1 + score))
+        if isinstance(target, Tracer):
+            terms.append(relu(1 - target * score))
+        else:
+            terms.append(relu(1 - score if target == 1 else 1 + score))
     return _mean(terms)
 
 
+@overload
+def binary_cross_entropy_with_logits(logits: _Values, targets: Any) -> Value: ...
+@overload
+def binary_cross_entropy_with_logits(logits: _Numbers, targets: _Numbers) -> float: ...
+@overload
+def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any: ...
 def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """Return the mean cross-entropy of the probabilities sigmoid(logit) and the targets.
 
     A target t is a probability in [0, 1], most often 0 or 1, and its term is
     t * softplus(-logit) + (1 - t) * softplus(logit): without overflow or cancellation at any
-    logit. Raises what mse raises, and ValueError for a target outside [0, 1].
+    logit. Raises what mse raises, and ValueError for a target outside [0, 1]; in a program, nothing
+    for that.
 
     >>> binary_cross_entropy_with_logits([0.0, 1e6], [1, 1])
     0.34657359027997264
@@ -96,43 +150,70 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     pairs = _pairs(logits, targets)
     weights, terms = [], []
     for logit, target in pairs:
-        if not 0 <= target <= 1:
+        if not _is_traced(target) and not 0 <= target <= 1:
             raise ValueError(
                 f"binary_cross_entropy_with_logits takes targets from 0 to 1, got {target!r}"
             )
-        if target != 0:
+        known = not isinstance(target, Tracer)
+        if not (known and target == 0):
             weights.append(target)
             terms.append(softplus(-logit))
-        if target != 1:
+        if not (known and target == 1):
             weights.append(1 - target)
             terms.append(softplus(logit))
     return sumprod(weights, terms) / len(pairs)
 
 
+@overload
+def cross_entropy(logits: Sequence[Value] | Sequence[Sequence[Value]], target: Any) -> Value: ...
+@overload
+def cross_entropy(
+    logits: Sequence[float] | Sequence[Sequence[float]],
+    target: int | Sequence[float] | Sequence[Sequence[float]],
+) -> float: ...
+@overload
+def cross_entropy(logits: Any, target: Any) -> Any: ...
 def cross_entropy(logits: Any, target: Any) -> Any:
-    """Return minus the logarithm of the probability that softmax(logits) gives the target class.
+    """Return the cross-entropy of the target and of softmax(logits).
 
-    `logits` is a list with a number for each class and `target` the index of the right class; or,
-    for the mean over a batch, `logits` is a list of such lists and `target` a list of indices.
-    Computed as logsumexp(logits - logits[target]), without overflow or cancellation.
+    `logits` is a list with a number for each class, and `target` either the index of the right
+    class, or a list with a probability for each class, as one-hot ones are: then the loss is
+    minus the sum of each probability times the logarithm that softmax gives. For the mean over a
+    batch, `logits` is a list of such lists, and `target` a list of indices or of lists of
+    probabilities. No overflow and no cancellation at any logits.
 
-    Raises ValueError where the lengths differ, there is nothing, or a class is out of range;
-    TypeError for a class that is not an int or logits that are not lists.
+    In a compiled function the target is an argument as a list of probabilities; the index of a
+    class cannot be one, as it chooses a logit: TraceError.
+
+    Raises ValueError where the lengths differ, there is nothing, a class is out of range, or
+    probabilities are not from 0 to 1 with the sum 1 (which a program does not check); TypeError for
+    a class that is not an int or logits that are not lists.
 
     >>> cross_entropy([0.0, 0.0], 1), cross_entropy([[0.0, 0.0], [1e6, -1e6]], [1, 0])
     (0.6931471805599453, 0.34657359027997264)
+    >>> cross_entropy([0.0, 0.0], [0.25, 0.75])
+    0.6931471805599453
     """
-    if not isinstance(target, Iterable):
-        return _cross_entropy(logits, target)
-    rows, classes = _sequence("logits", logits), list(target)
-    _check_lengths(rows, classes)
-    return _mean([_cross_entropy(row, c) for row, c in zip(rows, classes, strict=True)])
+    rows = _sequence("logits", logits)
+    if not isinstance(target, Iterable) or (rows and _is_number(rows[0])):
+        return _cross_entropy(rows, target)
+    targets = list(target)
+    _check_lengths(rows, targets)
+    return _mean([_cross_entropy(row, t) for row, t in zip(rows, targets, strict=True)])
 
 
 def _cross_entropy(logits: Any, target: Any) -> Any:
     row = _numbers("logits", logits)
     if not row:
         raise ValueError("cross_entropy needs at least one class, got no logits")
+    if isinstance(target, Iterable):
+        return _of_probabilities(row, target)
+    if _is_traced(target):
+        untraceable(
+            "a target class chooses a logit, and a traced number cannot choose",
+            "give the target one-hot, as a list of probabilities: [0.0, 1.0, 0.0] for class 1 of "
+            "three; or name the argument in static_argnums",
+        )
     try:
         chosen = index(target)
     except TypeError:
@@ -147,6 +228,31 @@ def _cross_entropy(logits: Any, target: Any) -> Any:
     others = [logit - row[chosen] for logit in row[:chosen] + row[chosen + 1 :]]
     # A single class is certain: a loss of 0, and still a part of the graph.
     return logsumexp([0, *others]) if others else 0 * row[0]
+
+
+def _of_probabilities(row: list[Any], target: Iterable[Any]) -> Any:
+    weights = _numbers("target", target)
+    if len(weights) != len(row):
+        raise ValueError(
+            f"a target has a probability for each class, got {len(weights)} for {len(row)} logits"
+        )
+    if not any(map(_is_traced, weights)):
+        numbers = [w._data if isinstance(w, Value) else w for w in weights]
+        if not all(0 <= w <= 1 for w in numbers) or not isclose(sum(numbers), 1, abs_tol=1e-6):
+            raise ValueError(
+                "a target's probabilities must be from 0 to 1, and their sum 1, got "
+                f"{numbers!r}; for a class alone give its index"
+            )
+    # Less the largest, and less a logit: neither can overflow, and no term is below 0.
+    shift = constant_max(*row)
+    shifted = [logit - shift for logit in row]
+    total = logsumexp(shifted)
+    terms = [
+        (w, total - logit)
+        for w, logit in zip(weights, shifted, strict=True)
+        if isinstance(w, Tracer) or w != 0
+    ]
+    return sumprod([w for w, _ in terms], [term for _, term in terms])
 
 
 def _mean(terms: Sequence[Any]) -> Any:
@@ -189,3 +295,8 @@ def _sequence(name: str, xs: Any) -> list[Any]:
 
 def _is_number(x: object) -> bool:
     return isinstance(x, Tracer) or is_real(x)
+
+
+def _is_traced(x: object) -> bool:
+    """Return whether `x` has no number yet, as a function is being traced."""
+    return bool(active) and isinstance(x, Tracer) and tracing() is not None

@@ -33,6 +33,8 @@ from scalargrad.functions import numerics
 from scalargrad.functions.activations import relu
 from scalargrad.functions.many import flat_sumprod
 
+__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential"]
+
 
 class Module:
     """Something that holds parameters: the base class of every layer and network.
@@ -258,7 +260,9 @@ class MLP(Module):
             raise TypeError(
                 f"MLP takes a list of its layers' sizes, as in MLP(2, [16, 1]), got {nouts!r}"
             )
-        sizes = [nin, *nouts]
+        if not nouts:
+            raise ValueError("MLP takes the size of one layer at least, as in MLP(2, [16, 1])")
+        sizes = [_size(n) for n in (nin, *nouts)]
         last = len(nouts) - 1
         self.layers = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, rng=rng)
@@ -271,7 +275,14 @@ class MLP(Module):
         return x
 
     def __repr__(self) -> str:
-        return f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
+        text = f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
+        if len(text) <= 200:
+            return text
+        sizes = [len(layer.neurons) for layer in self.layers]
+        kinds = [layer.neurons[0]._kind() for layer in self.layers]
+        layers = ", ".join(f"{n} {kind}Neurons" for n, kind in zip(sizes, kinds, strict=True))
+        inputs = len(self.layers[0].neurons[0].w)
+        return f"MLP of {inputs} inputs, [{layers}], {len(self.parameters())} parameters"
 
 
 class Linear(Module):
@@ -340,6 +351,14 @@ class Sequential(Module):
         return f"Sequential({', '.join(names)})"
 
 
+def _size(n: Any) -> int:
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"the size of a layer is a whole number, got {n!r} ({type(n).__name__})")
+    if n < 1:
+        raise ValueError(f"the size of a layer is at least 1, got {n}")
+    return n
+
+
 def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]:
     if rng is not None and not hasattr(rng, "uniform"):
         raise TypeError(f"rng must be a random.Random, such as random.Random(0), got {rng!r}")
@@ -364,6 +383,11 @@ def _row(x: Any) -> _Row:
         raise TypeError(
             f"inputs must be a list of numbers or Values, got {x!r} ({type(x).__name__})"
         ) from None
+    if row and isinstance(row[0], list | tuple):
+        raise TypeError(
+            f"a model takes one row at a time, not a list of rows such as {row[0]!r}: write "
+            "[model(row) for row in rows]"
+        )
     row.numbers = []
     if not active or mode() is None:
         row.all_values = all(isinstance(v, Value) for v in row)

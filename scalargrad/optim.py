@@ -70,8 +70,17 @@ class Optimizer:
         """
         self.steps += 1
         for parameter, memory in zip(self.parameters, self._memories, strict=True):
+            if isinstance(parameter.grad, Value):
+                raise TypeError(
+                    f"the gradient of {parameter!r} is a Value, as create_graph leaves it, and a "
+                    "step takes numbers: call backward() without create_graph, or set "
+                    "p.grad = p.grad.data first"
+                )
             x, g = self._decayed(parameter.data, parameter.grad)
             parameter.data = x - self.lr * self._direction(g, memory)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr!r})"
 
     def _decayed(self, x: Any, g: Any) -> tuple[Any, Any]:
         """Return the number and its gradient with weight decay: here that of an L2 penalty."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import Value
+from scalargrad import TraceError, Value, compile, grad, value_and_grad
 from scalargrad.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -237,7 +237,10 @@ def test_huber_delta(delta: float) -> None:
         ([[0.0]], [0, 0], ValueError, r"got 1 predictions and 2 targets$"),
         ([], [], ValueError, r"at least one sample, got none$"),
         ([[0.0], []], [0, 0], ValueError, r"at least one class, got no logits$"),
-        ([0.0, 0.0], [0, 1], TypeError, r"^logits must be a list, got 0\.0 \(float\)$"),
+        ([0.0, 0.0], [1], ValueError, r"got 1 for 2 logits$"),
+        ([0.0, 0.0], [0.5, 0.6], ValueError, r"sum 1, got \[0\.5, 0\.6\]; .* give its index$"),
+        ([0.0, 0.0], [1.5, -0.5], ValueError, r"from 0 to 1, and their sum 1"),
+        ([0.0, 0.0], ["a", 1], TypeError, r"target\[0\] is 'a'"),
     ],
 )
 def test_cross_entropy_of_what_is_wrong(
@@ -245,3 +248,80 @@ def test_cross_entropy_of_what_is_wrong(
 ) -> None:
     with pytest.raises(error, match=words):
         cross_entropy(logits, target)
+
+
+def one_hot(label: int, classes: int) -> list[float]:
+    return [float(i == label) for i in range(classes)]
+
+
+@given(st.lists(st.floats(-30, 30), min_size=1, max_size=6), st.data())
+def test_one_hot_targets_are_the_class(row: list[float], data: st.DataObject) -> None:
+    c = data.draw(st.integers(0, len(row) - 1))
+    by_class = value_and_grad(cross_entropy)(row, c)
+    by_probabilities = value_and_grad(cross_entropy)(row, one_hot(c, len(row)))
+    assert by_probabilities[0] == pytest.approx(by_class[0], rel=1e-14, abs=1e-300)
+    assert by_probabilities[1] == pytest.approx(by_class[1], rel=1e-13, abs=1e-15)
+    assert cross_entropy([row, row], [c, c]) == pytest.approx(by_class[0], rel=1e-14)
+    batch = cross_entropy([row, row], [one_hot(c, len(row))] * 2)
+    assert batch == pytest.approx(by_class[0], rel=1e-14, abs=1e-300)
+
+
+@given(st.lists(st.tuples(st.floats(-30, 30), st.floats(0.01, 1)), min_size=2, max_size=5))
+def test_probabilities_weigh_the_classes(pairs: list[tuple[float, float]]) -> None:
+    row = [logit for logit, _ in pairs]
+    total = math.fsum(w for _, w in pairs)
+    target = [w / total for _, w in pairs]
+    expected = math.fsum(t * cross_entropy(row, c) for c, t in enumerate(target))
+    assert cross_entropy(row, target) == pytest.approx(expected, rel=1e-13)
+
+
+def test_stable_far_out_with_probabilities() -> None:
+    assert cross_entropy([1e6, -1e6], [0.5, 0.5]) == 1e6
+    assert cross_entropy([50.0, 0.0], [1, 0]) == pytest.approx(math.exp(-50), rel=1e-15, abs=0)
+    assert cross_entropy([0.0, -math.inf], [1, 0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "predictions", "targets"),
+    [
+        (mse, [0.5, -2.0], [1.0, 0.0]),
+        (mae, [0.5, -2.0], [1.0, 0.0]),
+        (huber, [0.5, -2.0], [1.0, 0.0]),
+        (hinge, [0.5, -2.0], [1.0, -1.0]),
+        (binary_cross_entropy_with_logits, [0.5, -2.0], [1.0, 0.0]),
+        (binary_cross_entropy_with_logits, [0.5, -2.0], [0.25, 0.75]),
+        (cross_entropy, [0.5, -2.0], [0.25, 0.75]),
+        (cross_entropy, [[0.5, -2.0], [3.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]),
+    ],
+)
+def test_losses_take_traced_targets(loss: Any, predictions: Any, targets: Any) -> None:
+    value, slopes = compile(value_and_grad(loss))(predictions, targets)
+    expected, expected_slopes = value_and_grad(loss)(predictions, targets)
+    assert value == pytest.approx(expected, rel=1e-14)
+    # An arithmetic with the same numbers, in another order.
+    assert repr(slopes).count(",") == repr(expected_slopes).count(",")
+    for found, slope in zip(flat(slopes), flat(expected_slopes), strict=True):
+        assert found == pytest.approx(slope, rel=1e-13, abs=1e-16)
+    program = compile(loss)
+    program(predictions, targets)
+    assert program.cache_info().currsize == 1
+    if loss is not mae:
+        by_targets = grad(loss, argnums=1)(predictions, targets)
+        again = compile(grad(loss, argnums=1))(predictions, targets)
+        for found, slope in zip(flat(again), flat(by_targets), strict=True):
+            assert found == pytest.approx(slope, rel=1e-13, abs=1e-16)
+
+
+def flat(nest: Any) -> list[float]:
+    return [x for row in nest for x in flat(row)] if isinstance(nest, list) else [nest]
+
+
+def test_a_traced_class_index_names_one_hot() -> None:
+    for logits, target in [([0.0, 1.0], 1), ([[0.0, 1.0], [1.0, 0.0]], [1, 0])]:
+        with pytest.raises(TraceError, match=r"(?s)chooses a logit.*one-hot.*static_argnums"):
+            compile(cross_entropy)(logits, target)
+    assert compile(cross_entropy, static_argnums=1)([0.0, 0.0], 1) == cross_entropy([0.0, 0.0], 1)
+
+
+def test_a_traced_delta_of_huber() -> None:
+    assert compile(huber)(3.0, 0.0, 2.0) == huber(3.0, 0.0, 2.0)

@@ -375,7 +375,7 @@ def once_differentiable(backward: F) -> F:
     >>> x = Value(0.0)
     >>> Exp.apply(x).backward(create_graph=True)
     >>> x.grad
-    Value(data=1.0, grad=0)
+    Value(data=1.0, grad=0, op='Exp_backward')
     """
 
     @wraps(backward)

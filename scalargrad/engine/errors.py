@@ -9,6 +9,7 @@ from numbers import Complex
 from typing import Any, NoReturn
 
 from scalargrad.engine.op import Op
+from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 
 # What arithmetic on unfit numbers raises.
@@ -101,6 +102,20 @@ def refuse_result(op: Op, inputs: tuple[Any, ...], result: object) -> NoReturn:
     )
 
 
+def refuse_plain(op: Op, inputs: tuple[Any, ...], error: TypeError) -> NoReturn:
+    """Raise the TypeError of an op on inputs that are no numbers, saying what to write instead."""
+    listed = next((x for x in inputs if isinstance(x, list | tuple) or hasattr(x, "shape")), None)
+    if listed is None or is_real(listed):
+        raise error
+    name = op.name if op.name.isidentifier() else op.function.__name__
+    cure = (
+        f"{name}(*xs)" if len(inputs) == 1 and op.joint is not None else f"[{name}(x) for x in xs]"
+    )
+    raise TypeError(
+        f"{name} takes numbers, not {shown(listed)} ({type(listed).__name__}): write {cure}"
+    ) from None
+
+
 def refuse_copy(node: Any) -> NoReturn:
     """Raise the TypeError for copying or pickling the result of an op."""
     raise TypeError(
@@ -110,9 +125,18 @@ def refuse_copy(node: Any) -> NoReturn:
     )
 
 
+_REFLECTED = {
+    **{"+": "__radd__", "-": "__rsub__", "*": "__rmul__"},
+    **{"/": "__rtruediv__", "%": "__rmod__", "**": "__rpow__"},
+}
+
+
 def refuse_operand(op: Op, other: object) -> Any:
     """Raise the TypeError for `op` of a Value and `other`, or return NotImplemented."""
     cure = "convert it to a number first"
+    reflected = getattr(type(other), _REFLECTED.get(op.name, ""), None)
+    if isinstance(other, list | tuple) and reflected not in (None, list.__rmul__, tuple.__rmul__):
+        return NotImplemented  # a subclass with an arithmetic of its own
     if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
         cure = "apply it to each element, as in [v * x for x in xs]"
     elif isinstance(other, Tracer) or not isinstance(other, str | bytes | complex | None):

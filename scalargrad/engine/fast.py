@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.engine.errors import FAILURES, explained, refuse_operand, refuse_result
+from scalargrad.engine.errors import (
+    FAILURES,
+    explained,
+    refuse_operand,
+    refuse_plain,
+    refuse_result,
+)
 from scalargrad.engine.modes import active, mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import is_real
@@ -43,7 +49,10 @@ def unary_function(op: Op) -> Callable[..., Any]:
     """Return the function of one number, and method of Value, that computes or records `op`."""
     forward, value, tracer, refuse, failures = op.forward, Value, Tracer, refuse_result, FAILURES
     active_, mode_, new, real, explain = active, mode, _new, is_real, explained
-    type_, float_, isinstance_ = type, float, isinstance
+    type_, float_, isinstance_, type_error, refuse_plain_ = (
+        *(type, float, isinstance, TypeError),
+        refuse_plain,
+    )
 
     def function(x: Any) -> Any:
         if type_(x) is value:
@@ -65,7 +74,10 @@ def unary_function(op: Op) -> Callable[..., Any]:
             return node
         if isinstance_(x, tracer):
             return x.record(op, (x,))
-        return forward(x)
+        try:
+            return forward(x)
+        except type_error as error:
+            refuse_plain_(op, (x,), error)
 
     return function
 

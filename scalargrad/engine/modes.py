@@ -37,6 +37,9 @@ class Mode:
         """Return `op.derivatives` of a call of a `Function`, while a function is traced."""
         raise NotImplementedError
 
+    def passed(self, nodes: Sequence[Any]) -> None:
+        """Look at results that a backward pass went through, each after what depends on it."""
+
     def refuse_access(self) -> None:
         """Raise an error if the number of a Value may not be read or set in this mode."""
 

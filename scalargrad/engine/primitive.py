@@ -12,6 +12,7 @@ from functools import update_wrapper
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from scalargrad.engine.errors import refuse_plain
 from scalargrad.engine.fast import binary_function, record, unary_function
 from scalargrad.engine.op import Op, Rule
 from scalargrad.engine.tracer import Tracer
@@ -155,7 +156,7 @@ def _renamed(function: FunctionType, like: FunctionType) -> FunctionType:
 
 def _many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
     forward, value, tracer, record_, bind = op.forward, Value, Tracer, record, _bound
-    type_, isinstance_, len_ = type, isinstance, len
+    type_, isinstance_, len_, type_error, refuse = type, isinstance, len, TypeError, refuse_plain
     code = getattr(like, "__code__", None)
     count = code.co_argcount if code is not None else 0
 
@@ -165,7 +166,10 @@ def _many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
         for x in inputs:
             if type_(x) is value or isinstance_(x, tracer):
                 return record_(op, inputs)
-        return forward(*inputs)
+        try:
+            return forward(*inputs)
+        except type_error as error:
+            refuse(op, inputs, error)
 
     return function
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.engine import errors
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import Node, topological_order
-from scalargrad.engine.modes import active, refuse_access
+from scalargrad.engine.modes import active, mode, refuse_access
 from scalargrad.engine.passes import add_gradients, add_slopes, chosen, seed_for
 from scalargrad.engine.real import is_real
 
@@ -130,7 +130,10 @@ class Value(Operators):
             elif self._op is None:
                 self._grad += seed
             else:
-                add_gradients(topological_order([self]), seed)
+                nodes = topological_order([self])
+                add_gradients(nodes, seed)
+                if active and (now := mode()) is not None:
+                    now.passed(nodes[::-1])
 
     def forward(self) -> Any:
         """Compute the graph of this Value again from its leaves' present data; return the number.
@@ -157,9 +160,11 @@ class Value(Operators):
         return f"{self.label}={shown(self._data)}" if self.label else shown(self._data)
 
     def __repr__(self) -> str:
-        grad = self._grad._data if isinstance(self._grad, Value) else self._grad
+        value = isinstance(self._grad, Value)
+        grad = f"Value({shown(self._grad._data)})" if value else shown(self._grad)
+        op = f", op={self.op!r}" if self._op is not None else ""
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={shown(self._data)}, grad={shown(grad)}{label})"
+        return f"Value(data={shown(self._data)}, grad={grad}{op}{label})"
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec)

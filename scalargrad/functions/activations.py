@@ -8,13 +8,15 @@ from scalargrad.engine.primitive import primitive, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.functions.choices import choose, greater
 from scalargrad.functions.elementary import exp, expm1
-from scalargrad.functions.many import constant_max, fsum, many
+from scalargrad.functions.many import constant_max, fsum, many, numbers_of
 from scalargrad.functions.special import erfc
 
 __all__ = [
     "elu",
     "gelu",
     "leaky_relu",
+    "log_softmax",
+    "logit",
     "logsumexp",
     "relu",
     "sigmoid",
@@ -74,6 +76,20 @@ def sigmoid(x: Any, /) -> Any:
         return 1 / (1 + math.exp(-x))
     e = math.exp(x)
     return e / (1 + e)
+
+
+@primitive(lambda g, y, a: g / (a * (1 - a)), hint="logit takes 0 < x < 1")
+def logit(x: Any, /) -> Any:
+    """Return log(x / (1 - x)): the number whose sigmoid is x.
+
+    Raises ValueError unless 0 < x < 1.
+
+    >>> logit(0.5), round(logit(0.9), 12)
+    (0.0, 2.197224577336)
+    """
+    x = float(+x)
+    # 2x - 1 has no rounding there.
+    return 2 * math.atanh(2 * x - 1) if x > 0.25 else math.log(x) - math.log1p(-x)
 
 
 @primitive(lambda g, y, a: g * sigmoid(a))
@@ -157,8 +173,23 @@ def softmax(xs: Iterable[Any]) -> list[Any]:
     return _shares(_some("softmax", xs))
 
 
+def log_softmax(xs: Iterable[Any]) -> list[Any]:
+    """Return the logarithms of softmax(xs), without overflow or cancellation: a list.
+
+    Raises ValueError for no numbers at all.
+
+    >>> log_softmax([0.0, 0.0]), log_softmax([1e6, -1e6])
+    ([-0.6931471805599453, -0.6931471805599453], [0.0, -2000000.0])
+    """
+    inputs = _some("log_softmax", xs)
+    shift = constant_max(*inputs)
+    shifted = [x - shift for x in inputs]
+    total = logsumexp(shifted)
+    return [x - total for x in shifted]
+
+
 def _some(name: str, xs: Iterable[Any]) -> tuple[Any, ...]:
-    inputs = tuple(xs)
+    inputs = numbers_of(name, xs)
     if not inputs:
         raise ValueError(f"{name} needs at least one number, got none")
     return inputs

@@ -14,10 +14,11 @@ from typing import Any
 
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive
+from scalargrad.engine.real import in_kind
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, constant, greater
 
-__all__ = ["copysign", "fabs", "fma", "fmod", "remainder"]
+__all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sign", "trunc"]
 
 
 def _operator(
@@ -128,3 +129,49 @@ def remainder(x: Any, y: Any, /) -> Any:
     -1.0
     """
     return math.remainder(x, y)
+
+
+@primitive(constant)
+def sign(x: Any, /) -> Any:
+    """Return 1, 0 or -1, in x's own kind: the sign of x; its derivative is 0. nan gives nan.
+
+    >>> sign(-2.5), sign(3)
+    (-1.0, 1)
+    """
+    return in_kind((x > 0) - (x < 0), x) if x == x else x
+
+
+@primitive(constant)
+def floor(x: Any, /) -> Any:
+    """Return the largest whole number that is not above x, as an int; its derivative is 0.
+
+    Raises OverflowError for an infinity, and ValueError for nan.
+
+    >>> floor(-2.5)
+    -3
+    """
+    return math.floor(x)
+
+
+@primitive(constant)
+def ceil(x: Any, /) -> Any:
+    """Return the smallest whole number that is not below x, as an int; its derivative is 0.
+
+    Raises OverflowError for an infinity, and ValueError for nan.
+
+    >>> ceil(-2.5)
+    -2
+    """
+    return math.ceil(x)
+
+
+@primitive(constant)
+def trunc(x: Any, /) -> Any:
+    """Return x without its fractional part, as an int; its derivative is 0.
+
+    Raises OverflowError for an infinity, and ValueError for nan.
+
+    >>> trunc(-2.5)
+    -2
+    """
+    return math.trunc(x)

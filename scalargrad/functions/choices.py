@@ -4,16 +4,20 @@ A comparison has derivative 0, and `where` passes the derivative to what it chos
 rules can choose without branching.
 """
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine.fast import record
+from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import named, primitive
+from scalargrad.engine.primitive import named, primitive, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.engine.tracer import Tracer
+from scalargrad.engine.value import Value
 
-__all__ = ["maximum", "minimum", "where"]
+__all__ = ["clip", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum", "where"]
 
 
 def constant(g: Any, y: Any, *inputs: Any) -> int:
@@ -112,3 +116,103 @@ def minimum(a: Any, b: Any) -> Any:
     2
     """
     return b if b < a or b != b else a
+
+
+def _by_bounds(g: Any, x: Any, low: Any, high: Any) -> Any:
+    return choose(less(x, low), 0, choose(greater(x, high), 0, g))
+
+
+@primitive(
+    lambda g, y, x, low, high: _by_bounds(g, x, low, high),
+    lambda g, y, x, low, high: choose(less(x, low), choose(less(high, low), 0, g), 0),
+    lambda g, y, x, low, high: choose(greater(x, high), g, choose(less(high, low), g, 0)),
+    hint="clip takes both bounds; for one alone write maximum(x, low) or minimum(x, high)",
+)
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """Return x, but low where x is below it, and high where x is above it.
+
+    The derivative by x is 1 within the bounds and at them, 0 outside, as of `torch.clamp`. If low
+    is above high, the result is high. nan gives nan.
+
+    >>> clip(0.5, 0.0, 1.0), clip(7, 0, 1)
+    (0.5, 1)
+    """
+    if x < low:
+        x = low
+    return high if x > high else x
+
+
+def _test(name: str, forward: Callable[..., bool], inputs: int = 1) -> Callable[..., Any]:
+    """Return a function that says whether something holds of numbers.
+
+    Of Values it gives a plain bool, as a comparison does, and of traced numbers a condition.
+    """
+    op: Op = _constant(name, name, forward, inputs).op
+    CONDITIONS.add(op)
+
+    def test(*xs: Any) -> Any:
+        if not any(isinstance(x, Tracer) for x in xs):
+            return forward(*xs)
+        if all(isinstance(x, Value) or not isinstance(x, Tracer) for x in xs) and not (
+            active and tracing() is not None
+        ):
+            return forward(*[x._data if isinstance(x, Value) else x for x in xs])
+        return record(op, xs)
+
+    test.op = op  # type: ignore[attr-defined]
+    test.__name__ = test.__qualname__ = f"_{name}"
+    op.function = test
+    return test
+
+
+_isnan = _test("isnan", math.isnan)
+_isinf = _test("isinf", math.isinf)
+_isfinite = _test("isfinite", math.isfinite)
+_isclose = _test(
+    "isclose",
+    lambda a, b, rel_tol, abs_tol: math.isclose(a, b, rel_tol=rel_tol, abs_tol=abs_tol),
+    inputs=4,
+)
+
+
+@spelling_of(_isnan)
+def isnan(x: Any, /) -> Any:
+    """Return whether x is nan: a bool, also for a Value; in a traced function a condition.
+
+    >>> isnan(float("nan")), isnan(1.0)
+    (True, False)
+    """
+    return _isnan(x)
+
+
+@spelling_of(_isinf)
+def isinf(x: Any, /) -> Any:
+    """Return whether x is infinite: a bool, also for a Value; in a traced function a condition.
+
+    >>> isinf(float("-inf")), isinf(1.0)
+    (True, False)
+    """
+    return _isinf(x)
+
+
+@spelling_of(_isfinite)
+def isfinite(x: Any, /) -> Any:
+    """Return whether x is neither infinite nor nan: a bool; in a traced function a condition.
+
+    >>> isfinite(1.0), isfinite(float("nan"))
+    (True, False)
+    """
+    return _isfinite(x)
+
+
+@spelling_of(_isclose)
+def isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
+    """Return whether a and b are close, as `math.isclose`: a bool; in a trace a condition.
+
+    That is where |a - b| <= max(rel_tol * max(|a|, |b|), abs_tol). Raises ValueError for a
+    negative tolerance.
+
+    >>> isclose(0.1 + 0.2, 0.3)
+    True
+    """
+    return _isclose(a, b, rel_tol, abs_tol)

@@ -6,7 +6,7 @@ The names, signatures and domain errors are those of Python's `math` module.
 >>> sin(0.0)
 0.0
 >>> sin(Value(0.0))
-Value(data=0.0, grad=0)
+Value(data=0.0, grad=0, op='sin')
 """
 
 import math
@@ -42,6 +42,7 @@ __all__ = [
     "pow",
     "radians",
     "sin",
+    "sinc",
     "sinh",
     "sqrt",
     "tan",
@@ -245,6 +246,22 @@ def sin(x: Any, /) -> Any:
     0.0
     """
     return math.sin(x)
+
+
+# The n-th derivative of sinc.
+@primitive(lambda g, y, a, n: g * sinc_derivative(a, n + 1), constant)  # type: ignore[has-type]
+def sinc_derivative(a: Any, n: int) -> Any:
+    return numerics.sinc(a, n)
+
+
+@primitive(lambda g, y, a: g * sinc_derivative(a, 1))
+def sinc(x: Any, /) -> Any:
+    """Return sin(pi x) / (pi x), and 1 at x = 0: normalised, as numpy's.
+
+    >>> sinc(0.0), sinc(1.0), round(sinc(0.5), 12)
+    (1.0, 0.0, 0.636619772368)
+    """
+    return numerics.sinc(x)
 
 
 @primitive(lambda g, y, a: -g * sin(a), hint="cos takes a finite angle")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.engine import passes
+from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import made, spelling_of
 from scalargrad.functions import numerics
@@ -26,8 +27,23 @@ def many(joint: Callable[..., Any], name: str = "") -> Callable[[Callable[..., A
     return decorate
 
 
+def numbers_of(name: str, xs: Iterable[Any]) -> tuple[Any, ...]:
+    """Return xs as a tuple. Raises TypeError for a number alone."""
+    if not isinstance(xs, Iterable):
+        raise TypeError(
+            f"{name} takes a list of numbers, not {shown(xs)} ({type(xs).__name__}): put the "
+            f"numbers into brackets, as in {name}([a, b])"
+        )
+    return tuple(xs)
+
+
 def paired(name: str, p: Iterable[Any], q: Iterable[Any]) -> tuple[Any, ...]:
     """Return all of p and then all of q. Raises ValueError unless they are equally long."""
+    if not isinstance(p, Iterable) or not isinstance(q, Iterable):
+        raise TypeError(
+            f"{name} takes two lists of numbers, as in {name}([a, b], [c, d]), not {shown(p)} and "
+            f"{shown(q)}"
+        )
     p, q = tuple(p), tuple(q)
     if len(p) != len(q):
         raise ValueError(
@@ -52,7 +68,7 @@ def fsum(xs: Iterable[Any]) -> Any:
     >>> fsum([0.1] * 10)
     1.0
     """
-    return _fsum(*xs)
+    return _fsum(*numbers_of("fsum", xs))
 
 
 def _products_of_others(xs: Sequence[Any]) -> list[Any]:
@@ -77,7 +93,7 @@ def prod(xs: Iterable[Any], *, start: Any = 1) -> Any:
     24
     """
     first = () if type(start) is int and start == 1 else (start,)
-    return _prod(*first, *xs)
+    return _prod(*first, *numbers_of("prod", xs))
 
 
 def _sumprod_rule(g: Any, y: Any, *inputs: Any) -> list[Any]:

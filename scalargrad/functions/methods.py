@@ -6,6 +6,7 @@ They are taken from the table: a function of one number that a family makes publ
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine.errors import refuse_operand
 from scalargrad.engine.fast import operator_of, reflected_of
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op
@@ -67,8 +68,11 @@ def _takes_one(function: Any) -> bool:
 
 def _recorded(op: Op) -> Callable[..., Any]:
     def method(self: Tracer, other: Any) -> Any:
-        if isinstance(other, Tracer) and other.priority > self.priority:
-            return other.record(op, (self, other))
+        if isinstance(other, Tracer):
+            if other.priority > self.priority:
+                return other.record(op, (self, other))
+        elif isinstance(other, list | tuple):
+            return refuse_operand(op, other)
         return self.record(op, (self, other))
 
     return method

@@ -2,7 +2,8 @@
 
 ``cbrt`` and ``exp2`` (in ``math`` since Python 3.11), ``sumprod`` (3.12) and ``fma`` (3.13) are
 ``math``'s own where it has them; elsewhere they are the underscored functions below, which give
-the same kinds of results and raise the same errors.  ``polygamma`` and ``digamma`` are always ours.
+the same kinds of results and raise the same errors.  ``polygamma``, ``digamma``, ``erfinv``
+and ``sinc`` are always ours.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     RealLike: TypeAlias = SupportsFloat | SupportsIndex
 
-__all__ = ["cbrt", "digamma", "exp2", "fma", "polygamma", "sumprod"]
+__all__ = ["cbrt", "digamma", "erfinv", "exp2", "fma", "polygamma", "sinc", "sumprod"]
 
 
 def _as_float(x: RealLike) -> float:
@@ -212,3 +213,69 @@ def digamma(x: RealLike) -> float:
     -0.577215664902
     """
     return polygamma(0, x)
+
+
+def erfinv(x: RealLike) -> float:
+    """Return the number whose error function is ``x``, to within a few ulps.
+
+    Raise ValueError unless ``-1 < x < 1``.  nan gives nan.
+
+    >>> erfinv(0.5)
+    0.4769362762044699
+    """
+    x = _as_float(x)
+    if not -1 < x < 1:
+        if math.isnan(x):
+            return x
+        raise ValueError("math domain error")
+    size = abs(x)
+    # S. Winitzki's approximation (2008), good to 2e-3; each of Halley's steps then cubes the error.
+    half = math.log1p(-x * x) / 2
+    base = 2 / (math.pi * 0.147) + half
+    # The difference of the square root and the base, without cancellation.
+    y = math.sqrt(-half / 0.147 * 2 / (math.sqrt(base * base - 2 * half / 0.147) + base))
+    for _ in range(3):
+        # 1 - size has no rounding there, and erfc is exact where erf is nearly 1.
+        error = math.erf(y) - size if size < 0.5 else (1 - size) - math.erfc(y)
+        step = error * math.sqrt(math.pi) / 2 * math.exp(y * y)
+        y -= step / (1 + y * step)
+    return math.copysign(y, x)
+
+
+def sinc(x: RealLike, n: int = 0) -> float:
+    """Return ``sin(pi x) / (pi x)``, 1 at 0, or its ``n``-th derivative.
+
+    The error is a few ulps of the largest that the function or derivative gets.  Infinities give
+    the limit, 0.  nan gives nan.
+
+    >>> sinc(0), sinc(2), round(sinc(1, 1), 12)
+    (1.0, 0.0, -1.0)
+    """
+    x = _as_float(x)
+    if math.isnan(x):
+        return x
+    if math.isinf(x):
+        return 0.0
+    z = math.pi * x
+    # z sin(z)/z is sin z; differentiated k times: z f_k + k f_(k-1) = sin(z + k pi/2). Upwards,
+    # an error grows by k/z in each step; downwards, by z/k: so it is taken where that shrinks it.
+    if abs(z) > max(n, 1):
+        f = _sin_quarters(x, 0) / z
+        for k in range(1, n + 1):
+            f = (_sin_quarters(x, k) - k * f) / z
+    else:
+        f = 0.0
+        for k in range(n + 30 + int(abs(z)), n, -1):
+            f = (_sin_quarters(x, k) - z * f) / k
+    return f * math.pi**n
+
+
+def _sin_quarters(x: float, k: int) -> float:
+    """Return sin(pi x + k pi/2), with the zeros in their places."""
+    r = math.remainder(x, 2.0)  # exact, as the next difference is
+    if abs(r) > 0.5 and k % 2 == 0:
+        r = math.copysign(1.0, r) - r
+        return math.sin(math.pi * r) * (1 - k % 4)
+    if k % 2 == 0:
+        return math.sin(math.pi * r) * (1 - k % 4)
+    return math.sin(math.pi * (0.5 - abs(r))) * (2 - k % 4)

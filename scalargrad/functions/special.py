@@ -8,7 +8,7 @@ from scalargrad.functions import numerics
 from scalargrad.functions.choices import constant
 from scalargrad.functions.elementary import exp
 
-__all__ = ["digamma", "erf", "erfc", "gamma", "lgamma"]
+__all__ = ["digamma", "erf", "erfc", "erfinv", "gamma", "lgamma", "polygamma"]
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 _POLE_HINT = "it has poles at 0 and the negative integers"
@@ -32,6 +32,18 @@ def erfc(x: Any, /) -> Any:
     1.0
     """
     return math.erfc(x)
+
+
+@primitive(lambda g, y, a: g * (exp(y * y) / _TWO_OVER_SQRT_PI), hint="erfinv takes -1 < x < 1")
+def erfinv(x: Any, /) -> Any:
+    """Return the number whose error function is x.
+
+    Raises ValueError unless -1 < x < 1.
+
+    >>> erfinv(0.0), round(erfinv(erf(0.5)), 12)
+    (0.0, 0.5)
+    """
+    return numerics.erfinv(x)
 
 
 @primitive(lambda g, y, a: g * (y * digamma(a)), hint=_POLE_HINT)  # type: ignore[has-type]

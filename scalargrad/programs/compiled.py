@@ -10,7 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
-from typing import Any, NamedTuple
+from types import FunctionType
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.code import lower
 from scalargrad.engine.errors import untraceable
@@ -28,6 +29,7 @@ from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatt
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
 TARGETS = ("python", "c")
+R = TypeVar("R")
 
 
 class CacheInfo(NamedTuple):
@@ -39,14 +41,21 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
-class Compiled:
-    """A function as programs: one for each nesting of its arguments. `compile` makes them."""
+class Compiled(Generic[R]):
+    """A function as programs: one for each nesting of its arguments. `compile` makes them.
+
+    R is what it returns: for type checkers alone.
+    """
 
     maxsize = 64
     __name__: str
 
     def __init__(
-        self, f: Callable[..., Any], static_argnums: int | Sequence[int], target: str
+        self,
+        f: Callable[..., Any],
+        static_argnums: int | Sequence[int],
+        static_argnames: str | Sequence[str],
+        target: str,
     ) -> None:
         if target not in TARGETS:
             raise ValueError(f"target is 'python' or 'c', not {target!r}")
@@ -56,7 +65,8 @@ class Compiled:
             compiler()
         self._target = target
         # A model or a partial has no name, and its own attributes are not ours.
-        update_wrapper(self, f, updated=())
+        update_wrapper(self, f, updated=("__dict__",) if isinstance(f, FunctionType) else ())
+        self._attributes = frozenset(vars(self))
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
         self._programs: OrderedDict[Any, Program] = OrderedDict()
@@ -64,21 +74,21 @@ class Compiled:
         self._hits = self._misses = 0
         self._signature = inspect.signature(f)
         self._names = tuple(self._signature.parameters)
-        self._static = frozenset(_static_names(static_argnums, self._names))
+        self._static = frozenset(_static_names(static_argnums, static_argnames, self._names))
         self._simple = all(
             p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
             for p in self._signature.parameters.values()
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the function returns, as plain numbers in its nesting.
 
         Within a transform, or while another function is traced, f itself is called instead: they
         must see what it computes.
         """
         if self._f is not None and (running() or (active and tracing() is not None)):
-            return self._f(*args, **kwargs)
-        return self._run(args, kwargs, backward=False)[0]
+            return self._f(*args, **kwargs)  # type: ignore[no-any-return]
+        return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else BoundCompiled(self, instance)
@@ -115,11 +125,36 @@ class Compiled:
                 return program.latest.spelled.source
         raise ValueError("there is no program yet: call the compiled function first")
 
+    def prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Write the program for arguments nested like these, if there is none yet.
+
+        A pickle has the programs alone: so a function is prepared before it goes to other
+        processes.
+        """
+        self._program(args, kwargs, backward=False)
+
+    def __repr__(self) -> str:
+        kept = len(self._programs)
+        plural = "" if kept == 1 else "s"
+        return f"<compiled {self.__name__}{_shown(self._signature)}, {kept} program{plural}>"
+
     def cache_info(self) -> CacheInfo:
         """Return how many calls found their program, how many wrote one, and how many are kept."""
         return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
+        program, args, numbers = self._program(args, kwargs, backward)
+        return program(args, numbers), program
+
+    def _program(
+        self, args: Any, kwargs: Any, backward: bool
+    ) -> tuple[Program, tuple[Any, ...], list[Any]]:
+        """Return the program for these arguments, these in the order of its own, and their numbers.
+
+        A numpy array among them becomes the list that its `tolist` gives.
+        """
+        if any(hasattr(x, "tolist") and hasattr(x, "shape") for x in args):
+            args = tuple(map(_listed, args))
         names = self._names
         if kwargs or not self._simple or len(args) != len(names):
             # Without the defaults: they are f's own, and may be anything.
@@ -146,7 +181,9 @@ class Compiled:
             try:
                 program = self._programs.get(key)
             except TypeError as error:
-                raise TypeError(f"static arguments must be hashable: {error}") from None
+                raise TypeError(
+                    f"static arguments must be hashable: {error}; give a tuple for a list"
+                ) from None
             if program is None:
                 self._misses += 1
             else:
@@ -161,7 +198,7 @@ class Compiled:
                     self._programs.popitem(last=False)
         else:
             check(program.bindings, self.__name__)
-        return program(args, numbers), program
+        return program, args, numbers
 
     def _traced(
         self,
@@ -193,6 +230,12 @@ class Compiled:
                     )
                 slopes = _slopes_by_captured(outputs[0])
                 targets = list(slopes)
+                if not targets:
+                    raise TypeError(
+                        f"backward of {self.__name__} reaches no Value: the result depends on none "
+                        "that the function uses beside its arguments; for the derivatives by its "
+                        "arguments use compile(value_and_grad(f))"
+                    )
                 outputs += slopes.values()
                 result = Nest(tuple, None, (NUMBER, Nest(list, None, (NUMBER,) * len(slopes))))
         reached = topological_order([x for x in outputs if isinstance(x, Node)])
@@ -221,10 +264,11 @@ class Compiled:
             for p in self._signature.parameters.values()
         ]
         signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
-        state = {name: x for name, x in vars(self).items() if not name.startswith("__")}
+        state = {name: x for name, x in vars(self).items() if name not in self._attributes}
         return {
             **state,
             "__name__": self.__name__,
+            "_attributes": frozenset(),
             "__doc__": self.__doc__,
             "_f": None,
             "_lock": None,
@@ -243,11 +287,14 @@ class _Instance(Static):
         self.value = value
         self._key = (_Instance, id(value))
 
+    def __reduce__(self) -> Any:
+        return _Instance, (self.value,)
+
 
 class BoundCompiled:
     """A compiled method of an object: called, and with a `backward`, as a compiled function."""
 
-    def __init__(self, compiled: Compiled, instance: Any) -> None:
+    def __init__(self, compiled: Compiled[Any], instance: Any) -> None:
         self.__self__ = instance
         self.__func__ = compiled
         self.__name__ = compiled.__name__
@@ -262,10 +309,17 @@ class BoundCompiled:
         """Return the method's value; add its derivatives to the `.grad` of captured Values."""
         return self.__func__.backward(_Instance(self.__self__), *args, **kwargs)
 
+    def prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Write the program for arguments nested like these, if there is none yet."""
+        self.__func__.prepare(_Instance(self.__self__), *args, **kwargs)
+
     @property
     def source(self) -> str:
         """The text of the program that ran last."""
         return self.__func__.source
+
+    def __repr__(self) -> str:
+        return f"<bound {self.__func__!r}>"
 
     def cache_info(self) -> CacheInfo:
         """Return what `cache_info` of the compiled function returns."""
@@ -289,7 +343,24 @@ def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     }
 
 
-def _static_names(static_argnums: int | Sequence[int], names: Sequence[str]) -> list[str]:
+def _listed(x: Any) -> Any:
+    return x.tolist() if hasattr(x, "tolist") and hasattr(x, "shape") else x
+
+
+def _shown(signature: inspect.Signature) -> str:
+    return f"({', '.join(signature.parameters)})"
+
+
+def _static_names(
+    static_argnums: int | Sequence[int], static_argnames: str | Sequence[str], names: Sequence[str]
+) -> list[str]:
+    chosen = [static_argnames] if isinstance(static_argnames, str) else list(static_argnames)
+    for name in chosen:
+        if name not in names:
+            raise TypeError(
+                f"static_argnames must be names of arguments, of {', '.join(names) or 'none'} "
+                f"here, not {name!r}"
+            )
     places = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
     for i in places:
         if not isinstance(i, int) or not -len(names) <= i < len(names):
@@ -297,17 +368,49 @@ def _static_names(static_argnums: int | Sequence[int], names: Sequence[str]) -> 
                 f"static_argnums must be places of arguments, whole numbers from {-len(names)} to "
                 f"{len(names) - 1} here, not {i!r}"
             )
-    return [names[i] for i in places]
+    return chosen + [names[i] for i in places]
 
 
+@overload
 def compile(
-    f: Callable[..., Any], static_argnums: int | Sequence[int] = (), target: str = "python"
+    f: Callable[..., Value],
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[float]: ...
+@overload
+def compile(
+    f: Callable[..., list[Value]],
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[list[float]]: ...
+@overload
+def compile(
+    f: Callable[..., R],
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[R]: ...
+@overload
+def compile(
+    f: None = ...,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Callable[[Callable[..., Any]], Compiled[Any]]: ...
+def compile(
+    f: Callable[..., Any] | None = None,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    target: str = "python",
 ) -> Any:
     """Return f as a program of plain numbers, to be called like f.
 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
-    numbers or nested lists, tuples and dicts of numbers; strings, None, bools and what is in
-    `static_argnums` (which must be hashable) are static: each of their values gets a program.
+    numbers or nested lists, tuples and dicts of numbers, or numpy arrays; strings, None, bools and
+    what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
+    each of their values gets a program. Without f it is a decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while
     it is traced: a name that is bound to another object later makes the call raise TraceError, but
     a list that is changed in place, `random` and the time are not seen to change. So give data
@@ -332,4 +435,6 @@ def compile(
         return y + cos(x)
     <BLANKLINE>
     """
-    return Compiled(f, static_argnums, target)
+    if f is None:
+        return lambda f: Compiled(f, static_argnums, static_argnames, target)
+    return Compiled(f, static_argnums, static_argnames, target)

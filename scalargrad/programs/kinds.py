@@ -58,6 +58,10 @@ def _same(*kinds: str) -> str:
     return kinds[0]
 
 
+def _same_plain(x: str) -> str:
+    return x if x in (FLOAT, PLAIN) else ANY
+
+
 def _condition(*kinds: str) -> str:
     return BOOL if _NUMBERS.issuperset(kinds) else ANY
 
@@ -68,6 +72,14 @@ def _logical(*kinds: str) -> str:
 
 def _always_float(*kinds: str) -> str:
     return FLOAT
+
+
+def _always_bool(*kinds: str) -> str:
+    return BOOL
+
+
+def _always_plain(*kinds: str) -> str:
+    return PLAIN
 
 
 def _scaled(x: str, factor: str) -> str:
@@ -83,18 +95,22 @@ _COMPARISONS = [
     *(choices.greater, choices.less, choices.at_least, choices.at_most),
     *(choices.equal, choices.unequal),
 ]
+_TESTS = [choices.isnan, choices.isinf, choices.isfinite, choices.isclose]
 _FLOATS = [
     *(getattr(elementary, name) for name in elementary.__all__),
     *(getattr(special, name) for name in special.__all__),
     *(arithmetic.fabs, arithmetic.copysign, arithmetic.fma, arithmetic.fmod, arithmetic.remainder),
     *(activations.sigmoid, activations.softplus, activations.gelu, activations.logsumexp),
-    *(many.fsum, many.dist, many.hypot, elementary.sech, special.polygamma),
+    *(activations.logit, many.fsum, many.dist, many.hypot),
+    *(elementary.sech, elementary.sinc_derivative),
 ]
 _RULES: dict[Op, Callable[..., str]] = {
     **{function.op: _always_float for function in _FLOATS},
     **{function.op: _arithmetic for function in _OF_ARITHMETIC},
     **{function.op: _condition for function in _COMPARISONS},
+    **{op_of(f): _always_bool for f in _TESTS},
     **{f.op: _logical for f in (choices.both, choices.either, choices.one_of)},
+    **{f.op: _always_plain for f in (arithmetic.floor, arithmetic.ceil, arithmetic.trunc)},
     total: _arithmetic,
     arithmetic.div.op: _quotient,
     arithmetic.steep.op: _quotient,
@@ -108,7 +124,9 @@ _RULES: dict[Op, Callable[..., str]] = {
     choices.maximum.op: _one_of,
     choices.minimum.op: _one_of,
     many.constant_max.op: _one_of,
-    activations.relu.op: lambda x: x if x in (FLOAT, PLAIN) else ANY,
+    arithmetic.sign.op: _same_plain,
+    op_of(choices.clip): _one_of,
+    activations.relu.op: _same_plain,
     activations.leaky_relu.op: _scaled,
     activations.elu.op: lambda x, alpha: _one_of(x, _arithmetic(FLOAT, alpha)),
     op_of(elementary.power_log): lambda a, b, n: _arithmetic(a, b),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -14,6 +15,11 @@ from scalargrad.transforms.nesting import Structure, flatten, unflatten
 
 def _results(f: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
     return [f(*call) for call in calls]
+
+
+def _process_pool() -> Any:
+    module = sys.modules.get("concurrent.futures.process")  # there is none if it was never loaded
+    return () if module is None else module.ProcessPoolExecutor
 
 
 def map_grad(
@@ -42,6 +48,10 @@ def map_grad(
                 "map_grad needs a batch of lists or tuples of arguments, all equally long, such as "
                 f"[(x, y), ...]; item {i} is {call!r}"
             )
+    # Other processes get the programs alone, and cannot write one.
+    if isinstance(executor, _process_pool()) and hasattr(compiled, "prepare"):
+        for call in calls:
+            compiled.prepare(*call)
     total: list[Any] = []
     structure: Structure = None
     # The function travels with each chunk, so a few for each of the machine's cores are enough.

@@ -38,8 +38,8 @@ _FUNCTIONS = (
 )
 _BRANCH = "a traced function cannot branch on a traced number"
 _CHOOSE = (
-    "write where(condition, a, b) for if, maximum(a, b) and minimum(a, b) for max and min; or name "
-    "the argument in static_argnums"
+    "write where(condition, a, b) for if (conditions combine by & and |), maximum(a, b) and "
+    "minimum(a, b) for max and min; or name the argument in static_argnums"
 )
 _BACKWARD = "use grad or value_and_grad within, or compile(f).backward(...) from outside"
 

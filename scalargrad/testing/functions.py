@@ -88,6 +88,9 @@ _POSITIVE = ((0.05, 30.0),)
 _UNIT = ((-0.95, 0.95),)
 # Two inputs, either of which may be the larger, by 5 at least.
 _APART = (((-30.0, -10.0), (5.0, 10.0)), ((-5.0, 0.0), (15.0, 30.0)))
+_BETWEEN_WHOLES = ((-2.9, -2.1), (-0.9, -0.1), (0.1, 0.9), (7.1, 7.9))
+# The first below, within and above the bounds.
+_IN_OR_OUT = (((-30.0, -10.0), (0.0, 1.0), (10.0, 30.0)), ((-5.0, -1.0),), ((2.0, 5.0),))
 _BETWEEN_POLES = ((-2.8, -2.2), (-1.8, -1.2), (-0.8, -0.2), (0.2, 12.0))
 
 
@@ -111,6 +114,7 @@ FUNCTIONS = _table(
     Operation("atan", 1, (_ALL,)),
     Operation("atanh", 1, (_UNIT,)),
     Operation("cbrt", 1, (_NOT_ZERO,)),
+    Operation("ceil", 1, (_BETWEEN_WHOLES,), analytic=False),
     Operation("cos", 1, (_ALL,)),
     Operation("cosh", 1, (_ALL,)),
     Operation("degrees", 1, (_ALL,)),
@@ -118,10 +122,12 @@ FUNCTIONS = _table(
     Operation("elu", 1, (_NOT_ZERO,), analytic=False),
     Operation("erf", 1, (((-3.0, 3.0),),), analytic=False),
     Operation("erfc", 1, (((-3.0, 3.0),),), analytic=False),
+    Operation("erfinv", 1, (((-0.9, 0.9),),), analytic=False),
     Operation("exp", 1, (_ALL,)),
     Operation("exp2", 1, (_ALL,)),
     Operation("expm1", 1, (_ALL,)),
     Operation("fabs", 1, (_NOT_ZERO,)),
+    Operation("floor", 1, (_BETWEEN_WHOLES,), analytic=False),
     Operation("gamma", 1, (_BETWEEN_POLES,), analytic=False),
     Operation("gelu", 1, (((-4.0, 4.0),),), analytic=False),
     Operation("leaky_relu", 1, (_NOT_ZERO,), analytic=False),
@@ -130,16 +136,20 @@ FUNCTIONS = _table(
     Operation("log10", 1, (_POSITIVE,)),
     Operation("log1p", 1, (((-0.95, 30.0),),)),
     Operation("log2", 1, (_POSITIVE,)),
+    Operation("logit", 1, (((0.05, 0.95),),), analytic=False),
     Operation("radians", 1, (_ALL,)),
     Operation("relu", 1, (_NOT_ZERO,), exact=True),
     Operation("sigmoid", 1, (((-15.0, 15.0),),)),
+    Operation("sign", 1, (_NOT_ZERO,), analytic=False),
     Operation("silu", 1, (((-15.0, 15.0),),)),
     Operation("sin", 1, (_ALL,)),
+    Operation("sinc", 1, (((-8.0, 8.0),),), analytic=False),
     Operation("sinh", 1, (_ALL,)),
     Operation("softplus", 1, (((-15.0, 15.0),),)),
     Operation("sqrt", 1, (_POSITIVE,)),
     Operation("tan", 1, (((-1.5, 1.5),),)),
     Operation("tanh", 1, (((-8.0, 8.0),),)),
+    Operation("trunc", 1, (_BETWEEN_WHOLES,), analytic=False),
     Operation("atan2", 2, (_NOT_ZERO, _NOT_ZERO)),
     Operation("copysign", 2, (_NOT_ZERO, _NOT_ZERO), analytic=False),
     # Quotients from 2.06 to 2.46, so that no jump is near; so too for %.
@@ -148,6 +158,7 @@ FUNCTIONS = _table(
     Operation("pow", 2, (_POSITIVE, ((-5.0, 5.0),))),
     Operation("maximum", 2, _APART, exact=True),
     Operation("minimum", 2, _APART, exact=True),
+    Operation("clip", 3, _IN_OR_OUT, analytic=False),
     Operation("fma", 3, (_ALL, _ALL, _ALL)),
     Operation("dist", 0, (_NOT_ZERO,)),
     Operation("fsum", 0, (_ALL,)),

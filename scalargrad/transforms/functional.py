@@ -10,6 +10,8 @@ anything that Values go through, and Values of its own, which are left as they a
 (8.0, 12.0, 12.0, 6.0)
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -43,6 +45,10 @@ def running() -> bool:
     return transforms.depth > 0
 
 
+# What may stand in an auxiliary result beside numbers.
+_STATIC_AUX = (str, bytes, bool, type(None))
+
+
 class _Trace(NamedTuple):
     """A function called with fresh Values in place of the numbers of its chosen arguments."""
 
@@ -60,6 +66,41 @@ class _Trace(NamedTuple):
     def result(self, structure: Structure, numbers: Sequence[Any]) -> Any:
         """Return the function's result, whose numbers these are."""
         return unflatten(structure, [_result(x, self.as_graph) for x in numbers])
+
+    def without_aux(self, name: str) -> tuple[_Trace, Any]:
+        """Return this with the first of the pair that f returned as output, and the other."""
+        if not isinstance(self.output, tuple | list) or len(self.output) != 2:
+            raise TypeError(
+                f"{name} with has_aux takes a function that returns a pair, its result and "
+                f"anything else, not {shown(self.output)} ({type(self.output).__name__})"
+            )
+        output, aux = self.output
+        return self._replace(output=output), self._as_result(aux)
+
+    def _as_result(self, aux: Any) -> Any:
+        try:
+            numbers, structure = flatten(aux, "aux", static=_STATIC_AUX)
+        except TypeError:  # an object of the user's, which may be anything
+            return aux
+        return self.result(structure, numbers)
+
+    def tangents(self, numbers: Sequence[Any], moved: dict[Any, Any], as_graph: bool) -> list[Any]:
+        """Return the derivatives of `numbers` when the leaves move as `moved` says."""
+        results = _results([y for y in numbers if isinstance(y, Value)], self.leaves)
+        push_forward(results, moved, as_graph or _traced())
+        slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
+        # A rule's own 0 gets the kind of what it is the derivative of.
+        slopes = [_zero(y) if _is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
+        return [_result(slope, as_graph) for slope in slopes]
+
+    def rows_forward(self, numbers: Sequence[Any]) -> list[Any]:
+        """Return for each of `numbers` its gradient, in the arguments' nesting: forward mode."""
+        columns = [
+            self.tangents(numbers, {x: _seed(x, 1, as_graph=False)}, self.as_graph)
+            for x in self.leaves
+        ]
+        rows = zip(*columns, strict=True) if columns else [()] * len(numbers)
+        return [unflatten(self.structure, row) for row in rows]
 
     def gradient(self, y: Any) -> Any:
         """Return the derivatives of the number `y`, in the arguments' nesting."""
@@ -174,32 +215,40 @@ def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
     return tuple(f_arguments)
 
 
-def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function with f's arguments that gives the gradient of f.
 
     `argnums` says by which positional arguments: one number gives a gradient in that argument's
     nesting, a sequence of numbers a tuple of such. What f does not depend on has gradient 0.
-    Called with plain numbers it gives plain numbers, called with Values it gives Values: those
-    let a later `backward()` through, to Values that f captures too.
+    With `has_aux`, f returns a pair, a number and anything else, and the result is the pair of the
+    gradient and that. Called with plain numbers it gives plain numbers, called with Values it
+    gives Values: those let a later `backward()` through, to Values that f captures too.
     Raises TypeError if f does not return one number, or a chosen argument holds anything but
     numbers.
 
     >>> grad(lambda point: point["x"] ** 2 * point["y"])({"x": 3.0, "y": 5.0})
     {'x': 30.0, 'y': 9.0}
+    >>> grad(lambda x: (x * x, {"double": 2 * x}), has_aux=True)(3.0)
+    (6.0, {'double': 6.0})
     """
-    with_value = value_and_grad(f, argnums)
+    with_value = value_and_grad(f, argnums, has_aux)
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return with_value(*args, **kwargs)[1]
+        value, slopes = with_value(*args, **kwargs)
+        return (slopes, value[1]) if has_aux else slopes
 
     return gradient
 
 
-def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def value_and_grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """Return a function with f's arguments that gives a pair: f's value, and `grad`'s gradient.
 
-    Raises what `grad` raises.
+    With `has_aux` the value is f's pair, as in JAX. Raises what `grad` raises.
 
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(3.0, 5.0)
     (15.0, (5.0, 3.0))
@@ -208,24 +257,33 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
         trace = _trace(f, args, kwargs, _chosen(argnums, args))
+        trace, aux = trace.without_aux("grad") if has_aux else (trace, None)
         numbers, structure = trace.outputs()
         if structure is not None:
             raise TypeError(
                 f"grad takes a function that returns one number; this one returned "
                 f"{shown(trace.output)} ({type(trace.output).__name__}): use jacobian"
+                + ("" if has_aux else ", or has_aux=True for a pair of a number and more")
             )
         gradients = trace.gradient(numbers[0])
         value = trace.result(structure, numbers)
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return (value, aux) if has_aux else value, (
+            gradients[0] if isinstance(argnums, int) else gradients
+        )
 
     return both
 
 
-def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def jacobian(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function with f's arguments that gives all derivatives of all of f's results.
 
     They come in the nesting of f's result, with a gradient as of `grad` in place of each number.
-    Raises TypeError if f returns anything but numbers in nested lists, tuples and dicts.
+    It takes as many passes as f has numbers in its chosen arguments, or in its result, whichever
+    are fewer: forward mode, or reverse mode. With `has_aux`, f returns a pair, its result and
+    anything else, and the jacobian comes in a pair with that. Raises TypeError if f returns
+    anything but numbers in nested lists, tuples and dicts.
 
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([3.0, 5.0])
     [[5.0, 3.0], [1.0, 1.0]]
@@ -234,22 +292,49 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         trace = _trace(f, args, kwargs, _chosen(argnums, args))
+        trace, aux = trace.without_aux("jacobian") if has_aux else (trace, None)
         numbers, structure = trace.outputs()
-        rows = [trace.gradient(y) for y in numbers]
-        return unflatten(structure, [row[0] for row in rows] if isinstance(argnums, int) else rows)
+        if len(trace.leaves) < len(numbers):
+            rows = trace.rows_forward(numbers)
+        else:
+            rows = [trace.gradient(y) for y in numbers]
+        found = unflatten(structure, [row[0] for row in rows] if isinstance(argnums, int) else rows)
+        return (found, aux) if has_aux else found
 
     return derivatives
 
 
-def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def hessian(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function with f's arguments that gives all second derivatives of f.
 
-    They come in the nesting of the arguments twice over. Raises what `grad` raises.
+    They come in the nesting of f's result, and in place of each number in it stand its second
+    derivatives, in the nesting of the arguments twice over. With `has_aux`, f returns a pair, its
+    result and anything else, and the hessian comes in a pair with that. Raises what `jacobian`
+    raises.
 
     >>> hessian(lambda v: v[0] ** 2 * v[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
+    >>> hessian(lambda x: [x**2, x**3])(5.0)
+    [2.0, 30.0]
     """
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(jacobian(f, argnums, has_aux), argnums, has_aux)
+
+
+def stop_gradient(x: Any) -> Any:
+    """Return x as a constant: numbers as they are, and Values cut off from their graphs.
+
+    x is a number or nested lists, tuples and dicts of numbers; the result is nested likewise.
+    Raises TypeError for anything else.
+
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    3.0
+    >>> stop_gradient([1.0, Value(2.0)])
+    [1.0, Value(data=2.0, grad=0)]
+    """
+    numbers, structure = flatten(x, "x")
+    return unflatten(structure, [n.detach() if isinstance(n, Value) else n for n in numbers])
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -271,15 +356,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    results = _results([y for y in numbers if isinstance(y, Value)], trace.leaves)
-    push_forward(results, moved, as_graph or _traced())
-    slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
-    # A rule's own 0 gets the kind of what it is the derivative of.
-    slopes = [_zero(y) if _is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
-    return (
-        trace.result(structure, numbers),
-        unflatten(structure, [_result(slope, as_graph) for slope in slopes]),
-    )
+    slopes = trace.tangents(numbers, moved, as_graph)
+    return trace.result(structure, numbers), unflatten(structure, slopes)
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:

@@ -114,13 +114,14 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
         return Nest(type(nest), tuple(nest), tuple(inner), factory)
     if isinstance(nest, list | tuple):
         if _PLAIN.issuperset(map(type, nest)):
-            numbers += nest
+            numbers.extend(nest)  # a subclass may have an addition of its own, which += would call
             return Nest(type(nest), None, (NUMBER,) * len(nest))
         inner = [_collect(x, f"{path}[{i}]", static, numbers) for i, x in enumerate(nest)]
         return Nest(type(nest), None, tuple(inner))
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
         f"not {shown(nest)} ({type(nest).__name__})"
+        + ("; give a numpy array's .tolist()" if hasattr(nest, "tolist") else "")
     )
 
 

@@ -187,7 +187,7 @@ class Expansion:
         firsts = tuple(map(_first, inputs))
         if first is None:
             first = _apply(op, firsts)
-        if _is_constant(op):
+        if _is_constant(op) or not any(isinstance(x, Series) for x in inputs):
             return first
         y = Series(self, first)
         self._results[key] = y, inputs

@@ -432,6 +432,9 @@ def test_copies_and_pickles_of_leaves() -> None:
 def test_functions_of_one_number_are_methods_too(name: str) -> None:
     if not hasattr(scalargrad, name):
         return
+    if name not in FUNCTIONS:  # isnan and its kin, which give a bool
+        assert getattr(Value(1.0), name)() is getattr(scalargrad, name)(1.0)
+        return
     x = FUNCTIONS[name].intervals[0][-1][0]
     method, function = getattr(Value(x), name)(), getattr(scalargrad, name)
     assert method.data == function(x) == function(Value(x)).data

@@ -131,4 +131,8 @@ def test_rules_make_no_nan_of_finite_numbers(function: Operation, data: st.DataO
 
 @pytest.mark.parametrize("function", [f for f in FUNCTIONS.values() if f.arity == 1], ids=str)
 def test_nan_travels(function: Operation) -> None:
+    if function.name in ("floor", "ceil", "trunc"):
+        with pytest.raises(ValueError, match=f"NaN to integer, in {function.name}"):
+            function(Value(math.nan))  # an int cannot be nan, as math has it
+        return
     assert math.isnan(function(Value(math.nan)).data)

@@ -74,6 +74,10 @@ def definitions(mp: Any) -> dict[str, Any]:
         "copysign": lambda a, b: abs(a) * mp.sign(b),
         "maximum": lambda a, b: max(a, b),
         "minimum": lambda a, b: min(a, b),
+        "sinc": mp.sincpi,
+        "logit": lambda a: mp.log(a / (1 - a)),
+        "trunc": lambda a: mp.sign(a) * mp.floor(abs(a)),
+        "clip": lambda a, low, high: min(max(a, low), high),
         "fma": lambda a, b, c: a * b + c,
         "dist": lambda *xs: mp.norm(
             [a - b for a, b in zip(xs[: len(xs) // 2], xs[len(xs) // 2 :], strict=True)]

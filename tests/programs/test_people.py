@@ -1,0 +1,135 @@
+"""compile as people use it: decorators with settings, methods, models, other processes, arrays."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+from scalargrad import Value, compile, grad, map_grad, value_and_grad, where
+from scalargrad.nn import MLP
+
+
+def power(x: Any, n: Any) -> Any:
+    return x if n == 1 else x * power(x, n - 1)
+
+
+def test_static_arguments_of_the_decorator() -> None:
+    @compile(static_argnums=1)
+    def by_place(x: Any, n: Any) -> Any:
+        return power(x, n)
+
+    @compile(static_argnames="n")
+    def by_name(x: Any, n: Any) -> Any:
+        return power(x, n)
+
+    assert by_place(2.0, 3) == by_name(2.0, 3) == by_name(2.0, n=3) == 8.0
+    assert compile(power, static_argnames=["n"])(2.0, 3) == 8.0
+    assert compile()(lambda x: x)(2.0) == 2.0
+    with pytest.raises(TypeError, match=r"static_argnames must be names of arguments, of x, n "):
+        compile(power, static_argnames="m")
+    with pytest.raises(TypeError, match=r"must be hashable: .*; give a tuple for a list"):
+        by_place(2.0, [3])
+
+
+class Line:
+    """With a compiled method."""
+
+    def __init__(self) -> None:
+        self.slope = Value(2.0)
+
+    @compile
+    def loss(self, x: Any, y: Any) -> Any:
+        return (self.slope * x - y) ** 2
+
+    @compile(static_argnames="n")
+    def power(self, x: Any, n: int) -> Any:
+        return self.slope * power(x, n)
+
+    def plain(self, x: Any) -> Any:
+        return self.slope * x
+
+
+def test_methods_models_and_bound_methods() -> None:
+    line = Line()
+    assert line.loss.backward(3.0, 5.0) == 1.0
+    assert line.slope.grad == 6.0
+    assert line.power(2.0, 3) == 16.0
+    assert compile(line.plain)(3.0) == 6.0
+    model = MLP(2, [3, 1], rng=random.Random(0))
+    assert compile(model)([0.5, -1.0]) == pytest.approx(model([0.5, -1.0]).data, rel=1e-15)
+    assert compile(model.__call__)([0.5, -1.0]) == compile(model)([0.5, -1.0])
+
+
+def test_backward_that_reaches_no_value_says_so() -> None:
+    for f in (lambda x: x * x, lambda x: 3.0):
+        with pytest.raises(TypeError, match=r"reaches no Value.*value_and_grad\(f\)"):
+            compile(f).backward(2.0)
+
+
+def test_attributes_of_the_function_are_kept() -> None:
+    def f(x: Any) -> Any:
+        return x
+
+    f.unit = "m"  # type: ignore[attr-defined]
+    compiled: Any = compile(f)
+    assert (compiled.unit, compiled.__name__, compiled.__wrapped__) == ("m", "f", f)
+
+
+def squared_error(w: Any, x: Any, y: Any) -> Any:
+    return (w * x - y) ** 2
+
+
+MODEL = MLP(2, [3, 1], rng=random.Random(0))
+
+
+def model_loss(x: Any, y: Any) -> Any:
+    return (MODEL(x) - y) ** 2
+
+
+def test_map_grad_in_other_processes_on_functions_never_called() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        never_called = compile(value_and_grad(squared_error))
+        batch = [(2.0, 1.0, 3.0), (2.0, 4.0, 5.0), (2.0, 1, 3)]
+        assert map_grad(never_called, batch, pool) == (11.0, 20.0)
+        with_model = compile(value_and_grad(model_loss))
+        rows = [([0.5, -1.0], 1.0), ([1.0, 2.0], 0.0)]
+        value, slopes = map_grad(with_model, rows, pool)
+        assert value == pytest.approx(sum(model_loss(*row).data for row in rows))
+        expected = [grad(model_loss)(*row) for row in rows]
+        assert slopes == pytest.approx([a + b for a, b in zip(*expected, strict=True)])
+
+
+class Array:
+    """As a numpy array has it."""
+
+    shape = (2,)
+
+    def __init__(self, numbers: list[float]) -> None:
+        self.numbers = numbers
+
+    def tolist(self) -> list[float]:
+        return self.numbers
+
+
+def test_arrays_are_lists() -> None:
+    assert compile(lambda v: v[0] * v[1])(Array([2.0, 3.0])) == 6.0
+    with pytest.raises(TypeError, match=r"give a numpy array's \.tolist\(\)"):
+        grad(lambda v: v[0])(Array([2.0, 3.0]))
+
+
+def test_conditions_combine() -> None:
+    f = compile(lambda x, y: where((x > 0) & (y > 0) | (x == y), 1.0, -1.0))
+    assert [f(*xy) for xy in [(1.0, 2.0), (-1.0, 2.0), (-1.0, -1.0)]] == [1.0, -1.0, 1.0]
+    with pytest.raises(TypeError, match="conditions combine by & and"):
+        compile(lambda x: 1.0 if 0 < x < 1 else 2.0)(0.5)
+
+
+def test_what_a_compiled_function_shows() -> None:
+    f = compile(squared_error)
+    assert repr(f) == "<compiled squared_error(w, x, y), 0 programs>"
+    f(1.0, 2.0, 3.0)
+    assert repr(f) == "<compiled squared_error(w, x, y), 1 program>"
+    assert repr(Line().loss).startswith("<bound <compiled loss(self, x, y), ")
