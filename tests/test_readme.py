@@ -157,6 +157,7 @@ def habits_namespace() -> dict[str, Any]:
         f=lambda x: x * scalargrad.sin(x),
         g=lambda v: v[0] * v[1] + v[0] ** 2,
         h=lambda x, y: x * y,
+        k=lambda x: (x * x, [x]),
         v=[2.0, 3.0],
         u=[1.0, 0.0],
         model=model,

@@ -30,10 +30,7 @@ class Op:
     (9, [6])
     """
 
-    __slots__ = (
-        *("__weakref__", "accumulate", "forward", "function", "hint", "joint", "name", "rules"),
-        "shares",
-    )
+    __slots__ = ("__weakref__", "forward", "function", "hint", "joint", "name", "rules", "shares")
 
     function: Callable[..., Any]  # what is called by users
 
@@ -52,9 +49,6 @@ class Op:
             joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]  # noqa: E731
         self.joint = joint
         self.hint = hint
-        # `accumulate(g, inputs)` may do for `add_gradients` what the joint rule says, in less time:
-        # it adds to the gradients of inputs that are all nodes.
-        self.accumulate: Callable[[Any, Sequence[Any]], None] | None = None
         # Whether two results of the op on the same inputs may be one: not if a user's code runs.
         self.shares = True
 
