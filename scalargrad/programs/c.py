@@ -24,6 +24,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+from scalargrad.functions.methods import all_ops
 from scalargrad.programs.names import Names
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
 
@@ -157,6 +158,7 @@ _REMAINDERS = {arithmetic.mod.op, arithmetic.floordiv.op}
 CALLED_BACK: list[Op] = [
     *(op_of(many.hypot), op_of(many.dist), special.gamma.op, special.lgamma.op, special.digamma.op),
     special.polygamma.op,
+    *(activations.logit.op, special.erfinv.op, elementary.sinc.op, elementary.sinc_derivative.op),
 ]
 if sys.version_info >= (3, 11):
     _FUNCTIONS[elementary.cbrt.op] = _call("cbrt", 1)
@@ -256,6 +258,8 @@ class _Writer:
 
     def equation(self, op: Op, operands: tuple[Operand, ...]) -> tuple[_Place, str, _Place]:
         """Write the instructions of one equation; return its result's place, kind and tag."""
+        if op not in _RULES and all_ops().get(op.name) is op:
+            raise NotSpelled
         if op not in _RULES:
             raise TypeError(
                 f"target 'c' has no text for {op.name}, which runs Python code of its own: leave "

