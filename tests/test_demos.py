@@ -113,6 +113,7 @@ def test_iris_classifies_what_it_has_not_seen() -> None:
     assert accuracy_in(text, "test accuracy") == pytest.approx(hits / 45, abs=0.0005)
 
 
+@pytest.mark.slow
 def test_iris_quick_learns_more_than_one_species() -> None:
     text = output("iris", "--quick")
     # Setosa lies far from the others. Who tells it alone gets 30 of 45, who then guesses between
@@ -139,6 +140,7 @@ def best_straight_line(points: list[list[float]], labels: list[int]) -> float:
     return best / len(points)
 
 
+@pytest.mark.slow
 def test_moons_quick_bends_its_boundary() -> None:
     text = output("moons", "--quick")
     line = best_straight_line(*make_moons(100, 0.1, random.Random(1)))
@@ -201,6 +203,7 @@ def share_nearest_to_mean() -> float:
     )
 
 
+@pytest.mark.slow
 def test_digits_quick_reads_better_than_by_mean_pictures() -> None:
     text = output("digits", "--quick")
     means = share_nearest_to_mean()
@@ -239,6 +242,7 @@ def test_gpt_sees_what_came_before_and_not_what_follows() -> None:
     assert [a == b for a, b in zip(one, other, strict=True)] == [True] * 4 + [False] * 7
 
 
+@pytest.mark.slow
 def test_names_quick_learns_more_than_letters() -> None:
     text = output("names", "--quick")
     minerals = names.load()
@@ -262,6 +266,7 @@ def test_names_quick_learns_more_than_letters() -> None:
 @pytest.mark.parametrize(
     ("demo", "steps"), [("digits", "20"), pytest.param("names", "5", marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_the_program_in_c_prints_the_same(demo: str, steps: str) -> None:
     python = output(demo, "--steps", steps)
     c = output(demo, "--steps", steps, "--target", "c")
@@ -335,6 +340,7 @@ def test_nist_agrees_to_nine_digits() -> None:
         assert min(by_errors, by_squares) >= (2 if name == "Lanczos1" else 9)
 
 
+@pytest.mark.slow
 def test_nist_quick_fits_from_the_second_start() -> None:
     text = output("nist", "--quick")
     assert "from start 2: 27 of 27" in text
@@ -342,6 +348,7 @@ def test_nist_quick_fits_from_the_second_start() -> None:
 
 
 @pytest.mark.parametrize("demo", ["iris", "moons", "digits"])
+@pytest.mark.slow
 def test_same_seed_same_output_and_no_escape_codes(demo: str) -> None:
     text = output(demo, "--seed", "3", "--steps", "4")
     assert text == output(demo, "--seed", "3", "--steps", "4")
@@ -366,6 +373,7 @@ def test_terminal_is_redrawn_in_place() -> None:
 @pytest.mark.parametrize(
     "environment", [{"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "30"}]
 )
+@pytest.mark.slow
 def test_terminal_gets_only_what_it_can_show(environment: dict[str, str]) -> None:
     text = output_on_terminal("moons", "--steps", "1", **environment)
     assert "\x1b[?25l" in text
@@ -381,6 +389,7 @@ def test_terminal_gets_only_what_it_can_show(environment: dict[str, str]) -> Non
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"COLUMNS": "20"}, {"LINES": "5"}])
+@pytest.mark.slow
 def test_terminal_that_cannot_redraw_gets_plain_lines(environment: dict[str, str]) -> None:
     text = output_on_terminal("moons", "--steps", "1", **environment)
     assert "\x1b" not in text
@@ -470,6 +479,7 @@ def test_demo_run_as_a_file_says_how_to_run_it(demo: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("demo", ["digits", "iris"])
+@pytest.mark.slow
 def test_pictures_and_tables_fit_forty_columns(demo: str) -> None:
     done = subprocess.run(
         command(demo, "--quick"),

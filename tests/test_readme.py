@@ -65,6 +65,7 @@ def test_scripts_print_what_they_say_as_files(number: int, files: list[Path]) ->
 
 
 @pytest.mark.parametrize("number", range(len(SCRIPTS)))
+@pytest.mark.slow
 def test_scripts_print_what_they_say_when_pasted(number: int, tmp_path: Path) -> None:
     # Interactive Python ends an indented block at a blank line, and prints what expressions give.
     printed = run(["-i", "-q"], tmp_path, SCRIPTS[number])
@@ -84,6 +85,7 @@ def test_scripts_can_be_pasted_whole(number: int) -> None:
             assert goes_on or not lines[i], f"no blank line before {lines[i]!r}"
 
 
+@pytest.mark.slow
 def test_output_is_what_the_command_prints() -> None:
     shown = {b.marker[8:]: b.text for b in BLOCKS if b.marker.startswith("output: ")}
     assert {command.split()[0] for command in shown} == {"demos.moons", "scalargrad"}

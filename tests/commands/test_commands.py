@@ -51,6 +51,7 @@ def error_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]
 # --- every command of the help text --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_help_shows_the_commands() -> None:
     text = output("--help")
     for command in ("explain", "draw", "compile", "taylor"):
@@ -70,6 +71,7 @@ def examples() -> list[tuple[str, list[str]]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_example_of_the_help_runs(tmp_path: Path) -> None:
     shown = examples()
     assert len(shown) >= 12
@@ -96,6 +98,7 @@ def test_explain_in_ascii() -> None:
 @pytest.mark.parametrize(
     "expression", ["-x*y", "-(x) * y", "-x-y", "--x*y", "-o*2 + x*y", "-1*x*y"]
 )
+@pytest.mark.slow
 def test_an_expression_may_begin_with_a_minus(expression: str) -> None:
     values = ["x=-2", "y=-1e-3", *(["o=1"] if "o" in expression else [])]
     assert "gradient" in output("explain", expression, *values)
@@ -109,6 +112,7 @@ def test_values_are_numbers_or_computed_of_them(value: str, shown: str) -> None:
     assert f"  x = {shown}\n" in output("explain", "2*x", f"x={value}")
 
 
+@pytest.mark.slow
 def test_draw_writes_files_and_prints_a_tree(tmp_path: Path) -> None:
     assert output("draw", "x*y", "x=2", "y=3").startswith("f = x · y, value 6.0, grad 1.0\n├─ x")
     starts = {"g.svg": "<svg", "g.html": "<!DOCTYPE", "g.dot": "digraph", "g.mmd": "flowchart"}
@@ -253,6 +257,7 @@ def test_what_is_not_allowed_has_a_caret_under_it(
     ],
     ids=range(18),
 )
+@pytest.mark.slow
 def test_hostile_expressions_are_errors_at_once(expression: str) -> None:
     began = time.monotonic()
     caret_under(error("explain", expression, "x=1"))

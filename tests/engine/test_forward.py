@@ -354,6 +354,7 @@ def test_threads_that_enter_and_leave_at_random() -> None:
 # --- size ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_chain_of_two_hundred_thousand_ops() -> None:
     assert sys.getrecursionlimit() <= 10_000
     length = 100_000

@@ -329,6 +329,7 @@ def test_topological_order_puts_parents_first() -> None:
     assert topological_order([x]) == []
 
 
+@pytest.mark.slow
 def test_dropping_the_output_frees_the_graph_without_the_collector() -> None:
     def build() -> None:
         x = Value(1.0)

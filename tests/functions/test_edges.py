@@ -114,6 +114,7 @@ FINITE = [f for f in FUNCTIONS.values() if f.name not in ("fma", "prod", "sumpro
 @pytest.mark.parametrize("function", FINITE, ids=lambda f: f.name)
 @given(data=st.data())
 @settings(max_examples=60)
+@pytest.mark.slow
 def test_rules_make_no_nan_of_finite_numbers(function: Operation, data: st.DataObject) -> None:
     numbers = edge_numbers().filter(math.isfinite)
     inputs = [data.draw(numbers) for _ in range(function.arity or 4)]

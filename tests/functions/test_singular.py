@@ -39,6 +39,7 @@ def power(x: Any, y: Any) -> Any:
 @functions
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
+@pytest.mark.slow
 def test_derivatives_at_edges_are_finite_or_an_error(
     function: Operation, data: st.DataObject
 ) -> None:

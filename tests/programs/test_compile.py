@@ -1028,6 +1028,7 @@ def mixed(x: Any, count: int = 4_000) -> Any:
     ],
     ids=["chain", "wide", "mixed", "sumprod", "prod", "outputs"],
 )
+@pytest.mark.slow
 def test_large_graphs_meet_no_limit(f: Callable[..., Any], inputs: tuple[Any, ...]) -> None:
     ours, eager = numbers_in(compile(f)(*inputs)), numbers_in(f(*inputs))
     assert ours == pytest.approx(eager, rel=1e-9)

@@ -59,6 +59,7 @@ def shrunk(condition: Callable[[Expression], bool], **options: Any) -> str:
     return str(drawn[0])
 
 
+@pytest.mark.slow
 def test_expressions_shrink_to_what_a_person_would_write() -> None:
     ops = ["+", "*", "tanh", "log"]
     assert shrunk(lambda e: len(e.steps) == 3, ops=ops).count("\n") == 2

@@ -71,6 +71,7 @@ def test_defect_is_found_by_its_property(defect: Defect) -> None:
 
 
 @pytest.mark.parametrize("engine", RIGHT, ids=lambda engine: engine.__module__)
+@pytest.mark.slow
 def test_right_engines_are_not_accused(engine: Any) -> None:
     report = check_engine(engine, examples=20)
     assert report.passed, why(report)
@@ -89,6 +90,7 @@ def test_micrograds_two_faults_are_told() -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=str)
+@pytest.mark.slow
 def test_hostile_op_fails_its_property_and_the_rest_still_runs(
     hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +254,7 @@ def test_names_that_mean_something_else_are_not_there() -> None:
     assert len(check_engine(engine, only=only).absent) == 2
 
 
+@pytest.mark.slow
 def test_hanging_backward_leaves_the_rest_tested() -> None:
     engine = changed(("        ordered = self.order()\n", "        while True: pass\n"))
     report = check_engine(engine, only=["value-mul", "seed"], quick=True)

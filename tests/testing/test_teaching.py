@@ -43,6 +43,7 @@ def test_the_page_has_a_command_for_each_step() -> None:
 
 
 @pytest.mark.parametrize("step", range(1, 6))
+@pytest.mark.slow
 def test_step_turns_its_properties_green(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +53,7 @@ def test_step_turns_its_properties_green(
 
 
 @pytest.mark.parametrize("step", range(1, 6))
+@pytest.mark.slow
 def test_mistake_is_told_as_the_page_says(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +68,7 @@ def test_mistake_is_told_as_the_page_says(
         assert line.strip() in PAGE, line
 
 
+@pytest.mark.slow
 def test_grading_gives_all_points_to_the_solution_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,6 +140,7 @@ def test_second_derivatives_agree_with_differences_of_gradients(
 @functions
 @given(data=st.data())
 @settings(max_examples=6, deadline=None)
+@pytest.mark.slow
 def test_third_derivatives_agree_with_differences_of_second_ones(
     function: Operation, data: st.DataObject
 ) -> None:

@@ -113,6 +113,7 @@ def differentiated(f: Any, inputs: list[float]) -> list[float]:
 
 @RUN
 @given(expressions(), st.data())
+@pytest.mark.slow
 def test_dragging_shows_what_python_gives(
     browser: Browser, tmp_path: Path, drawn: tuple[Expression, list[float]], data: st.DataObject
 ) -> None:
@@ -329,6 +330,7 @@ def test_a_number_outside_the_domain_is_said_as_python_says_it(
 
 
 @pytest.mark.parametrize("label", HOSTILE)
+@pytest.mark.slow
 def test_hostile_labels_are_shown_as_text(browser: Browser, tmp_path: Path, label: str) -> None:
     show(browser, tmp_path, draw(sin(Value(2.0, label)) * 3.0).html)
     browser.press("End")
