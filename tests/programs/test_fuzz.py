@@ -209,4 +209,4 @@ def test_the_fuzzer_finds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_many_programs() -> None:
-    fuzz.run(5000, 1)
+    fuzz.run(2000, 1)
