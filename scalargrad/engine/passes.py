@@ -38,10 +38,10 @@ def pull_back(
 
     `slopes` holds the outputs' own to begin with; `nodes` are the results to pass through, each
     after its parents; `within`, if given, are the nodes whose derivatives are wanted. As a graph,
-    the derivatives are nodes themselves, which can be differentiated again. `zero` stands for a
-    rule's own plain 0, so that its kind is that of the other derivatives. None says that the
-    nodes are traced: such a 0 is then carried along without asking the rules, and dropped where
-    anything is added to it.
+    the derivatives are nodes themselves, which can be differentiated again. A rule's own plain 0
+    is carried along there without asking the rules, and dropped where anything is added to it;
+    in numbers `zero` stands for it, in the kind of the other derivatives. None says that the
+    nodes are traced.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -73,7 +73,7 @@ def pull_back(
                 g if isinstance(a, Node) and (within is None or a in within) else None,
                 g if isinstance(b, Node) and (within is None or b in within) else None,
             )
-        found = gs if traced and _is_zero(g) else contributions(node, gs, as_graph)
+        found = gs if as_graph and _is_zero(g) else contributions(node, gs, as_graph)
         for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
             if slope is None:
                 continue
