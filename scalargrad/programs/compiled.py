@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 from scalargrad.engine.code import lower
 from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, in_mode, mode, tracing
+from scalargrad.engine.modes import active, in_mode, mode, tracing, transforms
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value, backward_lock
 from scalargrad.functions.choices import like
@@ -153,7 +153,7 @@ class Compiled(Generic[R]):
         """Return what the function returns while another is traced or differentiated."""
         assert self._f is not None
         trace = mode() if active else None
-        if isinstance(trace, Trace) and not self._inline:
+        if isinstance(trace, Trace) and not (self._inline or transforms.inline):
             names, listed = self._bound(args, kwargs)
             numbers, structures = self._flattened(names, listed)
             if all(is_called_with(x) for x in numbers):

@@ -93,7 +93,8 @@ class _Parts:
     """The tangents of the elements of a tuple: picked from the symbol of another when asked for.
 
     `places` says for each element that moves where its tangent is: a place, or for an element that
-    is a tuple itself the pair of a place and such places. Others have None.
+    is a tuple itself the pair of a place and such places. Without a place there, these are of the
+    same whole. Elements that do not move have None.
     """
 
     def __init__(self, whole: Any, places: dict[int, Any]) -> None:
@@ -105,7 +106,10 @@ class _Parts:
             return place and place.number
         if type(place) is int:
             return _trace().new(pick(place), (self.whole,))
-        return Tangents(_Parts(_trace().new(pick(place[0]), (self.whole,)), place[1]))
+        whole = self.whole
+        if place[0] is not None:
+            whole = _trace().new(pick(place[0]), (whole,))
+        return Tangents(_Parts(whole, place[1]))
 
 
 class _Constant(NamedTuple):
@@ -422,7 +426,7 @@ class Subprogram:
             order = dependents(_smooth(clones[len(own) :]), set(tangents))
             push_forward(order, tangents, as_graph=True)
         found = {k: tangents[x] for k, x in enumerate(clones) if tangents.get(x) is not None}
-        ends = [x.by_output.whole if type(x) is Tangents else x for x in found.values()]
+        ends = [end for move in found.values() for end in _ends_of(move)]
         inputs = self._settled(run, clones)
         subprogram = Subprogram(f"{self.name}_forward", [*inputs, *moves], ends, trace)
         places = {k: _placed(move, subprogram.variables) for k, move in found.items()}
@@ -497,6 +501,14 @@ def run_of(trace: Trace, x: Any) -> CallOp | None:
     return found
 
 
+def _ends_of(move: Any) -> Sequence[Any]:
+    """Return the symbols that a tangent is made of."""
+    if type(move) is not Tangents:
+        return [move]
+    parts: Any = move.by_output
+    return parts if isinstance(parts, list) else [parts.whole]
+
+
 def _placed(x: Any, places: dict[Any, int]) -> Any:
     """Return where among the variables a derivative is, or what its parts are picked from."""
     if x is None:
@@ -506,6 +518,8 @@ def _placed(x: Any, places: dict[Any, int]) -> Any:
         return by_output, places[x.wholes[0]] if x.wholes else None
     if type(x) is Tangents:
         parts: Any = x.by_output
+        if isinstance(parts, list):  # of a Function's outputs
+            return None, {k: _placed(move, places) for k, move in enumerate(parts)}
         return places[parts.whole], parts.places
     return places[x] if isinstance(x, Node) else _Constant(x)
 
