@@ -186,9 +186,7 @@ class Compiled(Generic[R]):
     def _of_nests(self, names: tuple[str, ...], nests: list[Any]) -> Any:
         """Return what f returns for these arguments."""
         assert self._f is not None
-        bound = inspect.BoundArguments(
-            self._signature, OrderedDict(zip(names, nests, strict=True))
-        )
+        bound = inspect.BoundArguments(self._signature, OrderedDict(zip(names, nests, strict=True)))
         return self._f(*bound.args, **bound.kwargs)
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
