@@ -477,6 +477,10 @@ def compile(
     out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
 
+    A compiled function that f calls stays a function of f's program: it is traced once for each
+    nesting of its arguments, and so is its derivative. The sums of derivatives may then differ in
+    the last bits. With `inline=True`, what f computes is written into its callers instead.
+
     With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
     is found, and kept in a cache on disk. It takes floats, and gives the same bits and errors as
     the Python program, which runs in its place where a number is an int or not finite, or where an
