@@ -138,7 +138,8 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        self._program(args, kwargs, backward=False)
+        if kwargs or self._found(args, backward=False) is None:
+            self._program(args, kwargs, backward=False)
 
     def __repr__(self) -> str:
         kept = len(self._programs)
@@ -150,23 +151,32 @@ class Compiled(Generic[R]):
         return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
-        if not kwargs:
-            for entry in self._entries[backward]:
-                numbers = entry.found(args)
-                if numbers is None:
-                    continue
-                program = entry.program
-                with self._lock:
-                    self._hits += 1
-                    # The one that was used last is in its place, as nearly always.
-                    if program is not self._newest and entry.key in self._programs:
-                        self._programs.move_to_end(entry.key)
-                        self._newest = program
-                if changed(entry.lookups):
-                    check(program.bindings, self.__name__)
-                return program.run(entry.kind, args, numbers), program
+        found = None if kwargs else self._found(args, backward)
+        if found is not None:
+            program, kind, numbers = found
+            return program.run(kind, args, numbers), program
         program, args, numbers = self._program(args, kwargs, backward)
         return program(args, numbers), program
+
+    def _found(
+        self, args: tuple[Any, ...], backward: bool
+    ) -> tuple[Program, str, list[float]] | None:
+        """Return the program for arguments like those of an earlier call, if they are that."""
+        for entry in self._entries[backward]:
+            numbers = entry.found(args)
+            if numbers is None:
+                continue
+            program = entry.program
+            with self._lock:
+                self._hits += 1
+                # The one that was used last is in its place, as nearly always.
+                if program is not self._newest and entry.key in self._programs:
+                    self._programs.move_to_end(entry.key)
+                    self._newest = program
+            if changed(entry.lookups):
+                check(program.bindings, self.__name__)
+            return program, entry.kind, numbers
+        return None
 
     def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
         """Let calls with arguments like these find the program at once from now on."""
@@ -317,6 +327,9 @@ class Compiled(Generic[R]):
             "_lock": None,
             "_entries": {False: (), True: ()},
             "_newest": None,
+            # So that a pickle of the same programs has the same bytes.
+            "_hits": 0,
+            "_misses": 0,
             "_signature": signature,
         }
 
