@@ -199,6 +199,15 @@ def test_calls_are_entered_at_all() -> None:
 # --- what arguments may be, and how they are passed -----------------------------------------------
 
 
+def test_ints_and_floats_in_many_arguments() -> None:
+    compiled: Any = compile(lambda a, b, c, d: [a, *[x + c for x in b], *d])
+    for k in range(1, 5):
+        args = (k, [0.5] * 40, k / 2, [k] * 40)
+        assert shown(compiled(*args)) == shown([k, *[0.5 + k / 2] * 40, *[k] * 40])
+    compiled._program = None  # the general way
+    assert shown(compiled(7, [1.5] * 40, 2.0, [3] * 40)) == shown([7, *[3.5] * 40, *[3] * 40])
+
+
 def test_numbers_changed_in_place_are_seen() -> None:
     compiled = compile(value_and_grad(lambda v: sum(x * x for x in v)))
     v: list[Any] = [0.5] * 50
