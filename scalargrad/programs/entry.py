@@ -86,6 +86,9 @@ class Entry:
                 self._add(slice(first, i + 1), structures, numbers[start:stop])
                 first, start = i + 1, stop
 
+        # The short ones first: others' arguments often differ in them, and are known sooner.
+        self._in_turn = sorted(enumerate(self._parts), key=lambda pair: pair[1].size)
+
     def _add(self, place: slice, structures: list[Structure], numbers: list[Any]) -> None:
         self._parts.append(_Part(place, structures[place], numbers))
 
@@ -101,25 +104,23 @@ class Entry:
             given = arguments[0]
             if type(given) is not type(bound) or given.value is not bound.value:
                 return None
-        numbers: list[float] = []
-        for part in self._parts:
+        found: list[Sequence[float]] = [()] * len(self._parts)
+        for k, part in self._in_turn:
             try:
                 data = dumps(arguments[part.place], _FORMAT)
             except ValueError:  # there is something that marshal does not know
                 return None
-            if part.many:
-                last, own = part.last
-                if data != last:
-                    if not part.fits(data):
-                        return None
-                    own = part.digits.unpack(data) if self._numbers_wanted else ()
-                    part.last = data, own
-                numbers += own
-            elif not part.fits(data):
+            last = part.last
+            if part.many and data == last[0]:
+                found[k] = last[1]
+                continue
+            if not part.fits(data):
                 return None
-            elif self._numbers_wanted:
-                numbers += part.digits.unpack(data)
-        return numbers
+            if self._numbers_wanted:
+                found[k] = part.digits.unpack(data)
+            if part.many:
+                part.last = data, found[k]
+        return [x for own in found for x in own] if self._numbers_wanted else []
 
 
 def entry_for(program: Program, key: Any, numbers: list[Any]) -> Entry | None:

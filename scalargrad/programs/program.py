@@ -162,11 +162,10 @@ class Program:
         if self.captured:
             given = [x._data for x in self.captured]
             arguments = (*arguments, given)
-            numbers = numbers + given
-            if kind == PLAIN or not all_floats(given):
+            if not all_floats(given):
                 kind = ANY if kind_of(given) == ANY else PLAIN
         if self.target == "c":
-            found = self._run_c(kind, numbers)
+            found = self._run_c(kind, numbers + given if self.captured else numbers)
             if found is not None:
                 return found[0]
         return self._run_python(kind, arguments)
