@@ -51,6 +51,7 @@ LAYERS = (
         "programs.c",
         "programs.c_compiler",
         "programs.c_program",
+        "programs.entry",
         "programs.program",
         "programs.compiled",
         "programs.parallel",

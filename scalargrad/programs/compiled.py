@@ -18,10 +18,11 @@ from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.modes import active, in_mode, mode, tracing, transforms
 from scalargrad.engine.passes import pull_back
-from scalargrad.engine.value import Value, backward_lock
+from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
-from scalargrad.programs.bindings import bindings_of, check, holds
+from scalargrad.programs.bindings import bindings_of, changed, check, holds
 from scalargrad.programs.called import called_function, is_called_with
+from scalargrad.programs.entry import Entry, entry_for
 from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import Symbol, Trace, symbol
@@ -31,6 +32,8 @@ from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatt
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
 TARGETS = ("python", "c")
+# So many entries are learned of a program, and so many tried.
+_MOST_ENTRIES = 8
 R = TypeVar("R")
 
 
@@ -77,6 +80,9 @@ class Compiled(Generic[R]):
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
         self._programs: OrderedDict[Any, Program] = OrderedDict()
+        # Those of `backward`, True, and of calls, False.
+        self._entries: dict[bool, tuple[Entry, ...]] = {False: (), True: ()}
+        self._newest: Program | None = None  # the one that was used last
         self._lock = threading.Lock()
         self._hits = self._misses = 0
         self._signature = inspect.signature(f)
@@ -119,9 +125,7 @@ class Compiled(Generic[R]):
                 "the compiled function for its value alone"
             )
         (value, slopes), program = self._run(args, kwargs, backward=True)
-        with backward_lock:
-            for leaf, slope in zip(program.targets, slopes, strict=True):
-                leaf._grad += slope
+        program.add(slopes)
         return value
 
     def __getattr__(self, name: str) -> Any:
@@ -145,7 +149,8 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        self._program(args, kwargs, backward=False)
+        if kwargs or self._found(args, backward=False) is None:
+            self._program(args, kwargs, backward=False)
 
     def __repr__(self) -> str:
         kept = len(self._programs)
@@ -197,8 +202,47 @@ class Compiled(Generic[R]):
         return self._f(*bound.args, **bound.kwargs)
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
+        found = None if kwargs else self._found(args, backward)
+        if found is not None:
+            program, kind, numbers = found
+            return program.run(kind, args, numbers), program
         program, args, numbers = self._program(args, kwargs, backward)
         return program(args, numbers), program
+
+    def _found(
+        self, args: tuple[Any, ...], backward: bool
+    ) -> tuple[Program, str, list[float]] | None:
+        """Return the program for arguments like those of an earlier call, if they are that."""
+        for entry in self._entries[backward]:
+            numbers = entry.found(args)
+            if numbers is None:
+                continue
+            program = entry.program
+            with self._lock:
+                self._hits += 1
+                # The one that was used last is in its place, as nearly always.
+                if program is not self._newest and entry.key in self._programs:
+                    self._programs.move_to_end(entry.key)
+                    self._newest = program
+            if changed(entry.lookups):
+                check(program.bindings, self.__name__)
+            return program, entry.kind, numbers
+        return None
+
+    def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
+        """Let calls with arguments like these find the program at once from now on."""
+        if program.entries >= _MOST_ENTRIES or not self._simple:
+            return
+        if key[1] != self._names[: len(args)]:
+            return
+        program.entries += 1
+        entry = entry_for(program, key, numbers)
+        if entry is not None and entry.found(args) is not None:
+            backward = key[0]
+            with self._lock:
+                if self._programs.get(key) is program:
+                    kept = (entry, *self._entries[backward])[:_MOST_ENTRIES]
+                    self._entries = {**self._entries, backward: kept}
 
     def _program(
         self, args: Any, kwargs: Any, backward: bool
@@ -228,15 +272,21 @@ class Compiled(Generic[R]):
             else:
                 self._hits += 1
                 self._programs.move_to_end(key)
+                self._newest = program
         if program is None:
             with collector_paused():
                 program = self._traced(names, numbers, structures, backward)
             with self._lock:
-                self._programs[key] = program
+                self._programs[key] = self._newest = program
                 if len(self._programs) > self.maxsize:
-                    self._programs.popitem(last=False)
+                    _, dropped = self._programs.popitem(last=False)
+                    self._entries = {
+                        backward: tuple(entry for entry in entries if entry.program is not dropped)
+                        for backward, entries in self._entries.items()
+                    }
         else:
             check(program.bindings, self.__name__)
+            self._learn(program, key, args, numbers)
         return program, args, numbers
 
     def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -334,6 +384,11 @@ class Compiled(Generic[R]):
             "__doc__": self.__doc__,
             "_f": None,
             "_lock": None,
+            "_entries": {False: (), True: ()},
+            "_newest": None,
+            # So that a pickle of the same programs has the same bytes.
+            "_hits": 0,
+            "_misses": 0,
             "_signature": signature,
         }
 

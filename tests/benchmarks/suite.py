@@ -14,7 +14,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from scalargrad import Value, compile, fsum, grad, hvp, map_grad, taylor, value_and_grad
+from scalargrad import Value, compile, fsum, grad, hvp, map_grad, relu, taylor, value_and_grad
 from scalargrad.engine.graph import topological_order
 from scalargrad.nn import MLP
 from scalargrad.transforms.nesting import flatten, unflatten
@@ -212,6 +212,45 @@ def in_c(quick: bool) -> Iterator[Row]:
                 yield at_least(machine, timings.speedup, least, details)
         except from_index.Unavailable as error:
             yield Row(machine, "not measured", f"at least {least}x", details=str(error))
+
+
+def calls(quick: bool) -> Iterator[Row]:
+    """Time what a call costs beside its program: value and gradient of a sample at a time."""
+    rounds = 5 if quick else 25
+    points, targets = workloads.moons()
+    layers = workloads.nested_layers()
+    by_call = compile(value_and_grad(workloads.sample_loss))
+    for what, kind in (("labels that are ints", int), ("all floats", float)):
+        samples = [(list(p), kind(y)) for p, y in zip(points, targets, strict=True)]
+        by_call(layers, *samples[0])
+        newest: Any = next(reversed(by_call._programs.values())).latest
+
+        def through_compile(samples: Any = samples) -> list[float]:
+            return [by_call(layers, *sample)[0] for sample in samples]
+
+        def by_hand(samples: Any = samples, program: Any = newest.function) -> list[float]:
+            return [program(layers, *sample)[0] for sample in samples]
+
+        row = f"nested arguments, {what}: called, its program by hand"
+        check_agreement(row, through_compile, by_hand)
+        timings = alternate(through_compile, by_hand, rounds)
+        yield at_most(row, timings.slowdown, 1.35, milliseconds(timings))
+
+    model = MLP(2, [16, 16, 1])
+    flat = [x for layer in handwritten.make_layers() for ws, b in layer for x in (*ws, *b)]
+    for p, x in zip(model.parameters(), flat, strict=True):
+        p.data = x
+    captured = compile(lambda x, y: relu(1 - y * model(x)))
+    pairs = list(zip(map(list, points), targets, strict=True))
+
+    def backward() -> list[float]:
+        return [captured.backward(x, y) for x, y in pairs]
+
+    row = ".backward of each sample, the value alone by hand"
+    theirs = handwritten.value_of_each_sample()
+    check_agreement(row, backward, theirs)
+    timings = alternate(backward, theirs, rounds)
+    yield at_most(row, timings.slowdown, 1.5, milliseconds(timings))
 
 
 def _flat(f: Any, numbers: list[float]) -> list[float]:

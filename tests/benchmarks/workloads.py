@@ -12,7 +12,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from scalargrad import Value, compile, fsum, sumprod, tanh
+from scalargrad import Value, compile, fsum, relu, sumprod, tanh
 from scalargrad.nn import MLP
 
 Step = Callable[[], list[float]]
@@ -295,6 +295,27 @@ def gpt_compiled(target: str = "python", kind: type[GPT] = GPT) -> Step:
     """The same training step, compiled."""
     model = kind(Value)
     return _gpt_step(model, compile(model.loss, target=target).backward)
+
+
+def sample_loss(layers: Any, point: Any, target: Any) -> Any:
+    """Return the loss of an MLP on one point; its parameters are `[[weights, bias], ...]`, nested.
+
+    In the manner of JAX: a list of layers, each a list of neurons.
+    """
+    xs = list(point)
+    for layer in layers:
+        xs = [sum((w * x for w, x in zip(ws, xs, strict=True)), bias) for ws, bias in layer]
+        xs = xs if layer is layers[-1] else [relu(x) for x in xs]
+    return relu(1 - target * xs[0])
+
+
+def nested_layers() -> list[Any]:
+    """Return 337 parameters as `sample_loss` takes them."""
+    rng = Random(3)
+    return [
+        [[[rng.uniform(-1, 1) for _ in range(n_in)], rng.uniform(-1, 1)] for _ in range(n_out)]
+        for n_in, n_out in pairwise(SIZES)
+    ]
 
 
 def casadi_function(casadi: Any, loss: Any, numbers: list[float]) -> Step:
