@@ -133,7 +133,7 @@ def compiled(quick: bool) -> Iterator[Row]:
     yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
 
 
-def calls(quick: bool) -> Iterator[Row]:
+def pieces(quick: bool) -> Iterator[Row]:
     """Time programs that call programs against the same programs unrolled."""
     rounds = 3 if quick else 11
     cases: dict[str, tuple[Callable[[], Step], Callable[[], Step], float, float | None]] = {
@@ -431,6 +431,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
     "compile": compiled,
+    "pieces": pieces,
     "calls": calls,
     "c": in_c,
     "parallel": parallel,
