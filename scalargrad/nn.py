@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES
@@ -73,7 +73,7 @@ class Module:
         >>> len(Neuron(3).parameters())
         4
         """
-        return [parameter for _, parameter in self.named_parameters()]
+        return [parameter for _, _, parameter in self._found()]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return the parameters with their names: the path of attributes, indices and keys.
@@ -81,28 +81,27 @@ class Module:
         >>> [name for name, _ in MLP(2, [1]).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
         """
-        found: list[tuple[str, Value]] = []
-        seen: set[int] = set()
-        stack: list[tuple[str, Any]] = [("", self)]
+        return [
+            (".".join(map(str, (*path, key))), parameter) for path, key, parameter in self._found()
+        ]
+
+    def _found(self) -> Iterator[tuple[tuple[Any, ...], Any, Value]]:
+        """Yield each parameter once, with the path to what holds it and its key in that."""
+        seen = {id(self)}
+        stack: list[tuple[tuple[Any, ...], Iterator[tuple[Any, Any]]]] = [((), _children(self))]
         while stack:
-            name, item = stack.pop()
-            children: Iterable[tuple[Any, Any]] = ()
-            if isinstance(item, Module):
-                children = vars(item).items()
-            elif isinstance(item, dict):
-                children = item.items()
-            elif isinstance(item, list | tuple):
-                children = enumerate(item)
-            elif not isinstance(item, Value) or item.op:
-                continue
-            if id(item) in seen:
-                continue
-            seen.add(id(item))
-            if isinstance(item, Value):
-                found.append((name, item))
-            prefix = f"{name}." if name else ""
-            stack.extend(reversed([(f"{prefix}{key}", child) for key, child in children]))
-        return found
+            path, children = stack[-1]
+            for key, item in children:
+                if isinstance(item, Value):
+                    if item._op is None and id(item) not in seen:
+                        seen.add(id(item))
+                        yield path, key, item
+                elif isinstance(item, Module | dict | list | tuple) and id(item) not in seen:
+                    seen.add(id(item))
+                    stack.append(((*path, key), _children(item)))
+                    break
+            else:
+                stack.pop()
 
     def state_dict(self) -> dict[str, int | float]:
         """Return the parameters' numbers by name: plain data, ready for `json.dump`.
@@ -349,6 +348,12 @@ class Sequential(Module):
     def __repr__(self) -> str:
         names = [getattr(layer, "__name__", str(layer)) for layer in self.layers]
         return f"Sequential({', '.join(names)})"
+
+
+def _children(container: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(container, Module):
+        container = vars(container)
+    return iter(container.items() if isinstance(container, dict) else enumerate(container))
 
 
 def _size(n: Any) -> int:
