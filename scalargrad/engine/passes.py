@@ -161,9 +161,10 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
             op, a, b = node._op, node._first, node._second
             joint = op.joint
             if joint is not None:
-                if b and op in unrolled:  # all inputs are nodes
-                    unrolled[op](node._grad, a)
-                elif b:
+                if type(b) is tuple:  # all inputs are nodes
+                    if op in unrolled:
+                        unrolled[op](node._grad, a)
+                        continue
                     slopes = joint(node._grad, node._data, *[x._data for x in a])
                     for x, slope in zip(a, slopes, strict=True):
                         x._grad += slope
@@ -208,7 +209,10 @@ def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
     for node in nodes:
         a, b = node._first, node._second
         if type(a) is tuple:
-            depends = not reached.isdisjoint(a if b else [x for x in a if isinstance(x, Node)])
+            known = type(b) is tuple
+            depends = not reached.isdisjoint(
+                a if known else [x for x in a if isinstance(x, Node)]
+            )
         else:
             depends = (isinstance(a, Node) and a in reached) or (
                 isinstance(b, Node) and b in reached
