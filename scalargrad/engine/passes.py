@@ -1,6 +1,7 @@
 """Passes: derivatives carried through a graph, back from its outputs or forward from its inputs.
 
-They write nothing to the nodes but `add_gradients`, the backward pass of plain numbers.
+They write nothing to the nodes but for two: `add_gradients`, the backward pass of plain numbers, and
+`recompute`, the forward pass of a graph that is there already.
 """
 
 from __future__ import annotations
@@ -193,6 +194,33 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
     if active and (now := mode()) is not None:
         now.passed(nodes)
+
+
+def recompute(nodes: Sequence[Any]) -> None:
+    """Give each of `nodes`, results after their operands, the number that it has now.
+
+    Where an op fails, all keep those that they had.
+    """
+    before = [node._data for node in nodes]
+    try:
+        for node in nodes:
+            op, a, b = node._op, node._first, node._second
+            if type(a) is tuple:
+                node._data = op.forward(*[x._data if isinstance(x, Node) else x for x in a])
+            elif b is None:
+                node._data = op.forward(a._data)
+            else:
+                node._data = op.forward(
+                    a._data if isinstance(a, Node) else a, b._data if isinstance(b, Node) else b
+                )
+    except BaseException as error:
+        # In words before the numbers are back: it names those of this run.
+        told = explained(error, op, operands_of(node)) if isinstance(error, FAILURES) else None
+        for node, number in zip(nodes, before, strict=True):
+            node._data = number
+        if told is None:
+            raise
+        raise told from None
 
 
 def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
