@@ -117,7 +117,7 @@ def _add_sumprod_gradients(g: Any, inputs: Sequence[Any]) -> None:
         q = inputs[k]
         p._grad += g * q._data
         q._grad += g * p._data
-        k += 1  # noqa: SIM113 - enumerate takes its time
+        k += 1
     if k < len(inputs):
         inputs[k]._grad += g
 
