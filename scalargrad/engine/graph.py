@@ -124,20 +124,15 @@ def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]
         if type(a) is tuple:
             inputs = a if as_graph else [x._data if isinstance(x, Node) else x for x in a]
             return op.derivatives(gs, node if as_graph else node._data, inputs)  # type: ignore[no-any-return]
-        # As Op.derivatives has it, at the half of the time.
+        y = node if as_graph else node._data
+        if not as_graph:
+            a = a._data if isinstance(a, Node) else a
+            b = b._data if isinstance(b, Node) else b
         if b is None:
-            (rule,) = op.rules
-            (g,) = gs
-            return (rule(g, node, a) if as_graph else rule(g, node._data, a._data),)
+            return (op.rules[0](gs[0], y, a),)
+        # As Op.derivatives has it, at the half of the time.
         first, second = op.rules
         g, h = gs
-        if as_graph:
-            y = node
-        else:
-            y = node._data
-            # An operand that has a derivative is a node.
-            a = a._data if g is not None or isinstance(a, Node) else a
-            b = b._data if h is not None or isinstance(b, Node) else b
         return (
             None if g is None else first(g, y, a, b),
             None if h is None else second(h, y, a, b),
