@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
-from scalargrad.engine.modes import active, refuse_access
 from scalargrad.engine.op import Op
 
 
@@ -132,16 +131,6 @@ def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
             named = tuple(map(Shown, inputs, labels))
             raise explained(error, op, named) from None
     return known
-
-
-def recompute(nodes: Sequence[Any]) -> None:
-    """Give each of `nodes`, results after their operands, the number that it has now."""
-    if active:
-        refuse_access()
-    code, leaves = lower(nodes, [])
-    numbers = run(code, [leaf._data for leaf in leaves])
-    for node, number in zip(nodes, numbers[len(leaves) :], strict=True):
-        node._data = number
 
 
 def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
