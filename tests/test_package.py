@@ -47,6 +47,7 @@ LAYERS = (
     *("programs.calls", "programs.trace", "programs.simplify", "programs.bindings"),
     *(
         "programs.python",
+        "programs.c_loops",
         "programs.c",
         "programs.c_compiler",
         "programs.c_program",

@@ -1,10 +1,11 @@
 """The C speller: Code as C99 functions of doubles, with the bits that the Python program gives.
 
-Equations become instructions on doubles and conditions, and those become statements, in pieces: a
-function each, of bounded size, so that the C compiler's time is linear. What one piece makes and
-another uses stands in an array. A table says how each op is written; `c_runtime.c` has the
-functions that the C library lacks or has otherwise. What Python raises an error for sets a
-floating-point flag; the caller then runs the Python program.
+Equations become instructions on doubles and conditions, and those become statements; statements
+that repeat become loops. They stand in pieces: a function each, of bounded size, so that the C
+compiler's time is linear. What one piece makes and another uses, and what loops walk over, stands
+in an array. A table says how each op is written; `c_runtime.c` has the functions that the C library
+lacks or has otherwise. What Python raises an error for sets a floating-point flag; the caller then
+runs the Python program.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +27,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+from scalargrad.programs.c_loops import CONSTANT, Leaf, Statement, ranges, rolled, spelled
 from scalargrad.programs.names import Names
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
 
@@ -35,9 +39,9 @@ LARGEST_INT = 2**53
 # How tightly the parts of an expression bind, as in C's grammar.
 LOWEST, CHOICE, COMPARISON, SUM, PRODUCT, PREFIX, ATOM = range(7)
 # An expression is written into the place of its one use up to this depth and length.
-_DEEPEST, _LONGEST = 10, 80
-# So many instructions at most make one C function: gcc's time for one grows faster than its size.
-PIECE = 400
+_DEEPEST, _LONGEST = 70, 600
+# A C function has so many operands at most: gcc's time for one grows faster than its size.
+PIECE = 1000
 
 
 class NotSpelled(Exception):
@@ -188,12 +192,12 @@ _WORDS = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What a C program cannot call its own: the words of C and of its mathematical library.
 _TAKEN = """
-auto break case char const continue default do double else enum extern float for goto if inline
-int long register restrict return short signed sizeof static struct switch typedef union unsigned
-void volatile while asm typeof unix linux main in out work i fdim finite fmax fmin frexp gamma
-hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint lround
-modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit signgam
-significand tgamma y0 y1 yn
+auto break case char const continue default do double else enum extern float for goto if inline int
+long register restrict return short signed sizeof static struct switch typedef union unsigned void
+volatile while asm typeof unix linux main in out work constants i j k l fdim finite fmax fmin frexp
+gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint
+lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit
+signgam significand tgamma y0 y1 yn
 """
 
 
@@ -517,9 +521,14 @@ def _constant(x: float) -> str:
 
 
 class _Text(NamedTuple):
+    """An expression in which each @ is an operand, and those operands, as in a Statement."""
+
     text: str
     binding: int
     depth: int
+    arrays: str
+    places: tuple[int, ...]
+    constants: tuple[str, ...]
 
     def within(self, binding: int) -> str:
         return self.text if self.binding >= binding else f"({self.text})"
@@ -535,111 +544,141 @@ class _Pieces:
         for k, x in enumerate(outputs):
             self.outputs.setdefault(x, []).append(k)
         self.names = names
-        self.bodies: list[list[str]] = []
+        self.constants: list[str] = []
+        statements = rolled(self._statements(), self.constants)
         self.work = 0
-        self._free: list[int] = []
-        # The places in the work array that are free after each piece.
-        self._leaving: dict[int, list[int]] = {}
-        self._write()
+        self.bodies = self._placed(statements)
 
-    def _write(self) -> None:
-        first, instructions = self.inputs, self.instructions
-        self.uses = Counter(x for one in instructions for x in one.operands if type(x) is int)
-        # How often an instruction's result is used in its own piece.
-        self.near = Counter(
-            x
-            for k, one in enumerate(instructions)
-            for x in one.operands
-            if type(x) is int and x >= first and (x - first) // PIECE == k // PIECE
-        )
-        # The piece that uses an instruction's result last.
-        self.last = {
-            x: k // PIECE
-            for k, one in enumerate(instructions)
-            for x in one.operands
-            if type(x) is int and x >= first
-        }
-        homes: dict[int, str] = {}
-        for start in range(0, len(instructions), PIECE):
-            piece = start // PIECE
-            ending: list[tuple[int, int]] = []
-            self.bodies.append(self._piece(piece, start, homes, ending))
-            self._release(piece, ending)
-        plain = [
-            f"    out[{k}] = {f'in[{x}]' if type(x) is int else x};"
-            for x, places in self.outputs.items()
-            if type(x) is str or x < first  # type: ignore[operator]
-            for k in places
-        ]
-        if plain or not self.bodies:
-            if not self.bodies:
-                self.bodies.append([])
-            self.bodies[-1] += plain
-
-    def _release(self, piece: int, made: list[tuple[int, int]]) -> None:
-        """Let the places in the work array that no later piece reads be used again."""
-        for x, slot in made:
-            self._leaving.setdefault(self.last[x], []).append(slot)
-        self._free += self._leaving.pop(piece, [])
-
-    def _slot(self, x: int, made: list[tuple[int, int]]) -> int:
-        """Return a place in the work array for an instruction's result; note it in `made`."""
-        if not self._free:
-            self._free.append(self.work)
-            self.work += 1
-        made.append((x, self._free.pop()))
-        return made[-1][1]
-
-    def _piece(
-        self, piece: int, start: int, homes: dict[int, str], made: list[tuple[int, int]]
-    ) -> list[str]:
+    def _uses(self) -> Counter[int]:
+        """Return how often each instruction is used by those that the outputs need."""
         first = self.inputs
-        lines: list[str] = []
-        local: dict[int, _Text] = {}
-        names = Names(self.names.taken)
-        numbers = 0
+        uses = Counter(x for x in self.outputs if type(x) is int)
+        for k in range(len(self.instructions) - 1, -1, -1):
+            if uses[first + k]:
+                uses.update(x for x in self.instructions[k].operands if type(x) is int)
+        return uses
+
+    def _statements(self) -> list[Statement]:
+        """Return a statement for each result that is used more than once, or is an output."""
+        first, uses = self.inputs, self._uses()
+        texts: dict[_Place, _Text] = {}
+        leaves: dict[str, Leaf] = {}
+        statements: list[Statement] = []
+        copies: list[Statement] = []
+        slots = 0
 
         def text_of(x: _Place) -> _Text:
-            if type(x) is str:
-                return _Text(x, PREFIX if x[0] == "-" else ATOM, 0)
-            if x < first:  # type: ignore[operator]
-                return _Text(f"in[{x}]", ATOM, 0)
-            found = local.get(x)  # type: ignore[arg-type]
-            return found if found is not None else _Text(homes[x], ATOM, 0)  # type: ignore[index]
+            found = texts.get(x)
+            if found is None:
+                if type(x) is int:
+                    found = _Text("@", ATOM, 0, "i", (x,), ())
+                elif x.isdigit():  # type: ignore[union-attr] # a condition: an int in C, too
+                    found = _Text(x, ATOM, 0, "", (), ())  # type: ignore[arg-type]
+                else:
+                    binding = PREFIX if x[0] == "-" else ATOM  # type: ignore[index]
+                    found = _Text("@", binding, 0, CONSTANT, (), (x,))  # type: ignore[arg-type]
+                texts[x] = found
+            return found
 
-        for k, one in enumerate(self.instructions[start : start + PIECE], first + start):
-            form = one.form
-            parts = [text_of(x) for x in one.operands]
-            within = [p.within(b) for p, b in zip(parts, form.operands, strict=True)]
-            depth = max([p.depth for p in parts], default=0) + 1
-            text = _Text(form.text.format(*within), form.binding, depth)
-            outputs = self.outputs.get(k, [])
-            later = self.last.get(k, piece) > piece
-            short = depth <= _DEEPEST and len(text.text) <= _LONGEST
-            if short and self.uses[k] == 1 and not (later or outputs or one.label):
-                local[k] = text
+        def statement(letter: str, place: int, text: _Text, label: str = "") -> Statement:
+            leaf = leaves.setdefault(text.text, Leaf(f"@ = {text.text};"))
+            return Statement(
+                leaf, letter + text.arrays, (place, *text.places), text.constants, label
+            )
+
+        for k, one in enumerate(self.instructions, first):
+            if not uses[k]:
                 continue
-            if outputs:
-                home = f"out[{outputs[0]}]"
-            elif later:
-                home = f"work[{self._slot(k, made)}]"
-            else:
-                home = ""
-            if not home or (self.near[k] and not later) or one.label:
-                numbers += 1
-                name = names.new(one.label or f"t{numbers}")
-                lines.append(f"    const {form.type} {name} = {text.text};")
-                text = _Text(name, ATOM, 0)
-                if home:
-                    lines.append(f"    {home} = {name};")
-            else:
-                lines.append(f"    {home} = {text.text};")
-                text = _Text(f"({home} != 0)" if form.type == "int" else home, ATOM, 0)
-            local[k] = text
-            lines += [f"    out[{place}] = {home};" for place in outputs[1:]]
-            if later:
-                homes[k] = f"({home} != 0)" if form.type == "int" else home
-        return lines
+            parts = [text_of(x) for x in one.operands]
+            within = [p.within(b) for p, b in zip(parts, one.form.operands, strict=True)]
+            text = _Text(
+                one.form.text.format(*within),
+                one.form.binding,
+                max([p.depth for p in parts], default=0) + 1,
+                "".join([p.arrays for p in parts]),
+                tuple([place for p in parts for place in p.places]),
+                tuple([constant for p in parts for constant in p.constants]),
+            )
+            outputs = self.outputs.get(k, [])
+            short = text.depth <= _DEEPEST and len(text.text) <= _LONGEST
+            if uses[k] == 1 and short and not (outputs or one.label):
+                texts[k] = text
+                continue
+            letter, place = ("o", outputs[0]) if outputs else ("w", slots)
+            slots += not outputs
+            statements.append(statement(letter, place, text, one.label))
+            own = "(@ != 0)" if one.form.type == "int" else "@"
+            texts[k] = _Text(own, ATOM, 0, letter, (place,), ())
+        for x, places in self.outputs.items():
+            made = type(x) is int and x >= first
+            copied = _Text("@", ATOM, 0, *text_of(x)[3:]) if made else text_of(x)
+            copies += [statement("o", place, copied) for place in places[made:]]
+        return statements + sorted(copies, key=lambda one: one.places)
+
+    def _placed(self, statements: list[Statement]) -> list[list[str]]:
+        """Return the lines of each piece, with room found for what stands in the work array.
+
+        What a loop walks over stays together; all else that only one piece uses is a variable.
+        """
+        pieces: list[int] = []
+        piece = size = 0
+        for one in statements:
+            if size and size + len(one.arrays) > PIECE:
+                piece, size = piece + 1, 0
+            size += len(one.arrays)
+            pieces.append(piece)
+        spans = [list(ranges(one, "w")) for one in statements]
+        blocks = _joined({span for own in spans for span in own if span[0] < span[1]})
+        starts = [start for start, _ in blocks]
+
+        def block_of(place: int) -> tuple[int, int]:
+            at = bisect_right(starts, place) - 1
+            return blocks[at] if at >= 0 and place <= blocks[at][1] else (place, place)
+
+        used = [dict.fromkeys(block_of(low) for low, _ in own) for own in spans]
+        last = {block: k for k, own in enumerate(used) for block in own}
+        homes: dict[tuple[int, int], int] = {}
+        free: defaultdict[int, list[int]] = defaultdict(list)
+        bodies: list[list[str]] = [[] for _ in range(piece + 1)]
+        names, variables, numbers = Names(self.names.taken), dict[int, str](), count(1)
+        for k, one in enumerate(statements):
+            if k and pieces[k] > pieces[k - 1]:
+                names, variables, numbers = Names(self.names.taken), {}, count(1)
+            for block in used[k]:
+                if block in homes:
+                    continue
+                alone = block[0] == block[1] and isinstance(one.shape, Leaf)
+                if alone and pieces[last[block]] == pieces[k]:
+                    homes[block] = -1 - block[0]
+                    variables[homes[block]] = names.new(one.label or f"t{next(numbers)}")
+                    continue
+                length = block[1] - block[0] + 1
+                if free[length]:
+                    homes[block] = free[length].pop()
+                else:
+                    homes[block] = self.work
+                    self.work += length
+            letters = one.arrays.replace(CONSTANT, "")
+            places = []
+            for letter, place in zip(letters, one.places, strict=True):
+                block = block_of(place)
+                places.append(homes[block] + place - block[0] if letter == "w" else place)
+            bodies[pieces[k]] += spelled(one._replace(places=tuple(places)), variables)
+            for block in used[k]:
+                if last[block] == k and homes[block] >= 0:
+                    free[block[1] - block[0] + 1].append(homes[block])
+        return bodies
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges with those that overlap as one, in order."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def spell_c(
@@ -676,7 +715,7 @@ def spell_c(
     body = "\n".join(_functions(own, code.inputs, pieces.bodies))
     helpers = "\n\n".join(_helpers(body))
     comment = _comment(own, code, arguments, captured, result, pieces.work, tags)
-    parts = [comment, _INCLUDES, helpers, body]
+    parts = [comment, _INCLUDES, helpers, _table(pieces.constants), body]
     source = "\n\n".join(part for part in parts if part) + "\n"
     return SpelledC(source, own, code.inputs, len(outputs) + len(tags), pieces.work, results)
 
@@ -697,6 +736,16 @@ _INCLUDES = """\
 #else
 #define SG_APART
 #endif"""
+
+
+def _table(constants: list[str]) -> str:
+    """Return the text of the constants that loops walk over."""
+    if not constants:
+        return ""
+    rows = [", ".join(constants[k : k + 4]) for k in range(0, len(constants), 4)]
+    return "static const double constants[] = {\n    " + ",\n    ".join(rows) + "\n};"
+
+
 _FLAGS = "FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW"
 
 
