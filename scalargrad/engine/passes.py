@@ -135,7 +135,8 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
             for part in contributions(node, gs, as_graph):
                 if part is not None:
                     move = part if move is None else move + part
-            tangents[node] = move
+            if move is not None:
+                tangents[node] = move
 
 
 # Joint rules unrolled: `unrolled[op](g, inputs)` adds to the gradients of inputs, nodes all, what

@@ -58,14 +58,24 @@ def bindings_of(f: Callable[..., Any]) -> list[Binding]:
 
 def check(bindings: list[Binding], function: str) -> None:
     """Raise TraceError, naming the variable, if a name is bound to something else by now."""
+    for name, bound, now in _changed(bindings):
+        raise TraceError(
+            f"{function} was compiled when {name!r} was {_shortened(bound)}; it is "
+            f"{_shortened(now)} now, which the program does not see: pass {name} as an "
+            "argument, or compile the function anew"
+        )
+
+
+def holds(bindings: list[Binding]) -> bool:
+    """Return whether all names are still bound to what they were."""
+    return not any(_changed(bindings))
+
+
+def _changed(bindings: list[Binding]) -> Iterator[tuple[str, Any, Any]]:
     for name, where, bound in bindings:
         now = _now(name, where)
         if now is not bound and not _equal(now, bound):
-            raise TraceError(
-                f"{function} was compiled when {name!r} was {_shortened(bound)}; it is "
-                f"{_shortened(now)} now, which the program does not see: pass {name} as an "
-                "argument, or compile the function anew"
-            )
+            yield name, bound, now
 
 
 def _functions(f: Any) -> Iterator[FunctionType]:

@@ -14,13 +14,15 @@ from types import FunctionType
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.code import lower
-from scalargrad.engine.errors import untraceable
+from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, in_mode, mode, tracing
+from scalargrad.engine.modes import active, in_mode, mode, tracing, transforms
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value, backward_lock
 from scalargrad.functions.choices import like
-from scalargrad.programs.bindings import bindings_of, check
+from scalargrad.programs.bindings import bindings_of, check, holds
+from scalargrad.programs.called import called_function, is_called_with
+from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import Symbol, Trace, symbol
 from scalargrad.transforms.functional import running
@@ -56,6 +58,7 @@ class Compiled(Generic[R]):
         static_argnums: int | Sequence[int],
         static_argnames: str | Sequence[str],
         target: str,
+        inline: bool,
     ) -> None:
         if target not in TARGETS:
             raise ValueError(f"target is 'python' or 'c', not {target!r}")
@@ -64,6 +67,7 @@ class Compiled(Generic[R]):
 
             compiler()
         self._target = target
+        self._inline = inline
         # A model or a partial has no name, and its own attributes are not ours.
         update_wrapper(self, f, updated=())
         if isinstance(f, FunctionType):
@@ -86,11 +90,11 @@ class Compiled(Generic[R]):
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the function returns, as plain numbers in its nesting.
 
-        Within a transform, or while another function is traced, f itself is called instead: they
-        must see what it computes.
+        While another function is traced, it stays a function of that one's program. Within a
+        transform f itself is called: that must see what it computes.
         """
         if self._f is not None and (running() or (active and tracing() is not None)):
-            return self._f(*args, **kwargs)  # type: ignore[no-any-return]
+            return self._within(args, kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -120,6 +124,13 @@ class Compiled(Generic[R]):
                 leaf._grad += slope
         return value
 
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the model that is compiled, such as its `parameters`."""
+        f = vars(self).get("_f")
+        if f is None or isinstance(f, FunctionType) or name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(f, name)
+
     @property
     def source(self) -> str:
         """The text of the program that ran last. Raises ValueError if none has."""
@@ -145,6 +156,46 @@ class Compiled(Generic[R]):
         """Return how many calls found their program, how many wrote one, and how many are kept."""
         return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
 
+    def _within(self, args: Any, kwargs: Any) -> Any:
+        """Return what the function returns while another is traced or differentiated."""
+        assert self._f is not None
+        trace = mode() if active else None
+        if isinstance(trace, Trace) and not (self._inline or transforms.inline):
+            names, listed = self._bound(args, kwargs)
+            numbers, structures = self._flattened(names, listed)
+            if all(is_called_with(x) for x in numbers):
+                try:
+                    return self._called(trace, names, numbers, structures)
+                except TraceError:
+                    pass  # f alone may still be traced: with plain numbers that it must know
+        args = [x.value if isinstance(x, _Instance) else x for x in args]
+        return self._f(*args, **kwargs)
+
+    def _called(
+        self,
+        trace: Trace,
+        names: tuple[str, ...],
+        numbers: list[Any],
+        structures: list[Structure],
+    ) -> Any:
+        """Return the symbols of a call's results."""
+        assert self._f is not None
+        key = (self, names, *structures)
+        called = trace.subprograms.get(key)
+        if called is None or not holds(called.bindings):
+            called = called_function(
+                trace, self.__name__, names, numbers, structures, self._of_nests
+            )
+            called = called._replace(bindings=bindings_of(self._f))
+            trace.keep(key, called, called.subprogram.captured)
+        return called.apply(trace, numbers, structures)
+
+    def _of_nests(self, names: tuple[str, ...], nests: list[Any]) -> Any:
+        """Return what f returns for these arguments."""
+        assert self._f is not None
+        bound = inspect.BoundArguments(self._signature, OrderedDict(zip(names, nests, strict=True)))
+        return self._f(*bound.args, **bound.kwargs)
+
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
         program, args, numbers = self._program(args, kwargs, backward)
         return program(args, numbers), program
@@ -156,23 +207,8 @@ class Compiled(Generic[R]):
 
         A numpy array among them becomes the list that its `tolist` gives.
         """
-        if any(hasattr(x, "tolist") and hasattr(x, "shape") for x in args):
-            args = tuple(map(_listed, args))
-        names = self._names
-        if kwargs or not self._simple or len(args) != len(names):
-            # Without the defaults: they are f's own, and may be anything.
-            bound = self._signature.bind(*args, **kwargs).arguments
-            names, args = tuple(bound), tuple(bound.values())
-        numbers: list[Any] = []
-        structures: list[Structure] = []
-        for name, argument in zip(names, args, strict=True):
-            if isinstance(argument, _Instance):
-                structures.append(argument)
-                continue
-            static = (object,) if name in self._static else _STATIC
-            found, structure = flatten(argument, name, static)
-            numbers += found
-            structures.append(structure)
+        names, args = self._bound(args, kwargs)
+        numbers, structures = self._flattened(names, args)
         for x in numbers:
             if isinstance(x, Node):
                 raise TypeError(
@@ -203,6 +239,32 @@ class Compiled(Generic[R]):
             check(program.bindings, self.__name__)
         return program, args, numbers
 
+    def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return the names of the arguments that are given, and these in that order."""
+        if any(hasattr(x, "tolist") and hasattr(x, "shape") for x in args):
+            args = tuple(map(_listed, args))
+        if not kwargs and self._simple and len(args) == len(self._names):
+            return self._names, args
+        # Without the defaults: they are f's own, and may be anything.
+        bound = self._signature.bind(*args, **kwargs).arguments
+        return tuple(bound), tuple(bound.values())
+
+    def _flattened(
+        self, names: tuple[str, ...], args: tuple[Any, ...]
+    ) -> tuple[list[Any], list[Structure]]:
+        """Return the numbers of the arguments, and the structure of each."""
+        numbers: list[Any] = []
+        structures: list[Structure] = []
+        for name, argument in zip(names, args, strict=True):
+            if isinstance(argument, _Instance):
+                structures.append(argument)
+                continue
+            static = (object,) if name in self._static else _STATIC
+            found, structure = flatten(argument, name, static)
+            numbers += found
+            structures.append(structure)
+        return numbers, structures
+
     def _traced(
         self,
         names: tuple[str, ...],
@@ -220,10 +282,7 @@ class Compiled(Generic[R]):
         targets: list[Value] = []
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
         with in_mode(trace):
-            bound = inspect.BoundArguments(
-                self._signature, OrderedDict(zip(names, nests, strict=True))
-            )
-            output = self._f(*bound.args, **bound.kwargs)
+            output = self._of_nests(names, nests)
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
@@ -251,7 +310,7 @@ class Compiled(Generic[R]):
         captured = leaves[len(symbols) :]
         return Program(
             self.__name__,
-            code,
+            linked(code),
             arguments,
             captured,
             result,
@@ -304,8 +363,6 @@ class BoundCompiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the method returns, as plain numbers in its nesting."""
-        if running() or (active and tracing() is not None):
-            return self.__func__(self.__self__, *args, **kwargs)
         return self.__func__(_Instance(self.__self__), *args, **kwargs)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
@@ -380,6 +437,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[float]: ...
 @overload
 def compile(
@@ -387,6 +445,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[list[float]]: ...
 @overload
 def compile(
@@ -394,6 +453,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[R]: ...
 @overload
 def compile(
@@ -401,12 +461,14 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Callable[[Callable[..., Any]], Compiled[Any]]: ...
 def compile(
     f: Callable[..., Any] | None = None,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     target: str = "python",
+    inline: bool = False,
 ) -> Any:
     """Return f as a program of plain numbers, to be called like f.
 
@@ -421,6 +483,10 @@ def compile(
     of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
     out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
+
+    A compiled function that f calls stays a function of f's program: it is traced once for each
+    nesting of its arguments, and so is its derivative. The sums of derivatives may then differ in
+    the last bits. With `inline=True`, what f computes is written into its callers instead.
 
     With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
     is found, and kept in a cache on disk. It takes floats, and gives the same bits and errors as
@@ -439,5 +505,5 @@ def compile(
     <BLANKLINE>
     """
     if f is None:
-        return lambda f: Compiled(f, static_argnums, static_argnames, target)
-    return Compiled(f, static_argnums, static_argnames, target)
+        return lambda f: Compiled(f, static_argnums, static_argnames, target, inline)
+    return Compiled(f, static_argnums, static_argnames, target, inline)

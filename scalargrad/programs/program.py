@@ -17,6 +17,7 @@ from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.kinds import ANY, FLOAT, kind_of
+from scalargrad.programs.linking import inlined
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import Structure
@@ -152,7 +153,7 @@ class Program:
         assert self.code is not None
         with collector_paused():
             try:
-                code = optimised(self.code, FLOAT)
+                code = inlined(optimised(self.code, FLOAT))
                 spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
             except NotSpelled:
                 pass
