@@ -24,8 +24,8 @@ from tests.benchmarks.others.tables import MEASURES, Results, faster, table
 from tests.benchmarks.others.tools import TOOLS, Tool
 
 PACKAGES = list(dict.fromkeys(tool.package for tool in TOOLS.values() if tool.package))
-# What takes longer than this is not measured a second time.
-LONG = 15.0
+# So many seconds of a processor a compilation may take.
+LIMIT, QUICK_LIMIT = 40.0, 15.0
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write time by size as an SVG")
     arguments = parser.parse_args()
     problems = QUICK if arguments.quick else tuple(PROBLEMS)
-    limit = 20.0 if arguments.quick else 60.0
+    limit = QUICK_LIMIT if arguments.quick else LIMIT
     with ExitStack() as stack:
         pythons, missing = _environments(stack, arguments.only)
         results = run(pythons, problems, limit, arguments.quick)
@@ -72,27 +72,20 @@ def _environments(stack: ExitStack, packages: Sequence[str]) -> tuple[dict[str, 
 def run(
     pythons: dict[str, str], problems: Sequence[str], limit: float, quick: bool
 ) -> dict[tuple[str, str], Result]:
-    """Measure all, one problem after the other, the tools of each in a row and, in a full run,
-    again: what is compared is then measured within minutes.
-    """
+    """Measure all, the tools of a problem in a row: what is compared is measured within minutes."""
     results: dict[tuple[str, str], Result] = {}
     for problem in sorted(problems, key=OPS.__getitem__):
-        for again in range(1 if quick else 2):
-            for name, tool in TOOLS.items():
-                if tool.package not in pythons or not _fits(name, tool, problem):
-                    continue
-                key = name, problem
-                if again and (results[key].note or sum(results[key].seconds.values()) > LONG):
-                    continue
-                if _over_limit(results, name, OPS[problem]):
-                    results[key] = Result(note="not run")
-                    continue
-                print(f"{problem}: {tool.label} ...", file=sys.stderr)
-                budget = 0.3 if quick else 1.0
-                new = measured(pythons[tool.package], name, problem, budget, limit)
-                results[key] = results[key].best(new) if again else new
-                if new.note:
-                    print(f"  {new.note}", file=sys.stderr)
+        for name, tool in TOOLS.items():
+            if tool.package not in pythons or not _fits(name, tool, problem):
+                continue
+            if _over_limit(results, name, OPS[problem]):
+                results[name, problem] = Result(note="not run")
+                continue
+            print(f"{problem}: {tool.label} ...", file=sys.stderr)
+            result = measured(pythons[tool.package], name, problem, 0.2 if quick else 0.5, limit)
+            results[name, problem] = result
+            if result.note:
+                print(f"  {result.note}", file=sys.stderr)
     return results
 
 
@@ -126,7 +119,7 @@ def report(results: Results, problems: Sequence[str], limit: float, missing: Seq
         "Each tool runs in a process of its own, with one thread. Times are the least "
         "of many; a ratio is to our C on the same problem, in bold where ours is slower. "
         f"All agree with the reference to {TOLERANCE:g} of the largest derivative. "
-        f'"over {limit:g} s": stopped within one compilation; "not run": stopped at fewer ops. '
+        f'"over {limit:g} s": a compilation was stopped then; "not run": it was at fewer ops. '
         f"The machine's noise: the same loop in plain Python took up to "
         f"{max(yardsticks) / min(yardsticks):.2f}x its least time.",
         *missing,

@@ -58,7 +58,7 @@ def gpt_loss(np: Any) -> Any:
 
     def loss(matrices: list[Any]) -> Any:
         tokens, places, *of_heads, mix, expand, contract, unembed = matrices
-        x = tokens[before] + places[:count]
+        x = norm(tokens[before] + places[:count])
         normal = norm(x)
         query, key, value = ((normal @ m.T).reshape(count, HEADS, -1) for m in of_heads)
         scores = np.einsum("qhd,khd->hqk", query, key) / (WIDTH // HEADS) ** 0.5

@@ -1,7 +1,8 @@
 """One tool on one problem, in a process of its own: `python -m tests.benchmarks.others.child`.
 
-It takes the tool's and the problem's names and the seconds to spend on each measurement, and
-prints a line of JSON for each thing measured, at once: what is out counts if it is then stopped.
+It takes the tool's and the problem's names, the seconds to spend on each measurement and the
+processor's seconds that a stage may take, and prints a line of JSON for each thing measured, at
+once: what is out counts if it is then stopped.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
+import signal
 import sys
 from importlib.metadata import version
+from time import process_time
 from typing import Any
 
 from tests.benchmarks.measure import seconds
-from tests.benchmarks.others.problems import PROBLEMS
-from tests.benchmarks.others.tools import TOOLS, Run, Tool
+from tests.benchmarks.others.problems import PROBLEMS, Problem
+from tests.benchmarks.others.tools import TOOLS, Maker, Run, Tool
 
 # Of the largest derivative, or of the value itself.
 TOLERANCE = 1e-9
 
 
-def main(tool_name: str, problem_name: str, budget: float) -> None:
+def main(tool_name: str, problem_name: str, budget: float, limit: float) -> None:
     tool = TOOLS[tool_name]
     report(yardstick=yardstick())
     if tool.package:
@@ -29,19 +33,32 @@ def main(tool_name: str, problem_name: str, budget: float) -> None:
     problem = PROBLEMS[problem_name]()
     reference = problem.reference()
     maker = tool.maker()
-    value = maker.make(problem, gradient=False)
-    check(tool, value(), reference[:1])
+    value, result, took = prepared(maker, problem, False, limit)
+    check(tool, result, reference[:1])
     report(value=fastest(value, budget))
     if tool_name != "floats":
-        start = processor_time()
-        step = maker.make(problem, gradient=True)
-        result = step()
-        took = processor_time() - start
+        step, result, took = prepared(maker, problem, True, limit)
         if tool.compiles:
             report(compile=took)
         check(tool, result, reference)
         report(step=fastest(step, budget))
     report(yardstick=yardstick())
+
+
+def prepared(
+    maker: Maker, problem: Problem, gradient: bool, limit: float
+) -> tuple[Run, Any, float]:
+    """Return a run, what its first call gives, and the processor's seconds until then."""
+    limit_processor(limit)
+    start = processor_time()
+    try:
+        run = maker.make(problem, gradient)
+        result = run()
+    except Exception:
+        if processor_time() - start >= limit:  # its compiler was ended: so end likewise
+            os.kill(os.getpid(), signal.SIGXCPU)
+        raise
+    return run, result, processor_time() - start
 
 
 def processor_time() -> float:
@@ -51,6 +68,12 @@ def processor_time() -> float:
     """
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def limit_processor(limit: float) -> None:
+    """Have the system end this process, or a compiler that it starts, after so many seconds."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (round(process_time() + limit), hard))
 
 
 def report(**measured: Any) -> None:
@@ -96,4 +119,4 @@ def yardstick() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], *map(float, sys.argv[3:]))

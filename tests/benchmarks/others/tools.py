@@ -171,10 +171,9 @@ class SymPy:
         self.functions = functions_of(sympy, lambda x: sympy.Piecewise((x, x > 0), (zero, True)))
 
     def make(self, problem: Problem, gradient: bool) -> Run:
+        # Of symbols that may be complex, it would not even reach the end of 100 ops.
         symbols = self.sympy.symbols(f"x:{len(problem.numbers)}", real=True)
-        # Simplifying as it goes, it would not even reach the end of 100 ops.
-        with self.sympy.evaluate(False):
-            value = problem.loss([Wrapped(self.functions, x) for x in symbols]).data
+        value = problem.loss([Wrapped(self.functions, x) for x in symbols]).data
         outputs = [value, *(value.diff(x) for x in symbols)] if gradient else [value]
         f = self.sympy.lambdify([symbols], outputs, modules="math", cse=True)
         return partial(f, problem.numbers)
