@@ -66,8 +66,8 @@ def processor_time() -> float:
 
     Where others use the machine too, the time on the wall says more of them.
     """
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    compilers = os.times()
+    return process_time() + compilers.children_user + compilers.children_system
 
 
 def limit_processor(limit: float) -> None:
