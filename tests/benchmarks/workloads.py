@@ -14,6 +14,7 @@ from typing import Any
 
 from scalargrad import Value, compile, fsum, relu, sumprod, tanh
 from scalargrad.nn import MLP
+from tests.benchmarks.wrapped import Wrapped, functions_of
 
 Step = Callable[[], list[float]]
 Point = tuple[float, float]
@@ -318,63 +319,34 @@ def nested_layers() -> list[Any]:
     ]
 
 
-def casadi_function(casadi: Any, loss: Any, numbers: list[float]) -> Step:
-    """The value and gradient of `loss`, given a list of numbers, in CasADi's virtual machine."""
+def casadi_function(
+    casadi: Any,
+    loss: Any,
+    numbers: list[float],
+    gradient: bool = True,
+    options: dict[str, Any] | None = None,
+) -> Step:
+    """Return a run of CasADi's that gives the value, and the gradient, of `loss` at the numbers.
+
+    It runs in CasADi's virtual machine, unless the options say otherwise.
+    """
     symbols = casadi.SX.sym("p", len(numbers))
-    value = loss([_Casadi(casadi, symbols[i]) for i in range(len(numbers))]).data
-    slopes = casadi.gradient(value, symbols)
-    f = casadi.Function("f", [symbols], [value, casadi.densify(slopes)])
+    functions = functions_of(casadi, lambda x: casadi.fmax(x, 0))
+    value = loss([Wrapped(functions, symbols[i]) for i in range(len(numbers))]).data
+    outputs = [value, casadi.densify(casadi.gradient(value, symbols))] if gradient else [value]
+    f = casadi.Function("f", [symbols], outputs, options or {})
     buffer, run = f.buffer()
     given = array("d", numbers)
-    results = [array("d", [0.0]), array("d", [0.0] * len(numbers))]
+    results = [array("d", [0.0] * output.numel()) for output in outputs]
     buffer.set_arg(0, memoryview(given))
     for k, result in enumerate(results):
         buffer.set_res(k, memoryview(result))
 
     def step(keep_alive: Any = (f, buffer, given)) -> list[float]:
         run()
-        return [results[0][0], *results[1]]
+        return [x for result in results for x in result]
 
     return step
-
-
-class _Casadi:
-    """A number of CasADi's with the operators and methods of a Value."""
-
-    def __init__(self, casadi: Any, data: Any) -> None:
-        self.casadi, self.data = casadi, data
-
-    def _of(self, data: Any) -> Any:
-        return _Casadi(self.casadi, data)
-
-    def __add__(self, other: Any) -> Any:
-        return self._of(self.data + getattr(other, "data", other))
-
-    def __mul__(self, other: Any) -> Any:
-        return self._of(self.data * getattr(other, "data", other))
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._of(self.data / getattr(other, "data", other))
-
-    def __pow__(self, other: float) -> Any:
-        return self._of(self.data**other)
-
-    def __neg__(self) -> Any:
-        return self._of(-self.data)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def exp(self) -> Any:
-        return self._of(self.casadi.exp(self.data))
-
-    def log(self) -> Any:
-        return self._of(self.casadi.log(self.data))
-
-    def tanh(self) -> Any:
-        return self._of(self.casadi.tanh(self.data))
-
-    def relu(self) -> Any:
-        return self._of(self.casadi.fmax(self.data, 0))
 
 
 def moons_loss(points: list[Point], targets: list[int]) -> Any:
