@@ -137,9 +137,10 @@ def refuse_operand(op: Op, other: object) -> Any:
     reflected = getattr(type(other), _REFLECTED.get(op.name, ""), None)
     if isinstance(other, list | tuple) and reflected not in (None, list.__rmul__, tuple.__rmul__):
         return NotImplemented  # a subclass with an arithmetic of its own
-    if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
+    array = hasattr(other, "__array_ufunc__") and not isinstance(other, Tracer)
+    if array or isinstance(other, list | tuple | dict | set):
         cure = "apply it to each element, as in [v * x for x in xs]"
-    elif isinstance(other, Tracer) or not isinstance(other, str | bytes | complex | None):
+    elif not isinstance(other, str | bytes | complex | None):
         # Another class may know how to take a Value: Python asks it if we say NotImplemented.
         return NotImplemented
     raise TypeError(

@@ -44,7 +44,6 @@ class Value(Operators):
     """
 
     __slots__ = ("_data", "_grad")
-    __array_ufunc__ = None  # numpy then leaves `np.float64(2) * v` to us
 
     def __init__(self, data: Any, label: str = "") -> None:
         if type(data) is not float and not is_real(data):
