@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -10,17 +11,32 @@ import pytest
 import scalargrad
 from scalargrad import (
     Value,
+    atan2,
+    clip,
     compile,
     detect_anomaly,
     dist,
     exp,
+    fmod,
     fsum,
+    grad,
+    gradcheck,
+    hessian,
+    hvp,
     hypot,
+    isnan,
+    jacobian,
+    jvp,
     log_softmax,
     logsumexp,
+    maximum,
+    minimum,
     prod,
     softmax,
     sumprod,
+    taylor,
+    value_and_grad,
+    vjp,
 )
 from scalargrad.nn import MLP
 from scalargrad.optim import SGD, Adam
@@ -67,6 +83,77 @@ def test_a_list_where_a_number_is_wanted() -> None:
             hypot(xs)
     with pytest.raises(TypeError, match="must be real number, not str"):
         exp("1")
+
+
+def test_a_list_among_the_inputs() -> None:
+    for xs in ([1, 2], [Value(1.0)]):
+        with pytest.raises(
+            TypeError, match=r"clip takes.*: write \[clip\(x, \.\.\.\) for x in xs\]"
+        ):
+            clip(xs, 0, 1)
+        with pytest.raises(TypeError, match=r"isnan takes.*: write \[isnan\(x\) for x in xs\]"):
+            isnan(xs)
+        with pytest.raises(TypeError, match=r"maximum takes.*: write \[maximum\(x, \.\.\.\) for"):
+            maximum(xs, Value(1.0))
+
+
+def test_two_numbers_in_a_list() -> None:
+    for function, name in ((maximum, "maximum"), (minimum, "minimum"), (atan2, "atan2")):
+        for xs in ([1.0, 2.0], (Value(1.0), 2.0)):
+            with pytest.raises(TypeError, match=rf"two numbers, not .*: write {name}\(\*xs\)"):
+                function(xs)
+    with pytest.raises(TypeError, match=r": write functools\.reduce\(maximum, xs\)"):
+        maximum([1, 2, 3])
+    with pytest.raises(TypeError, match=r"takes two numbers, as in fmod\(a, b\)"):
+        fmod(Value(1.0))
+    assert str(inspect.signature(maximum)) == "(a: Any, b: Any) -> Any"
+    assert not hasattr(Value, "maximum")
+
+
+def squares(*xs: Any) -> Any:
+    return sum(x * x for x in xs)
+
+
+def first(*xs: Any) -> Any:
+    return xs[0]
+
+
+def scaled(factor: Any, *xs: Any) -> Any:
+    return factor * exp(xs[0])
+
+
+STAR = r"squares takes \*xs: for a list of numbers write squares\(\*xs\), with the star$"
+TRANSFORMED: list[Any] = [
+    *(grad(squares), value_and_grad(squares), jacobian(squares), hessian(squares)),
+    *(compile(squares), compile(grad(squares)), grad(compile(squares)), grad(grad(squares))),
+    *(
+        lambda v: vjp(squares, v),
+        lambda v: jvp(squares, (v,), (v,)),
+        lambda v: gradcheck(squares, v),
+    ),
+    *(lambda v: hvp(squares, (v,), (v,)), lambda v: taylor(squares, v, 1, v)),
+]
+
+
+@pytest.mark.parametrize("place", range(len(TRANSFORMED)))
+def test_a_list_for_starred_arguments(place: int) -> None:
+    with pytest.raises(TypeError, match=STAR) as caught:
+        TRANSFORMED[place]([1.0, 2.0])
+    assert str(caught.value).count("with the star") == 1
+    assert grad(squares)(1.0, 2.0) == 2.0
+
+
+def test_other_errors_of_functions_with_starred_arguments() -> None:
+    with pytest.raises(TypeError, match=r"returned \[.*: first takes \*xs.* write first\(\*xs\)"):
+        grad(first)([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"write scaled\(factor, \*xs\), with the star"):
+        grad(scaled)(2.0, [1.0, 2.0])
+    # A list of lists may be what the function takes; what else it raises stays as it is.
+    assert grad(lambda *rows: rows[0][0] * rows[1][0])([2.0], [3.0]) == [3.0]
+    with pytest.raises(TypeError, match=r"real number, not str$"):
+        grad(lambda *xs: exp("1"))(2.0)
+    with pytest.raises(TypeError, match=r"for x in xs\]$"):
+        grad(lambda v: exp(v))([1.0, 2.0])
 
 
 @pytest.mark.parametrize("function", [softmax, log_softmax, logsumexp, fsum, prod])

@@ -43,7 +43,12 @@ LAYERS = (
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
     *("functions.elementary", "functions.special", "functions.activations", "functions.ufuncs"),
     "functions.methods",
-    *("transforms.nesting", "transforms.chosen_values", "transforms.functional"),
+    *(
+        "transforms.nesting",
+        "transforms.starred",
+        "transforms.chosen_values",
+        "transforms.functional",
+    ),
     *("transforms.series", "programs.names", "programs.kinds", "programs.nests"),
     *("programs.calls", "programs.trace", "programs.simplify", "programs.bindings"),
     *(

@@ -57,6 +57,9 @@ def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
 
 def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
     """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
+    # A Function, which does not share, may take lists.
+    if type(error) is TypeError and op.shares and (refused := _of_a_list(op, inputs)) is not None:
+        return refused
     cure = op.hint
     if isinstance(error, OverflowError):
         cure = "the result is too large for a float: scale the inputs down"
@@ -104,16 +107,21 @@ def refuse_result(op: Op, inputs: tuple[Any, ...], result: object) -> NoReturn:
 
 def refuse_plain(op: Op, inputs: tuple[Any, ...], error: TypeError) -> NoReturn:
     """Raise the TypeError of an op on inputs that are no numbers, saying what to write instead."""
+    raise _of_a_list(op, inputs) or error from None
+
+
+def _of_a_list(op: Op, inputs: tuple[Any, ...]) -> TypeError | None:
+    """Return the TypeError of an op on a list or an array among its inputs, None without one."""
     listed = next((x for x in inputs if isinstance(x, list | tuple) or hasattr(x, "shape")), None)
     if listed is None or is_real(listed):
-        raise error
+        return None
     name = op.name if op.name.isidentifier() else op.function.__name__
-    cure = (
-        f"{name}(*xs)" if len(inputs) == 1 and op.joint is not None else f"[{name}(x) for x in xs]"
-    )
-    raise TypeError(
+    others = ", ..." if len(inputs) > 1 else ""
+    listed_alone = op.joint is not None and not op.rules and not others
+    cure = f"{name}(*xs)" if listed_alone else f"[{name}(x{others}) for x in xs]"
+    return TypeError(
         f"{name} takes numbers, not {shown(listed)} ({type(listed).__name__}): write {cure}"
-    ) from None
+    )
 
 
 def refuse_copy(node: Any) -> NoReturn:

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine.errors import refuse_plain
 from scalargrad.engine.fast import record
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op
@@ -152,7 +153,10 @@ def _test(name: str, forward: Callable[..., bool], inputs: int = 1) -> Callable[
 
     def test(*xs: Any) -> Any:
         if not any(isinstance(x, Tracer) for x in xs):
-            return forward(*xs)
+            try:
+                return forward(*xs)
+            except TypeError as error:
+                refuse_plain(op, xs, error)
         if all(isinstance(x, Value) or not isinstance(x, Tracer) for x in xs) and not (
             active and tracing() is not None
         ):

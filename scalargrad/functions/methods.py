@@ -64,7 +64,8 @@ def _takes_one(function: Any) -> bool:
     op = getattr(function, "op", None)
     if op is None or op.joint is not None:
         return False
-    return bool(function.__code__.co_argcount - len(function.__defaults__ or ()) == 1)
+    like = getattr(function, "__wrapped__", function)
+    return bool(like.__code__.co_argcount - len(like.__defaults__ or ()) == 1)
 
 
 def _recorded(op: Op) -> Callable[..., Any]:

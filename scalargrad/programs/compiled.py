@@ -25,6 +25,7 @@ from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import Symbol, Trace, symbol
 from scalargrad.transforms.functional import running
 from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatten, unflatten
+from scalargrad.transforms.starred import advise_star
 
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
@@ -223,7 +224,11 @@ class Compiled(Generic[R]):
             bound = inspect.BoundArguments(
                 self._signature, OrderedDict(zip(names, nests, strict=True))
             )
-            output = self._f(*bound.args, **bound.kwargs)
+            try:
+                output = self._f(*bound.args, **bound.kwargs)
+            except TypeError as error:
+                advise_star(error, self._f, bound.args)
+                raise
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:

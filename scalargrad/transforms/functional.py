@@ -26,6 +26,7 @@ from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
 from scalargrad.functions.choices import CONDITIONS, like
 from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
+from scalargrad.transforms.starred import advise_star, star_advice
 
 Function = Callable[..., Any]
 
@@ -182,8 +183,12 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
     arguments = list(args)
     for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
         arguments[i] = nest
-    with _deeper():
-        output = f(*arguments, **kwargs)
+    try:
+        with _deeper():
+            output = f(*arguments, **kwargs)
+    except TypeError as error:
+        advise_star(error, f, args)
+        raise
     return _Trace(output, leaves, whole, as_graph)
 
 
@@ -260,10 +265,14 @@ def value_and_grad(
         trace, aux = trace.without_aux("grad") if has_aux else (trace, None)
         numbers, structure = trace.outputs()
         if structure is not None:
+            advice = star_advice(f, args) or (
+                "use jacobian"
+                if has_aux
+                else "use jacobian, or has_aux=True for a pair of a number and more"
+            )
             raise TypeError(
                 f"grad takes a function that returns one number; this one returned "
-                f"{shown(trace.output)} ({type(trace.output).__name__}): use jacobian"
-                + ("" if has_aux else ", or has_aux=True for a pair of a number and more")
+                f"{shown(trace.output)} ({type(trace.output).__name__}): {advice}"
             )
         gradients = trace.gradient(numbers[0])
         value = trace.result(structure, numbers)
