@@ -14,7 +14,6 @@ from scalargrad import (
     atan2,
     clip,
     compile,
-    detect_anomaly,
     dist,
     exp,
     fmod,
@@ -172,26 +171,6 @@ def test_numbers_where_two_lists_are_wanted() -> None:
 def test_a_static_list() -> None:
     with pytest.raises(TypeError, match=r"must be hashable.*give a tuple for a list"):
         compile(lambda x, n: x, static_argnums=1)(2.0, [1])
-
-
-def test_detect_anomaly_names_the_op_that_makes_the_first_nan() -> None:
-    x = Value(math.inf, label="x")
-    with detect_anomaly():
-        y = x * 2
-        with pytest.raises(ArithmeticError, match="gave nan, first of all") as caught:
-            (y - y) * 3
-        assert "-" in str(caught.value)
-        assert math.isnan((Value(math.nan) + 1).data)  # it was put in
-    assert math.isnan((y - y).data)
-
-
-def test_detect_anomaly_in_a_backward_pass() -> None:
-    y = Value(1.0, label="a") * Value(math.inf, label="b")
-    with detect_anomaly():
-        exp(Value(1.0)).backward()
-        with pytest.raises(ArithmeticError, match=r"the derivative of .*a=1\.0.* is nan, first"):
-            y.backward(gradient=0.0)
-    y.backward(gradient=0.0)
 
 
 def test_what_is_there_is_listed() -> None:

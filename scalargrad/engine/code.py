@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
-from scalargrad.engine.modes import active, refuse_access
+from scalargrad.engine.modes import active, refuse_access, watcher, watching
 from scalargrad.engine.op import Op
 
 
@@ -115,6 +115,8 @@ def recompute(nodes: Sequence[Any]) -> None:
     numbers = run(code, [leaf._data for leaf in leaves])
     for node, number in zip(nodes, numbers[len(leaves) :], strict=True):
         node._data = number
+    if watching and (watch := watcher()) is not None:
+        watch.recomputed(nodes)
 
 
 def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
