@@ -6,6 +6,7 @@ There is one program for each nesting of the arguments.
 from __future__ import annotations
 
 import inspect
+import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -24,12 +25,22 @@ from scalargrad.programs.bindings import bindings_of, check
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import Symbol, Trace, symbol
 from scalargrad.transforms.functional import running
-from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatten, unflatten
+from scalargrad.transforms.nesting import (
+    NUMBER,
+    Nest,
+    Static,
+    Structure,
+    flatten,
+    unflatten,
+    without_arrays,
+)
 from scalargrad.transforms.starred import advise_star
 
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
 TARGETS = ("python", "c")
+# Attributes that a pickle leaves behind, with the function.
+_OF_THE_FUNCTION = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__"}
 R = TypeVar("R")
 
 
@@ -70,7 +81,7 @@ class Compiled(Generic[R]):
         if isinstance(f, FunctionType):
             kept = {name: x for name, x in vars(f).items() if not hasattr(Compiled, name)}
             vars(self).update({**kept, "__wrapped__": f})
-        self._attributes = frozenset(vars(self))
+        given = set(vars(self))
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
         self._programs: OrderedDict[Any, Program] = OrderedDict()
@@ -83,6 +94,8 @@ class Compiled(Generic[R]):
             p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
             for p in self._signature.parameters.values()
         )
+        # What is not the function's own, nor set by a user later.
+        self._own = frozenset({*vars(self), "_own"} - given)
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the function returns, as plain numbers in its nesting.
@@ -155,25 +168,22 @@ class Compiled(Generic[R]):
     ) -> tuple[Program, tuple[Any, ...], list[Any]]:
         """Return the program for these arguments, these in the order of its own, and their numbers.
 
-        A numpy array among them becomes the list that its `tolist` gives.
+        A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
-        if any(hasattr(x, "tolist") and hasattr(x, "shape") for x in args):
-            args = tuple(map(_listed, args))
         names = self._names
         if kwargs or not self._simple or len(args) != len(names):
             # Without the defaults: they are f's own, and may be anything.
             bound = self._signature.bind(*args, **kwargs).arguments
             names, args = tuple(bound), tuple(bound.values())
-        numbers: list[Any] = []
-        structures: list[Structure] = []
-        for name, argument in zip(names, args, strict=True):
-            if isinstance(argument, _Instance):
-                structures.append(argument)
-                continue
-            static = (object,) if name in self._static else _STATIC
-            found, structure = flatten(argument, name, static)
-            numbers += found
-            structures.append(structure)
+        try:
+            numbers, structures = self._taken_apart(names, args)
+            static = [x.value for x in structures if isinstance(x, Static)]
+            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in numbers + static)
+        except TypeError:
+            of_numpy = True
+        if of_numpy:
+            args = without_arrays(args)
+            numbers, structures = self._taken_apart(names, args)
         for x in numbers:
             if isinstance(x, Node):
                 raise TypeError(
@@ -203,6 +213,22 @@ class Compiled(Generic[R]):
         else:
             check(program.bindings, self.__name__)
         return program, args, numbers
+
+    def _taken_apart(
+        self, names: tuple[str, ...], args: tuple[Any, ...]
+    ) -> tuple[list[Any], list[Structure]]:
+        """Return the numbers of the arguments, and the structure of each."""
+        numbers: list[Any] = []
+        structures: list[Structure] = []
+        for name, argument in zip(names, args, strict=True):
+            if isinstance(argument, _Instance):
+                structures.append(argument)
+                continue
+            static = (object,) if name in self._static else _STATIC
+            found, structure = flatten(argument, name, static)
+            numbers += found
+            structures.append(structure)
+        return numbers, structures
 
     def _traced(
         self,
@@ -272,12 +298,13 @@ class Compiled(Generic[R]):
             for p in self._signature.parameters.values()
         ]
         signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
-        state = {name: x for name, x in vars(self).items() if name not in self._attributes}
+        state = {
+            name: x
+            for name, x in vars(self).items()
+            if name in self._own or (name not in _OF_THE_FUNCTION and _can_be_pickled(x))
+        }
         return {
             **state,
-            "__name__": self.__name__,
-            "_attributes": frozenset(),
-            "__doc__": self.__doc__,
             "_f": None,
             "_lock": None,
             "_signature": signature,
@@ -351,8 +378,12 @@ def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     }
 
 
-def _listed(x: Any) -> Any:
-    return x.tolist() if hasattr(x, "tolist") and hasattr(x, "shape") else x
+def _can_be_pickled(x: Any) -> bool:
+    try:
+        pickle.dumps(x)
+    except Exception:  # whatever a class of somebody's raises
+        return False
+    return True
 
 
 def _shown(signature: inspect.Signature) -> str:
@@ -416,7 +447,7 @@ def compile(
     """Return f as a program of plain numbers, to be called like f.
 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
-    numbers or nested lists, tuples and dicts of numbers, or numpy arrays; strings, None, bools and
+    numbers or nested lists, tuples and dicts of numbers and numpy arrays; strings, None, bools and
     what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
     each of their values gets a program. Without f it is a decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while

@@ -168,6 +168,29 @@ def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
     return _build(structure, iter(numbers))
 
 
+def without_arrays(nest: Any) -> Any:
+    """Return the nest with the `tolist` of each numpy array or scalar in it; itself, if none is.
+
+    >>> class Array:
+    ...     shape = (2,)
+    ...     def tolist(self):
+    ...         return [1.0, 2.0]
+    >>> without_arrays({"w": [Array()], "b": 3.0})
+    {'w': [[1.0, 2.0]], 'b': 3.0}
+    """
+    if hasattr(nest, "tolist") and hasattr(nest, "shape"):
+        return nest.tolist()
+    if not isinstance(nest, list | tuple | dict):
+        return nest
+    items = list(nest.values() if isinstance(nest, dict) else nest)
+    found = [without_arrays(item) for item in items]
+    if all(a is b for a, b in zip(found, items, strict=True)):
+        return nest
+    keys = tuple(nest) if isinstance(nest, dict) else None
+    factory = nest.default_factory if isinstance(nest, defaultdict) else None
+    return _build(Nest(type(nest), keys, (NUMBER,) * len(found), factory), iter(found))
+
+
 def _build(structure: Structure, numbers: Iterator[Any]) -> Any:
     if structure is NUMBER:
         return next(numbers)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import threading
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -78,6 +80,25 @@ def test_attributes_of_the_function_are_kept() -> None:
     assert (compiled.unit, compiled.__name__, compiled.__wrapped__) == ("m", "f", f)
 
 
+def test_a_pickle_keeps_the_attributes_that_can_be_pickled() -> None:
+    def f(x: Any) -> Any:
+        """Return twice x."""
+        return 2 * x
+
+    f.unit = "m"  # type: ignore[attr-defined]
+    f.helper = lambda: None  # type: ignore[attr-defined]
+    compiled: Any = compile(f)
+    compiled.limits, compiled._note, compiled.lock = (0.0, 1.0), "kept", threading.Lock()
+    assert compiled(1.5) == 3.0
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(compiled))))
+    assert (again.unit, again.limits, again._note) == ("m", (0.0, 1.0), "kept")
+    assert (again.__name__, again.__doc__) == ("f", "Return twice x.")
+    assert not {"helper", "lock", "__wrapped__"} & set(vars(again))
+    assert again(2.0) == 4.0
+    with pytest.raises(TypeError, match="came from a pickle with its programs alone"):
+        again([1.0])
+
+
 def squared_error(w: Any, x: Any, y: Any) -> Any:
     return (w * x - y) ** 2
 
@@ -112,6 +133,62 @@ class Array:
 
     def tolist(self) -> list[float]:
         return self.numbers
+
+
+class Scalar(float):
+    """As a numpy scalar has it."""
+
+    shape = ()
+
+    def tolist(self) -> float:
+        return float(self)
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+def squares(x: Any) -> Any:
+    if isinstance(x, list | tuple | dict):
+        return sum(map(squares, x.values() if isinstance(x, dict) else x))
+    return x * x
+
+
+@pytest.mark.parametrize(
+    ("argument", "plain"),
+    [
+        (Array([2.0, 3.0]), [2.0, 3.0]),
+        ([Array([2.0]), 3.0], [[2.0], 3.0]),
+        ({"w": [Array([2.0])], "b": Scalar(3.0)}, {"w": [[2.0]], "b": 3.0}),
+        (Point(Array([1.0, 2.0]), 3), Point([1.0, 2.0], 3)),
+        ([1.0, Scalar(2.0)], [1.0, 2.0]),
+        (Scalar(2.0), 2.0),
+    ],
+)
+def test_arrays_and_scalars_anywhere_in_the_arguments(argument: Any, plain: Any) -> None:
+    f, slope = compile(squares), compile(grad(squares))
+    for result in (f(argument), f(x=argument), f(argument)):
+        assert result == f(plain)
+        assert type(result) is float
+    assert f.cache_info().currsize == 1
+    assert repr(slope(argument)) == repr(slope(plain))
+    many = compile(lambda *xs, **named: squares(xs) + squares(named))
+    assert many(argument, 1.0, z=argument) == many(plain, 1.0, z=plain)
+
+
+def test_a_static_scalar() -> None:
+    f = compile(power, static_argnums=1)
+    assert [f(2.0, n) for n in (3, Scalar(3))] == [8.0, 8.0]
+    assert type(f(2.0, Scalar(3))) is float
+
+
+def test_arrays_of_what_is_no_number() -> None:
+    for argument in ([Array(["a"])], [object()]):  # type: ignore[list-item]
+        with pytest.raises(TypeError):
+            compile(squares)(argument)
+    with pytest.raises(TypeError, match=r"takes plain numbers, not Value"):
+        compile(squares)([Array([Value(1.0)])])  # type: ignore[list-item]
 
 
 def test_arrays_are_lists() -> None:
