@@ -37,7 +37,7 @@ from scalargrad import (
     value_and_grad,
     vjp,
 )
-from scalargrad.nn import MLP
+from scalargrad.nn import MLP, Layer, Linear, Neuron
 from scalargrad.optim import SGD, Adam
 
 
@@ -65,6 +65,35 @@ def test_sizes_of_layers() -> None:
             MLP(*sizes)
     with pytest.raises(TypeError, match=r"a whole number, got 2\.5 \(float\)"):
         MLP(2.5, [1])  # type: ignore[arg-type]
+
+
+class Whole:
+    """A whole number as numpy has it."""
+
+    def __index__(self) -> int:
+        return 3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda n: Neuron(n), lambda n: Layer(n, 2), lambda n: Layer(2, n)),
+        *(lambda n: Linear(n, 2), lambda n: Linear(2, n), lambda n: Linear(2, n, bias=False)),
+        *(lambda n: MLP(n, [2]), lambda n: MLP(2, [n]), lambda n: MLP(2, (n, 1))),
+    ],
+)
+def test_each_size_of_a_layer(make: Any) -> None:
+    n: Any
+    for n in (0, -1):
+        with pytest.raises(ValueError, match=f"the size of a layer is at least 1, got {n}"):
+            make(n)
+    for n, shown in (2.0, r"2\.0 \(float\)"), (True, r"True \(bool\)"), ("2", r"'2' \(str\)"):
+        with pytest.raises(TypeError, match=f"the size of a layer is a whole number, got {shown}"):
+            make(n)
+    for n in (None, [2], Value(2)):
+        with pytest.raises(TypeError, match="the size of a layer is a whole number, got "):
+            make(n)
+    assert len(make(Whole()).parameters()) == len(make(3).parameters())
 
 
 def test_functions_of_math() -> None:
