@@ -236,7 +236,13 @@ class Layer(Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
-        return f"Layer of [{', '.join(str(neuron) for neuron in self.neurons)}]"
+        text = f"Layer of [{', '.join(str(neuron) for neuron in self.neurons)}]"
+        if len(text) <= 200:
+            return text
+        return f"Layer of {self._summary()}, {len(self.neurons[0].w)} inputs each"
+
+    def _summary(self) -> str:
+        return f"{len(self.neurons)} {self.neurons[0]._kind()}Neurons"
 
 
 class MLP(Module):
@@ -280,9 +286,7 @@ class MLP(Module):
         text = f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
         if len(text) <= 200:
             return text
-        sizes = [len(layer.neurons) for layer in self.layers]
-        kinds = [layer.neurons[0]._kind() for layer in self.layers]
-        layers = ", ".join(f"{n} {kind}Neurons" for n, kind in zip(sizes, kinds, strict=True))
+        layers = ", ".join(layer._summary() for layer in self.layers)
         inputs = len(self.layers[0].neurons[0].w)
         return f"MLP of {inputs} inputs, [{layers}], {len(self.parameters())} parameters"
 

@@ -97,10 +97,31 @@ def test_each_size_of_a_layer(make: Any) -> None:
 
 
 def test_functions_of_math() -> None:
-    for name in ("floor", "ceil", "trunc", "sin"):
+    for name in ("sin", "isnan", "gamma"):
         with pytest.raises(TypeError, match=r"write scalargrad\.sin\(v\), and so on"):
             getattr(math, name)(Value(1.5))
         assert hasattr(scalargrad, name)
+    for name in ("floor", "ceil", "trunc"):
+        cure = rf"instead of math\.{name}\(v\) write scalargrad\.{name}\(v\); .*v\.data"
+        with pytest.raises(TypeError, match=cure):
+            getattr(math, name)(Value(1.5))
+        assert getattr(scalargrad, name)(Value(1.5)).op == name
+    with pytest.raises(TypeError, match=r"write round\(v\.data\)"):
+        round(Value(1.5))
+
+
+def test_a_number_is_set_to_a_value() -> None:
+    x = Value(3.0)
+    (x * x).backward(create_graph=True)
+    with pytest.raises(TypeError, match=r"is one already: .*its number v\.data"):
+        x.data -= 0.1 * x.grad
+    assert x.data == 3.0
+
+
+def test_a_list_within_a_list() -> None:
+    for function, name in ((fsum, "fsum"), (prod, "prod"), (logsumexp, "logsumexp")):
+        with pytest.raises(TypeError, match=rf"write {name}\(xs\), where xs is one list of"):
+            function([[Value(1.0)], 2.0])
 
 
 def test_a_list_where_a_number_is_wanted() -> None:
@@ -204,8 +225,11 @@ def test_a_static_list() -> None:
 
 def test_what_is_there_is_listed() -> None:
     assert {"compile", "taylor", "nn", "optim", "losses", "sin", "pi"} <= set(dir(scalargrad))
+    assert all(hasattr(scalargrad, name) for name in dir(scalargrad))
+    assert set(scalargrad.__all__) < set(dir(scalargrad))
+    assert not {"importlib", "Any", "annotations", "methods"} & set(dir(scalargrad))
     assert scalargrad.__version__ == "0.1.0"
-    for module in (scalargrad.nn, scalargrad.optim, scalargrad.losses):
+    for module in (scalargrad.nn, scalargrad.optim, scalargrad.losses, scalargrad.testing):
         assert all(hasattr(module, name) for name in module.__all__)
 
 
@@ -218,3 +242,4 @@ def test_what_is_shown_at_the_prompt() -> None:
     assert repr(SGD([x], lr=0.1)) == "SGD(1 parameters, lr=0.1)"
     text = repr(MLP(64, [32, 10]))
     assert text == "MLP of 64 inputs, [32 ReLUNeurons, 10 LinearNeurons], 2410 parameters"
+    assert repr(Layer(64, 32)) == "Layer of 32 ReLUNeurons, 64 inputs each"

@@ -77,7 +77,9 @@ def refuse_data(data: object) -> NoReturn:
     """Raise the TypeError for a Value of `data`, which is not a real number."""
     kind = type(data).__name__
     if isinstance(data, Tracer):
-        cure = "it is one already: use it as it is, or Value(v.data) for a new leaf"
+        cure = (
+            "it is one already: use it as it is, its number v.data, or Value(v.data) for a new leaf"
+        )
     elif isinstance(data, str):
         cure = f"convert it first: Value(float({data!r}))"
     elif isinstance(data, Complex):
@@ -117,8 +119,12 @@ def _of_a_list(op: Op, inputs: tuple[Any, ...]) -> TypeError | None:
         return None
     name = op.name if op.name.isidentifier() else op.function.__name__
     others = ", ..." if len(inputs) > 1 else ""
-    listed_alone = op.joint is not None and not op.rules and not others
-    cure = f"{name}(*xs)" if listed_alone else f"[{name}(x{others}) for x in xs]"
+    if op.joint is None or op.rules:
+        cure = f"[{name}(x{others}) for x in xs]"
+    elif op.function.__name__ == name:
+        cure = f"{name}(*xs)"
+    else:  # the public function takes a list
+        cure = f"{name}(xs), where xs is one list of numbers"
     return TypeError(
         f"{name} takes numbers, not {shown(listed)} ({type(listed).__name__}): write {cure}"
     )
@@ -168,6 +174,21 @@ refuse_conversion = _refusal(
     "a plain number made of a Value would drop its gradient without a word",
     "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
     "where you want the number alone, v.data",
+)
+
+
+def _refuse_rounding(name: str) -> Callable[..., NoReturn]:
+    return _refusal(
+        "rounding a Value to an int would drop its gradient without a word",
+        f"instead of math.{name}(v) write scalargrad.{name}(v); where you want the number alone, "
+        "v.data",
+    )
+
+
+refuse_floor, refuse_ceil, refuse_trunc = map(_refuse_rounding, ("floor", "ceil", "trunc"))
+refuse_round = _refusal(
+    "rounding a Value would drop its gradient without a word",
+    "for the number alone write round(v.data), for printing f'{v:.2f}'",
 )
 refuse_floor_division = _refusal(
     "the derivative of // is zero wherever there is one",
