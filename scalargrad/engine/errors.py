@@ -61,7 +61,7 @@ def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = ""
     if type(error) is TypeError and op.shares and (refused := _of_a_list(op, inputs)) is not None:
         return refused
     cure = op.hint
-    if isinstance(error, OverflowError):
+    if isinstance(error, OverflowError) and "infinity" not in str(error):
         cure = "the result is too large for a float: scale the inputs down"
     elif isinstance(error, ZeroDivisionError):
         cure = "keep the divisor away from zero"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Number, Rational
 from typing import Any, NamedTuple
 
@@ -178,12 +178,19 @@ def without_arrays(nest: Any) -> Any:
     >>> without_arrays({"w": [Array()], "b": 3.0})
     {'w': [[1.0, 2.0]], 'b': 3.0}
     """
-    if hasattr(nest, "tolist") and hasattr(nest, "shape"):
-        return nest.tolist()
+    return mapped(lambda x: x.tolist() if hasattr(x, "tolist") and hasattr(x, "shape") else x, nest)
+
+
+def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
+    """Return the nest with `function` of all that is no container in it; itself, if that is so.
+
+    >>> mapped(lambda x: x + 1, ([1, 2], {"a": 3}))
+    ([2, 3], {'a': 4})
+    """
     if not isinstance(nest, list | tuple | dict):
-        return nest
+        return function(nest)
     items = list(nest.values() if isinstance(nest, dict) else nest)
-    found = [without_arrays(item) for item in items]
+    found = [mapped(function, item) for item in items]
     if all(a is b for a, b in zip(found, items, strict=True)):
         return nest
     keys = tuple(nest) if isinstance(nest, dict) else None
