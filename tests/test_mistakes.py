@@ -215,7 +215,7 @@ def test_a_number_where_a_list_is_wanted(function: Any) -> None:
 def test_numbers_where_two_lists_are_wanted() -> None:
     for function in (sumprod, dist):
         with pytest.raises(TypeError, match=r"takes two lists of numbers, as in"):
-            function(Value(1.0), 2.0)  # type: ignore[arg-type]
+            function(Value(1.0), 2.0)  # type: ignore[call-overload]
 
 
 def test_a_static_list() -> None:

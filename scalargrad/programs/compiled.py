@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from types import FunctionType
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from scalargrad.engine.code import lower
 from scalargrad.engine.errors import untraceable
@@ -35,6 +35,9 @@ from scalargrad.transforms.nesting import (
     without_arrays,
 )
 from scalargrad.transforms.starred import advise_star
+
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Gradient, Unknown
 
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
@@ -107,10 +110,14 @@ class Compiled(Generic[R]):
             return self._f(*args, **kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Compiled[R]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> BoundCompiled[R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else BoundCompiled(self, instance)
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, *args: Any, **kwargs: Any) -> R:
         """Return the function's value; add its derivatives to the `.grad` of captured Values.
 
         Those are the Values that the function uses but does not take as arguments, as the
@@ -132,7 +139,7 @@ class Compiled(Generic[R]):
         with backward_lock:
             for leaf, slope in zip(program.targets, slopes, strict=True):
                 leaf._grad += slope
-        return value
+        return value  # type: ignore[no-any-return]
 
     @property
     def source(self) -> str:
@@ -326,21 +333,21 @@ class _Instance(Static):
         return _Instance, (self.value,)
 
 
-class BoundCompiled:
+class BoundCompiled(Generic[R]):
     """A compiled method of an object: called, and with a `backward`, as a compiled function."""
 
-    def __init__(self, compiled: Compiled[Any], instance: Any) -> None:
+    def __init__(self, compiled: Compiled[R], instance: Any) -> None:
         self.__self__ = instance
         self.__func__ = compiled
         self.__name__ = compiled.__name__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the method returns, as plain numbers in its nesting."""
         if running() or (active and tracing() is not None):
             return self.__func__(self.__self__, *args, **kwargs)
         return self.__func__(_Instance(self.__self__), *args, **kwargs)
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, *args: Any, **kwargs: Any) -> R:
         """Return the method's value; add its derivatives to the `.grad` of captured Values."""
         return self.__func__.backward(_Instance(self.__self__), *args, **kwargs)
 
@@ -410,6 +417,33 @@ def _static_names(
     return chosen + [names[i] for i in places]
 
 
+class _Decorator(Protocol):
+    """What `compile` with settings alone gives, as type checkers see it."""
+
+    @overload
+    def __call__(self, f: Callable[..., Unknown], /) -> Compiled[Any]: ...
+    @overload
+    def __call__(self, f: Callable[..., Value], /) -> Compiled[float]: ...
+    @overload
+    def __call__(self, f: Callable[..., list[Value]], /) -> Compiled[list[float]]: ...
+    @overload
+    def __call__(self, f: Callable[..., R], /) -> Compiled[R]: ...
+
+
+@overload
+def compile(
+    f: Gradient,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[Any]: ...
+@overload
+def compile(
+    f: Callable[..., Unknown],
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[Any]: ...
 @overload
 def compile(
     f: Callable[..., Value],
@@ -437,7 +471,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
-) -> Callable[[Callable[..., Any]], Compiled[Any]]: ...
+) -> _Decorator: ...
 def compile(
     f: Callable[..., Any] | None = None,
     static_argnums: int | Sequence[int] = (),

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
@@ -36,7 +36,11 @@ from scalargrad.transforms.nesting import (
 )
 from scalargrad.transforms.starred import advise_star, star_advice
 
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Gradient, Unknown, ValueAndGradient
+
 Function = Callable[..., Any]
+R = TypeVar("R")
 
 
 @contextmanager
@@ -225,9 +229,13 @@ def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
     return tuple(f_arguments)
 
 
+@overload
+def grad(f: Function) -> Gradient: ...
+@overload
 def grad(
-    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+    f: Function, argnums: int | Sequence[int] = ..., has_aux: bool = ...
+) -> Callable[..., Any]: ...
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
     """Return a function with f's arguments that gives the gradient of f.
 
     `argnums` says by which positional arguments: one number gives a gradient in that argument's
@@ -253,9 +261,17 @@ def grad(
     return gradient
 
 
+@overload
+def value_and_grad(f: Callable[..., Unknown]) -> ValueAndGradient[Any]: ...
+@overload
+def value_and_grad(f: Callable[..., Value]) -> ValueAndGradient[float]: ...
+@overload
+def value_and_grad(f: Callable[..., R]) -> ValueAndGradient[R]: ...
+@overload
 def value_and_grad(
-    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+    f: Function, argnums: int | Sequence[int] = ..., has_aux: bool = ...
+) -> Callable[..., tuple[Any, Any]]: ...
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
     """Return a function with f's arguments that gives a pair: f's value, and `grad`'s gradient.
 
     With `has_aux` the value is f's pair, as in JAX. Raises what `grad` raises.
