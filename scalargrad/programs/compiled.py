@@ -43,7 +43,7 @@ _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
 TARGETS = ("python", "c")
 # Attributes that a pickle leaves behind, with the function.
-_OF_THE_FUNCTION = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__"}
+_LEFT_BEHIND = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__", "_owner"}
 R = TypeVar("R")
 
 
@@ -64,6 +64,8 @@ class Compiled(Generic[R]):
 
     maxsize = 64
     __name__: str
+    # The class that it is a method of.
+    _owner: type | None = None
 
     def __init__(
         self,
@@ -109,6 +111,9 @@ class Compiled(Generic[R]):
         if self._f is not None and (running() or (active and tracing() is not None)):
             return self._f(*args, **kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Compiled[R]: ...
@@ -177,6 +182,8 @@ class Compiled(Generic[R]):
 
         A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
+        if self._owner is not None and args and isinstance(args[0], self._owner):
+            args = (_Instance(args[0]), *args[1:])  # a method called by its class
         names = self._names
         if kwargs or not self._simple or len(args) != len(names):
             # Without the defaults: they are f's own, and may be anything.
@@ -308,7 +315,7 @@ class Compiled(Generic[R]):
         state = {
             name: x
             for name, x in vars(self).items()
-            if name in self._own or (name not in _OF_THE_FUNCTION and _can_be_pickled(x))
+            if name in self._own or (name not in _LEFT_BEHIND and _can_be_pickled(x))
         }
         return {
             **state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -29,8 +30,8 @@ def map_grad(
 
     `compiled` gives a pair, as `compile(value_and_grad(f))` does; `batch` has its arguments, a
     sequence for each call. The sums are in the batch's order: they are the same to the last bit
-    whatever the workers. Raises ValueError for an empty batch, and TypeError for a batch or a
-    function that is not as said.
+    whatever the workers. Raises ValueError for an empty batch and for calls whose gradients differ
+    in nesting, and TypeError for a batch or a function that is not as said.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from scalargrad import compile, value_and_grad
@@ -49,21 +50,34 @@ def map_grad(
                 f"[(x, y), ...]; item {i} is {call!r}"
             )
     # Other processes get the programs alone, and cannot write one.
-    if isinstance(executor, _process_pool()) and hasattr(compiled, "prepare"):
-        for call in calls:
-            compiled.prepare(*call)
+    if isinstance(executor, _process_pool()):
+        for call in calls if hasattr(compiled, "prepare") else ():
+            compiled.prepare(*call)  # type: ignore[attr-defined]
+        try:
+            pickle.dumps(compiled)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise TypeError(
+                "a process pool needs a function that can be sent to other processes, such as "
+                f"compile(value_and_grad(f)): {error}"
+            ) from None
     total: list[Any] = []
-    structure: Structure = None
+    first: Structure = None
     # The function travels with each chunk, so a few for each of the machine's cores are enough.
     size = -(-len(calls) // (4 * (os.cpu_count() or 1)))
     chunks = [calls[i : i + size] for i in range(0, len(calls), size)]
     for result in chain.from_iterable(executor.map(partial(_results, compiled), chunks)):
         numbers, structure = flatten(result, "the result")
+        if total and structure != first:
+            raise ValueError(
+                "map_grad adds up gradients, so all calls of a batch take arguments of the same "
+                f"nesting and lengths; one call gives {result!r}, others do not"
+            )
+        first = structure
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(
                 "map_grad needs a function that returns a pair, the value and the gradient, as "
                 f"compile(value_and_grad(f)) does; this one returned {result!r}"
             )
         total = [a + b for a, b in zip(total, numbers, strict=True)] if total else numbers
-    value, gradients = unflatten(structure, total)
+    value, gradients = unflatten(first, total)
     return value, gradients

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -65,6 +65,20 @@ def test_methods_models_and_bound_methods() -> None:
     assert compile(model.__call__)([0.5, -1.0]) == compile(model)([0.5, -1.0])
 
 
+def test_a_compiled_method_called_by_its_class() -> None:
+    line = Line()
+    assert Line.loss(line, 3.0, 5.0) == 1.0
+    assert Line.loss.backward(line, 3.0, 5.0) == 1.0
+    assert line.slope.grad == 6.0
+
+    class Steeper(Line):
+        @compile
+        def loss(self, x: Any, y: Any) -> Any:
+            return super().loss(x, y) + Line.loss(self, x, y)
+
+    assert Steeper().loss(3.0, 5.0) == 2.0
+
+
 def test_backward_that_reaches_no_value_says_so() -> None:
     for f in (lambda x: x * x, lambda x: 3.0):
         with pytest.raises(TypeError, match=r"reaches no Value.*value_and_grad\(f\)"):
@@ -121,6 +135,25 @@ def test_map_grad_in_other_processes_on_functions_never_called() -> None:
         assert value == pytest.approx(sum(model_loss(*row).data for row in rows))
         expected = [grad(model_loss)(*row) for row in rows]
         assert slopes == pytest.approx([a + b for a, b in zip(*expected, strict=True)])
+
+
+def test_map_grad_of_calls_that_do_not_add_up() -> None:
+    f = compile(value_and_grad(lambda v: sum(x * x for x in v)))
+    words = "take arguments of the same nesting and lengths"
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match=words):
+        map_grad(f, [([1.0],), ([1.0, 2.0],)], pool)
+
+
+def pair(x: float) -> tuple[float, float]:
+    return x * x, 2 * x
+
+
+def test_map_grad_in_other_processes_of_what_is_not_compiled() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        words = r"function that can be sent to other processes, such as compile\(value_and_grad"
+        with pytest.raises(TypeError, match=words):
+            map_grad(value_and_grad(squared_error), [(1.0, 2.0, 3.0)], pool)
+        assert map_grad(pair, [(3.0,), (1.0,)], pool) == (10.0, 8.0)
 
 
 class Array:
