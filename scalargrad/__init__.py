@@ -120,7 +120,8 @@ __all__.remove("pow")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES, *_ELSEWHERE})
+    special = [name for name in globals() if name.startswith("__")]
+    return sorted({*__all__, "pow", *_SUBMODULES, *_ELSEWHERE, *special})
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)], Layer of [Linear
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -170,8 +171,9 @@ class Neuron(Module):
     else by the `random` module; the bias starts at 0. `activation` is a function of one number;
     with `nonlin=False` there is none.
 
-    Calling it gives a Value. Raises ValueError for the wrong number of inputs, and TypeError for
-    an activation that is not a function or an rng that is not a random.Random.
+    Calling it gives a Value. Raises ValueError for the wrong number of inputs and for nin < 1, and
+    TypeError for a size that is not a whole number, an activation that is not a function or an rng
+    that is not a random.Random.
 
     >>> from scalargrad import tanh
     >>> neuron = Neuron(2, activation=tanh)
@@ -193,7 +195,7 @@ class Neuron(Module):
                 f"activation must be a function of one number, such as scalargrad.tanh, "
                 f"got {activation!r}"
             )
-        self.w = _uniform(nin, 1, rng)
+        self.w = _uniform(_size(nin), 1, rng)
         self.b = Value(0)
         self.nonlin = nonlin
         self.activation = activation
@@ -228,7 +230,7 @@ class Layer(Module):
     """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(_size(nout))]
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
         row, neurons = _row(x), self.neurons
@@ -247,7 +249,13 @@ class Layer(Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
-        return f"Layer of [{', '.join(str(neuron) for neuron in self.neurons)}]"
+        text = f"Layer of [{', '.join(str(neuron) for neuron in self.neurons)}]"
+        if len(text) <= 200:
+            return text
+        return f"Layer of {self._summary()}, {len(self.neurons[0].w)} inputs each"
+
+    def _summary(self) -> str:
+        return f"{len(self.neurons)} {self.neurons[0]._kind()}Neurons"
 
 
 class MLP(Module):
@@ -255,7 +263,7 @@ class MLP(Module):
 
     `activation` and `rng` are those of Neuron. Calling it gives what the last layer gives: a
     list, or a Value if that layer has one neuron. Raises TypeError unless `nouts` is a list or
-    tuple, and what Neuron raises.
+    tuple, ValueError if it is empty, and what Neuron raises.
 
     >>> import random
     >>> MLP(2, [16, 16, 1], rng=random.Random(1337))([1.0, -1.0]).op
@@ -291,9 +299,7 @@ class MLP(Module):
         text = f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
         if len(text) <= 200:
             return text
-        sizes = [len(layer.neurons) for layer in self.layers]
-        kinds = [layer.neurons[0]._kind() for layer in self.layers]
-        layers = ", ".join(f"{n} {kind}Neurons" for n, kind in zip(sizes, kinds, strict=True))
+        layers = ", ".join(layer._summary() for layer in self.layers)
         inputs = len(self.layers[0].neurons[0].w)
         return f"MLP of {inputs} inputs, [{layers}], {len(self.parameters())} parameters"
 
@@ -304,7 +310,8 @@ class Linear(Module):
     `weight` is a list of `nout` lists of `nin`, `bias` a list of `nout` or None. As in PyTorch
     both start uniform on [-1/sqrt(nin), 1/sqrt(nin)), drawn by `rng` as in Neuron.
 
-    Calling it always gives a list. Raises ValueError for the wrong number of inputs, or nin < 1.
+    Calling it always gives a list. Raises ValueError for the wrong number of inputs and for sizes
+    below 1, and TypeError for sizes that are no whole numbers.
 
     >>> linear = Linear(2, 1, bias=False)
     >>> linear.load_state_dict({"weight.0.0": 1.0, "weight.0.1": 10.0})
@@ -315,8 +322,7 @@ class Linear(Module):
     def __init__(
         self, nin: int, nout: int, bias: bool = True, rng: random.Random | None = None
     ) -> None:
-        if nin < 1:
-            raise ValueError(f"Linear needs at least one input, got nin={nin}")
+        nin, nout = _size(nin), _size(nout)
         bound = 1 / math.sqrt(nin)
         self.weight = [_uniform(nin, bound, rng) for _ in range(nout)]
         self.bias = _uniform(nout, bound, rng) if bias else None
@@ -374,11 +380,15 @@ def _children(container: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _size(n: Any) -> int:
-    if not isinstance(n, int) or isinstance(n, bool):
+    try:
+        size = operator.index(n)
+    except TypeError:
+        size = None
+    if size is None or isinstance(n, bool):
         raise TypeError(f"the size of a layer is a whole number, got {n!r} ({type(n).__name__})")
-    if n < 1:
-        raise ValueError(f"the size of a layer is at least 1, got {n}")
-    return n
+    if size < 1:
+        raise ValueError(f"the size of a layer is at least 1, got {size}")
+    return size
 
 
 def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from scalargrad import Value, exp, tanh, taylor
 from tests.running import PLAIN, ROOT, output
 
 LESSONS = ROOT / "demos" / "lessons"
-NAMES = sorted(path.stem for path in LESSONS.glob("*.py") if path.stem != "__init__")
+NO_LESSONS = {"__init__", "scalargrad"}
+NAMES = sorted({path.stem for path in LESSONS.glob("*.py")} - NO_LESSONS)
 README = (LESSONS / "README.md").read_text(encoding="utf-8")
 
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]\d+)?(?![\w/])")
@@ -491,6 +493,12 @@ def test_fit_a_curve() -> None:
     errors = [math.sqrt(variance * (Fraction(1, 4) + Fraction(9, 20))), math.sqrt(variance / 5)]
     assert same(shown(text, "standard errors:")[0], errors)
     assert f"a = 8.000000, b = {math.log(2):.6f}, which" in text
+
+
+def test_lesson_runs_as_a_file_from_anywhere(tmp_path: Path) -> None:
+    command = [sys.executable, "-S", str(LESSONS / "xor_network.py")]
+    done = subprocess.run(command, cwd=tmp_path, env=PLAIN, capture_output=True, text=True)
+    assert done.stdout == printed("xor_network"), done.stderr
 
 
 def test_lesson_stops_cleanly() -> None:

@@ -308,7 +308,7 @@ def test_arguments_that_are_wrong() -> None:
         Neuron(2, rng=42)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"as in MLP\(2, \[16, 1\]\), got 16"):
         MLP(2, 16)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"at least one input, got nin=0"):
+    with pytest.raises(ValueError, match=r"size of a layer is at least 1, got 0"):
         Linear(0, 2)
     with pytest.raises(TypeError, match="got 'tanh' as layer 1"):
         Sequential(tanh, "tanh")  # type: ignore[arg-type]

@@ -41,8 +41,14 @@ LAYERS = (
         "engine.opaque",
     ),
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
-    *("functions.elementary", "functions.special", "functions.activations", "functions.methods"),
-    *("transforms.nesting", "transforms.chosen_values", "transforms.functional"),
+    *("functions.elementary", "functions.special", "functions.activations", "functions.ufuncs"),
+    "functions.methods",
+    *(
+        "transforms.nesting",
+        "transforms.starred",
+        "transforms.chosen_values",
+        "transforms.functional",
+    ),
     *("transforms.series", "programs.names", "programs.calls", "programs.trace"),
     *("programs.subprograms", "programs.linking", "programs.kinds", "programs.nests"),
     *("programs.simplify", "programs.bindings", "programs.called"),
@@ -160,7 +166,7 @@ def test_the_stub_has_the_operators_and_methods_of_value() -> None:
     }
     # In Value's own text, in the package's, and among the passes.
     own = {"__hash__", "_repr_html_", "local_derivatives"}
-    assert set(typed) - own == given | {"__bool__", "detach"}
+    assert set(typed) - own == given - {"__array_ufunc__"} | {"__bool__", "detach"}
     for name, node in typed.items():
         arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
         function = vars(scalargrad).get(name)

@@ -72,6 +72,30 @@ def test_scripts_print_what_they_say_when_pasted(number: int, tmp_path: Path) ->
     assert printed.splitlines() == promised(SCRIPTS[number])
 
 
+CELL = """
+import sys
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+
+TerminalInteractiveShell.instance(simple_prompt=True).run_cell(sys.stdin.read()).raise_error()
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="IPython is not installed")
+@pytest.mark.parametrize("number", range(len(SCRIPTS)))
+@pytest.mark.slow
+def test_scripts_print_what_they_say_in_ipython(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    # A terminal hands on what is pasted as one cell, and a prompt that is fed takes it by lines.
+    printed = run(["-c", CELL], tmp_path, SCRIPTS[number])
+    assert printed.splitlines() == promised(SCRIPTS[number])
+    session = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"]
+    printed = run(session, tmp_path, SCRIPTS[number] + "\n")
+    lines = [re.sub(r"^(In \[\d+\]: | *\.\.\.: )+", "", line) for line in printed.splitlines()]
+    assert [line for line in lines if line.strip()] == promised(SCRIPTS[number])
+
+
 @pytest.mark.parametrize("number", range(len(SCRIPTS)))
 def test_scripts_can_be_pasted_whole(number: int) -> None:
     # Each statement ends where interactive Python, which reads line by line, says it does.

@@ -45,7 +45,7 @@ def numerical_gradient(f: Callable[..., Any], xs: Any, noise: float = 0.0) -> An
     >>> round(by_x.derivative, 9), round(by_y.derivative, 9)
     (3.0, 2.0)
     """
-    if is_real(xs):
+    if isinstance(xs, Value) or is_real(xs):
         return numerical_gradient(f, [xs], noise)[0]
     inputs = Inputs(xs, "xs")
     return inputs.nested(

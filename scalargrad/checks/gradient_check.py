@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from scalargrad.checks.finite_differences import EPSILON, Estimate, along, estimate
@@ -91,6 +92,7 @@ def _check(f: Callable[..., Any], plain: Callable[..., Any], point: Inputs, what
     """Check the rules' derivatives of `f`, which `plain` is for plain numbers."""
     noise = 0.0
 
+    @wraps(f, updated=())
     def watched(*nests: Any) -> Any:
         nonlocal noise
         y = f(*nests)

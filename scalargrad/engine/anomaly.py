@@ -6,46 +6,99 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad.engine.errors import describe_call
+from scalargrad.engine.errors import describe, describe_call, shown
 from scalargrad.engine.graph import contributions, operands_of
 from scalargrad.engine.modes import Wrapper, enter, in_mode, leave, mode
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Cotangents, Pick, Tangents
+from scalargrad.engine.real import is_real
 from scalargrad.engine.recording import recorded
-from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 
 
 def _is_nan(x: Any) -> bool:
+    if isinstance(x, Cotangents):
+        return any(map(_is_nan, x.by_output.values()))
+    if isinstance(x, Tangents | tuple):
+        return any(map(_is_nan, x.by_output if isinstance(x, Tangents) else x))
     number = x._data if type(x) is Value else x
-    return not isinstance(number, Tracer) and bool(number != number)
+    return is_real(number) and bool(number != number)
 
 
 class Anomalies(Wrapper):
     """Within `detect_anomaly`: as in the mode around it, and each result is looked at."""
 
+    watches = True
+
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         y = recorded(op, inputs) if self.around is None else self.around.record(op, inputs)
-        if _is_nan(y) and not any(map(_is_nan, inputs)):
-            raise ArithmeticError(f"{describe_call(op, inputs)} gave nan, first of all")
-        return y
+        return self._looked_at(y, op, inputs)
 
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         with in_mode(self.around):
-            return op.function(*inputs)
+            y = op.function(*inputs)
+        return self._looked_at(y, op, inputs)
+
+    def _looked_at(self, y: Any, op: Op, inputs: tuple[Any, ...]) -> Any:
+        # What a rule computes on its way is not looked at, but what it gives in the end.
+        if self.watches and _is_nan(y) and not any(map(_is_nan, inputs)):
+            raise ArithmeticError(f"{describe_call(op, inputs)} gave nan, first of all")
+        return y
+
+    def recomputed(self, nodes: Sequence[Any]) -> None:
+        """Raise ArithmeticError if an op made a nan."""
+        for node in nodes:
+            call = _call(node)
+            self._looked_at(node, call._op, operands_of(call))
+
+    def watched(self, node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
+        """Return the contributions. Raise ArithmeticError if the rule of `node` made a nan."""
+        self.watches = False
+        try:
+            found = contributions(node, gs, as_graph)
+        finally:
+            self.watches = True
+        if any(map(_is_nan, found)) and not any(map(_is_nan, (*gs, *operands_of(node)))):
+            arrived = next(g for g in gs if g is not None)
+            call = _call(node)
+            raise ArithmeticError(
+                f"the derivative of {describe_call(call._op, operands_of(call))} is nan, first of "
+                f"all; the derivative that arrived there was {_described(arrived)}"
+            )
+        return found
 
     def passed(self, nodes: Sequence[Any]) -> None:
-        """Raise ArithmeticError if a rule made a nan: `nodes` are each after what depends on it."""
+        """Raise ArithmeticError if a rule made a nan, or a sum of derivatives is one.
+
+        `nodes` are each after what depends on it.
+        """
+        totals: dict[Any, Any] = {}
         for node in nodes:
             operands = operands_of(node)
-            if _is_nan(node._grad) or any(map(_is_nan, operands)):
-                continue
             gs = [node._grad if isinstance(x, Value) else None for x in operands]
-            for slope in contributions(node, gs, as_graph=False):
-                if slope is not None and _is_nan(slope):
+            for x, slope in zip(operands, contributions(node, gs, as_graph=False), strict=True):
+                if slope is None:
+                    continue
+                had = totals.get(x)
+                nan_before = _is_nan(slope) or _is_nan(had)
+                totals[x] = slope if had is None else had + slope
+                if not nan_before and _is_nan(totals[x]):
                     raise ArithmeticError(
-                        f"the derivative of {describe_call(node._op, operands)} is nan, first of "
-                        f"all; the derivative that arrived there was {node._grad!r}"
+                        f"the derivatives by {describe(x)} add up to nan, first of all: "
+                        f"{_described(had)} + {_described(slope)}"
                     )
+
+
+def _call(node: Any) -> Any:
+    """Return the call that `node` is an output of, or else itself."""
+    return node._first if type(node._op) is Pick else node
+
+
+def _described(g: Any) -> str:
+    numbers = g.by_output if isinstance(g, Cotangents | Tangents) else g
+    if isinstance(numbers, dict):
+        numbers = list(numbers.values())
+    return shown(numbers._data if type(numbers) is Value else numbers)
 
 
 @contextmanager
@@ -53,9 +106,11 @@ def detect_anomaly() -> Iterator[None]:
     """In this block, raise ArithmeticError where an op, or its derivative, first makes a nan.
 
     The error names the op and its inputs with their labels. A nan that was put in is none of its
-    business, and infinities are not. Each op takes longer in it: it is for looking for an error,
-    as PyTorch's. It holds for the asyncio task, or else the thread, that enters it; plain numbers
-    are not looked at.
+    business, and infinities are not. Each op takes longer in it, and a `Function`'s backward runs
+    twice: it is for looking for an error, as PyTorch's. It holds in `backward`, `derivatives` and
+    the transforms (but not for the coefficients of `taylor`), for the asyncio task, or else the
+    thread, that enters it. Plain numbers are not looked at: in place of a compiled function call
+    the function that was compiled.
 
     >>> from scalargrad import detect_anomaly
     >>> x = Value(float("inf"), label="x")

@@ -57,8 +57,11 @@ def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
 
 def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
     """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
+    # A Function, which does not share, may take lists.
+    if type(error) is TypeError and op.shares and (refused := _of_a_list(op, inputs)) is not None:
+        return refused
     cure = op.hint
-    if isinstance(error, OverflowError):
+    if isinstance(error, OverflowError) and "infinity" not in str(error):
         cure = "the result is too large for a float: scale the inputs down"
     elif isinstance(error, ZeroDivisionError):
         cure = "keep the divisor away from zero"
@@ -74,7 +77,9 @@ def refuse_data(data: object) -> NoReturn:
     """Raise the TypeError for a Value of `data`, which is not a real number."""
     kind = type(data).__name__
     if isinstance(data, Tracer):
-        cure = "it is one already: use it as it is, or Value(v.data) for a new leaf"
+        cure = (
+            "it is one already: use it as it is, its number v.data, or Value(v.data) for a new leaf"
+        )
     elif isinstance(data, str):
         cure = f"convert it first: Value(float({data!r}))"
     elif isinstance(data, Complex):
@@ -104,16 +109,25 @@ def refuse_result(op: Op, inputs: tuple[Any, ...], result: object) -> NoReturn:
 
 def refuse_plain(op: Op, inputs: tuple[Any, ...], error: TypeError) -> NoReturn:
     """Raise the TypeError of an op on inputs that are no numbers, saying what to write instead."""
+    raise _of_a_list(op, inputs) or error from None
+
+
+def _of_a_list(op: Op, inputs: tuple[Any, ...]) -> TypeError | None:
+    """Return the TypeError of an op on a list or an array among its inputs, None without one."""
     listed = next((x for x in inputs if isinstance(x, list | tuple) or hasattr(x, "shape")), None)
     if listed is None or is_real(listed):
-        raise error
+        return None
     name = op.name if op.name.isidentifier() else op.function.__name__
-    cure = (
-        f"{name}(*xs)" if len(inputs) == 1 and op.joint is not None else f"[{name}(x) for x in xs]"
-    )
-    raise TypeError(
+    others = ", ..." if len(inputs) > 1 else ""
+    if op.joint is None or op.rules:
+        cure = f"[{name}(x{others}) for x in xs]"
+    elif op.function.__name__ == name:
+        cure = f"{name}(*xs)"
+    else:  # the public function takes a list
+        cure = f"{name}(xs), where xs is one list of numbers"
+    return TypeError(
         f"{name} takes numbers, not {shown(listed)} ({type(listed).__name__}): write {cure}"
-    ) from None
+    )
 
 
 def refuse_copy(node: Any) -> NoReturn:
@@ -137,9 +151,10 @@ def refuse_operand(op: Op, other: object) -> Any:
     reflected = getattr(type(other), _REFLECTED.get(op.name, ""), None)
     if isinstance(other, list | tuple) and reflected not in (None, list.__rmul__, tuple.__rmul__):
         return NotImplemented  # a subclass with an arithmetic of its own
-    if isinstance(other, list | tuple | dict | set) or hasattr(other, "__array_ufunc__"):
+    array = hasattr(other, "__array_ufunc__") and not isinstance(other, Tracer)
+    if array or isinstance(other, list | tuple | dict | set):
         cure = "apply it to each element, as in [v * x for x in xs]"
-    elif isinstance(other, Tracer) or not isinstance(other, str | bytes | complex | None):
+    elif not isinstance(other, str | bytes | complex | None):
         # Another class may know how to take a Value: Python asks it if we say NotImplemented.
         return NotImplemented
     raise TypeError(
@@ -159,6 +174,21 @@ refuse_conversion = _refusal(
     "a plain number made of a Value would drop its gradient without a word",
     "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
     "where you want the number alone, v.data",
+)
+
+
+def _refuse_rounding(name: str) -> Callable[..., NoReturn]:
+    return _refusal(
+        "rounding a Value to an int would drop its gradient without a word",
+        f"instead of math.{name}(v) write scalargrad.{name}(v); where you want the number alone, "
+        "v.data",
+    )
+
+
+refuse_floor, refuse_ceil, refuse_trunc = map(_refuse_rounding, ("floor", "ceil", "trunc"))
+refuse_round = _refusal(
+    "rounding a Value would drop its gradient without a word",
+    "for the number alone write round(v.data), for printing f'{v:.2f}'",
 )
 refuse_floor_division = _refusal(
     "the derivative of // is zero wherever there is one",

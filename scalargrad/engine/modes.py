@@ -20,10 +20,15 @@ from scalargrad.engine.op import Op
 # Of each mode that is in force anywhere, its entry's id. Nearly always empty: asking whether it is
 # costs an op next to nothing.
 active: set[int] = set()
+# Those of them that look at derivatives, as `detect_anomaly` does.
+watching: set[int] = set()
 
 
 class Mode:
     """What becomes of ops on Values, where they are not to be recorded as usual."""
+
+    # Whether it looks at derivatives, by `watched`.
+    watches = False
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the result of `op` on `inputs`."""
@@ -37,6 +42,13 @@ class Mode:
         """Return `op.derivatives` of a call of a `Function`, while a function is traced."""
         raise NotImplementedError
 
+    def watched(self, node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
+        """Return `graph.contributions` of these, having looked at them: if it watches."""
+        raise NotImplementedError
+
+    def recomputed(self, nodes: Sequence[Any]) -> None:
+        """Look at results, each after its operands, that `forward` gave a number anew."""
+
     def passed(self, nodes: Sequence[Any]) -> None:
         """Look at results that a backward pass went through, each after what depends on it."""
 
@@ -49,6 +61,10 @@ class Wrapper(Mode):
 
     def __init__(self, around: Mode | None) -> None:
         self.around = around
+
+    def passed(self, nodes: Sequence[Any]) -> None:
+        if self.around is not None:
+            self.around.passed(nodes)
 
     def refuse_access(self) -> None:
         if self.around is not None:
@@ -66,6 +82,8 @@ class Entry:
         task = _current_task()
         self.task = None if task is None else weakref.ref(task)
         active.add(id(self))
+        if mode is not None and mode.watches:
+            watching.add(id(self))
 
     def holds(self) -> bool:
         """Return whether this is in force here."""
@@ -77,10 +95,12 @@ class Entry:
         """End it, wherever it was entered."""
         self.thread = None
         active.discard(id(self))
+        watching.discard(id(self))
 
     def __del__(self) -> None:
         # A suspended generator may be dropped with its thread, and never leave its mode.
         active.discard(id(self))
+        watching.discard(id(self))
 
 
 _entered: ContextVar[tuple[Entry, ...]] = ContextVar("scalargrad.modes", default=())
@@ -129,6 +149,16 @@ def tracing() -> Mode | None:
     return now
 
 
+def watcher() -> Wrapper | None:
+    """Return the innermost mode in force here that looks at derivatives."""
+    now = mode()
+    while isinstance(now, Wrapper):
+        if now.watches:
+            return now
+        now = now.around
+    return None
+
+
 def refuse_access() -> None:
     """Raise an error if the number of a Value may not be read or set here."""
     now = mode()
@@ -151,6 +181,8 @@ def recording() -> AbstractContextManager[None]:
     if not active:
         return nullcontext()
     now = tracing()
+    if watching and (watch := watcher()) is not None:
+        now = watch if watch.around is now else type(watch)(now)
     # Being in no mode at all is faster than being in the mode None.
     return nullcontext() if mode() is now else in_mode(now)
 

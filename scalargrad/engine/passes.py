@@ -13,7 +13,7 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.modes import active, mode, refuse_access
+from scalargrad.engine.modes import active, mode, refuse_access, watcher, watching
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.real import in_kind, is_real
@@ -241,6 +241,8 @@ def recompute(nodes: Sequence[Any]) -> None:
         if told is None:
             raise
         raise told from None
+    if watching and (watch := watcher()) is not None:
+        watch.recomputed(nodes)
 
 
 def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:

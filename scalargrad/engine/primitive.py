@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 from functools import update_wrapper
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from scalargrad.engine.errors import refuse_plain
+from scalargrad.engine.errors import refuse_plain, shown
 from scalargrad.engine.fast import binary_function, record, unary_function
 from scalargrad.engine.op import Op, Rule
 from scalargrad.engine.tracer import Tracer
@@ -81,6 +81,8 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
         function = _many(op, like)
     if isinstance(like, FunctionType):
         function = _renamed(function, like)
+        if len(op.rules) == 2 and not like.__defaults__:
+            function.__defaults__ = (_missing,)
     update_wrapper(function, like)
     function.op = op
     op.function = function
@@ -152,6 +154,28 @@ def _renamed(function: FunctionType, like: FunctionType) -> FunctionType:
         )
     defaults = like.__defaults__ if count else None
     return FunctionType(code, like.__globals__, like.__name__, defaults, function.__closure__)
+
+
+class _Missing(Tracer):
+    """What stands for the second input of a call that has none: the error is more than Python's."""
+
+    __slots__ = ()
+    priority = 1000
+
+    @staticmethod
+    def record(op: Op, inputs: tuple[Any, ...]) -> NoReturn:
+        """Raise the TypeError."""
+        name, given = op.function.__name__, inputs[0]
+        if isinstance(given, list | tuple):
+            cure = f"{name}(*xs)" if len(given) == 2 else f"functools.reduce({name}, xs)"
+            raise TypeError(
+                f"{name} takes two numbers, not {shown(given)} ({type(given).__name__}): write "
+                f"{cure}"
+            )
+        raise TypeError(f"{name} takes two numbers, as in {name}(a, b), and was given one")
+
+
+_missing = _Missing()
 
 
 def _many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,12 +1,19 @@
-"""How type checkers see the functions that `primitive` makes."""
+"""How type checkers see functions: those that `primitive` makes, those of lists, gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from scalargrad.engine.op import Op
 from scalargrad.engine.value import Value
+
+X = TypeVar("X")
+R = TypeVar("R", covariant=True)
+
+
+class Unknown:
+    """What no function returns: only those without a known type fit where this is wanted."""
 
 
 class Unary(Protocol):
@@ -41,3 +48,39 @@ class Binary(Protocol):
     def __call__(self, *inputs: Any, **keywords: Any) -> Any: ...
     def __get__(self, instance: Any, owner: Any = None, /) -> Callable[..., Any]:
         """Return the method that it is within a class."""
+
+
+class Variadic(Protocol):
+    """A function of any number of numbers: Values give a Value, plain numbers a plain number."""
+
+    __name__: str
+    op: Op
+
+    @overload
+    def __call__(self, *xs: Value) -> Value: ...
+    @overload
+    def __call__(self, *xs: float) -> float: ...
+    @overload
+    def __call__(self, *xs: Any) -> Any: ...
+
+
+class Gradient(Protocol):
+    """The gradient by a function's first argument: of its kind and nesting."""
+
+    __wrapped__: Callable[..., Any]
+
+    @overload
+    def __call__(self, x: X, /, *args: Any, **kwargs: Any) -> X: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class ValueAndGradient(Protocol[R]):
+    """A pair: the value of a function, and its gradient as of `Gradient`."""
+
+    __wrapped__: Callable[..., Any]
+
+    @overload
+    def __call__(self, x: X, /, *args: Any, **kwargs: Any) -> tuple[R, X]: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[R, Any]: ...

@@ -44,7 +44,6 @@ class Value(Operators):
     """
 
     __slots__ = ("_data", "_grad")
-    __array_ufunc__ = None  # numpy then leaves `np.float64(2) * v` to us
 
     def __init__(self, data: Any, label: str = "") -> None:
         if type(data) is not float and not is_real(data):
@@ -164,7 +163,8 @@ class Value(Operators):
     __hash__ = object.__hash__
 
     __float__ = __int__ = __complex__ = __index__ = errors.refuse_conversion
-    __round__ = __trunc__ = __floor__ = __ceil__ = errors.refuse_conversion
+    __round__, __trunc__ = errors.refuse_round, errors.refuse_trunc
+    __floor__, __ceil__ = errors.refuse_floor, errors.refuse_ceil
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = errors.refuse_floor_division
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from scalargrad.fitting.levenberg_marquardt import (
 from scalargrad.fitting.newton_cg import newton_cg
 from scalargrad.programs.compiled import compile
 from scalargrad.transforms.functional import hvp, jvp, value_and_grad
+from scalargrad.transforms.starred import advise_star
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ def curve_fit(
         for j, number in enumerate(x if isinstance(x, list | tuple) else [x]):
             _check_finite(f"xs[{i}][{j}]" if isinstance(x, list | tuple) else f"xs[{i}]", number)
         _check_finite(f"ys[{i}]", y)
+    _check_count(model, start)
     if samples:
-        first = samples[0][0]
-        _check_one_number("the model", lambda parameters: model(first, *parameters), start)
+        _check_one_number("the model", model(samples[0][0], *[Value(x) for x in start]))
     row = _compiled_or_eager(value_and_grad(lambda parameters, x: model(x, *parameters)))
 
     def linearise(parameters: list[float]) -> Linear:
@@ -167,7 +169,7 @@ def minimize(f: Callable[[list[Any]], Any], x0: Any, max_iterations: int = 1000)
     ([1.0, 1.0], True)
     """
     start = _vector("x0", x0)
-    _check_one_number("f", f, start)
+    _check_one_number("f", _at_start(f, start))
     value_and_gradient = _compiled_or_eager(value_and_grad(f))
     curvature = _compiled_or_eager(lambda x, v: hvp(f, (x,), (v,)))
     _check_finite("f(x0)", value_and_gradient(start)[0])
@@ -262,15 +264,38 @@ def _compiled_or_eager(f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _check_one_number(name: str, f: Callable[[list[Any]], Any], start: list[float]) -> None:
-    result = f([Value(x) for x in start])
+def _check_count(model: Callable[..., Any], start: list[float]) -> None:
+    try:
+        signature = inspect.signature(model)
+    except ValueError:  # it has none
+        return
+    try:
+        signature.bind(None, *start)
+    except TypeError as error:
+        raise TypeError(
+            f"the model is called with x and as many parameters as p0 has, here {len(start)}, and "
+            f"takes ({', '.join(signature.parameters)}): {error}"
+        ) from None
+
+
+def _at_start(f: Callable[[list[Any]], Any], start: list[float]) -> Any:
+    try:
+        return f([Value(x) for x in start])
+    except TypeError as error:
+        advise_star(error, f, [start])
+        if type(error) is TypeError and len(start) == 1:
+            error.args = (f"{error}; the function gets a list, here of one number: write x[0]",)
+        raise
+
+
+def _check_one_number(name: str, result: Any) -> None:
     if not (isinstance(result, Value) or is_real(result)):
         raise TypeError(f"{name} must return one number, got {result!r} ({type(result).__name__})")
 
 
 def _check_residuals(f: Callable[[list[Any]], Any], start: list[float]) -> int:
     """Return how many residuals there are."""
-    result = f([Value(x) for x in start])
+    result = _at_start(f, start)
     if not isinstance(result, list | tuple):
         raise TypeError(
             f"residuals must return a list of numbers, got {result!r} ({type(result).__name__})"

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, overload
 
 from scalargrad.engine.primitive import primitive, spelling_of
 from scalargrad.engine.real import in_kind
+from scalargrad.engine.value import Value
 from scalargrad.functions.choices import choose_positive
 from scalargrad.functions.elementary import exp, expm1
 from scalargrad.functions.many import constant_max, fsum, many, numbers_of
@@ -150,6 +151,12 @@ def _logsumexp(*xs: Any) -> Any:
     return largest + math.log1p(math.fsum(math.exp(x - largest) for x in numbers))
 
 
+@overload
+def logsumexp(xs: Iterable[Value]) -> Value: ...
+@overload
+def logsumexp(xs: Iterable[float]) -> float: ...
+@overload
+def logsumexp(xs: Iterable[Any]) -> Any: ...
 @spelling_of(_logsumexp)
 def logsumexp(xs: Iterable[Any]) -> Any:
     """Return the logarithm of the sum of exp(x) over xs, without overflow: one node.
@@ -162,6 +169,12 @@ def logsumexp(xs: Iterable[Any]) -> Any:
     return _logsumexp(*_some("logsumexp", xs))
 
 
+@overload
+def softmax(xs: Iterable[Value]) -> list[Value]: ...
+@overload
+def softmax(xs: Iterable[float]) -> list[float]: ...
+@overload
+def softmax(xs: Iterable[Any]) -> list[Any]: ...
 def softmax(xs: Iterable[Any]) -> list[Any]:
     """Return a list: for each of xs, exp(x) divided by the sum of them all, without overflow.
 
@@ -173,6 +186,12 @@ def softmax(xs: Iterable[Any]) -> list[Any]:
     return _shares(_some("softmax", xs))
 
 
+@overload
+def log_softmax(xs: Iterable[Value]) -> list[Value]: ...
+@overload
+def log_softmax(xs: Iterable[float]) -> list[float]: ...
+@overload
+def log_softmax(xs: Iterable[Any]) -> list[Any]: ...
 def log_softmax(xs: Iterable[Any]) -> list[Any]:
     """Return the logarithms of softmax(xs), without overflow or cancellation: a list.
 

@@ -7,8 +7,9 @@ rules can choose without branching.
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
+from scalargrad.engine.errors import refuse_plain
 from scalargrad.engine.fast import record
 from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op
@@ -49,6 +50,14 @@ CONDITIONS = {
 like = _constant("like", "like", in_kind)
 
 
+@overload
+def where(condition: Any, a: Value, b: Any) -> Value: ...
+@overload
+def where(condition: Any, a: Any, b: Value) -> Value: ...
+@overload
+def where(condition: Any, a: float, b: float) -> float: ...
+@overload
+def where(condition: Any, a: Any, b: Any) -> Any: ...
 @primitive(
     constant,
     lambda g, y, condition, a, b: choose(condition, g, 0),
@@ -133,6 +142,12 @@ def _by_bounds(g: Any, x: Any, low: Any, high: Any) -> Any:
     return choose(less(x, low), 0, choose(greater(x, high), 0, g))
 
 
+@overload
+def clip(x: Value, low: Any, high: Any) -> Value: ...
+@overload
+def clip(x: float, low: float, high: float) -> float: ...
+@overload
+def clip(x: Any, low: Any, high: Any) -> Any: ...
 @primitive(
     lambda g, y, x, low, high: _by_bounds(g, x, low, high),
     lambda g, y, x, low, high: choose(less(x, low), choose(less(high, low), 0, g), 0),
@@ -163,7 +178,10 @@ def _test(name: str, forward: Callable[..., bool], inputs: int = 1) -> Callable[
 
     def test(*xs: Any) -> Any:
         if not any(isinstance(x, Tracer) for x in xs):
-            return forward(*xs)
+            try:
+                return forward(*xs)
+            except TypeError as error:
+                refuse_plain(op, xs, error)
         if all(isinstance(x, Value) or not isinstance(x, Tracer) for x in xs) and not (
             active and tracing() is not None
         ):
@@ -187,37 +205,37 @@ _isclose = _test(
 
 
 @spelling_of(_isnan)
-def isnan(x: Any, /) -> Any:
+def isnan(x: Any, /) -> bool:
     """Return whether x is nan: a bool, also for a Value; in a traced function a condition.
 
     >>> isnan(float("nan")), isnan(1.0)
     (True, False)
     """
-    return _isnan(x)
+    return _isnan(x)  # type: ignore[no-any-return] # in a trace it is a symbol
 
 
 @spelling_of(_isinf)
-def isinf(x: Any, /) -> Any:
+def isinf(x: Any, /) -> bool:
     """Return whether x is infinite: a bool, also for a Value; in a traced function a condition.
 
     >>> isinf(float("-inf")), isinf(1.0)
     (True, False)
     """
-    return _isinf(x)
+    return _isinf(x)  # type: ignore[no-any-return] # in a trace it is a symbol
 
 
 @spelling_of(_isfinite)
-def isfinite(x: Any, /) -> Any:
+def isfinite(x: Any, /) -> bool:
     """Return whether x is neither infinite nor nan: a bool; in a traced function a condition.
 
     >>> isfinite(1.0), isfinite(float("nan"))
     (True, False)
     """
-    return _isfinite(x)
+    return _isfinite(x)  # type: ignore[no-any-return] # in a trace it is a symbol
 
 
 @spelling_of(_isclose)
-def isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
+def isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> bool:
     """Return whether a and b are close, as `math.isclose`: a bool; in a trace a condition.
 
     That is where |a - b| <= max(rel_tol * max(|a|, |b|), abs_tol). Raises ValueError for a
@@ -226,4 +244,4 @@ def isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
     >>> isclose(0.1 + 0.2, 0.3)
     True
     """
-    return _isclose(a, b, rel_tol, abs_tol)
+    return _isclose(a, b, rel_tol, abs_tol)  # type: ignore[no-any-return]

@@ -1,20 +1,26 @@
 """Functions of many numbers: sums, products and lengths, one node each, whatever the length."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from scalargrad.engine import passes
 from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import made, spelling_of
+from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
+
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Variadic
 
 __all__ = ["dist", "fsum", "hypot", "prod", "sumprod"]
 
 
-def many(joint: Callable[..., Any], name: str = "") -> Callable[[Callable[..., Any]], Any]:
+def many(joint: Callable[..., Any], name: str = "") -> Callable[[Callable[..., Any]], Variadic]:
     """Make a differentiable function of any number of inputs of a plain one: a decorator.
 
     `joint(g, y, *inputs)` returns the list of the derivatives by all of them.
@@ -61,6 +67,12 @@ def _fsum(*xs: Any) -> Any:
     return math.fsum(xs)
 
 
+@overload
+def fsum(xs: Iterable[Value]) -> Value: ...
+@overload
+def fsum(xs: Iterable[float]) -> float: ...
+@overload
+def fsum(xs: Iterable[Any]) -> Any: ...
 @spelling_of(_fsum)
 def fsum(xs: Iterable[Any]) -> Any:
     """Return the sum of xs as a float, without rounding on the way. One node, whatever the length.
@@ -85,6 +97,12 @@ def _prod(*xs: Any) -> Any:
     return math.prod(xs)
 
 
+@overload
+def prod(xs: Iterable[Value], *, start: Any = ...) -> Value: ...
+@overload
+def prod(xs: Iterable[float], *, start: float = ...) -> float: ...
+@overload
+def prod(xs: Iterable[Any], *, start: Any = ...) -> Any: ...
 @spelling_of(_prod)
 def prod(xs: Iterable[Any], *, start: Any = 1) -> Any:
     """Return the product of start and all of xs: one node, whatever the length.
@@ -126,6 +144,14 @@ def _add_sumprod_gradients(g: Any, inputs: Sequence[Any]) -> None:
 passes.unrolled[flat_sumprod.op] = _add_sumprod_gradients
 
 
+@overload
+def sumprod(p: Iterable[Value], q: Iterable[Any]) -> Value: ...
+@overload
+def sumprod(p: Iterable[Any], q: Iterable[Value]) -> Value: ...
+@overload
+def sumprod(p: Iterable[float], q: Iterable[float]) -> float: ...
+@overload
+def sumprod(p: Iterable[Any], q: Iterable[Any]) -> Any: ...
 @spelling_of(flat_sumprod)
 def sumprod(p: Iterable[Any], q: Iterable[Any]) -> Any:
     """Return the sum of the products p[i] * q[i]: one node, whatever the length.
@@ -150,6 +176,14 @@ def _dist(*inputs: Any) -> Any:
     return math.dist(inputs[:n], inputs[n:])
 
 
+@overload
+def dist(p: Iterable[Value], q: Iterable[Any]) -> Value: ...
+@overload
+def dist(p: Iterable[Any], q: Iterable[Value]) -> Value: ...
+@overload
+def dist(p: Iterable[float], q: Iterable[float]) -> float: ...
+@overload
+def dist(p: Iterable[Any], q: Iterable[Any]) -> Any: ...
 @spelling_of(_dist)
 def dist(p: Iterable[Any], q: Iterable[Any]) -> Any:
     """Return the Euclidean distance of the points p and q: one node, whatever the dimension.

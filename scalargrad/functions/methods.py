@@ -16,6 +16,7 @@ from scalargrad.engine.recording import record_value
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+from scalargrad.functions.ufuncs import array_ufunc
 
 FAMILIES = (arithmetic, choices, many, elementary, special, activations)
 
@@ -63,7 +64,8 @@ def _takes_one(function: Any) -> bool:
     op = getattr(function, "op", None)
     if op is None or op.joint is not None:
         return False
-    return bool(function.__code__.co_argcount - len(function.__defaults__ or ()) == 1)
+    like = getattr(function, "__wrapped__", function)
+    return bool(like.__code__.co_argcount - len(like.__defaults__ or ()) == 1)
 
 
 def _recorded(op: Op) -> Callable[..., Any]:
@@ -130,6 +132,7 @@ for _name, _function in _COMPARISONS.items():
 for _name, _function in public_functions().items():
     if _takes_one(_function):
         _give(Tracer, _name, _function)
+_give(Tracer, "__array_ufunc__", array_ufunc)
 _give(Value, "__bool__", _truth)
 _give(Value, "detach", _detach)
 _give(Value, "local_derivatives", local_derivatives)

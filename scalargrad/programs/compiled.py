@@ -6,12 +6,13 @@ There is one program for each nesting of the arguments.
 from __future__ import annotations
 
 import inspect
+import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from types import FunctionType
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from scalargrad.engine.code import lower
 from scalargrad.engine.errors import TraceError, untraceable
@@ -27,13 +28,27 @@ from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import Symbol, Trace, symbol
 from scalargrad.transforms.functional import running
-from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatten, unflatten
+from scalargrad.transforms.nesting import (
+    NUMBER,
+    Nest,
+    Static,
+    Structure,
+    flatten,
+    unflatten,
+    without_arrays,
+)
+from scalargrad.transforms.starred import advise_star
+
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Gradient, Unknown
 
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
 TARGETS = ("python", "c")
 # So many entries are learned of a program, and so many tried.
 _MOST_ENTRIES = 8
+# Attributes that a pickle leaves behind, with the function.
+_LEFT_BEHIND = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__", "_owner"}
 R = TypeVar("R")
 
 
@@ -54,6 +69,8 @@ class Compiled(Generic[R]):
 
     maxsize = 64
     __name__: str
+    # The class that it is a method of.
+    _owner: type | None = None
 
     def __init__(
         self,
@@ -76,7 +93,7 @@ class Compiled(Generic[R]):
         if isinstance(f, FunctionType):
             kept = {name: x for name, x in vars(f).items() if not hasattr(Compiled, name)}
             vars(self).update({**kept, "__wrapped__": f})
-        self._attributes = frozenset(vars(self))
+        given = set(vars(self))
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
         self._programs: OrderedDict[Any, Program] = OrderedDict()
@@ -92,6 +109,8 @@ class Compiled(Generic[R]):
             p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
             for p in self._signature.parameters.values()
         )
+        # What is not the function's own, nor set by a user later.
+        self._own = frozenset({*vars(self), "_own"} - given)
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the function returns, as plain numbers in its nesting.
@@ -103,10 +122,17 @@ class Compiled(Generic[R]):
             return self._within(args, kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Compiled[R]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> BoundCompiled[R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else BoundCompiled(self, instance)
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, *args: Any, **kwargs: Any) -> R:
         """Return the function's value; add its derivatives to the `.grad` of captured Values.
 
         Those are the Values that the function uses but does not take as arguments, as the
@@ -126,7 +152,7 @@ class Compiled(Generic[R]):
             )
         (value, slopes), program = self._run(args, kwargs, backward=True)
         program.add(slopes)
-        return value
+        return value  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the model that is compiled, such as its `parameters`."""
@@ -167,7 +193,7 @@ class Compiled(Generic[R]):
         trace = mode() if active else None
         if isinstance(trace, Trace) and not (self._inline or transforms.inline):
             names, listed = self._bound(args, kwargs)
-            numbers, structures = self._flattened(names, listed)
+            numbers, structures, _ = self._flattened(names, listed)
             if all(is_called_with(x) for x in numbers):
                 try:
                     return self._called(trace, names, numbers, structures)
@@ -199,7 +225,11 @@ class Compiled(Generic[R]):
         """Return what f returns for these arguments."""
         assert self._f is not None
         bound = inspect.BoundArguments(self._signature, OrderedDict(zip(names, nests, strict=True)))
-        return self._f(*bound.args, **bound.kwargs)
+        try:
+            return self._f(*bound.args, **bound.kwargs)
+        except TypeError as error:
+            advise_star(error, self._f, bound.args)
+            raise
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
         found = None if kwargs else self._found(args, backward)
@@ -249,10 +279,10 @@ class Compiled(Generic[R]):
     ) -> tuple[Program, tuple[Any, ...], list[Any]]:
         """Return the program for these arguments, these in the order of its own, and their numbers.
 
-        A numpy array among them becomes the list that its `tolist` gives.
+        A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
         names, args = self._bound(args, kwargs)
-        numbers, structures = self._flattened(names, args)
+        numbers, structures, args = self._flattened(names, args)
         for x in numbers:
             if isinstance(x, Node):
                 raise TypeError(
@@ -291,8 +321,8 @@ class Compiled(Generic[R]):
 
     def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return the names of the arguments that are given, and these in that order."""
-        if any(hasattr(x, "tolist") and hasattr(x, "shape") for x in args):
-            args = tuple(map(_listed, args))
+        if self._owner is not None and args and isinstance(args[0], self._owner):
+            args = (_Instance(args[0]), *args[1:])  # a method called by its class
         if not kwargs and self._simple and len(args) == len(self._names):
             return self._names, args
         # Without the defaults: they are f's own, and may be anything.
@@ -300,6 +330,21 @@ class Compiled(Generic[R]):
         return tuple(bound), tuple(bound.values())
 
     def _flattened(
+        self, names: tuple[str, ...], args: tuple[Any, ...]
+    ) -> tuple[list[Any], list[Structure], tuple[Any, ...]]:
+        """Return the numbers of the arguments, the structure of each, and them without arrays."""
+        try:
+            numbers, structures = self._taken_apart(names, args)
+            static = [x.value for x in structures if isinstance(x, Static)]
+            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in numbers + static)
+        except TypeError:
+            of_numpy = True
+        if of_numpy:
+            args = without_arrays(args)
+            numbers, structures = self._taken_apart(names, args)
+        return numbers, structures, args
+
+    def _taken_apart(
         self, names: tuple[str, ...], args: tuple[Any, ...]
     ) -> tuple[list[Any], list[Structure]]:
         """Return the numbers of the arguments, and the structure of each."""
@@ -376,12 +421,13 @@ class Compiled(Generic[R]):
             for p in self._signature.parameters.values()
         ]
         signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
-        state = {name: x for name, x in vars(self).items() if name not in self._attributes}
+        state = {
+            name: x
+            for name, x in vars(self).items()
+            if name in self._own or (name not in _LEFT_BEHIND and _can_be_pickled(x))
+        }
         return {
             **state,
-            "__name__": self.__name__,
-            "_attributes": frozenset(),
-            "__doc__": self.__doc__,
             "_f": None,
             "_lock": None,
             "_entries": {False: (), True: ()},
@@ -408,19 +454,19 @@ class _Instance(Static):
         return _Instance, (self.value,)
 
 
-class BoundCompiled:
+class BoundCompiled(Generic[R]):
     """A compiled method of an object: called, and with a `backward`, as a compiled function."""
 
-    def __init__(self, compiled: Compiled[Any], instance: Any) -> None:
+    def __init__(self, compiled: Compiled[R], instance: Any) -> None:
         self.__self__ = instance
         self.__func__ = compiled
         self.__name__ = compiled.__name__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the method returns, as plain numbers in its nesting."""
         return self.__func__(_Instance(self.__self__), *args, **kwargs)
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, *args: Any, **kwargs: Any) -> R:
         """Return the method's value; add its derivatives to the `.grad` of captured Values."""
         return self.__func__.backward(_Instance(self.__self__), *args, **kwargs)
 
@@ -458,8 +504,12 @@ def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     }
 
 
-def _listed(x: Any) -> Any:
-    return x.tolist() if hasattr(x, "tolist") and hasattr(x, "shape") else x
+def _can_be_pickled(x: Any) -> bool:
+    try:
+        pickle.dumps(x)
+    except Exception:  # whatever a class of somebody's raises
+        return False
+    return True
 
 
 def _shown(signature: inspect.Signature) -> str:
@@ -486,6 +536,33 @@ def _static_names(
     return chosen + [names[i] for i in places]
 
 
+class _Decorator(Protocol):
+    """What `compile` with settings alone gives, as type checkers see it."""
+
+    @overload
+    def __call__(self, f: Callable[..., Unknown], /) -> Compiled[Any]: ...
+    @overload
+    def __call__(self, f: Callable[..., Value], /) -> Compiled[float]: ...
+    @overload
+    def __call__(self, f: Callable[..., list[Value]], /) -> Compiled[list[float]]: ...
+    @overload
+    def __call__(self, f: Callable[..., R], /) -> Compiled[R]: ...
+
+
+@overload
+def compile(
+    f: Gradient,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[Any]: ...
+@overload
+def compile(
+    f: Callable[..., Unknown],
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    target: str = ...,
+) -> Compiled[Any]: ...
 @overload
 def compile(
     f: Callable[..., Value],
@@ -517,7 +594,7 @@ def compile(
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
     inline: bool = ...,
-) -> Callable[[Callable[..., Any]], Compiled[Any]]: ...
+) -> _Decorator: ...
 def compile(
     f: Callable[..., Any] | None = None,
     static_argnums: int | Sequence[int] = (),
@@ -528,7 +605,7 @@ def compile(
     """Return f as a program of plain numbers, to be called like f.
 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
-    numbers or nested lists, tuples and dicts of numbers, or numpy arrays; strings, None, bools and
+    numbers or nested lists, tuples and dicts of numbers and numpy arrays; strings, None, bools and
     what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
     each of their values gets a program. Without f it is a decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while

@@ -115,6 +115,11 @@ def _workers(executor: Executor) -> int:
     return getattr(executor, "_max_workers", None) or os.cpu_count() or 1
 
 
+def _process_pool() -> Any:
+    module = sys.modules.get("concurrent.futures.process")  # there is none if it was never loaded
+    return () if module is None else module.ProcessPoolExecutor
+
+
 def _is_of_threads(executor: Executor) -> bool:
     module = sys.modules.get("concurrent.futures.thread")  # there is none if it was never loaded
     return module is not None and isinstance(executor, module.ThreadPoolExecutor)
@@ -127,8 +132,8 @@ def map_grad(
 
     `compiled` gives a pair, as `compile(value_and_grad(f))` does; `batch` has its arguments, a
     sequence for each call. The sums are in the batch's order: they are the same to the last bit
-    whatever the workers. Raises ValueError for an empty batch, and TypeError for a batch or a
-    function that is not as said.
+    whatever the workers. Raises ValueError for an empty batch and for calls whose gradients differ
+    in nesting, and TypeError for a batch or a function that is not as said.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from scalargrad import compile, value_and_grad
@@ -150,14 +155,28 @@ def map_grad(
     if not _is_of_threads(executor) and hasattr(compiled, "prepare"):
         for call in calls:
             compiled.prepare(*call)
+    if isinstance(executor, _process_pool()):
+        try:
+            pickle.dumps(compiled)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise TypeError(
+                "a process pool needs a function that can be sent to other processes, such as "
+                f"compile(value_and_grad(f)): {error}"
+            ) from None
     # Few messages: one for each worker.
     size = -(-len(calls) // _workers(executor))
     shares = [_Packed(calls[i : i + size]) for i in range(0, len(calls), size)]
     total: list[Any] = []
     structure: Structure = None
     for results in executor.map(_Worker(_Packed(compiled)), shares):
-        structure = results.found[0][1]
-        for numbers, _ in results.found:
+        for numbers, nesting in results.found:
+            if total and nesting != structure:
+                raise ValueError(
+                    "map_grad adds up gradients, so all calls of a batch take arguments of the "
+                    "same nesting and lengths; one call gives "
+                    f"{unflatten(nesting, numbers)!r}, others do not"
+                )
+            structure = nesting
             total = [a + b for a, b in zip(total, numbers, strict=True)] if total else [*numbers]
     value, gradients = unflatten(structure, total)
     return value, gradients

@@ -15,19 +15,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing, transforms
 from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
-from scalargrad.engine.real import in_kind
+from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import same
 from scalargrad.functions.choices import CONDITIONS, like
-from scalargrad.transforms.nesting import Nest, Structure, flatten, flatten_like, unflatten
+from scalargrad.transforms.nesting import (
+    Nest,
+    Structure,
+    flatten,
+    flatten_like,
+    mapped,
+    unflatten,
+)
+from scalargrad.transforms.starred import advise_star, star_advice
+
+if TYPE_CHECKING:
+    from scalargrad.engine.signatures import Gradient, Unknown, ValueAndGradient
 
 Function = Callable[..., Any]
+R = TypeVar("R")
 
 
 @contextmanager
@@ -43,10 +56,6 @@ def _deeper() -> Iterator[None]:
 def running() -> bool:
     """Return whether this thread is within a transform, which must see what is computed."""
     return transforms.depth > 0
-
-
-# What may stand in an auxiliary result beside numbers.
-_STATIC_AUX = (str, bytes, bool, type(None))
 
 
 class _Trace(NamedTuple):
@@ -78,11 +87,8 @@ class _Trace(NamedTuple):
         return self._replace(output=output), self._as_result(aux)
 
     def _as_result(self, aux: Any) -> Any:
-        try:
-            numbers, structure = flatten(aux, "aux", static=_STATIC_AUX)
-        except TypeError:  # an object of the user's, which may be anything
-            return aux
-        return self.result(structure, numbers)
+        # What is no number may be anything.
+        return mapped(lambda x: _result(x, self.as_graph) if _is_number(x) else x, aux)
 
     def tangents(self, numbers: Sequence[Any], moved: dict[Any, Any], as_graph: bool) -> list[Any]:
         """Return the derivatives of `numbers` when the leaves move as `moved` says."""
@@ -155,6 +161,10 @@ def _zero(x: Any) -> Any:
     return in_kind(0, x._data if isinstance(x, Value) else x)
 
 
+def _is_number(x: Any) -> bool:
+    return isinstance(x, Tracer) or (is_real(x) and not isinstance(x, bool))
+
+
 def _is_zero(slope: Any) -> bool:
     return type(slope) is int and slope == 0
 
@@ -182,8 +192,12 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
     arguments = list(args)
     for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
         arguments[i] = nest
-    with _deeper():
-        output = f(*arguments, **kwargs)
+    try:
+        with _deeper():
+            output = f(*arguments, **kwargs)
+    except TypeError as error:
+        advise_star(error, f, args)
+        raise
     return _Trace(output, leaves, whole, as_graph)
 
 
@@ -215,9 +229,13 @@ def _arguments(f_arguments: Any, name: str) -> tuple[Any, ...]:
     return tuple(f_arguments)
 
 
+@overload
+def grad(f: Function) -> Gradient: ...
+@overload
 def grad(
-    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+    f: Function, argnums: int | Sequence[int] = ..., has_aux: bool = ...
+) -> Callable[..., Any]: ...
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
     """Return a function with f's arguments that gives the gradient of f.
 
     `argnums` says by which positional arguments: one number gives a gradient in that argument's
@@ -243,9 +261,17 @@ def grad(
     return gradient
 
 
+@overload
+def value_and_grad(f: Callable[..., Unknown]) -> ValueAndGradient[Any]: ...
+@overload
+def value_and_grad(f: Callable[..., Value]) -> ValueAndGradient[float]: ...
+@overload
+def value_and_grad(f: Callable[..., R]) -> ValueAndGradient[R]: ...
+@overload
 def value_and_grad(
-    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+    f: Function, argnums: int | Sequence[int] = ..., has_aux: bool = ...
+) -> Callable[..., tuple[Any, Any]]: ...
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
     """Return a function with f's arguments that gives a pair: f's value, and `grad`'s gradient.
 
     With `has_aux` the value is f's pair, as in JAX. Raises what `grad` raises.
@@ -260,10 +286,14 @@ def value_and_grad(
         trace, aux = trace.without_aux("grad") if has_aux else (trace, None)
         numbers, structure = trace.outputs()
         if structure is not None:
+            advice = star_advice(f, args) or (
+                "use jacobian"
+                if has_aux
+                else "use jacobian, or has_aux=True for a pair of a number and more"
+            )
             raise TypeError(
                 f"grad takes a function that returns one number; this one returned "
-                f"{shown(trace.output)} ({type(trace.output).__name__}): use jacobian"
-                + ("" if has_aux else ", or has_aux=True for a pair of a number and more")
+                f"{shown(trace.output)} ({type(trace.output).__name__}): {advice}"
             )
         gradients = trace.gradient(numbers[0])
         value = trace.result(structure, numbers)
@@ -337,11 +367,23 @@ def stop_gradient(x: Any) -> Any:
     return unflatten(structure, [n.detach() if isinstance(n, Value) else n for n in numbers])
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+@overload
+def jvp(
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[False] = False
+) -> tuple[Any, Any]: ...
+@overload
+def jvp(
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[True]
+) -> tuple[Any, Any, Any]: ...
+def jvp(
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
     """Return f's result at `primals` and its derivative along `tangents`: forward mode.
 
     `primals` is the sequence of f's arguments, `tangents` one like it; both results are in the
-    nesting of f's result. Raises TypeError, saying where, if tangents are nested otherwise.
+    nesting of f's result. With `has_aux`, f returns a pair, its result and anything else, and that
+    is the third of what is returned. Raises TypeError, saying where, if tangents are nested
+    otherwise.
 
     >>> jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 10.0))
     (15.0, 35.0)
@@ -350,6 +392,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     nesting = flatten(primals, "primals")[1]
     directions = flatten_like(nesting, _arguments(tangents, "tangents"), "tangents")
     trace = _trace(f, primals, {}, range(len(primals)))
+    trace, aux = trace.without_aux("jvp") if has_aux else (trace, None)
     numbers, structure = trace.outputs()
     as_graph = trace.as_graph or _any_value(directions)
     moved: dict[Any, Any] = {
@@ -357,28 +400,36 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
     slopes = trace.tangents(numbers, moved, as_graph)
-    return trace.result(structure, numbers), unflatten(structure, slopes)
+    both = trace.result(structure, numbers), unflatten(structure, slopes)
+    return (*both, aux) if has_aux else both
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+@overload
+def vjp(f: Function, *primals: Any, has_aux: Literal[False] = False) -> tuple[Any, Function]: ...
+@overload
+def vjp(f: Function, *primals: Any, has_aux: Literal[True]) -> tuple[Any, Function, Any]: ...
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return f's result at `primals`, and a function from cotangents to gradients: reverse mode.
 
     That function takes one nest like f's result, and gives the tuple of the derivatives of the sum
     of f's results, each times its cotangent, by each of the primals. It raises TypeError, saying
-    where, if the nestings differ.
+    where, if the nestings differ. With `has_aux`, f returns a pair, its result and anything else,
+    and that is the third of what is returned.
 
     >>> y, pull = vjp(lambda x, y: [x * y, x + y], 3.0, 5.0)
     >>> y, pull([1.0, 0.0]), pull([0.0, 2.0])
     ([15.0, 8.0], (5.0, 3.0), (2.0, 2.0))
     """
     trace = _trace(f, primals, {}, range(len(primals)))
+    trace, aux = trace.without_aux("vjp") if has_aux else (trace, None)
     numbers, structure = trace.outputs()
 
     def pull(cotangents: Any) -> Any:
         seeds = flatten_like(structure, cotangents, "cotangents")
         return trace.gradients(numbers, seeds, trace.as_graph or _any_value(seeds))
 
-    return trace.result(structure, numbers), pull
+    value = trace.result(structure, numbers)
+    return (value, pull, aux) if has_aux else (value, pull)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

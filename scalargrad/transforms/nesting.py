@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Number, Rational
 from typing import Any, NamedTuple
 
@@ -166,6 +166,36 @@ def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
     ('a', ['b'])
     """
     return _build(structure, iter(numbers))
+
+
+def without_arrays(nest: Any) -> Any:
+    """Return the nest with the `tolist` of each numpy array or scalar in it; itself, if none is.
+
+    >>> class Array:
+    ...     shape = (2,)
+    ...     def tolist(self):
+    ...         return [1.0, 2.0]
+    >>> without_arrays({"w": [Array()], "b": 3.0})
+    {'w': [[1.0, 2.0]], 'b': 3.0}
+    """
+    return mapped(lambda x: x.tolist() if hasattr(x, "tolist") and hasattr(x, "shape") else x, nest)
+
+
+def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
+    """Return the nest with `function` of all that is no container in it; itself, if that is so.
+
+    >>> mapped(lambda x: x + 1, ([1, 2], {"a": 3}))
+    ([2, 3], {'a': 4})
+    """
+    if not isinstance(nest, list | tuple | dict):
+        return function(nest)
+    items = list(nest.values() if isinstance(nest, dict) else nest)
+    found = [mapped(function, item) for item in items]
+    if all(a is b for a, b in zip(found, items, strict=True)):
+        return nest
+    keys = tuple(nest) if isinstance(nest, dict) else None
+    factory = nest.default_factory if isinstance(nest, defaultdict) else None
+    return _build(Nest(type(nest), keys, (NUMBER,) * len(found), factory), iter(found))
 
 
 def _build(structure: Structure, numbers: Iterator[Any]) -> Any:

@@ -129,11 +129,6 @@ def test_a_fraction_in_a_transcendental_function_gives_a_float() -> None:
     assert x.grad == math.exp(0.5)
 
 
-def test_numpy_leaves_its_operators_to_us() -> None:
-    # What numpy asks before it makes an object array of a Value on its right.
-    assert Value.__array_ufunc__ is None
-
-
 def test_a_numpy_scalar_on_either_side_gives_a_value() -> None:
     numpy = pytest.importorskip("numpy")
     v = Value(2.0)

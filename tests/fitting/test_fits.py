@@ -303,6 +303,20 @@ def test_stuck_where_the_model_is_flat() -> None:
         curve_fit(lambda x, a, b: a * (1 - exp(-b * x)), xs, ys, [1, 1])
 
 
+def test_more_or_fewer_parameters_than_the_model_takes() -> None:
+    def line(x: Any, a: Any, b: Any) -> Any:
+        return a * x + b
+
+    for p0, words in (
+        ([1.0], r"as p0 has, here 1, and takes \(x, a, b\): missing a required argument"),
+        ([1.0, 2.0, 3.0], r"as p0 has, here 3, and takes .*too many positional arguments"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            curve_fit(line, [0.0, 1.0, 2.0], [1.0, 2.0, 3.0], p0)
+    with pytest.raises(TypeError, match=r"convert it to a number first$"):
+        curve_fit(lambda x, a: a * x + "1", [0.0, 1.0], [1.0, 2.0], [1.0])
+
+
 @pytest.mark.parametrize(
     ("residuals", "kind", "words"),
     [
@@ -316,6 +330,7 @@ def test_stuck_where_the_model_is_flat() -> None:
             "squares is too large for a float at the start",
         ),
         (lambda p: [p[0], "1"], TypeError, r"number.*'1' \(str\)"),
+        (lambda *p: [p[0] - 1, p[1] - 2], TypeError, r"takes \*p: .*write f\(\*p\), with the star"),
     ],
 )
 def test_errors_of_least_squares(residuals: Any, kind: type[Exception], words: str) -> None:
@@ -331,6 +346,7 @@ def test_errors_of_least_squares(residuals: Any, kind: type[Exception], words: s
         (lambda x: x[0], [NAN], ValueError, r"x0\[0\] is nan"),
         (lambda x: x[0], [], ValueError, "x0 is empty"),
         (lambda x: log(x[0]), [-1], ValueError, r"in log\(-1.0\)"),
+        (lambda x: (x - 2) ** 2, 1.0, TypeError, r"gets a list, here of one number: write x\[0\]"),
         (lambda x: -x[0], [1], RuntimeError, "no convergence: f has no minimum downhill of x0"),
         (lambda x: -(x[0] ** 2), [1], RuntimeError, "no convergence: .*; it stood at f = -"),
         (lambda x: abs(x[0] ** 2 - 2), [1], RuntimeError, "may have a kink there"),

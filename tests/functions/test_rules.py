@@ -336,7 +336,9 @@ def test_unrolled_gradients_of_sumprod_are_those_of_its_rule(
     y = flat_sumprod(*inputs)
     y.backward(g)
     assert flat_sumprod.op in unrolled
-    slopes = flat_sumprod.op.joint(g, y.data, *[x.data for x in inputs])
+    joint = flat_sumprod.op.joint
+    assert joint is not None
+    slopes = joint(g, y.data, *[x.data for x in inputs])
     for leaf in leaves:
         shares = [slope for x, slope in zip(inputs, slopes, strict=True) if x is leaf]
         assert leaf.grad == sum(shares)

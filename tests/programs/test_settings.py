@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import random
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -75,6 +77,20 @@ def test_a_compiled_model_has_the_attributes_of_the_model() -> None:
         getattr(compile(lambda x: x), "parameters")  # noqa: B009 - mypy knows that it is not there
 
 
+def test_a_compiled_method_called_by_its_class() -> None:
+    line = Line()
+    assert Line.loss(line, 3.0, 5.0) == 1.0
+    assert Line.loss.backward(line, 3.0, 5.0) == 1.0
+    assert line.slope.grad == 6.0
+
+    class Steeper(Line):
+        @compile
+        def loss(self, x: Any, y: Any) -> Any:
+            return super().loss(x, y) + Line.loss(self, x, y)
+
+    assert Steeper().loss(3.0, 5.0) == 2.0
+
+
 def test_backward_that_reaches_no_value_says_so() -> None:
     for f in (lambda x: x * x, lambda x: 3.0):
         with pytest.raises(TypeError, match=r"reaches no Value.*value_and_grad\(f\)"):
@@ -88,6 +104,25 @@ def test_attributes_of_the_function_are_kept() -> None:
     f.unit = "m"  # type: ignore[attr-defined]
     compiled: Any = compile(f)
     assert (compiled.unit, compiled.__name__, compiled.__wrapped__) == ("m", "f", f)
+
+
+def test_a_pickle_keeps_the_attributes_that_can_be_pickled() -> None:
+    def f(x: Any) -> Any:
+        """Return twice x."""
+        return 2 * x
+
+    f.unit = "m"  # type: ignore[attr-defined]
+    f.helper = lambda: None  # type: ignore[attr-defined]
+    compiled: Any = compile(f)
+    compiled.limits, compiled._note, compiled.lock = (0.0, 1.0), "kept", threading.Lock()
+    assert compiled(1.5) == 3.0
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(compiled))))
+    assert (again.unit, again.limits, again._note) == ("m", (0.0, 1.0), "kept")
+    assert (again.__name__, again.__doc__) == ("f", "Return twice x.")
+    assert not {"helper", "lock", "__wrapped__"} & set(vars(again))
+    assert again(2.0) == 4.0
+    with pytest.raises(TypeError, match="came from a pickle with its programs alone"):
+        again([1.0])
 
 
 def squared_error(w: Any, x: Any, y: Any) -> Any:
@@ -114,6 +149,25 @@ def test_map_grad_in_other_processes_on_functions_never_called() -> None:
         assert slopes == pytest.approx([a + b for a, b in zip(*expected, strict=True)])
 
 
+def test_map_grad_of_calls_that_do_not_add_up() -> None:
+    f = compile(value_and_grad(lambda v: sum(x * x for x in v)))
+    words = "take arguments of the same nesting and lengths"
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match=words):
+        map_grad(f, [([1.0],), ([1.0, 2.0],)], pool)
+
+
+def pair(x: float) -> tuple[float, float]:
+    return x * x, 2 * x
+
+
+def test_map_grad_in_other_processes_of_what_is_not_compiled() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        words = r"function that can be sent to other processes, such as compile\(value_and_grad"
+        with pytest.raises(TypeError, match=words):
+            map_grad(value_and_grad(squared_error), [(1.0, 2.0, 3.0)], pool)
+        assert map_grad(pair, [(3.0,), (1.0,)], pool) == (10.0, 8.0)
+
+
 class Array:
     """As a numpy array has it."""
 
@@ -124,6 +178,62 @@ class Array:
 
     def tolist(self) -> list[float]:
         return self.numbers
+
+
+class Scalar(float):
+    """As a numpy scalar has it."""
+
+    shape = ()
+
+    def tolist(self) -> float:
+        return float(self)
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+def squares(x: Any) -> Any:
+    if isinstance(x, list | tuple | dict):
+        return sum(map(squares, x.values() if isinstance(x, dict) else x))
+    return x * x
+
+
+@pytest.mark.parametrize(
+    ("argument", "plain"),
+    [
+        (Array([2.0, 3.0]), [2.0, 3.0]),
+        ([Array([2.0]), 3.0], [[2.0], 3.0]),
+        ({"w": [Array([2.0])], "b": Scalar(3.0)}, {"w": [[2.0]], "b": 3.0}),
+        (Point(Array([1.0, 2.0]), 3), Point([1.0, 2.0], 3)),
+        ([1.0, Scalar(2.0)], [1.0, 2.0]),
+        (Scalar(2.0), 2.0),
+    ],
+)
+def test_arrays_and_scalars_anywhere_in_the_arguments(argument: Any, plain: Any) -> None:
+    f, slope = compile(squares), compile(grad(squares))
+    for result in (f(argument), f(x=argument), f(argument)):
+        assert result == f(plain)
+        assert type(result) is float
+    assert f.cache_info().currsize == 1
+    assert repr(slope(argument)) == repr(slope(plain))
+    many = compile(lambda *xs, **named: squares(xs) + squares(named))
+    assert many(argument, 1.0, z=argument) == many(plain, 1.0, z=plain)
+
+
+def test_a_static_scalar() -> None:
+    f = compile(power, static_argnums=1)
+    assert [f(2.0, n) for n in (3, Scalar(3))] == [8.0, 8.0]
+    assert type(f(2.0, Scalar(3))) is float
+
+
+def test_arrays_of_what_is_no_number() -> None:
+    for argument in ([Array(["a"])], [object()]):  # type: ignore[list-item]
+        with pytest.raises(TypeError):
+            compile(squares)(argument)
+    with pytest.raises(TypeError, match=r"takes plain numbers, not Value"):
+        compile(squares)([Array([Value(1.0)])])  # type: ignore[list-item]
 
 
 def test_arrays_are_lists() -> None:

@@ -21,6 +21,7 @@ from scalargrad import (
     sin,
     stop_gradient,
     value_and_grad,
+    vjp,
 )
 
 
@@ -36,6 +37,36 @@ def test_has_aux_as_in_jax() -> None:
     assert hessian(with_aux, has_aux=True)(3.0) == (2.0, aux)
     assert grad(lambda x: (x, object), has_aux=True)(3.0) == (1.0, object)
     assert compile(grad(lambda x: (x * x, 2 * x), has_aux=True))(3.0) == (6.0, 6.0)
+
+
+def test_has_aux_of_jvp_and_vjp() -> None:
+    aux = {"double": 6.0, "name": "square"}
+    assert jvp(with_aux, (3.0,), (10.0,), has_aux=True) == (9.0, 60.0, aux)
+    value, pull, found = vjp(with_aux, 3.0, has_aux=True)
+    assert (value, pull(10.0), found) == (9.0, (60.0,), aux)
+    with pytest.raises(TypeError, match="jvp with has_aux takes a function that returns a pair"):
+        jvp(sin, (3.0,), (1.0,), has_aux=True)
+    with pytest.raises(TypeError, match="vjp with has_aux takes a function that returns a pair"):
+        vjp(sin, 3.0, has_aux=True)
+    assert compile(lambda x: jvp(lambda x: (x * x, 2 * x), (x,), (1.0,), has_aux=True))(3.0) == (
+        *(9.0, 6.0, 6.0),
+    )
+
+
+def test_numbers_in_aux_are_plain_beside_anything() -> None:
+    kept = object()
+
+    def f(x: Any) -> Any:
+        return x * x, {"xs": [2 * x, 1, True], "any": kept, "none": None, "kind": float}
+
+    expected = {"xs": [6.0, 1, True], "any": kept, "none": None, "kind": float}
+    for found in (
+        grad(f, has_aux=True)(3.0)[1],
+        hessian(f, has_aux=True)(3.0)[1],
+        vjp(f, 3.0, has_aux=True)[2],
+    ):
+        assert found == expected
+        assert [type(x) for x in found["xs"]] == [float, int, bool]
 
 
 def test_aux_is_a_value_where_a_value_went_in() -> None:

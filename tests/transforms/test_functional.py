@@ -987,9 +987,9 @@ def test_directions_that_do_not_fit() -> None:
                 transform(lambda x: 1.0, primals, tangents)
     for transform in (jvp, hvp):
         with pytest.raises(TypeError, match=r"primals must be a sequence .*\(3.0,\), not 2.5 \(fl"):
-            transform(lambda x: x, 2.5, (1.0,))  # type: ignore[arg-type]
+            transform(lambda x: x, 2.5, (1.0,))  # type: ignore[arg-type, call-overload]
         with pytest.raises(TypeError, match=r"tangents must be a sequence .*not 1.0 \(float\)"):
-            transform(lambda x: x, (2.5,), 1.0)  # type: ignore[arg-type]
+            transform(lambda x: x, (2.5,), 1.0)  # type: ignore[arg-type, call-overload]
     with pytest.raises(TypeError, match=r"cotangents must be a list of 2, not \[1.0\]"):
         vjp(lambda x: [x, x], 1.0)[1]([1.0])
 
