@@ -54,7 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def promised(script: str) -> list[str]:
-    return re.findall(r"^# prints: (.*)$", script, re.MULTILINE)
+    return re.findall(r"^# prints:(?: (.*))?$", script, re.MULTILINE)
 
 
 @pytest.mark.parametrize("number", range(len(SCRIPTS)))
