@@ -43,8 +43,10 @@ from scalargrad import (
 )
 from scalargrad.engine.code import evaluate
 from scalargrad.functions.methods import all_ops, public_functions
+from scalargrad.programs.linking import inlined
 from scalargrad.programs.simplify import constant_key
 from scalargrad.transforms.nesting import flatten
+from tests.programs.pieces import Item, Part, Splitter, Step, expanded, written_parts
 
 FAILURES = (ArithmeticError, ValueError, TypeError)
 
@@ -143,16 +145,6 @@ def ops_drawn() -> set[str]:
 
 
 @dataclass
-class Step:
-    """One line: `name = text`, which uses the names in `uses`, as a `condition` or a number."""
-
-    name: str
-    text: str
-    uses: tuple[str, ...]
-    condition: bool = False
-
-
-@dataclass
 class Program:
     """A function of nested arguments, as text, and the calls to make."""
 
@@ -168,6 +160,9 @@ class Program:
     retuned: float  # what the captured leaves are changed to
     mixed: bool  # whether there are ints, or numbers of several kinds
     infinite: bool  # whether there are infinities and nans
+    items: list[Item]  # the steps as they are split into parts
+    parts: list[Part]
+    prune: bool = False  # whether the parts have only what is needed
 
     def needed(self, *names: str) -> list[Step]:
         """Return the steps that these names need."""
@@ -188,8 +183,18 @@ class Program:
             [f"def {name}({', '.join(self.arguments)}):", *lines, f"    return {result}"]
         )
 
+    def split_source(self, name: str, scalar: bool = False, prune: bool = False) -> str:
+        """Return the text of the function and of its parts, without what is not needed or with."""
+        result = self.scalar if scalar else self.result
+        uses = (self.scalar,) if scalar else self.result_uses
+        defs, lines = written_parts(self.items, self.parts, uses, _written, _paths, prune)
+        head = f"def {name}({', '.join(self.arguments)}):"
+        return "\n".join(
+            [*defs, head, *[f"    {line}" for line in lines], f"    return {result}"]
+        )
+
     def __repr__(self) -> str:
-        lines = [*self.setup, self.source("f")]
+        lines = [*self.setup, self.split_source("f", scalar=self.result == self.scalar)]
         calls = [f"# called with {call!r}" for call in self.calls]
         notes = [
             f"# static_argnums={self.static}, scalar {self.scalar}, leaves to {self.retuned!r}"
@@ -198,14 +203,29 @@ class Program:
 
     def namespace(self) -> dict[str, Any]:
         """Return a module that has the functions: whole and lean, of all results and of one."""
-        module: dict[str, Any] = {"S_": S, "Value": Value, "__name__": "drawn"}
+        module: dict[str, Any] = {"S_": S, "Value": Value, "__name__": "drawn", "S_piece": _piece}
         exec("\n".join(self.setup), module)
         for name, lean, scalar in (
             *(("f", False, False), ("lean_f", True, False)),
             *(("f_1", False, True), ("lean_f_1", True, True)),
         ):
             exec(self.source(name, lean, scalar), module)
+        for name, scalar in (("split_f", False), ("split_f_1", True)):
+            # The parts are other functions for each: of other results.
+            namespace = dict(module)
+            exec(self.split_source(name, scalar, self.prune), namespace)
+            module[name] = namespace[name]
         return module
+
+
+def _piece(title: str, **settings: Any) -> Callable[[Any], Any]:
+    """Return a decorator that compiles a function and calls it `title`."""
+
+    def compiled(f: Any) -> Any:
+        f.__name__ = title
+        return compile(f, **settings)
+
+    return compiled
 
 
 # --- drawing one ----------------------------------------------------------------------------------
@@ -433,6 +453,38 @@ class _Drawing:
             x is None or (not isinstance(x, complex) and abs(x) <= most) for x in self.compute(text)
         )
 
+    def operand_like(self, condition: bool) -> str:
+        """Return the text of a number, or of a condition."""
+        if not condition:
+            numbers = [step.name for step in self.steps if not step.condition]
+            if self.random.random() < 0.3 or not numbers:
+                return text_of(self.constant())
+            return self.random.choice(numbers)
+        return self.random.choice(["True", *[s.name for s in self.steps if s.condition]])
+
+    def add_all(self, steps: list[Step]) -> bool:
+        """Add steps unless one takes unreasonable time, or may round; return whether they are."""
+        before = len(self.steps)
+        for step in steps:
+            text = step.text
+            fits = "sumprod" not in text and "S_.pow" not in text
+            if " ** " in text:
+                fits = "S_.label" not in text
+                fits = fits and all(
+                    self._within(x, most)
+                    for x, most in zip(text.split(" ** "), (1e6, 16), strict=True)
+                )
+            if fits:
+                self.add(step)
+                values = self.values[step.name]
+                fits = not any(isinstance(x, int) and x.bit_length() > 20000 for x in values)
+            if not fits:
+                for added in self.steps[before:]:
+                    del self.values[added.name]
+                del self.steps[before:]
+                return False
+        return True
+
     def add(self, step: Step) -> None:
         self.values[step.name] = self.compute(step.text)
         self.steps.append(step)
@@ -532,12 +584,12 @@ def drawn(random: Random) -> Program:
         paths = _paths(shape, name)
         for path in paths:
             if len(paths) == 1 or random.random() < 0.7:
-                d.add(Step(f"v_{len(d.steps)}", path, ()))
+                d.add(Step(f"v_{len(d.steps)}", path, (), argument=name))
     if twins:
         path = "[0]" if isinstance(twins[0][0], tuple) else ""
         if not isinstance(twins[0][0], str):
             path = "[0][0]" if path and isinstance(twins[0][0][0], tuple) else path
-            d.add(Step(f"v_{len(d.steps)}", f"{names[-1]}{path}", ()))
+            d.add(Step(f"v_{len(d.steps)}", f"{names[-1]}{path}", (), argument=names[-1]))
     for name in [*captured, *numbers]:
         d.add(Step(f"v_{len(d.steps)}", name, ()))
     if not d.steps:
@@ -546,18 +598,26 @@ def drawn(random: Random) -> Program:
         for module in d.modules:
             module["g_0"] = 2.0
         d.add(Step("v_0", "g_0", ()))
-    for _ in range(random.choice((1, 2, 3, 5, 8, 12, 20))):
-        step = d.step()
-        if step is None or not step.uses:
-            continue
-        values = d.compute(step.text)
-        if any(isinstance(x, int) and x.bit_length() > 20000 for x in values):
-            continue
-        if None in values and random.random() < 0.8:
-            continue
-        if random.random() < 0.06:
-            step.text = f"S_.label({step.text}, {random.choice(LABELS)!r})"
-        d.add(step)
+    splitter = Splitter(random, [x for x in NAMES], names, _shape)
+    rounds = random.choice((0, 0, 1, 1, 2, 3, 4))
+    for k in range(rounds + 1):
+        for _ in range(random.choice((1, 2, 3, 5, 8, 12, 20)) // (rounds + 1) + 1):
+            step = d.step()
+            if step is None or not step.uses:
+                continue
+            values = d.compute(step.text)
+            if any(isinstance(x, int) and x.bit_length() > 20000 for x in values):
+                continue
+            if None in values and random.random() < 0.8:
+                continue
+            if random.random() < 0.06:
+                step.text = f"S_.label({step.text}, {random.choice(LABELS)!r})"
+            d.add(step)
+        splitter.items += d.steps[sum(1 for _ in expanded(splitter.items, {})) :]
+        if k < rounds:
+            splitter.wrap()
+            for _ in range(random.choice((0, 0, 1, 2, 3))):
+                splitter.again(d.operand_like, d.add_all)
     names_of_results = [step.name for step in d.steps]
     shape = _shape(random, random.choice((0, 0, 1, 2)))
     used: list[str] = []
@@ -584,7 +644,7 @@ def drawn(random: Random) -> Program:
     )
     return Program(
         *(names, static, setup, numbers, d.steps, result, tuple(used), scalar, arguments, retuned),
-        *(mixed, infinite),
+        *(mixed, infinite, splitter.items, splitter.parts),
     )
 
 
@@ -731,10 +791,11 @@ class _Ways:
         program = _latest(compiled)
         assert program is not None
         raw, simple = program.code, program.latest.code
+        if raw is None or simple is None:
+            return False
+        raw, simple = inlined(raw), inlined(simple)
         return (
-            raw is not None
-            and simple is not None
-            and len(simple.equations) < len(raw.equations)
+            len(simple.equations) < len(raw.equations)
             and any(op.name in ("where", "**", "like") for op, _ in raw.equations)
         )
 
@@ -755,7 +816,7 @@ class _Ways:
                 return
             expected = Outcome(lambda code=code: evaluate(code, numbers))
             if expected.error is not None and found.error is None:
-                chosen = any(op.name == "where" for op, _ in code.equations)
+                chosen = any(op.name == "where" for op, _ in inlined(code).equations)
                 assert chosen or self.may_drop(compiled), (
                     f"{what}, {stage}: {expected}, but {found}"
                 )
@@ -776,7 +837,7 @@ class _Ways:
     def values(self) -> None:
         """Compare values, with plain numbers and with Values, before and after leaves change."""
         program, module = self.program, self.module
-        f = compile(module["f"], static_argnums=program.static)
+        f = compile(module["split_f"], static_argnums=program.static)
         labels = [x.label for x in self.leaves]
         for round_ in range(2):
             for args in program.calls:
@@ -787,7 +848,7 @@ class _Ways:
         assert [x.label for x in self.leaves] == labels, "a label of a captured Value has changed"
         for name in program.numbers:
             traced = len(f._programs) == len(program.calls) == 1
-            if traced and any(step.text == name for step in program.steps):
+            if traced and any(x.text == name for x in program.items if isinstance(x, Step)):
                 self.rebind(name, f, program.calls[0])
 
     def of_values(self, name: str) -> Callable[..., Any]:
@@ -808,7 +869,7 @@ class _Ways:
 
     def rebind(self, name: str, f: Any, args: list[Any]) -> None:
         """Bind a captured number anew: the call must say so, or give the eager result."""
-        module = self.module
+        module = self.module["split_f"].__globals__
         before = module[name]
         for new in (before, 0.0, -0.0, 1, True, 1.0, 5):
             module[name] = new
@@ -823,20 +884,20 @@ class _Ways:
     def derivatives(self) -> None:
         """Compare gradients, second derivatives along a direction, and jvp."""
         program, module = self.program, self.module
-        lean, full = module["lean_f_1"], module["f_1"]
+        lean, full, split = module["lean_f_1"], module["f_1"], module["split_f_1"]
         chosen = tuple(
             i for i, x in enumerate(program.calls[0]) if i not in program.static and flatten(x)[0]
         )
         for args in program.calls:
             if chosen:
                 for transform in (grad, value_and_grad):
-                    f = compile(transform(full, chosen), static_argnums=program.static)
+                    f = compile(transform(split, chosen), static_argnums=program.static)
                     g, whole = transform(lean, chosen), transform(full, chosen)
                     self.compare(transform.__name__, f, g, whole, args)
                 primals = [args[i] for i in chosen]
                 tangents = [_ones(x) for x in primals]
                 for along in (jvp, hvp):
-                    ways = [self._along(along, f, args, chosen) for f in (full, lean, full)]
+                    ways = [self._along(along, f, args, chosen) for f in (split, lean, full)]
                     self.compare(
                         along.__name__, compile(ways[0]), ways[1], ways[2], [primals, tangents]
                     )
@@ -876,7 +937,7 @@ class _Ways:
 
         for x in leaves:
             x.grad = 0
-        f = compile(module["f_1"], static_argnums=self.program.static)
+        f = compile(module["split_f_1"], static_argnums=self.program.static)
         y = Outcome(f.backward, *args)
         assert not isinstance(y.error, TraceError), f"backward: {y}"
         slopes = [x.grad for x in leaves]
