@@ -53,6 +53,7 @@ class _Part:
         self.code, self.runs = code, runs
         self.asked: dict[int, Need] = {}
         self.needs: dict[int, Need] = {}
+        self.callers: dict[_Part, None] = {}
 
 
 class _Linker:
@@ -61,16 +62,19 @@ class _Linker:
         self.top.asked = {x: True for x in code.outputs if type(x) is int}
         self.parts: dict[CallOp, _Part] = {}
         self.calls: dict[CallOp, CutCall] = {}
-        self.changed = True
-        while self.changed:
-            self.changed = False
-            for part in [self.top, *self.parts.values()]:
-                self.ask(part)
+        # Those of which something new was asked, or of whose calls.
+        self.waiting: dict[_Part, None] = {self.top: None}
+        while self.waiting:
+            part, _ = self.waiting.popitem()
+            if part is self.top and self.waiting:
+                # The largest comes after those that it calls.
+                self.waiting = {part: None, **self.waiting}
+                continue
+            self.ask(part)
 
     def part(self, op: CallOp) -> _Part:
         if op not in self.parts:
             self.parts[op] = _Part(op.code, op.subprogram.runs)
-            self.changed = True
         return self.parts[op]
 
     def ask(self, part: _Part) -> None:
@@ -78,38 +82,43 @@ class _Linker:
         needs: dict[int, Need] = {}
         for x, need in part.asked.items():
             _add(needs, x, need)
-        first = part.code.inputs
-        for k in range(first + len(part.code.equations) - 1, -1, -1):
-            if k not in needs or k < first:
+        first, equations = part.code.inputs, part.code.equations
+        for k in range(first + len(equations) - 1, first - 1, -1):
+            if k not in needs:
                 continue
-            op, operands = part.code.equations[k - first]
-            for x, need in self.operand_needs(part, op, operands, needs[k]):
-                if type(x) is int:
-                    _add(needs, x, need)
-        if needs != part.needs:
-            part.needs = needs
-            self.changed = True
-
-    def operand_needs(
-        self, part: _Part, op: Any, operands: tuple[Operand, ...], need: Need
-    ) -> list[tuple[Operand, Need]]:
-        if type(op) is CallOp:
-            called = self.part(op).needs
-            return [(x, called[i]) for i, x in enumerate(operands) if i in called]
-        if op is pack and type(need) is set:
-            return [(operands[k], True) for k in need]
-        if op is pack_total:
-            return [(x, need) for x in operands]
-        if type(op) is Pick:
-            [source] = operands
-            run = part.runs[source]  # type: ignore[index]
-            if run is None:
-                return [(source, {op.place})]
-            asked = self.part(run).asked
-            if _add(asked, op.place, need):
-                self.changed = True
-            return [(source, True)]
-        return [(x, True) for x in operands]
+            op, operands = equations[k - first]
+            kind = type(op)
+            if kind is CallOp:
+                called = self.part(op)  # type: ignore[arg-type]
+                called.callers[part] = None
+                for i, x in enumerate(operands):
+                    if type(x) is int and i in called.needs:
+                        _add(needs, x, called.needs[i])
+            elif op is pack and type(need := needs[k]) is set:
+                for i in need:
+                    if type(x := operands[i]) is int:
+                        needs[x] = True
+            elif op is pack_total:
+                for x in operands:
+                    _add(needs, x, needs[k])  # type: ignore[arg-type]
+            elif kind is Pick:
+                x: int = operands[0]  # type: ignore[no-redef, assignment]
+                place: int = op.place  # type: ignore[attr-defined]
+                if (run := part.runs[x]) is None:
+                    _add(needs, x, {place})
+                else:
+                    needs[x] = True
+                    called = self.part(run)
+                    if _add(called.asked, place, needs[k]):
+                        self.waiting[called] = None
+            else:
+                for x in operands:
+                    if type(x) is int:
+                        needs[x] = True
+        inputs = [(x, need) for x, need in part.needs.items() if x < first]
+        part.needs = needs
+        if inputs != [(x, need) for x, need in needs.items() if x < first]:
+            self.waiting.update(part.callers)
 
     def layout(self, op: CallOp) -> list[int]:
         """Return the variables that calls give."""

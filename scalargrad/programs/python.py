@@ -75,6 +75,8 @@ _UNNAMED = {_WHERE, pack, pack_total}
 _DEEPEST, _LONGEST = 12, 150
 # So many terms at most make one sum.
 _MOST = 100
+# So many elements of a tuple are written as a slice.
+_SLICE = 4
 # A tuple is taken apart if one in so many of its elements is needed.
 _SPARSE = 3
 _PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
@@ -238,6 +240,33 @@ class Speller:
         """Write a statement that gives an expression a name; return the name."""
         return self.local(Text(text)).text
 
+    def elements(self, xs: Sequence[Operand]) -> list[str]:
+        """Return the texts of the elements of a list: of several from one tuple, a slice of it."""
+        texts: list[str] = []
+        k = 0
+        while k < len(xs):
+            whole, start = self.place_in_call(xs[k])
+            end = k + 1
+            while end < len(xs) and self.place_in_call(xs[end]) == (whole, start + end - k):
+                end += 1
+            if whole is None or end - k < _SLICE:
+                texts.append(self.element(xs[k]))
+                k += 1
+            else:
+                texts.append(f"*{self.operand(whole).within(ATOM)}[{start}:{start + end - k}]")
+                k = end
+        return texts
+
+    def place_in_call(self, x: Operand) -> tuple[int | None, int]:
+        """Return which call's result, or sum of tuples, a variable is picked from, and where."""
+        if type(x) is not int or x < self.code.inputs or x in self.picked:
+            return None, 0
+        op, operands = self.code.equations[x - self.code.inputs]
+        if type(op) is not Pick or type(y := operands[0]) is not int or y < self.code.inputs:
+            return None, 0
+        source = self.code.equations[y - self.code.inputs].op
+        return (y, op.place) if type(source) is CutCall or source is pack_total else (None, 0)
+
     def element(self, x: Operand) -> str:
         """Return the text of a variable or constant as an element of a list."""
         return self.operand(x).within(COMPARISON)
@@ -320,9 +349,12 @@ class Speller:
         if type(op) is Pick:
             return f"{parts[0].within(ATOM)}[{op.place}]", ATOM
         if type(op) is CutCall or op is pack:
-            text = ", ".join([part.within(COMPARISON) for part in parts])
             if op is pack:
-                return f"({text}{',' * (len(parts) == 1)})", ATOM
+                texts = self.elements(operands)
+                if len(texts) == 1 and texts[0][0] == "*":
+                    return texts[0][1:], ATOM
+                return f"({', '.join(texts)}{',' * (len(texts) == 1)})", ATOM
+            text = ", ".join([part.within(COMPARISON) for part in parts])
             return f"{self.module.functions[op]}({text})", ATOM  # type: ignore[index]
         if op is pack_total:
             return self.pack_total([part.text for part in parts]), ATOM
@@ -479,8 +511,9 @@ def _spelled_call(call: CutCall, module: Module) -> str:
         else:
             speller.name_input(k, name)
     speller.write()
-    elements = [speller.element(x) for x in code.outputs]
-    speller.statement("return", ", ".join(elements))
+    texts = speller.elements(code.outputs)
+    starred = len(texts) == 1 and texts[0][0] == "*"
+    speller.statement("return", texts[0][1:] if starred else ", ".join(texts))
     return "\n".join([f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""])
 
 

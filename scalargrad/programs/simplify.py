@@ -13,15 +13,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import op_of
 from scalargrad.engine.real import is_real
 from scalargrad.functions import arithmetic, choices, elementary
-from scalargrad.programs.kinds import (
-    ANY,
-    BOOL,
-    FLOAT,
-    PLAIN,
-    kinds_of,
-    operand_kind,
-    result_kind,
-)
+from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
 from scalargrad.programs.linking import CutCall
 
 _ADD, _SUB, _NEG = arithmetic.add.op, arithmetic.sub.op, arithmetic.neg.op
@@ -32,22 +24,17 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
 def optimised(code: Code, inputs: str) -> Code:
     """Return `code` after all passes, for inputs that are all of the kind `inputs`."""
-    return _optimised(code, [inputs] * code.inputs, {})
-
-
-def _optimised(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) -> Code:
-    return without_dead(_rebuilt(code, inputs, _Builder.emit, calls))
+    return without_dead(simplified(code, inputs))
 
 
 def _of_kinds(op: CutCall, kinds: tuple[Any, ...], calls: dict[Any, CutCall]) -> CutCall:
     """Return a call optimised for inputs of these kinds: the same one each time."""
     found = calls.get((op, kinds))
     if found is None:
-        code = _optimised(op.code, kinds, calls)
-        known = kinds_of(code, kinds)
+        code, known = _rebuilt(op.code, kinds, _Builder.emit, calls)
         outputs = tuple(operand_kind(x, known) for x in code.outputs)
         kind = outputs if len(outputs) != 1 else outputs[0]
-        found = calls[op, kinds] = CutCall(op.name, code, kinds, kind)
+        found = calls[op, kinds] = CutCall(op.name, without_dead(code), kinds, kind)
     return found
 
 
@@ -107,8 +94,8 @@ class _Builder:
 
 def _rebuilt(
     code: Code, inputs: Sequence[Any], write: Callable[..., Operand], calls: dict[Any, CutCall]
-) -> Code:
-    """Return `code` with each equation written by `write(builder, op, operands)`."""
+) -> tuple[Code, list[Any]]:
+    """Return `code` with each equation written by `write(builder, op, operands)`, and its kinds."""
     builder = _Builder(inputs, calls)
     known: list[Operand] = list(range(code.inputs))
     for op, operands in code.equations:
@@ -121,7 +108,7 @@ def _rebuilt(
         if type(place) is int and (place >= code.inputs or k < code.inputs):
             labels.setdefault(place, label)
     outputs = [known[x] if type(x) is int else x for x in code.outputs]
-    return Code(code.inputs, builder.equations, outputs, labels)
+    return Code(code.inputs, builder.equations, outputs, labels), builder.kinds
 
 
 def simplified(code: Code, inputs: str) -> Code:
@@ -134,7 +121,7 @@ def simplified(code: Code, inputs: str) -> Code:
     >>> simplified(code, "float").equations
     [Equation(op=<op +>, operands=(0, 0))]
     """
-    return _rebuilt(code, [inputs] * code.inputs, _Builder.emit, {})
+    return _rebuilt(code, [inputs] * code.inputs, _Builder.emit, {})[0]
 
 
 def shared(code: Code) -> Code:
@@ -144,7 +131,7 @@ def shared(code: Code) -> Code:
     >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
     1
     """
-    return _rebuilt(code, [ANY] * code.inputs, _Builder.add, {})
+    return _rebuilt(code, [ANY] * code.inputs, _Builder.add, {})[0]
 
 
 def without_dead(code: Code) -> Code:

@@ -77,6 +77,11 @@ def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
     raise AssertionError("derivatives does this op's work")
 
 
+def _is_constant(x: Any) -> bool:
+    """Return whether `x` is a tuple of plain numbers."""
+    return x._op is pack and not any(isinstance(n, Node) for n in x._first)
+
+
 def _packed(*xs: Any) -> tuple[Any, ...]:
     return xs
 
@@ -243,7 +248,9 @@ class CallOp(Call):
         shape = _shape_of(g, seeds)
         if not seeds:
             return [None if x is None else 0 for x in gs]
-        wanted = tuple(x is not None for x in gs)
+        wanted = tuple(
+            g is not None and not _is_constant(x) for g, x in zip(gs, inputs, strict=True)
+        )
         derivative = self.subprogram.backward(shape, wanted, seeds)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *seeds))
         return [
