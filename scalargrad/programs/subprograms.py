@@ -21,7 +21,7 @@ from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import added, dependents, pull_back, push_forward
 from scalargrad.functions import arithmetic, choices
 from scalargrad.functions.choices import like
-from scalargrad.programs.trace import Symbol, Trace, symbol
+from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
 from scalargrad.transforms.nesting import NUMBER
 
 # Their result is their operand: a derivative that needs it takes that.
@@ -227,9 +227,8 @@ class CallOp(Call):
         self.subprogram = subprogram
         self.shares = all(op.shares for op, _ in code.equations)
         # The variables that are conditions.
-        self.conditions = {
-            k for k, (op, _) in enumerate(code.equations, code.inputs) if op in choices.CONDITIONS
-        }
+        self.conditions = {k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)}
+        self.conditions.update(subprogram.captured_conditions)
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are: of Cotangents on the way back, else of tangents.
@@ -360,6 +359,11 @@ class Subprogram:
                     node._first, node._second = (*operands, None)[:2]
             nodes = [*stand_ins.values(), *nodes]
         self.name, self.inputs, self.nodes = name, inputs, nodes
+        self.captured_conditions = {
+            k
+            for k, x in enumerate(self.captured, len(inputs))
+            if type(x) is Symbol and is_condition(x)
+        }
         self.sizes = {x: trace.sizes[x] for x in inputs if x in trace.sizes}
         self.runs = [run_of(trace, x) for x in (*inputs, *nodes)]
         code, _ = lower(nodes, [], inputs)
