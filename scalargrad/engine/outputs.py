@@ -41,11 +41,14 @@ class Cotangents:
 
 
 class Tangents:
-    """The derivatives of all outputs of one node along one direction; they add up one by one."""
+    """The derivatives of all outputs of one node along one direction; they add up one by one.
+
+    `by_output` has them by place: a list, or what makes them when asked.
+    """
 
     __slots__ = ("by_output",)
 
-    def __init__(self, by_output: list[Any]) -> None:
+    def __init__(self, by_output: Any) -> None:
         self.by_output = by_output
 
     def __add__(self, other: Tangents) -> Tangents:

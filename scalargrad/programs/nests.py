@@ -26,9 +26,10 @@ def unpack(speller: Speller, name: str, structure: Structure, place: int) -> int
         return place + 1
     if not isinstance(structure, Nest):
         return place
-    flat = structure.kind in (list, tuple) and set(structure.items) == {NUMBER}
-    if flat and speller.is_whole(name, place, len(structure.items)):
-        return place + len(structure.items)
+    if structure.kind in (list, tuple) and set(structure.items) == {NUMBER}:
+        wishes = [f"{name}{k}" for k in range(len(structure.items))]
+        speller.name_elements(name, place, wishes)
+        return place + len(wishes)
     parts: list[tuple[Any, str, Structure, int]] = []
     for key, nest in parts_of(structure):
         size = size_of(nest)

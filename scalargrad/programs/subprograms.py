@@ -157,10 +157,7 @@ def packed(trace: Trace, numbers: Sequence[Any]) -> Symbol:
     if isinstance(first, Symbol) and type(first._op) is Pick:
         whole = first._first
         if trace.sizes.get(whole) == len(numbers) and all(
-            isinstance(x, Symbol)
-            and type(x._op) is Pick
-            and x._op.place == k
-            and x._first is whole
+            isinstance(x, Symbol) and type(x._op) is Pick and x._op.place == k and x._first is whole
             for k, x in enumerate(numbers)
         ):
             return whole  # type: ignore[no-any-return]
@@ -262,9 +259,8 @@ class CallOp(Call):
         moves: list[Any] = []
         for g in gs:
             if type(g) is Tangents:
-                parts: Any = g.by_output
-                shape.append(_frozen(parts.places))
-                moves.append(parts.whole)
+                shape.append(_frozen(g.by_output.places))
+                moves.append(g.by_output.whole)
             else:
                 shape.append(None if g is None else _MOVES)
                 moves += [] if g is None else [g]
@@ -468,7 +464,9 @@ class Subprogram:
             if (op := run_of(outer, old)) is not None:
                 trace.runs[x] = op
         if self.numbers is not None:
-            trace.known({run: self.numbers, **dict(zip(clones.values(), self.numbers, strict=True))})
+            trace.known(
+                {run: self.numbers, **dict(zip(clones.values(), self.numbers, strict=True))}
+            )
         return trace, run, list(clones.values())
 
     def _settled(self, run: Any, clones: list[Any]) -> list[Any]:
@@ -516,7 +514,7 @@ def _ends_of(move: Any) -> Sequence[Any]:
     """Return the symbols that a tangent is made of."""
     if type(move) is not Tangents:
         return [move]
-    parts: Any = move.by_output
+    parts = move.by_output
     return parts if isinstance(parts, list) else [parts.whole]
 
 
@@ -528,7 +526,7 @@ def _placed(x: Any, places: dict[Any, int]) -> Any:
         by_output = {k: _placed(inner, places) for k, inner in x.by_output.items()}
         return by_output, places[x.wholes[0]] if x.wholes else None
     if type(x) is Tangents:
-        parts: Any = x.by_output
+        parts = x.by_output
         if isinstance(parts, list):  # of a Function's outputs
             return None, {k: _placed(move, places) for k, move in enumerate(parts)}
         return places[parts.whole], parts.places
