@@ -43,7 +43,9 @@ class _PackOp(Op):
         if type(first) is Cotangents:
             slopes = _by_element(first, len(inputs))
             return [None if g is None else slopes.get(k, 0) for k, g in enumerate(gs)]
-        moving = [k for k, g in enumerate(gs) if g is not None]
+        moving = [k for k, g in enumerate(gs) if g is not None and not _is_zero(g)]
+        if not moving:
+            return [None] * len(gs)
         moves = _trace().new(pack, tuple(gs[k] for k in moving))
         places = {k: place for place, k in enumerate(moving)}
         return _at_first(gs, Tangents(_Parts(moves, places)))
@@ -63,14 +65,22 @@ class _TotalOp(Op):
                 for g in gs
             ]
         parts = [g.by_output for g in gs if g is not None]
-        moving = sorted({k for part in parts for k in part.places})
-        sums = []
-        for k in moving:
-            found = [move for part in parts if (move := part[k]) is not None]
-            sums.append(added(*found))
-        moves = _trace().new(pack, tuple(sums))
-        places = {k: place for place, k in enumerate(moving)}
-        return _at_first(gs, Tangents(_Parts(moves, places)))
+        sums = {}
+        for k in sorted({k for part in parts for k in part.places}):
+            moves = [part[k] for part in parts]
+            found = [move for move in moves if move is not None and not _is_zero(move)]
+            if found:
+                sums[k] = added(*found)
+        if not sums:
+            return [None] * len(gs)
+        whole = _trace().new(pack, tuple(sums.values()))
+        places = {k: place for place, k in enumerate(sums)}
+        return _at_first(gs, Tangents(_Parts(whole, places)))
+
+
+def _is_zero(slope: Any) -> bool:
+    """Return whether this is a rule's own 0."""
+    return type(slope) is int and slope == 0
 
 
 def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
@@ -262,8 +272,11 @@ class CallOp(Call):
                 shape.append(_frozen(g.by_output.places))
                 moves.append(g.by_output.whole)
             else:
-                shape.append(None if g is None else _MOVES)
-                moves += [] if g is None else [g]
+                still = g is None or _is_zero(g)
+                shape.append(None if still else _MOVES)
+                moves += [] if still else [g]
+        if not moves:
+            return [None] * len(gs)
         derivative = self.subprogram.forward(tuple(shape), moves)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *moves))
         return _at_first(gs, Tangents(_Parts(call, derivative.places)))
@@ -293,7 +306,8 @@ def _shape_of(g: Any, seeds: list[Any]) -> Any:
     if type(g) is not Cotangents:
         seeds.append(g)
         return NUMBER
-    inner = tuple((k, _shape_of(x, seeds)) for k, x in g.by_output.items())
+    by_output = g.by_output.items()
+    inner = tuple((k, _shape_of(x, seeds)) for k, x in by_output if not _is_zero(x))
     if g.wholes:
         g.wholes = [_whole(g)]
         seeds += g.wholes
@@ -492,8 +506,11 @@ def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
     slopes = _by_element(slope, size)
     if len(slopes) < _DENSE * size:
         return Cotangents(slopes)
-    rest = like(0, seed) if len(slopes) < size else None
-    return Cotangents({}, [_trace().new(pack, tuple(slopes.get(k, rest) for k in range(size)))])
+    # A rule's own 0 gets the kind of the seeds.
+    elements = [slopes.get(k, 0) for k in range(size)]
+    zero = like(0, seed) if any(map(_is_zero, elements)) else 0
+    elements = [zero if _is_zero(x) else x for x in elements]
+    return Cotangents({}, [_trace().new(pack, tuple(elements))])
 
 
 def run_of(trace: Trace, x: Any) -> CallOp | None:

@@ -78,6 +78,18 @@ def expanded(items: Iterable[Item], names: dict[str, str]) -> Iterator[Step]:
             )
 
 
+def unwrapped(made: Made) -> list[Item]:
+    """Return the items of a part in place of a call of it."""
+    found: list[Item] = []
+    for item in made.part.items:
+        if isinstance(item, Made):
+            names = {x: _within(text, made.names) for x, text in item.names.items()}
+            found.append(Made(item.part, names))
+        else:
+            found += expanded([item], made.names)
+    return found
+
+
 def used_by(item: Item) -> list[str]:
     """Return the names of steps that an item uses."""
     if isinstance(item, Step):
