@@ -124,6 +124,13 @@ class Compiled(Generic[R]):
                 leaf._grad += slope
         return value
 
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the model that is compiled, such as its `parameters`."""
+        f = vars(self).get("_f")
+        if f is None or isinstance(f, FunctionType) or name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(f, name)
+
     @property
     def source(self) -> str:
         """The text of the program that ran last. Raises ValueError if none has."""

@@ -28,6 +28,8 @@ from scalargrad.transforms.nesting import NUMBER
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 # Their derivatives are zero, and not asked for.
 _CONSTANT = {*choices.CONDITIONS, choices.like.op}
+# So many gradients of a tuple are summed at a time.
+_SUMMED = 8
 # A sparser gradient of a tuple than this travels number by number.
 _DENSE = 0.5
 
@@ -61,8 +63,7 @@ class _TotalOp(Op):
         first = next(g for g in gs if g is not None)
         if type(first) is Cotangents:
             return [
-                None if g is None else Cotangents(dict(first.by_output), list(first.wholes))
-                for g in gs
+                None if g is None else Cotangents(dict(first.by_output), first.wholes) for g in gs
             ]
         parts = [g.by_output for g in gs if g is not None]
         sums = {}
@@ -102,6 +103,21 @@ def _totals(*tuples: Any) -> tuple[Any, ...]:
 
 pack = _PackOp("pack", _packed, joint=_unused)
 pack_total = _TotalOp("sum of tuples", _totals, joint=_unused)
+
+
+class _Wholes(tuple[Any, ...]):
+    """Derivatives by all elements of a tuple at once, which are to be summed.
+
+    Some at a time: a program then holds few of them, and not a great number at its end.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> _Wholes:
+        joined = (*self, *other)
+        if len(joined) < _SUMMED:
+            return _Wholes(joined)
+        return _Wholes((_trace().new(pack_total, joined),))
 
 
 class _Parts:
@@ -309,7 +325,7 @@ def _shape_of(g: Any, seeds: list[Any]) -> Any:
     by_output = g.by_output.items()
     inner = tuple((k, _shape_of(x, seeds)) for k, x in by_output if not _is_zero(x))
     if g.wholes:
-        g.wholes = [_whole(g)]
+        g.wholes = _Wholes((_whole(g),))
         seeds += g.wholes
     return inner, bool(g.wholes)
 
@@ -319,7 +335,7 @@ def _of_shape(shape: Any, seeds: Iterator[Any]) -> Any:
     if shape is NUMBER:
         return next(seeds)
     by_output = {k: _of_shape(inner, seeds) for k, inner in shape[0]}
-    return Cotangents(by_output, [next(seeds)] if shape[1] else [])
+    return Cotangents(by_output, _Wholes([next(seeds)] if shape[1] else []))
 
 
 def _picked(place: Any, call: Any) -> Any:
@@ -330,7 +346,7 @@ def _picked(place: Any, call: Any) -> Any:
         return _trace().new(pick(place), (call,))
     by_output, whole = place
     found = {k: _picked(p, call) for k, p in by_output.items()}
-    return Cotangents(found, [] if whole is None else [_picked(whole, call)])
+    return Cotangents(found, _Wholes([] if whole is None else [_picked(whole, call)]))
 
 
 class Derivative(NamedTuple):
@@ -502,15 +518,15 @@ def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
     if size is None or type(slope) is not Cotangents:
         return slope
     if not slope.by_output:
-        return Cotangents({}, [_whole(slope)]) if slope.wholes else None
+        return Cotangents({}, _Wholes((_whole(slope),))) if slope.wholes else None
     slopes = _by_element(slope, size)
     if len(slopes) < _DENSE * size:
         return Cotangents(slopes)
     # A rule's own 0 gets the kind of the seeds.
     elements = [slopes.get(k, 0) for k in range(size)]
     zero = like(0, seed) if any(map(_is_zero, elements)) else 0
-    elements = [zero if _is_zero(x) else x for x in elements]
-    return Cotangents({}, [_trace().new(pack, tuple(elements))])
+    whole = _trace().new(pack, tuple(zero if _is_zero(x) else x for x in elements))
+    return Cotangents({}, _Wholes((whole,)))
 
 
 def run_of(trace: Trace, x: Any) -> CallOp | None:

@@ -859,14 +859,15 @@ class _Ways:
         elif expected.error is None and found.error is not None:
             whole = Outcome(full, *args)
             kinds = slopes and self.program.mixed and isinstance(found.error, TypeError)
-            # Of plain numbers that is a complex number.
-            if self.program.parts:
-                text = str(found.error)
-                kinds |= "to a fractional power" in text or "(complex)" in text
+            kinds |= _of_complex(found.error, self.program)
+            kinds |= slopes and _chooses_conditions(self.program)
             assert whole.error is not None or kinds, f"{what}: {expected}, but {found}"
             self.seen[f"{what}: a constant part's error"] += 1
         elif expected.error is not None and untraced:
             self.seen[f"{what}: a constant part's error"] += 1
+        elif self._has_error(found, full, args) and type(found.error) is not type(expected.error):
+            # A part has all that any call of it needs.
+            self.seen[f"{what}: another error of a part"] += 1
         else:
 
             def bounds() -> list[float]:
@@ -878,7 +879,14 @@ class _Ways:
             if expected.error is not None and not slopes:
                 a, b = expected.failed_op(), found.failed_op()
                 assert a is None or b is None or a == b, f"{what}: {expected}, but {found}"
-        self.compare_code(what, compiled, found, args)
+        if what != "taylor":  # of sumprod, whose last bits may differ
+            self.compare_code(what, compiled, found, args)
+
+    def _has_error(self, found: Outcome, full: Any, args: list[Any]) -> bool:
+        """Return whether the whole eager function has the error that was found."""
+        if found.error is None or not self.program.parts:
+            return False
+        return type(Outcome(full, *args).error) is type(found.error)
 
     def may_drop(self, compiled: Any) -> bool:
         """Return whether simplification may leave out a part: of `where`, or of a power of 0."""
@@ -1109,7 +1117,7 @@ class _Ways:
             return
         if y.error is not None:
             whole = Outcome(eager(self.of_values("f_1")), *args)
-            assert whole.error is not None, f"backward: {expected}, but {y}"
+            assert whole.error is not None or _of_complex(y.error, program), f"backward: {expected}, but {y}"
             return
         found = Outcome(lambda: [y.numbers[0], *slopes])
         most: list[float] = []
@@ -1137,6 +1145,22 @@ class _Ways:
 def _third(f: Callable[..., Any], primals: list[Any], tangents: list[Any]) -> Any:
     """Return the third derivatives of f, twice along the tangents."""
     return jvp(lambda *xs: hvp(f, xs, tangents), primals, tangents)[1]
+
+
+def _chooses_conditions(program: Program) -> bool:
+    """Return whether `where` may give a bool: to the eager pass that is a constant."""
+    conditions = {step.name for step in program.steps if step.condition}
+    return any(
+        not conditions.isdisjoint(re.findall(r"\bv_\d+\b", step.text.split(", ", 1)[1]))
+        for step in program.steps
+        if step.text.startswith("S_.where(")
+    )
+
+
+def _of_complex(error: Exception, program: Program) -> bool:
+    """Return whether an error in a part is of what is a complex number of plain numbers."""
+    text = str(error)
+    return bool(program.parts) and ("to a fractional power" in text or "(complex)" in text)
 
 
 def _ones(nest: Any) -> Any:
