@@ -250,7 +250,9 @@ class CallOp(Call):
         self.subprogram = subprogram
         self.shares = all(op.shares for op, _ in code.equations)
         # The variables that are conditions.
-        self.conditions = {k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)}
+        self.conditions = {
+            k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)
+        }
         self.conditions.update(subprogram.captured_conditions)
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:

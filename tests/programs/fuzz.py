@@ -204,9 +204,7 @@ class Program:
         uses = (self.scalar,) if scalar else self.result_uses
         defs, lines = written_parts(self.items, self.parts, uses, _written, _paths, prune)
         head = f"def {name}({', '.join(self.arguments)}):"
-        return "\n".join(
-            [*defs, head, *[f"    {line}" for line in lines], f"    return {result}"]
-        )
+        return "\n".join([*defs, head, *[f"    {line}" for line in lines], f"    return {result}"])
 
     def __repr__(self) -> str:
         lines = [*self.setup, self.split_source("f", prune=self.prune)]
@@ -625,7 +623,7 @@ def drawn(random: Random) -> Program:
         for module in d.modules:
             module["g_0"] = 2.0
         d.add(Step("v_0", "g_0", ()))
-    splitter = Splitter(random, [x for x in NAMES], names, _shape)
+    splitter = Splitter(random, NAMES, names)
     rounds = random.choice((0, 0, 1, 1, 2, 3, 4))
     for k in range(rounds + 1):
         for _ in range(random.choice((1, 2, 3, 5, 8, 12, 20)) // (rounds + 1) + 1):
@@ -752,7 +750,9 @@ def agree(
     if expected.error is not None or found.error is not None:
         if "(complex)" in str(expected.error):
             return  # of plain numbers, to a fractional power
-        dropped = what in ("grad", "hvp", "hessian", "third", "taylor") or (slopes and program.mixed)
+        dropped = what in ("grad", "hvp", "hessian", "third", "taylor") or (
+            slopes and program.mixed
+        )
         assert found.error is not None, differ
         assert type(found.error) is type(expected.error) or dropped, differ
         return
@@ -763,7 +763,8 @@ def agree(
         if same(a, b) or (slopes and (nan or (program.mixed and _close(a, b)))):
             continue
         inexact = slopes and isinstance(b, float | Decimal)
-        assert inexact and program.parts and (program.mixed or type(a) is type(b)), differ
+        assert inexact and (program.mixed or type(a) is type(b)), differ
+        assert program.parts, differ
         most = bounds() if most is None else most
         assert abs(float(a) - float(b)) <= most[k], f"{differ}; they may differ by {most[k]}"
 
@@ -896,9 +897,8 @@ class _Ways:
         if raw is None or simple is None:
             return False
         raw, simple = inlined(raw), inlined(simple)
-        return (
-            len(simple.equations) < len(raw.equations)
-            and any(op.name in ("where", "**", "like") for op, _ in raw.equations)
+        return len(simple.equations) < len(raw.equations) and any(
+            op.name in ("where", "**", "like") for op, _ in raw.equations
         )
 
     def compare_code(self, what: str, compiled: Any, found: Outcome, args: list[Any]) -> None:
@@ -966,6 +966,8 @@ class _Ways:
         self.seen["pickled"] += 1
         for args in self.program.calls:
             a, b = Outcome(f, *args), Outcome(loaded, *args)
+            if a.error is not None and "from a pickle" in str(b.error):
+                continue  # its trace has failed
             assert type(a.error) is type(b.error), f"pickled: {a}, but {b}"
             assert all(map(same, a.numbers, b.numbers)), f"pickled: {a}, but {b}"
 
@@ -1117,7 +1119,9 @@ class _Ways:
             return
         if y.error is not None:
             whole = Outcome(eager(self.of_values("f_1")), *args)
-            assert whole.error is not None or _of_complex(y.error, program), f"backward: {expected}, but {y}"
+            assert whole.error is not None or _of_complex(y.error, program), (
+                f"backward: {expected}, but {y}"
+            )
             return
         found = Outcome(lambda: [y.numbers[0], *slopes])
         most: list[float] = []
@@ -1125,10 +1129,10 @@ class _Ways:
             # A slope that nothing was added to is the 0 that was there.
             if not (same(a, b) or a != a or _close(a, b)):
                 differ = f"backward: {expected}, but {found}"
-                assert program.parts and isinstance(b, float | Decimal), differ
+                assert program.parts, differ
+                assert isinstance(b, float | Decimal), differ
                 most = most or error_bounds(self._leaf_slopes(args))
                 assert abs(float(a) - float(b)) <= most[k], differ
-
 
     def _leaf_slopes(self, args: list[Any]) -> list[Any]:
         """Return the value and the slopes of captured Values, as Values with their graphs."""

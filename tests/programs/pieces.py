@@ -57,6 +57,7 @@ class Part:
     depth: int
     exports: list[str] = field(default_factory=list)
 
+
 def _within(text: str, names: dict[str, str]) -> str:
     return re.sub(r"\bv_\d+\b", lambda found: names.get(found[0], found[0]), text)
 
@@ -121,15 +122,8 @@ def depth_of(items: Iterable[Item]) -> int:
 class Splitter:
     """Moves items of a function into parts."""
 
-    def __init__(
-        self,
-        random: Random,
-        names: Sequence[str],
-        arguments: Sequence[str],
-        nesting: Callable[[Random, int], Any],
-    ) -> None:
+    def __init__(self, random: Random, names: Sequence[str], arguments: Sequence[str]) -> None:
         self.random, self.names, self.arguments = random, names, arguments
-        self.nesting = nesting
         self.items: list[Item] = []
         self.parts: list[Part] = []
 
@@ -176,10 +170,8 @@ class Splitter:
         while rest:
             count = random.choice((1, 1, 2, 3, 5))
             some, rest = rest[:count], rest[count:]
-            if len(some) == 1 and random.random() < 0.5:
-                shape = None
-            else:
-                shape = self._nest_of(len(some))
+            plain = len(some) == 1 and random.random() < 0.5
+            shape = None if plain else self._nest_of(len(some))
             found.append((next(names), shape, some))
         if inputs and random.random() < 0.2:  # one number in two places
             found.append((next(names), None, [random.choice(inputs)]))
@@ -199,9 +191,7 @@ class Splitter:
         keys = [repr(f"k{i}") for i in range(len(parts))] if "ict" in kind else None
         return kind, keys, parts
 
-    def again(
-        self, operand: Callable[[bool], str], add_all: Callable[[list[Step]], bool]
-    ) -> None:
+    def again(self, operand: Callable[[bool], str], add_all: Callable[[list[Step]], bool]) -> None:
         """Call a part once more, with other arguments, if `add_all` takes the steps of that."""
         random = self.random
         visible = [item for item in self.items if isinstance(item, Made)]
@@ -255,7 +245,12 @@ def written_parts(
         extras = {x for x in inner if not prune and chosen.random() < part.extras}
         part.exports = [x for x in inner if x in wanted[part.name] | extras]
         kept[part.name] = scan(part.items, set(part.exports))
-    called = {item.part.name for scope in (top, *kept.values()) for item in scope if isinstance(item, Made)}
+    called = {
+        item.part.name
+        for scope in (top, *kept.values())
+        for item in scope
+        if isinstance(item, Made)
+    }
 
     def body(scope: Sequence[Item]) -> list[str]:
         found: list[str] = []
