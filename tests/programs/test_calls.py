@@ -45,6 +45,8 @@ from scalargrad import (
 from scalargrad.nn import MLP, Module
 
 THIRD = Fraction(1, 3)
+# compile, or what leaves a function as it is.
+Piece = Callable[[Callable[..., Any]], Any]
 Pair = namedtuple("Pair", ["a", "b"])
 
 
@@ -259,7 +261,7 @@ def test_labels_within_a_piece_are_its_names() -> None:
 # --- derivatives of any order ---------------------------------------------------------------------
 
 
-def rational(piece: Callable[[Any], Any]) -> Callable[..., Any]:
+def rational(piece: Piece) -> Callable[..., Any]:
     """Return a function of one number, three pieces deep, that is exact for Fractions."""
 
     @piece
@@ -347,7 +349,7 @@ def test_a_compiled_derivative_is_a_piece_as_well() -> None:
     assert whole(THIRD) == expected
 
 
-def nested(piece: Any) -> Any:
+def nested(piece: Piece) -> Any:
     @piece
     def inner(nest: Any, factor: Any) -> Any:
         return Pair(nest["p"].a * factor, [nest["p"].b, nest["q"][0] * nest["p"].a])
@@ -373,7 +375,7 @@ def test_gradients_of_nested_arguments(numbers: list[Fraction]) -> None:
 
 
 def test_captured_values_get_the_eager_gradient() -> None:
-    def function(piece: Any, leaves: list[Value]) -> Any:
+    def function(piece: Piece, leaves: list[Value]) -> Any:
         w, b = leaves
         doubled = w * 2
 
@@ -405,7 +407,7 @@ def test_captured_values_get_the_eager_gradient() -> None:
 
 
 def test_captured_numbers_of_the_trace_around() -> None:
-    def function(piece: Any) -> Any:
+    def function(piece: Piece) -> Any:
         def whole(x: Any, y: Any) -> Any:
             squared = x * x
 
@@ -428,7 +430,7 @@ def test_captured_numbers_of_the_trace_around() -> None:
 
 
 def test_a_condition_of_the_trace_around_is_captured() -> None:
-    def function(piece: Any) -> Any:
+    def function(piece: Piece) -> Any:
         def whole(x: Any) -> Any:
             positive = x > 0
 
@@ -465,7 +467,7 @@ class Split(Function):
 
 
 def test_functions_of_several_outputs_within() -> None:
-    def function(piece: Any) -> Any:
+    def function(piece: Piece) -> Any:
         @piece
         def inner(x: Any, y: Any) -> Any:
             total, product = Split.apply(x, y)
@@ -490,7 +492,7 @@ def test_own_ops_within() -> None:
     def scaled(a: Any, b: Any) -> Any:
         return a * b * b
 
-    def function(piece: Any) -> Any:
+    def function(piece: Piece) -> Any:
         @piece
         def inner(x: Any) -> Any:
             return scaled(x, x + 1)
@@ -615,7 +617,7 @@ def test_a_piece_may_return_its_arguments() -> None:
 
 
 def test_conditions_that_pieces_return_combine() -> None:
-    def function(piece: Any) -> Any:
+    def function(piece: Piece) -> Any:
         @piece
         def above(x: Any, bound: Any) -> Any:
             return x > bound
@@ -660,7 +662,7 @@ def test_results_that_are_no_numbers_are_errors() -> None:
 
 
 def test_no_grad_within_and_around() -> None:
-    def function(piece: Any) -> Any:
+    def function(piece: Piece) -> Any:
         @piece
         def inner(x: Any) -> Any:
             with no_grad():
@@ -824,7 +826,7 @@ def test_many_calls_are_linear_and_meet_no_limit(count: int, transform: Any) -> 
 def test_calls_of_calls_do_not_double_the_text() -> None:
     f: Any = compile(lambda x: x * x / 2 + 1)
     for _ in range(30):
-        f = compile(lambda x, f=f: f(f(x) - 1))  # type: ignore[misc]
+        f = compile(lambda x, f=f: f(f(x) - 1))
     f.prepare(0.5)  # to run it takes 2**30 calls
     [program] = f._programs.values()
     assert len(program.code.equations) < 10
