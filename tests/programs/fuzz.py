@@ -762,6 +762,8 @@ def agree(
         nan = a != a or (b != b and program.infinite)
         if same(a, b) or (slopes and (nan or (program.mixed and _close(a, b)))):
             continue
+        if what == "third" and type(a) is int and a == b == 0:
+            continue  # a rule's own 0, which eager transforms of transforms may leave an int
         inexact = slopes and isinstance(b, float | Decimal)
         assert inexact, differ
         assert program.mixed or type(a) is type(b), differ
