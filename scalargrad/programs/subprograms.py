@@ -277,10 +277,7 @@ class CallOp(Call):
         )
         derivative = self.subprogram.backward(shape, wanted, seeds)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *seeds))
-        return [
-            (0 if place is None else _picked(place, call)) if is_wanted else None
-            for place, is_wanted in zip(derivative.places, wanted, strict=True)
-        ]
+        return [None if x is None else _picked(x, call) for x in derivative.places]
 
     def _pushed_forward(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         shape: list[Any] = []

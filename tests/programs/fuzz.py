@@ -11,6 +11,7 @@ The suite runs a few of them. For many: `python3 -m tests.programs.fuzz --exampl
 from __future__ import annotations
 
 import argparse
+import inspect
 import math
 import pickle
 import re
@@ -750,7 +751,7 @@ def agree(
     if expected.error is not None or found.error is not None:
         if "(complex)" in str(expected.error):
             return  # of plain numbers, to a fractional power
-        dropped = what in ("grad", "hvp", "hessian", "third", "taylor") or (
+        dropped = what in ("grad", "hvp", "hessian", "third", "step", "taylor") or (
             slopes and program.mixed
         )
         assert found.error is not None, differ
@@ -762,7 +763,7 @@ def agree(
         nan = a != a or (b != b and program.infinite)
         if same(a, b) or (slopes and (nan or (program.mixed and _close(a, b)))):
             continue
-        if what == "third" and type(a) is int and a == b == 0:
+        if what in ("third", "step") and type(a) is int and a == b == 0:
             continue  # a rule's own 0, which eager transforms of transforms may leave an int
         inexact = slopes and isinstance(b, float | Decimal)
         assert inexact, differ
@@ -1069,9 +1070,28 @@ class _Ways:
         self.compare("hessian", f, second[1], second[2], args, program.static)
         third = [self._along(_third, f, args, chosen) for f in (split, lean, full)]
         self.compare("third", compile(third[0]), third[1], third[2], [primals, tangents])
+        steps = []
+        for f, made in ((split, compile), (lean, _as_it_is), (full, _as_it_is)):
+            piece = made(f, static_argnums=program.static)
+            slope = made(grad(piece, chosen), static_argnums=program.static)
+            steps.append(grad(self._step(piece, slope), chosen))
+        f = compile(steps[0], static_argnums=program.static)
+        self.compare("step", f, steps[1], steps[2], args, program.static)
         if len(primals) == 1 and not isinstance(primals[0], list | tuple | dict):
             series = [self._series(f, args, chosen[0]) for f in (split, lean, full)]
             self.compare("taylor", compile(series[0]), series[1], series[2], primals)
+
+    @staticmethod
+    def _step(f: Callable[..., Any], slope: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that uses a value and its gradient, both twice."""
+
+        def step(*args: Any) -> Any:
+            slopes = flatten(slope(*args))[0]
+            again = flatten(slope(*args))[0]
+            return f(*args) - sum(x * y for x, y in zip(slopes, again, strict=True)) * f(*args)
+
+        step.__signature__ = inspect.signature(f)  # type: ignore[attr-defined]
+        return step
 
     @staticmethod
     def _series(f: Callable[..., Any], args: list[Any], place: int) -> Callable[..., Any]:
@@ -1151,6 +1171,10 @@ class _Ways:
         for x in self.leaves:
             x.grad = 0
         return found
+
+
+def _as_it_is(f: Any, **settings: Any) -> Any:
+    return f
 
 
 def _third(f: Callable[..., Any], primals: list[Any], tangents: list[Any]) -> Any:

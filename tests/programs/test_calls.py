@@ -649,6 +649,31 @@ def test_arguments_that_are_conditions() -> None:
     assert (whole(3.0), whole(1.5)) == (7.0, 0.0)
 
 
+def test_a_piece_that_changes_its_argument_is_put_into_the_caller() -> None:
+    changes: dict[str, Callable[[Any], Any]] = {
+        "append": lambda nest: nest["xs"].append(nest["xs"][0] * 2),
+        "swap": lambda nest: nest["xs"].reverse(),
+        "pop": lambda nest: nest["xs"].pop(),
+        "set": lambda nest: nest.update(y=nest["y"] * nest["y"]),
+        "add": lambda nest: nest.update(z=nest["y"]),
+        "replace": lambda nest: nest.update(xs=3),
+        "fill": lambda nest: nest["empty"].append(nest["y"]),
+    }
+    for change in changes.values():
+
+        def whole(x: Any, change: Any = change) -> Any:
+            nest = {"xs": [x, x + 1], "y": x - 1, "empty": []}
+            change(nest)
+            return nest
+
+        def split(x: Any, change: Any = change) -> Any:
+            nest = {"xs": [x, x + 1], "y": x - 1, "empty": []}
+            compile(lambda nest: (change(nest), 0)[1])(nest)
+            return nest
+
+        assert compile(split)(5) == whole(5)
+
+
 def test_results_that_are_no_numbers_are_errors() -> None:
     @compile
     def text(x: Any) -> Any:
