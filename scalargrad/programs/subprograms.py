@@ -20,7 +20,6 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import added, dependents, pull_back, push_forward
 from scalargrad.functions import arithmetic, choices
-from scalargrad.functions.choices import like
 from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
 from scalargrad.transforms.nesting import NUMBER
 
@@ -30,8 +29,6 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 _CONSTANT = {*choices.CONDITIONS, choices.like.op}
 # So many gradients of a tuple are summed at a time.
 _SUMMED = 8
-# A sparser gradient of a tuple than this travels number by number.
-_DENSE = 0.5
 
 
 class _PackOp(Op):
@@ -436,7 +433,7 @@ class Subprogram:
             order = dependents(_smooth(clones[len(own) :]), reached)
             pull_back(order, slopes, as_graph=True, zero=None, within=reached)
             found = [
-                _gathered(slopes.get(x), trace.sizes.get(x), seeds[0]) if is_wanted else None
+                _gathered(slopes.get(x), trace.sizes.get(x)) if is_wanted else None
                 for x, is_wanted in zip(own, wanted, strict=True)
             ]
             ends: list[Any] = []
@@ -512,19 +509,19 @@ def _smooth(nodes: Sequence[Any]) -> list[Any]:
     return [x for x in nodes if x._op not in _CONSTANT]
 
 
-def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
-    """Return the derivatives by a tuple as one tuple, if most of its elements have one."""
+def _gathered(slope: Any, size: int | None) -> Any:
+    """Return the derivatives by a tuple as one tuple, if all of its elements have one.
+
+    An element without one must not get a zero: what it was computed from would be differentiated.
+    """
     if size is None or type(slope) is not Cotangents:
         return slope
     if not slope.by_output:
         return Cotangents({}, _Wholes((_whole(slope),))) if slope.wholes else None
     slopes = _by_element(slope, size)
-    if len(slopes) < _DENSE * size:
+    if len(slopes) < size or any(map(_is_zero, slopes.values())):
         return Cotangents(slopes)
-    # A rule's own 0 gets the kind of the seeds.
-    elements = [slopes.get(k, 0) for k in range(size)]
-    zero = like(0, seed) if any(map(_is_zero, elements)) else 0
-    whole = _trace().new(pack, tuple(zero if _is_zero(x) else x for x in elements))
+    whole = _trace().new(pack, tuple(slopes[k] for k in range(size)))
     return Cotangents({}, _Wholes((whole,)))
 
 
