@@ -85,9 +85,16 @@ def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
     raise AssertionError("derivatives does this op's work")
 
 
-def _is_constant(x: Any) -> bool:
-    """Return whether `x` is a tuple of plain numbers."""
-    return x._op is pack and not any(isinstance(n, Node) for n in x._first)
+def _wanted(x: Any) -> Any:
+    """Return whether the derivative by an operand is wanted: of a tuple, of which elements."""
+    trace = _trace()
+    if x in trace.wanted:
+        return trace.wanted[x]
+    if x._op is not pack:
+        return True
+    within = trace.within
+    found = tuple(isinstance(n, Node) and (within is None or n in within) for n in x._first)
+    return any(found) if all(found) or not any(found) else found
 
 
 def _packed(*xs: Any) -> tuple[Any, ...]:
@@ -269,9 +276,7 @@ class CallOp(Call):
         shape = _shape_of(g, seeds)
         if not seeds:
             return [None if x is None else 0 for x in gs]
-        wanted = tuple(
-            g is not None and not _is_constant(x) for g, x in zip(gs, inputs, strict=True)
-        )
+        wanted = tuple(g is not None and _wanted(x) for g, x in zip(gs, inputs, strict=True))
         derivative = self.subprogram.backward(shape, wanted, seeds)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *seeds))
         return [None if x is None else _picked(x, call) for x in derivative.places]
@@ -405,7 +410,7 @@ class Subprogram:
         captured = [packed(trace, self.captured)] if self.captured else []
         return trace.new(self.op, (*operands, *captured))
 
-    def backward(self, shape: Any, wanted: tuple[bool, ...], seeds: list[Any]) -> Derivative:
+    def backward(self, shape: Any, wanted: tuple[Any, ...], seeds: list[Any]) -> Derivative:
         """Return the derivatives by the inputs that are wanted, from those by its variables.
 
         Those are of this shape, and made of `seeds` in the call for which it is traced.
@@ -421,7 +426,7 @@ class Subprogram:
             self._derivatives[shape] = self._forward(shape, moves)
         return self._derivatives[shape]
 
-    def _backward(self, shape: Any, wanted: tuple[bool, ...], given: list[Any]) -> Derivative:
+    def _backward(self, shape: Any, wanted: tuple[Any, ...], given: list[Any]) -> Derivative:
         seeds = [symbol("g") for _ in given]
         trace, run, clones = self._cloned(seeds, given)
         own = clones[: len(self.inputs)]
@@ -430,7 +435,11 @@ class Subprogram:
                 clones[v]: g for v, g in _of_shape(shape, iter(seeds)).by_output.items()
             }
             reached = {x for x, is_wanted in zip(own, wanted, strict=True) if is_wanted}
-            order = dependents(_smooth(clones[len(own) :]), reached)
+            trace.wanted = {
+                x: chosen for x, chosen in zip(own, wanted, strict=True) if type(chosen) is tuple
+            }
+            nodes = [x for x in _smooth(clones[len(own) :]) if not _is_unwanted(trace, x)]
+            order = dependents(nodes, reached)
             pull_back(order, slopes, as_graph=True, zero=None, within=reached)
             found = [
                 _gathered(slopes.get(x), trace.sizes.get(x)) if is_wanted else None
@@ -502,6 +511,12 @@ class Subprogram:
             if x._op not in _ALIASES and type(x._op) is not Pick:
                 x._op, x._first, x._second = pick(k), run, None
         return [run, *clones[:count]]
+
+
+def _is_unwanted(trace: Trace, x: Any) -> bool:
+    """Return whether `x` is an element of an input whose derivative is not wanted."""
+    chosen = trace.wanted.get(x._first) if type(x._op) is Pick else None
+    return chosen is not None and not chosen[x._op.place]
 
 
 def _smooth(nodes: Sequence[Any]) -> list[Any]:

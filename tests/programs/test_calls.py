@@ -409,6 +409,28 @@ def test_elements_that_nothing_needs() -> None:
     assert found(THIRD, Fraction(2)) == expected(THIRD, Fraction(2))
 
 
+WANTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any, Any], Any]]] = {
+    # Derivatives by a constant, or by what does not move, would raise.
+    "constant exponent": (lambda v: v[0] ** v[1], lambda p, x, y: p([x, 2]) + p([3.0, y])),
+    "constant root": (lambda v: v[0] * v[1] ** 0.5, lambda p, x, y: p([x, 0.0]) + p([x, y])),
+    "whole": (lambda v: v[0] * v[1] ** 0.5, lambda p, x, y: p([x, y * 0]) * y + p([y, y])),
+    "not needed": (lambda v: v[0] * 2, lambda p, x, y: p([x, (y - 2) ** 0.5]) + p([y, x])),
+}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_no_derivative_that_the_eager_pass_does_not_take(name: str) -> None:
+    of_nest, of_numbers = WANTED[name]
+
+    def function(piece: Piece) -> Any:
+        inner = piece(of_nest)
+        outer = piece(lambda nest: inner(nest))
+        return grad(lambda x, y: of_numbers(outer, x, y), 0 if name == "whole" else (0, 1))
+
+    found, expected = both_ways(function)
+    assert found(-1.5, 2.0) == expected(-1.5, 2.0)
+
+
 # --- what pieces capture --------------------------------------------------------------------------
 
 
