@@ -25,7 +25,12 @@ watching: set[int] = set()
 
 
 class Mode:
-    """What becomes of ops on Values, where they are not to be recorded as usual."""
+    """What becomes of ops on Values, where they are not to be recorded as usual.
+
+    `within` are the nodes by which the derivatives that are being pulled back are wanted.
+    """
+
+    within: set[Any] | None = None
 
     # Whether it looks at derivatives, by `watched`.
     watches = False

@@ -20,8 +20,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import added, dependents, pull_back, push_forward
 from scalargrad.functions import arithmetic, choices
-from scalargrad.functions.choices import like
-from scalargrad.programs.trace import Symbol, Trace, symbol
+from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
 from scalargrad.transforms.nesting import NUMBER
 
 # Their result is their operand: a derivative that needs it takes that.
@@ -30,8 +29,6 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 _CONSTANT = {*choices.CONDITIONS, choices.like.op}
 # So many gradients of a tuple are summed at a time.
 _SUMMED = 8
-# A sparser gradient of a tuple than this travels number by number.
-_DENSE = 0.5
 
 
 class _PackOp(Op):
@@ -45,7 +42,9 @@ class _PackOp(Op):
         if type(first) is Cotangents:
             slopes = _by_element(first, len(inputs))
             return [None if g is None else slopes.get(k, 0) for k, g in enumerate(gs)]
-        moving = [k for k, g in enumerate(gs) if g is not None]
+        moving = [k for k, g in enumerate(gs) if g is not None and not _is_zero(g)]
+        if not moving:
+            return [None] * len(gs)
         moves = _trace().new(pack, tuple(gs[k] for k in moving))
         places = {k: place for place, k in enumerate(moving)}
         return _at_first(gs, Tangents(_Parts(moves, places)))
@@ -64,23 +63,38 @@ class _TotalOp(Op):
                 None if g is None else Cotangents(dict(first.by_output), first.wholes) for g in gs
             ]
         parts = [g.by_output for g in gs if g is not None]
-        moving = sorted({k for part in parts for k in part.places})
-        sums = []
-        for k in moving:
-            found = [move for part in parts if (move := part[k]) is not None]
-            sums.append(added(*found))
-        moves = _trace().new(pack, tuple(sums))
-        places = {k: place for place, k in enumerate(moving)}
-        return _at_first(gs, Tangents(_Parts(moves, places)))
+        sums = {}
+        for k in sorted({k for part in parts for k in part.places}):
+            moves = [part[k] for part in parts]
+            found = [move for move in moves if move is not None and not _is_zero(move)]
+            if found:
+                sums[k] = added(*found)
+        if not sums:
+            return [None] * len(gs)
+        whole = _trace().new(pack, tuple(sums.values()))
+        places = {k: place for place, k in enumerate(sums)}
+        return _at_first(gs, Tangents(_Parts(whole, places)))
+
+
+def _is_zero(slope: Any) -> bool:
+    """Return whether this is a rule's own 0."""
+    return type(slope) is int and slope == 0
 
 
 def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
     raise AssertionError("derivatives does this op's work")
 
 
-def _is_constant(x: Any) -> bool:
-    """Return whether `x` is a tuple of plain numbers."""
-    return x._op is pack and not any(isinstance(n, Node) for n in x._first)
+def _wanted(x: Any) -> Any:
+    """Return whether the derivative by an operand is wanted: of a tuple, of which elements."""
+    trace = _trace()
+    if x in trace.wanted:
+        return trace.wanted[x]
+    if x._op is not pack:
+        return True
+    within = trace.within
+    found = tuple(isinstance(n, Node) and (within is None or n in within) for n in x._first)
+    return any(found) if all(found) or not any(found) else found
 
 
 def _packed(*xs: Any) -> tuple[Any, ...]:
@@ -241,8 +255,9 @@ class CallOp(Call):
         self.shares = all(op.shares for op, _ in code.equations)
         # The variables that are conditions.
         self.conditions = {
-            k for k, (op, _) in enumerate(code.equations, code.inputs) if op in choices.CONDITIONS
+            k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)
         }
+        self.conditions.update(subprogram.captured_conditions)
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are: of Cotangents on the way back, else of tangents.
@@ -261,15 +276,10 @@ class CallOp(Call):
         shape = _shape_of(g, seeds)
         if not seeds:
             return [None if x is None else 0 for x in gs]
-        wanted = tuple(
-            g is not None and not _is_constant(x) for g, x in zip(gs, inputs, strict=True)
-        )
+        wanted = tuple(g is not None and _wanted(x) for g, x in zip(gs, inputs, strict=True))
         derivative = self.subprogram.backward(shape, wanted, seeds)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *seeds))
-        return [
-            (0 if place is None else _picked(place, call)) if is_wanted else None
-            for place, is_wanted in zip(derivative.places, wanted, strict=True)
-        ]
+        return [None if x is None else _picked(x, call) for x in derivative.places]
 
     def _pushed_forward(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         shape: list[Any] = []
@@ -279,8 +289,11 @@ class CallOp(Call):
                 shape.append(_frozen(g.by_output.places))
                 moves.append(g.by_output.whole)
             else:
-                shape.append(None if g is None else _MOVES)
-                moves += [] if g is None else [g]
+                still = g is None or _is_zero(g)
+                shape.append(None if still else _MOVES)
+                moves += [] if still else [g]
+        if not moves:
+            return [None] * len(gs)
         derivative = self.subprogram.forward(tuple(shape), moves)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *moves))
         return _at_first(gs, Tangents(_Parts(call, derivative.places)))
@@ -310,7 +323,8 @@ def _shape_of(g: Any, seeds: list[Any]) -> Any:
     if type(g) is not Cotangents:
         seeds.append(g)
         return NUMBER
-    inner = tuple((k, _shape_of(x, seeds)) for k, x in g.by_output.items())
+    by_output = g.by_output.items()
+    inner = tuple((k, _shape_of(x, seeds)) for k, x in by_output if not _is_zero(x))
     if g.wholes:
         g.wholes = _Wholes((_whole(g),))
         seeds += g.wholes
@@ -372,6 +386,11 @@ class Subprogram:
                     node._first, node._second = (*operands, None)[:2]
             nodes = [*stand_ins.values(), *nodes]
         self.name, self.inputs, self.nodes = name, inputs, nodes
+        self.captured_conditions = {
+            k
+            for k, x in enumerate(self.captured, len(inputs))
+            if type(x) is Symbol and is_condition(x)
+        }
         self.sizes = {x: trace.sizes[x] for x in inputs if x in trace.sizes}
         self.runs = [run_of(trace, x) for x in (*inputs, *nodes)]
         code, _ = lower(nodes, [], inputs)
@@ -391,7 +410,7 @@ class Subprogram:
         captured = [packed(trace, self.captured)] if self.captured else []
         return trace.new(self.op, (*operands, *captured))
 
-    def backward(self, shape: Any, wanted: tuple[bool, ...], seeds: list[Any]) -> Derivative:
+    def backward(self, shape: Any, wanted: tuple[Any, ...], seeds: list[Any]) -> Derivative:
         """Return the derivatives by the inputs that are wanted, from those by its variables.
 
         Those are of this shape, and made of `seeds` in the call for which it is traced.
@@ -407,7 +426,7 @@ class Subprogram:
             self._derivatives[shape] = self._forward(shape, moves)
         return self._derivatives[shape]
 
-    def _backward(self, shape: Any, wanted: tuple[bool, ...], given: list[Any]) -> Derivative:
+    def _backward(self, shape: Any, wanted: tuple[Any, ...], given: list[Any]) -> Derivative:
         seeds = [symbol("g") for _ in given]
         trace, run, clones = self._cloned(seeds, given)
         own = clones[: len(self.inputs)]
@@ -416,10 +435,14 @@ class Subprogram:
                 clones[v]: g for v, g in _of_shape(shape, iter(seeds)).by_output.items()
             }
             reached = {x for x, is_wanted in zip(own, wanted, strict=True) if is_wanted}
-            order = dependents(_smooth(clones[len(own) :]), reached)
+            trace.wanted = {
+                x: chosen for x, chosen in zip(own, wanted, strict=True) if type(chosen) is tuple
+            }
+            nodes = [x for x in _smooth(clones[len(own) :]) if not _is_unwanted(trace, x)]
+            order = dependents(nodes, reached)
             pull_back(order, slopes, as_graph=True, zero=None, within=reached)
             found = [
-                _gathered(slopes.get(x), trace.sizes.get(x), seeds[0]) if is_wanted else None
+                _gathered(slopes.get(x), trace.sizes.get(x)) if is_wanted else None
                 for x, is_wanted in zip(own, wanted, strict=True)
             ]
             ends: list[Any] = []
@@ -490,22 +513,30 @@ class Subprogram:
         return [run, *clones[:count]]
 
 
+def _is_unwanted(trace: Trace, x: Any) -> bool:
+    """Return whether `x` is an element of an input whose derivative is not wanted."""
+    chosen = trace.wanted.get(x._first) if type(x._op) is Pick else None
+    return chosen is not None and not chosen[x._op.place]
+
+
 def _smooth(nodes: Sequence[Any]) -> list[Any]:
     """Return the results that have derivatives."""
     return [x for x in nodes if x._op not in _CONSTANT]
 
 
-def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
-    """Return the derivatives by a tuple as one tuple, if most of its elements have one."""
+def _gathered(slope: Any, size: int | None) -> Any:
+    """Return the derivatives by a tuple as one tuple, if all of its elements have one.
+
+    An element without one must not get a zero: what it was computed from would be differentiated.
+    """
     if size is None or type(slope) is not Cotangents:
         return slope
     if not slope.by_output:
         return Cotangents({}, _Wholes((_whole(slope),))) if slope.wholes else None
     slopes = _by_element(slope, size)
-    if len(slopes) < _DENSE * size:
+    if len(slopes) < size or any(map(_is_zero, slopes.values())):
         return Cotangents(slopes)
-    rest = like(0, seed) if len(slopes) < size else None
-    whole = _trace().new(pack, tuple(slopes.get(k, rest) for k in range(size)))
+    whole = _trace().new(pack, tuple(slopes[k] for k in range(size)))
     return Cotangents({}, _Wholes((whole,)))
 
 
