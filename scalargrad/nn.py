@@ -21,18 +21,19 @@ from __future__ import annotations
 import math
 import operator
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.modes import active, mode
 from scalargrad.engine.real import is_real
-from scalargrad.engine.recording import make_node
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
 from scalargrad.functions.activations import relu
 from scalargrad.functions.many import flat_sumprod
+
+_new = object.__new__
 
 __all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential"]
 
@@ -74,7 +75,7 @@ class Module:
         >>> len(Neuron(3).parameters())
         4
         """
-        return [parameter for _, parameter in self.named_parameters()]
+        return [parameter for _, _, parameter in self._found()]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return the parameters with their names: the path of attributes, indices and keys.
@@ -82,28 +83,27 @@ class Module:
         >>> [name for name, _ in MLP(2, [1]).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
         """
-        found: list[tuple[str, Value]] = []
-        seen: set[int] = set()
-        stack: list[tuple[str, Any]] = [("", self)]
+        return [
+            (".".join(map(str, (*path, key))), parameter) for path, key, parameter in self._found()
+        ]
+
+    def _found(self) -> Iterator[tuple[tuple[Any, ...], Any, Value]]:
+        """Yield each parameter once, with the path to what holds it and its key in that."""
+        seen = {id(self)}
+        stack: list[tuple[tuple[Any, ...], Iterator[tuple[Any, Any]]]] = [((), _children(self))]
         while stack:
-            name, item = stack.pop()
-            children: Iterable[tuple[Any, Any]] = ()
-            if isinstance(item, Module):
-                children = vars(item).items()
-            elif isinstance(item, dict):
-                children = item.items()
-            elif isinstance(item, list | tuple):
-                children = enumerate(item)
-            elif not isinstance(item, Value) or item.op:
-                continue
-            if id(item) in seen:
-                continue
-            seen.add(id(item))
-            if isinstance(item, Value):
-                found.append((name, item))
-            prefix = f"{name}." if name else ""
-            stack.extend(reversed([(f"{prefix}{key}", child) for key, child in children]))
-        return found
+            path, children = stack[-1]
+            for key, item in children:
+                if isinstance(item, Value):
+                    if item._op is None and id(item) not in seen:
+                        seen.add(id(item))
+                        yield path, key, item
+                elif isinstance(item, Module | dict | list | tuple) and id(item) not in seen:
+                    seen.add(id(item))
+                    stack.append(((*path, key), _children(item)))
+                    break
+            else:
+                stack.pop()
 
     def state_dict(self) -> dict[str, int | float]:
         """Return the parameters' numbers by name: plain data, ready for `json.dump`.
@@ -201,7 +201,9 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
-        total = _weighted_sum(self.w, self.b, _row(x))
+        row = _row(x)
+        totals = _float_sums([self.w], [self.b], row)
+        total = totals[0] if totals else _weighted_sum(self.w, self.b, row)
         return self.activation(total) if self.nonlin else total
 
     def __repr__(self) -> str:
@@ -231,8 +233,19 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(_size(nout))]
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
-        x = _row(x)
-        outputs = [neuron(x) for neuron in self.neurons]
+        row, neurons = _row(x), self.neurons
+        # One of another class may have a call of its own.
+        weights = [neuron.w for neuron in neurons if type(neuron) is Neuron]
+        totals = None
+        if len(weights) == len(neurons):
+            totals = _float_sums(weights, [neuron.b for neuron in neurons], row)
+        if totals is None:
+            outputs = [neuron(row) for neuron in neurons]
+        else:
+            outputs = [
+                neuron.activation(total) if neuron.nonlin else total
+                for neuron, total in zip(neurons, totals)  # noqa: B905 - strict takes its time
+            ]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
@@ -315,9 +328,12 @@ class Linear(Module):
         self.bias = _uniform(nout, bound, rng) if bias else None
 
     def __call__(self, x: Iterable[Any] | Any) -> list[Any]:
-        x = _row(x)
         biases = self.bias if self.bias is not None else [None] * len(self.weight)
-        return [_weighted_sum(w, b, x) for w, b in zip(self.weight, biases, strict=True)]
+        row = _row(x)
+        totals = _float_sums(self.weight, biases, row)
+        if totals is not None:
+            return totals
+        return [_weighted_sum(w, b, row) for w, b in zip(self.weight, biases, strict=True)]
 
     def __repr__(self) -> str:
         nout, nin = len(self.weight), len(self.weight[0]) if self.weight else 0
@@ -357,6 +373,12 @@ class Sequential(Module):
         return f"Sequential({', '.join(names)})"
 
 
+def _children(container: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(container, Module):
+        container = vars(container)
+    return iter(container.items() if isinstance(container, dict) else enumerate(container))
+
+
 def _size(n: Any) -> int:
     try:
         size = operator.index(n)
@@ -376,19 +398,20 @@ def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]
     return [Value(draw(-bound, bound)) for _ in range(count)]
 
 
-class _Row(tuple[Any, ...]):
-    """The inputs of a layer, and their plain numbers, gathered once for all of its units."""
+def _weighted_sum(w: list[Value], b: Value | None, row: tuple[Any, ...]) -> Any:
+    """Return the sum of the inputs times their weights, and the bias, as one node."""
+    if len(w) != len(row):
+        raise ValueError(f"expected {len(w)} inputs, got {len(row)}")
+    return flat_sumprod(*w, *row) if b is None else flat_sumprod(*w, *row, b)
 
-    numbers: list[Any]  # none in a mode, where an op is not simply recorded
-    all_values: bool
 
-
-def _row(x: Any) -> _Row:
+def _row(x: Any) -> tuple[Any, ...]:
     """Return the inputs as a row; one number, as a layer of one neuron gives, is a row of one."""
-    if type(x) is _Row:
-        return x
     try:
-        row = _Row((x,) if isinstance(x, Tracer) or is_real(x) else x)
+        if type(x) is list or type(x) is tuple:
+            row = tuple(x)
+        else:
+            row = (x,) if isinstance(x, Tracer) or is_real(x) else tuple(x)
     except TypeError:
         raise TypeError(
             f"inputs must be a list of numbers or Values, got {x!r} ({type(x).__name__})"
@@ -398,28 +421,49 @@ def _row(x: Any) -> _Row:
             f"a model takes one row at a time, not a list of rows such as {row[0]!r}: write "
             "[model(row) for row in rows]"
         )
-    row.numbers = []
-    if not active or mode() is None:
-        row.all_values = all(isinstance(v, Value) for v in row)
-        row.numbers = [v._data if isinstance(v, Value) else v for v in row]
     return row
 
 
-def _weighted_sum(weights: list[Value], bias: Value | None, x: _Row) -> Any:
-    """Return `flat_sumprod(*weights, *x, bias)`, in half its time in the usual case.
+def _float_sums(
+    weights: Sequence[list[Value]], biases: Sequence[Value | None], row: tuple[Any, ...]
+) -> list[Any] | None:
+    """Return `_weighted_sum` of each neuron in one pass over the inputs: half of the time.
 
-    That is where weights and bias are Values and the sum is a float; all else, and every error,
-    is left to the op.
+    None where that is not the usual case: no mode, weights and biases that are leaves, and sums
+    that are floats.
     """
-    if len(x) != len(weights):
-        raise ValueError(f"expected {len(weights)} inputs, got {len(x)}")
-    inputs = (*weights, *x) if bias is None else (*weights, *x, bias)
-    if x.numbers:
-        try:
-            y = numerics.sumprod([w._data for w in weights], x.numbers)
-            y = y if bias is None else y + bias._data
-        except (AttributeError, *FAILURES):
-            return flat_sumprod(*inputs)
-        if type(y) is float:
-            return make_node(flat_sumprod.op, inputs, y, x.all_values)
-    return flat_sumprod(*inputs)
+    if not row or (active and mode() is not None):
+        return None
+    numbers = [v._data for v in row if isinstance(v, Value)]
+    sources = None
+    if len(numbers) == len(row):
+        sources = tuple([v for v in row if v._op is not None])
+    else:
+        numbers = [v._data if isinstance(v, Value) else v for v in row]
+    op, value, new, sumprod = flat_sumprod.op, Value, _new, numerics.sumprod
+    totals = []
+    try:
+        for w, b in zip(weights, biases):  # noqa: B905 - strict takes its time
+            # A weight that is a result is left out: an error then, as the lengths differ.
+            y = sumprod([v._data for v in w if v._op is None], numbers)
+            if b is None:
+                operands = (*w, *row)
+            elif b._op is None:
+                operands = (*w, *row, b)
+                y += b._data
+            else:
+                return None
+            if type(y) is not float:
+                return None
+            # As `make_node` has it.
+            node = new(value)
+            node._data = y
+            node._grad = 0
+            node.label = ""
+            node._op = op
+            node._first = operands
+            node._second = sources
+            totals.append(node)
+    except (AttributeError, *FAILURES):
+        return None
+    return totals

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Value, leaky_relu, relu, sigmoid, tanh
+from scalargrad import Value, fsum, leaky_relu, relu, sigmoid, tanh
+from scalargrad.engine.graph import topological_order
 from scalargrad.functions.many import flat_sumprod
 from scalargrad.nn import MLP, Layer, Linear, Module, Neuron, Sequential
 
@@ -101,6 +102,93 @@ def test_neuron_is_one_sumprod_and_its_activation() -> None:
     assert total.parents == (*neuron.w, *x, neuron.b)
     neuron.nonlin = False
     assert neuron(x).op == "sumprod"
+
+
+def results_and_slopes(
+    layer: Layer | list[Neuron], x: list[Any], leaves: list[Value]
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return the outputs, their graph's ops in order and all gradients, by Layer or op by op."""
+    for leaf in leaves:
+        leaf.grad = 0
+    outputs: list[Any]
+    if isinstance(layer, Layer):
+        out = layer(x)
+        outputs = out if isinstance(out, list) else [out]
+    else:
+        outputs = [n.activation(flat_sumprod(*n.w, *x, n.b)) for n in layer]
+    total = fsum([k * y for k, y in enumerate(outputs, 1)])
+    total.backward()
+    nodes = topological_order([total])
+    for k, node in enumerate(nodes):
+        assert not any(parent in nodes[k:] for parent in map(Same, node.parents))
+    return (
+        [y.data for y in outputs],
+        [node.op for node in nodes],
+        [(x.grad, type(x.grad)) for x in [*leaves, *nodes]],
+    )
+
+
+class Same:
+    """Equal to the Value that it holds, and to nothing else."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return other is self.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@given(st.data(), sizes, sizes)
+def test_a_layer_is_its_neurons_one_by_one(data: st.DataObject, nin: int, nout: int) -> None:
+    numbers = st.floats(-4, 4) | st.integers(-4, 4) | small_fractions
+    source = Value(data.draw(st.floats(-2, 2)))
+    leaves = [source]
+
+    def drawn(plain: bool = False) -> Any:
+        number = data.draw(st.floats(-4, 4) if data.draw(st.integers(0, 9)) else numbers)
+        kind = data.draw(st.integers(0, 9))
+        if plain and kind < 2:
+            return number
+        if kind == 2 and type(number) is not Fraction:
+            return source * number  # a result: a weight may be one too
+        leaves.append(Value(number))
+        return leaves[-1]
+
+    layer = Layer(nin, nout, activation=data.draw(st.sampled_from([relu, tanh])))
+    for neuron in layer.neurons:
+        neuron.w, neuron.b = [drawn() for _ in range(nin)], drawn()
+    x = [drawn(plain=True) for _ in range(nin)]
+    assert results_and_slopes(layer, x, leaves) == results_and_slopes(layer.neurons, x, leaves)
+
+
+def test_weights_and_biases_may_be_results() -> None:
+    scale, x = Value(3.0), Value(2.0)
+    for results in ("w", "b"):
+        layer = Layer(1, 2, nonlin=False)
+        for neuron in layer.neurons:
+            neuron.w, neuron.b = [Value(5.0)], Value(1.0)
+        if results == "w":
+            layer.neurons[1].w = [scale * 2]
+        else:
+            layer.neurons[1].b = scale * 2
+        scale.grad = 0
+        a, b = layer([x])
+        (a + b).backward()
+        assert scale.grad == (4.0 if results == "w" else 2.0)
+
+
+def test_a_neuron_of_another_class_is_called() -> None:
+    class Doubled(Neuron):
+        def __call__(self, x: Any) -> Any:
+            return 2 * super().__call__(x)
+
+    layer = Layer(1, 2, nonlin=False)
+    layer.neurons[1] = Doubled(1, nonlin=False)
+    layer.neurons[1].load_state_dict(layer.neurons[0].state_dict())
+    a, b = layer([3.0])
+    assert b.data == 2 * a.data
 
 
 def moons(n: int, noise: float, rng: random.Random) -> tuple[list[list[float]], list[int]]:

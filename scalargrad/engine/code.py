@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
-from scalargrad.engine.modes import active, refuse_access, watcher, watching
 from scalargrad.engine.op import Op
 
 
@@ -59,6 +58,30 @@ class Code:
     labels: dict[int, str] = field(default_factory=dict)
 
 
+class Call(Op):
+    """The op that runs another Code: of its inputs, it gives the tuple of its outputs.
+
+    >>> from scalargrad import sin
+    >>> twice = Code(1, [Equation(sin.op, (0,)), Equation(sin.op, (1,))], [1, 2])
+    >>> Call("twice", twice).forward(0.0)
+    (0.0, 0.0)
+    """
+
+    __slots__ = ("code",)
+
+    def __init__(self, name: str, code: Code) -> None:
+        super().__init__(name, self.run, joint=_not_local)
+        self.code = code
+
+    def run(self, *inputs: Any) -> Any:
+        """Return what the Code gives."""
+        return tuple(evaluate(self.code, inputs))
+
+
+def _not_local(g: Any, y: Any, *inputs: Any) -> list[Any]:
+    raise AssertionError("a call has no rule of its own")
+
+
 def lower(
     nodes: Sequence[Any], outputs: Iterable[Any], inputs: Sequence[Any] = ()
 ) -> tuple[Code, list[Any]]:
@@ -98,6 +121,9 @@ def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
     known = list(numbers)
     for op, operands in code.equations:
         inputs = [known[x] if type(x) is int else x.value for x in operands]  # type: ignore[union-attr]
+        if isinstance(op, Call):  # its errors name the op within
+            known.append(op.forward(*inputs))
+            continue
         try:
             known.append(op.forward(*inputs))
         except FAILURES as error:
@@ -105,18 +131,6 @@ def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
             named = tuple(map(Shown, inputs, labels))
             raise explained(error, op, named) from None
     return known
-
-
-def recompute(nodes: Sequence[Any]) -> None:
-    """Give each of `nodes`, results after their operands, the number that it has now."""
-    if active:
-        refuse_access()
-    code, leaves = lower(nodes, [])
-    numbers = run(code, [leaf._data for leaf in leaves])
-    for node, number in zip(nodes, numbers[len(leaves) :], strict=True):
-        node._data = number
-    if watching and (watch := watcher()) is not None:
-        watch.recomputed(nodes)
 
 
 def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:

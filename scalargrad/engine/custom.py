@@ -116,7 +116,7 @@ class Function:
             raise explained(error, op, args) from None
         if True not in wanted:
             return run.outputs()
-        call = make_node(op, args, run, False not in op.wanted)
+        call = make_node(op, args, run, None if False in op.wanted else args)
         if run.single and run.differentiable is None:
             return make_node(_first, (call,), run.numbers[0])
         return run.outputs(

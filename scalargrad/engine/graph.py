@@ -27,8 +27,9 @@ class Node(Tracer):
     """
 
     # _first and _second are the operands, the second None for an op of one input: two slots cost
-    # less than a tuple. Ops with a joint rule have the tuple of them in the first, and in the
-    # second whether all are nodes.
+    # less than a tuple. Ops with a joint rule have the tuple of them in the first; and in the
+    # second, where all are nodes, a tuple of those that are results, leaves perhaps among them: a
+    # layer's sums share one.
     __slots__ = ("_first", "_op", "_second", "label")
 
     label: str
@@ -81,6 +82,7 @@ def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> 
     """
     ordered: list[Any] = []
     seen = set() if seen is None else seen
+    rows: set[int] = set()  # the tuples of results that were on the stack: graphs keep them alive
     # A None on the stack says that all before the node below it is done.
     stack: list[Any] = [y for y in outputs if y._op is not None]
     while stack:
@@ -88,24 +90,25 @@ def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> 
         if node is None:
             ordered.append(stack.pop())
             continue
-        if node in seen:
-            continue
-        seen.add(node)
-        a, b = node._first, node._second
-        if isinstance(a, Node) and a._op is not None and a not in seen:
-            stack += (node, None, a)
+        while node not in seen:
+            seen.add(node)
+            a, b = node._first, node._second
+            if type(a) is tuple:
+                stack += (node, None)
+                if type(b) is not tuple:
+                    stack += [x for x in a if isinstance(x, Node) and x._op and x not in seen]
+                elif id(b) not in rows:
+                    rows.add(id(b))
+                    stack += [x for x in b if x._op is not None and x not in seen]
+                break
             if isinstance(b, Node) and b._op is not None and b not in seen:
-                stack.append(b)
-        elif isinstance(b, Node) and b._op is not None and b not in seen:
-            stack += (node, None, b)
-        elif type(a) is tuple:
-            stack += (node, None)
-            if b:
-                stack += [x for x in a if x._op is not None and x not in seen]
+                stack += (node, None, a) if isinstance(a, Node) and a._op else (node, None)
+                node = b
+            elif isinstance(a, Node) and a._op is not None and a not in seen:
+                stack += (node, None)
+                node = a
             else:
-                stack += [x for x in a if isinstance(x, Node) and x._op and x not in seen]
-        else:
-            ordered.append(node)
+                ordered.append(node)
     return ordered
 
 

@@ -188,9 +188,10 @@ def recording() -> AbstractContextManager[None]:
 
 
 class _Transforms(threading.local):
-    """How many transforms this thread is within."""
+    """How many transforms this thread is within, and whether one must see what is in calls."""
 
     depth = 0
+    inline = False
 
 
 transforms = _Transforms()

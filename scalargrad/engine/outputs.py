@@ -14,16 +14,18 @@ from scalargrad.engine.op import Op
 class Cotangents:
     """The derivatives by some of the outputs of one node; adding gathers them.
 
-    Each is made for one such sum, which may therefore change it.
+    `wholes` are further ones, each by all outputs at once: a tuple as one number. Each is made for
+    one such sum, which may therefore change it.
     """
 
-    __slots__ = ("by_output",)
+    __slots__ = ("by_output", "wholes")
 
     # A numpy zero on the left then leaves the sum to us.
     __array_ufunc__ = None
 
-    def __init__(self, by_output: dict[int, Any]) -> None:
+    def __init__(self, by_output: dict[int, Any], wholes: tuple[Any, ...] = ()) -> None:
         self.by_output = by_output
+        self.wholes = wholes
 
     def __radd__(self, zero: Any) -> Cotangents:
         return self
@@ -32,15 +34,20 @@ class Cotangents:
         mine = self.by_output
         for place, g in other.by_output.items():
             mine[place] = mine[place] + g if place in mine else g
+        if other.wholes:
+            self.wholes = self.wholes + other.wholes if self.wholes else other.wholes
         return self
 
 
 class Tangents:
-    """The derivatives of all outputs of one node along one direction; they add up one by one."""
+    """The derivatives of all outputs of one node along one direction; they add up one by one.
+
+    `by_output` has them by place: a list, or what makes them when asked.
+    """
 
     __slots__ = ("by_output",)
 
-    def __init__(self, by_output: list[Any]) -> None:
+    def __init__(self, by_output: Any) -> None:
         self.by_output = by_output
 
     def __add__(self, other: Tangents) -> Tangents:

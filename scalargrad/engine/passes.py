@@ -1,6 +1,7 @@
 """Passes: derivatives carried through a graph, back from its outputs or forward from its inputs.
 
-They write nothing to the nodes but `add_gradients`, the backward pass of plain numbers.
+They write nothing to the nodes but for two: `add_gradients`, the backward pass of plain numbers,
+and `recompute`, the forward pass of a graph that is there already.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.modes import active, mode, refuse_access
+from scalargrad.engine.modes import active, mode, refuse_access, watcher, watching
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.real import in_kind, is_real
@@ -55,41 +56,60 @@ def pull_back(
     added_at_once = traced or not as_graph
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
+
+    def add(x: Any, slope: Any) -> None:
+        if type(slope) is int and slope == 0:
+            if as_graph:
+                slopes.setdefault(x, slope)
+                return
+            slope = zero
+        if x not in slopes or (as_graph and _is_zero(slopes[x])):
+            slopes[x] = slope
+        elif added_at_once or type(slope) is Cotangents:
+            slopes[x] = slopes[x] + slope
+        elif x in terms:
+            terms[x].append(slope)
+        else:
+            terms[x] = [slopes[x], slope]
+
     for node in reversed(nodes):
         if node not in slopes:
             continue
         g = _summed(node, slopes, terms) if node in terms else slopes[node]
-        a, b = node._first, node._second
-        operands: tuple[Any, ...]
-        gs: Sequence[Any]
-        if type(a) is tuple:
-            operands = a
-            gs = [g if isinstance(x, Node) and (within is None or x in within) else None for x in a]
-        elif b is None:
-            operands, gs = (a,), (g,)
-        else:
-            operands = (a, b)
-            gs = (
-                g if isinstance(a, Node) and (within is None or a in within) else None,
-                g if isinstance(b, Node) and (within is None or b in within) else None,
-            )
-        found = gs if as_graph and _is_zero(g) else contributions(node, gs, as_graph)
-        for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
-            if slope is None:
-                continue
-            if type(slope) is int and slope == 0:
-                if as_graph:
-                    slopes.setdefault(x, slope)
-                    continue
-                slope = zero
-            if x not in slopes or (as_graph and _is_zero(slopes[x])):
-                slopes[x] = slope
-            elif added_at_once or type(slope) is Cotangents:
-                slopes[x] = slopes[x] + slope
-            elif x in terms:
-                terms[x].append(slope)
+        op, a, b = node._op, node._first, node._second
+        if type(a) is tuple or (as_graph and _is_zero(g)):
+            operands = operands_of(node)
+            gs = [
+                g if isinstance(x, Node) and (within is None or x in within) else None
+                for x in operands
+            ]
+            found = gs if as_graph and _is_zero(g) else contributions(node, gs, as_graph)
+            for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
+                if slope is not None:
+                    add(x, slope)
+            continue
+        # As `contributions` has it, in half of the time.
+        by_b = None
+        try:
+            if b is None:
+                by_a = op.rules[0](g, node, a) if as_graph else op.rules[0](g, node._data, a._data)
             else:
-                terms[x] = [slopes[x], slope]
+                y, p, q = node, a, b
+                if not as_graph:
+                    y = node._data
+                    p = a._data if isinstance(a, Node) else a
+                    q = b._data if isinstance(b, Node) else b
+                by_a = None
+                if isinstance(a, Node) and (within is None or a in within):
+                    by_a = op.rules[0](g, y, p, q)
+                if isinstance(b, Node) and (within is None or b in within):
+                    by_b = op.rules[1](g, y, p, q)
+        except FAILURES as error:
+            raise explained(error, op, operands_of(node), "the derivative of ") from None
+        if by_a is not None:
+            add(a, by_a)
+        if by_b is not None:
+            add(b, by_b)
     for x in list(terms):
         _summed(x, slopes, terms)
 
@@ -135,7 +155,8 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
             for part in contributions(node, gs, as_graph):
                 if part is not None:
                     move = part if move is None else move + part
-            tangents[node] = move
+            if move is not None:
+                tangents[node] = move
 
 
 # Joint rules unrolled: `unrolled[op](g, inputs)` adds to the gradients of inputs, nodes all, what
@@ -161,9 +182,10 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
             op, a, b = node._op, node._first, node._second
             joint = op.joint
             if joint is not None:
-                if b and op in unrolled:  # all inputs are nodes
-                    unrolled[op](node._grad, a)
-                elif b:
+                if type(b) is tuple:  # all inputs are nodes
+                    if op in unrolled:
+                        unrolled[op](node._grad, a)
+                        continue
                     slopes = joint(node._grad, node._data, *[x._data for x in a])
                     for x, slope in zip(a, slopes, strict=True):
                         x._grad += slope
@@ -194,6 +216,35 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
         now.passed(nodes)
 
 
+def recompute(nodes: Sequence[Any]) -> None:
+    """Give each of `nodes`, results after their operands, the number that it has now.
+
+    Where an op fails, all keep those that they had.
+    """
+    before = [node._data for node in nodes]
+    try:
+        for node in nodes:
+            op, a, b = node._op, node._first, node._second
+            if type(a) is tuple:
+                node._data = op.forward(*[x._data if isinstance(x, Node) else x for x in a])
+            elif b is None:
+                node._data = op.forward(a._data)
+            else:
+                node._data = op.forward(
+                    a._data if isinstance(a, Node) else a, b._data if isinstance(b, Node) else b
+                )
+    except BaseException as error:
+        # In words before the numbers are back: it names those of this run.
+        told = explained(error, op, operands_of(node)) if isinstance(error, FAILURES) else None
+        for node, number in zip(nodes, before, strict=True):
+            node._data = number
+        if told is None:
+            raise
+        raise told from None
+    if watching and (watch := watcher()) is not None:
+        watch.recomputed(nodes)
+
+
 def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
     """Return those of `nodes`, each after its parents, that depend on any in `reached`.
 
@@ -208,7 +259,8 @@ def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
     for node in nodes:
         a, b = node._first, node._second
         if type(a) is tuple:
-            depends = not reached.isdisjoint(a if b else [x for x in a if isinstance(x, Node)])
+            known = type(b) is tuple
+            depends = not reached.isdisjoint(a if known else [x for x in a if isinstance(x, Node)])
         else:
             depends = (isinstance(a, Node) and a in reached) or (
                 isinstance(b, Node) and b in reached

@@ -32,13 +32,15 @@ def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
         raise explained(error, op, inputs) from None
     if type(data) is not float and not is_real(data):
         refuse_result(op, inputs, data)
-    return make_node(op, inputs, data, all_values)
+    return make_node(op, inputs, data, inputs if all_values else None)
 
 
-def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = False) -> Value:
+def make_node(
+    op: Op, inputs: tuple[Any, ...], data: Any, sources: tuple[Any, ...] | None = None
+) -> Value:
     """Return a new result of `op` on `inputs` with this data.
 
-    `all_values` says that the inputs are known to be Values, each of them.
+    `sources`, where the inputs are known to be Values, each of them, has those that are results.
     """
     node = _new(Value)
     node._data = data
@@ -47,7 +49,7 @@ def make_node(op: Op, inputs: tuple[Any, ...], data: Any, all_values: bool = Fal
     node._op = op
     if op.joint is not None:
         node._first = inputs
-        node._second = all_values
+        node._second = sources
     else:
         node._first = inputs[0]
         node._second = inputs[1] if len(inputs) == 2 else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.engine import errors
 from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.modes import active, refuse_access
-from scalargrad.engine.passes import add_gradients, add_slopes, chosen, seed_for
+from scalargrad.engine.passes import add_gradients, add_slopes, chosen, recompute, seed_for
 from scalargrad.engine.real import is_real
 
 if TYPE_CHECKING:
@@ -139,10 +139,10 @@ class Value(Operators):
         >>> y.forward()
         26.0
         """
-        from scalargrad.engine.code import recompute  # only here: it takes a while to load
-
+        if active:
+            refuse_access()
         recompute(topological_order([self]))
-        return self.data
+        return self._data
 
     def described(self) -> str:
         """Return how errors name this Value: by its label and number."""

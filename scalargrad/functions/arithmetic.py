@@ -16,7 +16,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive
 from scalargrad.engine.real import in_kind
 from scalargrad.functions import numerics
-from scalargrad.functions.choices import choose, constant, greater
+from scalargrad.functions.choices import choose, choose_positive, constant, greater
 
 __all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sign", "trunc"]
 
@@ -39,7 +39,7 @@ def _steep(a: Any, b: Any) -> Any:
 
 
 def _with_sign_of(a: Any, g: Any) -> Any:
-    return choose(greater(a, 0), g, choose(greater(0, a), -g, 0))
+    return choose_positive(a, g, choose(greater(0, a), -g, 0))
 
 
 add = _operator("add", "+", operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g)

@@ -95,6 +95,17 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
     return a if condition else b
 
 
+def choose_positive(x: Any, a: Any, b: Any) -> Any:
+    """Return `choose(greater(x, 0), a, b)`, in half of the time where x is plain.
+
+    >>> choose_positive(-2.0, 1.0, 0)
+    0
+    """
+    if isinstance(x, Tracer):
+        return choose(greater(x, 0), a, b)
+    return a if x > 0 else b
+
+
 def _shared(g: Any, chosen: Any, other: Any) -> Any:
     return choose(chosen, g, choose(other, 0, g / 2))
 

@@ -130,12 +130,14 @@ def flat_sumprod(*inputs: Any) -> Any:
 
 
 def _add_sumprod_gradients(g: Any, inputs: Sequence[Any]) -> None:
-    n = len(inputs) // 2
-    for p, q in zip(inputs, inputs[n : 2 * n]):  # noqa: B905 - stops after the n-th p
+    k = len(inputs) // 2
+    for p in inputs[:k]:
+        q = inputs[k]
         p._grad += g * q._data
         q._grad += g * p._data
-    if len(inputs) != 2 * n:
-        inputs[-1]._grad += g
+        k += 1
+    if k < len(inputs):
+        inputs[k]._grad += g
 
 
 # Networks spend most of their time in this rule. Unrolled, it takes half of that.

@@ -89,10 +89,11 @@ def _sumprod(p: Iterable[Any], q: Iterable[Any], /) -> Any:
     >>> sumprod([1, 2, 3], [4, 5, 6])
     32
     """
-    p, q = tuple(p), tuple(q)
+    if type(p) is not list or type(q) is not list:
+        p, q = list(p), list(q)
     if len(p) != len(q):
         raise ValueError("Inputs are not the same length")
-    products = tuple(map(mul, p, q))
+    products = [*map(mul, p, q)]
     total = sum(products)
     if isinstance(total, float) and math.isfinite(total):
         try:

@@ -15,13 +15,16 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from scalargrad.engine.code import lower
-from scalargrad.engine.errors import untraceable
+from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, in_mode, mode, tracing
+from scalargrad.engine.modes import active, in_mode, mode, tracing, transforms
 from scalargrad.engine.passes import pull_back
-from scalargrad.engine.value import Value, backward_lock
+from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
-from scalargrad.programs.bindings import bindings_of, check
+from scalargrad.programs.bindings import bindings_of, changed, check, holds
+from scalargrad.programs.called import called_function, is_called_with
+from scalargrad.programs.entry import Entry, entry_for
+from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import Symbol, Trace, symbol
 from scalargrad.transforms.functional import running
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 _STATIC = (str, type(None), bool)
 _NO_INSTANCE = object()
 TARGETS = ("python", "c")
+# So many entries are learned of a program, and so many tried.
+_MOST_ENTRIES = 8
 # Attributes that a pickle leaves behind, with the function.
 _LEFT_BEHIND = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__", "_owner"}
 R = TypeVar("R")
@@ -73,6 +78,7 @@ class Compiled(Generic[R]):
         static_argnums: int | Sequence[int],
         static_argnames: str | Sequence[str],
         target: str,
+        inline: bool,
     ) -> None:
         if target not in TARGETS:
             raise ValueError(f"target is 'python' or 'c', not {target!r}")
@@ -81,6 +87,7 @@ class Compiled(Generic[R]):
 
             compiler()
         self._target = target
+        self._inline = inline
         # A model or a partial has no name, and its own attributes are not ours.
         update_wrapper(self, f, updated=())
         if isinstance(f, FunctionType):
@@ -90,6 +97,9 @@ class Compiled(Generic[R]):
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
         self._programs: OrderedDict[Any, Program] = OrderedDict()
+        # Those of `backward`, True, and of calls, False.
+        self._entries: dict[bool, tuple[Entry, ...]] = {False: (), True: ()}
+        self._newest: Program | None = None  # the one that was used last
         self._lock = threading.Lock()
         self._hits = self._misses = 0
         self._signature = inspect.signature(f)
@@ -105,11 +115,11 @@ class Compiled(Generic[R]):
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the function returns, as plain numbers in its nesting.
 
-        Within a transform, or while another function is traced, f itself is called instead: they
-        must see what it computes.
+        While another function is traced, it stays a function of that one's program. Within a
+        transform f itself is called: that must see what it computes.
         """
         if self._f is not None and (running() or (active and tracing() is not None)):
-            return self._f(*args, **kwargs)  # type: ignore[no-any-return]
+            return self._within(args, kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -141,10 +151,15 @@ class Compiled(Generic[R]):
                 "the compiled function for its value alone"
             )
         (value, slopes), program = self._run(args, kwargs, backward=True)
-        with backward_lock:
-            for leaf, slope in zip(program.targets, slopes, strict=True):
-                leaf._grad += slope
+        program.add(slopes)
         return value  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the model that is compiled, such as its `parameters`."""
+        f = vars(self).get("_f")
+        if f is None or isinstance(f, FunctionType) or name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(f, name)
 
     @property
     def source(self) -> str:
@@ -160,7 +175,8 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        self._program(args, kwargs, backward=False)
+        if kwargs or self._found(args, backward=False) is None:
+            self._program(args, kwargs, backward=False)
 
     def __repr__(self) -> str:
         kept = len(self._programs)
@@ -171,9 +187,92 @@ class Compiled(Generic[R]):
         """Return how many calls found their program, how many wrote one, and how many are kept."""
         return CacheInfo(self._hits, self._misses, self.maxsize, len(self._programs))
 
+    def _within(self, args: Any, kwargs: Any) -> Any:
+        """Return what the function returns while another is traced or differentiated."""
+        assert self._f is not None
+        trace = mode() if active else None
+        if isinstance(trace, Trace) and not (self._inline or transforms.inline):
+            names, listed = self._bound(args, kwargs)
+            numbers, structures, _ = self._flattened(names, listed)
+            if all(is_called_with(x) for x in numbers):
+                try:
+                    return self._called(trace, names, numbers, structures)
+                except TraceError:
+                    pass  # f alone may still be traced: with plain numbers that it must know
+        args = [x.value if isinstance(x, _Instance) else x for x in args]
+        return self._f(*args, **kwargs)
+
+    def _called(
+        self,
+        trace: Trace,
+        names: tuple[str, ...],
+        numbers: list[Any],
+        structures: list[Structure],
+    ) -> Any:
+        """Return the symbols of a call's results."""
+        assert self._f is not None
+        key = (self, names, *structures)
+        called = trace.subprograms.get(key)
+        if called is None or not holds(called.bindings):
+            called = called_function(
+                trace, self.__name__, names, numbers, structures, self._of_nests
+            )
+            called = called._replace(bindings=bindings_of(self._f))
+            trace.keep(key, called, called.subprogram.captured)
+        return called.apply(trace, numbers, structures)
+
+    def _of_nests(self, names: tuple[str, ...], nests: list[Any]) -> Any:
+        """Return what f returns for these arguments."""
+        assert self._f is not None
+        bound = inspect.BoundArguments(self._signature, OrderedDict(zip(names, nests, strict=True)))
+        try:
+            return self._f(*bound.args, **bound.kwargs)
+        except TypeError as error:
+            advise_star(error, self._f, bound.args)
+            raise
+
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
+        found = None if kwargs else self._found(args, backward)
+        if found is not None:
+            program, kind, numbers = found
+            return program.run(kind, args, numbers), program
         program, args, numbers = self._program(args, kwargs, backward)
         return program(args, numbers), program
+
+    def _found(
+        self, args: tuple[Any, ...], backward: bool
+    ) -> tuple[Program, str, list[float]] | None:
+        """Return the program for arguments like those of an earlier call, if they are that."""
+        for entry in self._entries[backward]:
+            numbers = entry.found(args)
+            if numbers is None:
+                continue
+            program = entry.program
+            with self._lock:
+                self._hits += 1
+                # The one that was used last is in its place, as nearly always.
+                if program is not self._newest and entry.key in self._programs:
+                    self._programs.move_to_end(entry.key)
+                    self._newest = program
+            if changed(entry.lookups):
+                check(program.bindings, self.__name__)
+            return program, entry.kind, numbers
+        return None
+
+    def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
+        """Let calls with arguments like these find the program at once from now on."""
+        if program.entries >= _MOST_ENTRIES or not self._simple:
+            return
+        if key[1] != self._names[: len(args)]:
+            return
+        program.entries += 1
+        entry = entry_for(program, key, numbers)
+        if entry is not None and entry.found(args) is not None:
+            backward = key[0]
+            with self._lock:
+                if self._programs.get(key) is program:
+                    kept = (entry, *self._entries[backward])[:_MOST_ENTRIES]
+                    self._entries = {**self._entries, backward: kept}
 
     def _program(
         self, args: Any, kwargs: Any, backward: bool
@@ -182,22 +281,8 @@ class Compiled(Generic[R]):
 
         A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
-        if self._owner is not None and args and isinstance(args[0], self._owner):
-            args = (_Instance(args[0]), *args[1:])  # a method called by its class
-        names = self._names
-        if kwargs or not self._simple or len(args) != len(names):
-            # Without the defaults: they are f's own, and may be anything.
-            bound = self._signature.bind(*args, **kwargs).arguments
-            names, args = tuple(bound), tuple(bound.values())
-        try:
-            numbers, structures = self._taken_apart(names, args)
-            static = [x.value for x in structures if isinstance(x, Static)]
-            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in numbers + static)
-        except TypeError:
-            of_numpy = True
-        if of_numpy:
-            args = without_arrays(args)
-            numbers, structures = self._taken_apart(names, args)
+        names, args = self._bound(args, kwargs)
+        numbers, structures, args = self._flattened(names, args)
         for x in numbers:
             if isinstance(x, Node):
                 raise TypeError(
@@ -217,16 +302,47 @@ class Compiled(Generic[R]):
             else:
                 self._hits += 1
                 self._programs.move_to_end(key)
+                self._newest = program
         if program is None:
             with collector_paused():
                 program = self._traced(names, numbers, structures, backward)
             with self._lock:
-                self._programs[key] = program
+                self._programs[key] = self._newest = program
                 if len(self._programs) > self.maxsize:
-                    self._programs.popitem(last=False)
+                    _, dropped = self._programs.popitem(last=False)
+                    self._entries = {
+                        backward: tuple(entry for entry in entries if entry.program is not dropped)
+                        for backward, entries in self._entries.items()
+                    }
         else:
             check(program.bindings, self.__name__)
+            self._learn(program, key, args, numbers)
         return program, args, numbers
+
+    def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return the names of the arguments that are given, and these in that order."""
+        if self._owner is not None and args and isinstance(args[0], self._owner):
+            args = (_Instance(args[0]), *args[1:])  # a method called by its class
+        if not kwargs and self._simple and len(args) == len(self._names):
+            return self._names, args
+        # Without the defaults: they are f's own, and may be anything.
+        bound = self._signature.bind(*args, **kwargs).arguments
+        return tuple(bound), tuple(bound.values())
+
+    def _flattened(
+        self, names: tuple[str, ...], args: tuple[Any, ...]
+    ) -> tuple[list[Any], list[Structure], tuple[Any, ...]]:
+        """Return the numbers of the arguments, the structure of each, and them without arrays."""
+        try:
+            numbers, structures = self._taken_apart(names, args)
+            static = [x.value for x in structures if isinstance(x, Static)]
+            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in numbers + static)
+        except TypeError:
+            of_numpy = True
+        if of_numpy:
+            args = without_arrays(args)
+            numbers, structures = self._taken_apart(names, args)
+        return numbers, structures, args
 
     def _taken_apart(
         self, names: tuple[str, ...], args: tuple[Any, ...]
@@ -261,14 +377,7 @@ class Compiled(Generic[R]):
         targets: list[Value] = []
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
         with in_mode(trace):
-            bound = inspect.BoundArguments(
-                self._signature, OrderedDict(zip(names, nests, strict=True))
-            )
-            try:
-                output = self._f(*bound.args, **bound.kwargs)
-            except TypeError as error:
-                advise_star(error, self._f, bound.args)
-                raise
+            output = self._of_nests(names, nests)
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
@@ -296,7 +405,7 @@ class Compiled(Generic[R]):
         captured = leaves[len(symbols) :]
         return Program(
             self.__name__,
-            code,
+            linked(code),
             arguments,
             captured,
             result,
@@ -321,6 +430,11 @@ class Compiled(Generic[R]):
             **state,
             "_f": None,
             "_lock": None,
+            "_entries": {False: (), True: ()},
+            "_newest": None,
+            # So that a pickle of the same programs has the same bytes.
+            "_hits": 0,
+            "_misses": 0,
             "_signature": signature,
         }
 
@@ -350,8 +464,6 @@ class BoundCompiled(Generic[R]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the method returns, as plain numbers in its nesting."""
-        if running() or (active and tracing() is not None):
-            return self.__func__(self.__self__, *args, **kwargs)
         return self.__func__(_Instance(self.__self__), *args, **kwargs)
 
     def backward(self, *args: Any, **kwargs: Any) -> R:
@@ -457,6 +569,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[float]: ...
 @overload
 def compile(
@@ -464,6 +577,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[list[float]]: ...
 @overload
 def compile(
@@ -471,6 +585,7 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[R]: ...
 @overload
 def compile(
@@ -478,12 +593,14 @@ def compile(
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
+    inline: bool = ...,
 ) -> _Decorator: ...
 def compile(
     f: Callable[..., Any] | None = None,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     target: str = "python",
+    inline: bool = False,
 ) -> Any:
     """Return f as a program of plain numbers, to be called like f.
 
@@ -498,6 +615,10 @@ def compile(
     of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
     out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
+
+    A compiled function that f calls stays a function of f's program: it is traced once for each
+    nesting of its arguments, and so is its derivative. The sums of derivatives may then differ in
+    the last bits. With `inline=True`, what f computes is written into its callers instead.
 
     With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
     is found, and kept in a cache on disk. It takes floats, and gives the same bits and errors as
@@ -516,5 +637,5 @@ def compile(
     <BLANKLINE>
     """
     if f is None:
-        return lambda f: Compiled(f, static_argnums, static_argnames, target)
-    return Compiled(f, static_argnums, static_argnames, target)
+        return lambda f: Compiled(f, static_argnums, static_argnames, target, inline)
+    return Compiled(f, static_argnums, static_argnames, target, inline)

@@ -10,11 +10,14 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Operand
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+from scalargrad.programs.linking import CutCall
+from scalargrad.programs.subprograms import pack, pack_total
 
-# A float; a float or an int; a bool; anything.
+# A float; a float or an int; a bool; anything. Of a tuple, the tuple of its elements' kinds.
 FLOAT, PLAIN, BOOL, ANY = "float", "plain", "bool", "any"
 _NUMBERS = {FLOAT, PLAIN, BOOL}
 
@@ -133,25 +136,33 @@ _RULES: dict[Op, Callable[..., str]] = {
 }
 
 
-def result_kind(op: Op, kinds: Sequence[str]) -> str:
+def result_kind(op: Op, kinds: Sequence[Any]) -> Any:
     """Return the kind of what `op` gives for operands of these kinds.
 
     >>> from scalargrad.functions.arithmetic import mul
     >>> result_kind(mul.op, ["float", "plain"]), result_kind(mul.op, ["plain", "plain"])
     ('float', 'plain')
     """
+    if type(op) is Pick:
+        return kinds[0][op.place] if type(kinds[0]) is tuple else ANY
+    if op is pack:
+        return tuple(kinds)
+    if op is pack_total:
+        return tuple(_arithmetic(*elements) for elements in zip(*kinds, strict=True))
+    if type(op) is CutCall:
+        return op.kind
     rule = _RULES.get(op)
     return rule(*kinds) if rule is not None and kinds else ANY
 
 
-def operand_kind(x: Operand, kinds: Sequence[str]) -> str:
+def operand_kind(x: Operand, kinds: Sequence[Any]) -> Any:
     """Return the kind of an operand, given those of the variables."""
     return kinds[x] if type(x) is int else _literal(x.value)  # type: ignore[union-attr]
 
 
-def kinds_of(code: Code, inputs: str) -> list[str]:
-    """Return the kind of each variable of `code`, whose inputs are all of the kind `inputs`."""
-    kinds = [inputs] * code.inputs
+def kinds_of(code: Code, inputs: Sequence[Any]) -> list[Any]:
+    """Return the kind of each variable of `code`, given those of its inputs."""
+    kinds = list(inputs)
     for op, operands in code.equations:
         kinds.append(result_kind(op, [operand_kind(x, kinds) for x in operands]))
     return kinds

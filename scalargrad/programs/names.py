@@ -29,10 +29,7 @@ class Names:
 
     def new(self, wish: str, builtin: bool = False) -> str:
         """Return a name like `wish`; a `builtin` has its own, unless an argument has it."""
-        # As Python reads identifiers: two that look different may be the same name.
-        letters = unicodedata.normalize("NFKC", wish)
-        base = "".join(c if f"_{c}".isidentifier() else "_" for c in letters) or "t"
-        name = base = base if base.isidentifier() else f"_{base}"
+        name = base = wish if wish.isascii() and wish.isidentifier() else _identifier(wish)
         if builtin and name in self._builtins:
             return name
         while not self.take(name):
@@ -45,3 +42,10 @@ class Names:
             return False
         self.taken.add(name)
         return True
+
+
+def _identifier(wish: str) -> str:
+    # As Python reads identifiers: two that look different may be the same name.
+    letters = unicodedata.normalize("NFKC", wish)
+    base = "".join(c if f"_{c}".isidentifier() else "_" for c in letters) or "t"
+    return base if base.isidentifier() else f"_{base}"

@@ -5,22 +5,124 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from functools import partial
-from itertools import chain
+from functools import cached_property, lru_cache
 from typing import Any
 
 from scalargrad.transforms.nesting import Structure, flatten, unflatten
 
+# So many functions a worker keeps, with their programs: it gets the same one again and again.
+_KEPT = 8
 
-def _results(f: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
-    return [f(*call) for call in calls]
+
+class _Packed:
+    """What goes to a worker as bytes, which nothing on the way takes apart.
+
+    Schedulers such as dask's look into what they send, number by number. In this process it is
+    the thing itself.
+    """
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def unpacked(self) -> Any:
+        """Return the thing."""
+        return self._thing
+
+    kept = unpacked
+
+    @cached_property
+    def _reduced(self) -> Any:
+        as_it_is = type(self), (self._thing,)
+        try:
+            data = pickle.dumps(self._thing, pickle.HIGHEST_PROTOCOL)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return as_it_is  # for the executor, which may have another way of pickling
+        # So it may for what stands in a script.
+        return as_it_is if b"__main__" in data else (_Bytes, (data,))
+
+    def __reduce__(self) -> Any:
+        return self._reduced
+
+
+class _Bytes:
+    """The same where it arrives."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def unpacked(self) -> Any:
+        """Return the thing."""
+        return pickle.loads(self._data)
+
+    def kept(self) -> Any:
+        """Return the thing, the same one if it has arrived before."""
+        return _unpickled(self._data)
+
+
+_unpickled = lru_cache(_KEPT)(pickle.loads)
+
+
+class _Worker:
+    """What a worker does: it calls the function with each of some calls' arguments."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, calls: Any) -> _Results:
+        function = self.function.kept()
+        found: list[tuple[Sequence[Any], Structure]] = []
+        for call in calls.unpacked():
+            result = function(*call)
+            numbers, structure = flatten(result, "the result")
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise TypeError(
+                    "map_grad needs a function that returns a pair, the value and the gradient, as "
+                    f"compile(value_and_grad(f)) does; this one returned {result!r}"
+                )
+            found.append((numbers, structure))
+        return _Results(found)
+
+
+class _Results:
+    """The results of some calls, each its numbers and its structure."""
+
+    def __init__(self, found: list[tuple[Sequence[Any], Structure]]) -> None:
+        self.found = found
+
+    def __reduce__(self) -> Any:
+        structure = self.found[0][1]
+        numbers = [x for own, _ in self.found for x in own]
+        if {float}.issuperset(map(type, numbers)) and all(s == structure for _, s in self.found):
+            return _unpacked, (structure, len(self.found), array("d", numbers).tobytes())
+        return _Results, (self.found,)
+
+
+def _unpacked(structure: Structure, count: int, data: bytes) -> _Results:
+    numbers = array("d")
+    numbers.frombytes(data)
+    size = len(numbers) // count
+    return _Results([(numbers[i * size : (i + 1) * size], structure) for i in range(count)])
+
+
+def _workers(executor: Executor) -> int:
+    """Return how many calls `executor` runs at once; where it does not say, how many CPUs are."""
+    client = getattr(executor, "_client", None)  # of dask's
+    if client is not None and hasattr(client, "nthreads"):
+        return sum(client.nthreads().values()) or 1
+    return getattr(executor, "_max_workers", None) or os.cpu_count() or 1
 
 
 def _process_pool() -> Any:
     module = sys.modules.get("concurrent.futures.process")  # there is none if it was never loaded
     return () if module is None else module.ProcessPoolExecutor
+
+
+def _is_of_threads(executor: Executor) -> bool:
+    module = sys.modules.get("concurrent.futures.thread")  # there is none if it was never loaded
+    return module is not None and isinstance(executor, module.ThreadPoolExecutor)
 
 
 def map_grad(
@@ -50,9 +152,10 @@ def map_grad(
                 f"[(x, y), ...]; item {i} is {call!r}"
             )
     # Other processes get the programs alone, and cannot write one.
+    if not _is_of_threads(executor) and hasattr(compiled, "prepare"):
+        for call in calls:
+            compiled.prepare(*call)
     if isinstance(executor, _process_pool()):
-        for call in calls if hasattr(compiled, "prepare") else ():
-            compiled.prepare(*call)  # type: ignore[attr-defined]
         try:
             pickle.dumps(compiled)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -60,24 +163,20 @@ def map_grad(
                 "a process pool needs a function that can be sent to other processes, such as "
                 f"compile(value_and_grad(f)): {error}"
             ) from None
+    # Few messages: one for each worker.
+    size = -(-len(calls) // _workers(executor))
+    shares = [_Packed(calls[i : i + size]) for i in range(0, len(calls), size)]
     total: list[Any] = []
-    first: Structure = None
-    # The function travels with each chunk, so a few for each of the machine's cores are enough.
-    size = -(-len(calls) // (4 * (os.cpu_count() or 1)))
-    chunks = [calls[i : i + size] for i in range(0, len(calls), size)]
-    for result in chain.from_iterable(executor.map(partial(_results, compiled), chunks)):
-        numbers, structure = flatten(result, "the result")
-        if total and structure != first:
-            raise ValueError(
-                "map_grad adds up gradients, so all calls of a batch take arguments of the same "
-                f"nesting and lengths; one call gives {result!r}, others do not"
-            )
-        first = structure
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(
-                "map_grad needs a function that returns a pair, the value and the gradient, as "
-                f"compile(value_and_grad(f)) does; this one returned {result!r}"
-            )
-        total = [a + b for a, b in zip(total, numbers, strict=True)] if total else numbers
-    value, gradients = unflatten(first, total)
+    structure: Structure = None
+    for results in executor.map(_Worker(_Packed(compiled)), shares):
+        for numbers, nesting in results.found:
+            if total and nesting != structure:
+                raise ValueError(
+                    "map_grad adds up gradients, so all calls of a batch take arguments of the "
+                    "same nesting and lengths; one call gives "
+                    f"{unflatten(nesting, numbers)!r}, others do not"
+                )
+            structure = nesting
+            total = [a + b for a, b in zip(total, numbers, strict=True)] if total else [*numbers]
+    value, gradients = unflatten(structure, total)
     return value, gradients

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.code import Code, evaluate
 from scalargrad.engine.errors import FAILURES, shown
-from scalargrad.engine.value import Value
+from scalargrad.engine.value import Value, backward_lock
 from scalargrad.programs.bindings import Binding
-from scalargrad.programs.kinds import ANY, FLOAT, kind_of
+from scalargrad.programs.entry import all_floats
+from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of
+from scalargrad.programs.linking import inlined
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
-from scalargrad.transforms.nesting import Structure
+from scalargrad.transforms.nesting import Structure, flatten_like
 
 if TYPE_CHECKING:
     from scalargrad.programs.c_program import CProgram
@@ -72,6 +74,36 @@ class Runnable:
         return _loaded, (self.spelled,)
 
 
+# A line for each leaf takes two thirds of the time of a loop, but must be compiled.
+_MOST_LINES = 10_000
+
+
+@lru_cache(maxsize=8)
+def adder(count: int) -> Callable[[Sequence[Value], Sequence[Any]], None]:
+    """Return a function that adds to the gradients of so many Values so many numbers, in order.
+
+    >>> x = Value(1.0)
+    >>> adder(1)([x], [2.5])
+    >>> x.grad
+    2.5
+    """
+    if count > _MOST_LINES:
+        return _add
+    values = [f"v{i}" for i in range(count)]
+    numbers = [f"g{i}" for i in range(count)]
+    lines = [f"    {v}._grad += {g}" for v, g in zip(values, numbers, strict=True)]
+    for names, whole in ((numbers, "numbers"), (values, "values")):
+        lines.insert(0, f"    [{', '.join(names)}] = {whole}")
+    namespace: dict[str, Any] = {}
+    exec("\n".join(["def add(values, numbers):", *lines]), namespace)
+    return namespace["add"]  # type: ignore[no-any-return]
+
+
+def _add(values: Sequence[Value], numbers: Sequence[Any]) -> None:
+    for value, number in zip(values, numbers, strict=True):
+        value._grad += number
+
+
 def _loaded(spelled: Spelled) -> Runnable:
     return Runnable(spelled, None, _compiled_once(spelled.source))
 
@@ -102,6 +134,8 @@ class Program:
         # The Values whose derivatives it gives, for `backward`.
         self.targets = targets
         self.bindings = bindings
+        # How many ways of calling it have been learned.
+        self.entries = 0
         self.runnables: dict[str, Runnable] = {}
         self.latest: Runnable | CProgram | None = None
         # With target "c": the program in C, once it is built; None where only Python can run it.
@@ -119,15 +153,48 @@ class Program:
             found = self._run_c(kind, numbers)
             if found is not None:
                 return found[0]
-        runnable = self.runnable(kind)
+        return self._run_python(kind, arguments)
+
+    def run(self, kind: str, arguments: Sequence[Any], numbers: list[float]) -> Any:
+        """Return the result for `arguments`, whose numbers are known to be of a kind: as a call.
+
+        `numbers` are needed for the target "c" alone.
+        """
+        if self.captured:
+            given = [x._data for x in self.captured]
+            arguments = (*arguments, given)
+            if not all_floats(given):
+                kind = ANY if kind_of(given) == ANY else PLAIN
+        if self.target == "c":
+            found = self._run_c(kind, numbers + given if self.captured else numbers)
+            if found is not None:
+                return found[0]
+        return self._run_python(kind, arguments)
+
+    def _run_python(self, kind: str, arguments: Sequence[Any]) -> Any:
+        runnable = self.runnables.get(kind) or self.runnable(kind)
         if self.machine is None:
             self.latest = runnable
         try:
             return runnable.function(*arguments)
         except FAILURES:
             if runnable.code is not None:
-                evaluate(runnable.code, numbers)  # names the op that failed
+                evaluate(runnable.code, self._numbers(arguments))  # names the op that failed
             raise
+
+    def _numbers(self, arguments: Sequence[Any]) -> list[Any]:
+        numbers: list[Any] = []
+        # The captured ones, if there are any, come last.
+        structures = [structure for _, structure in self.arguments]
+        for structure, argument in zip(structures, arguments, strict=False):
+            numbers += flatten_like(structure, argument, "argument")
+        return numbers + arguments[-1] if self.captured else numbers
+
+    def add(self, slopes: Sequence[Any]) -> None:
+        """Add to the gradients of the targets."""
+        add = adder(len(self.targets))
+        with backward_lock:
+            add(self.targets, slopes)
 
     def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
@@ -152,12 +219,12 @@ class Program:
         assert self.code is not None
         with collector_paused():
             try:
-                code = optimised(self.code, FLOAT)
+                code = inlined(optimised(self.code, FLOAT))
                 spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
             except NotSpelled:
                 pass
             else:
-                nested = spell_nesting(len(code.outputs), self.result)
+                nested = spell_nesting(self.result)
                 self.machine = CProgram(spelled, nested)
         self._built = True
 
@@ -177,4 +244,4 @@ class Program:
         self.runnable(ANY)
         if self.target == "c" and not self._built:
             self._build_c()
-        return {**vars(self), "code": None, "bindings": [], "latest": None}
+        return {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}

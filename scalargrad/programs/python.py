@@ -22,9 +22,11 @@ from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.programs.kinds import FLOAT, kinds_of, operand_kind
+from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned, unpack
 from scalargrad.programs.simplify import constant_key
+from scalargrad.programs.subprograms import pack, pack_total
 from scalargrad.transforms.nesting import Structure
 
 # How tightly the parts of an expression bind, as in Python's grammar; the last is a name or call.
@@ -66,10 +68,17 @@ _SAFE = {
     *(op for op, (sign, *_) in _INFIX.items() if sign not in (" / ", " % ", " // ")),
     *(arithmetic.neg.op, arithmetic.pos.op, _RELU, _WHERE, _SUMPROD, total),
 }
+# Ops whose text has no name of a global.
+_NOT_NAMED = (Pick, CutCall)
+_UNNAMED = {_WHERE, pack, pack_total}
 # An expression is written into the place of its one use up to this depth and length.
 _DEEPEST, _LONGEST = 12, 150
 # So many terms at most make one sum.
 _MOST = 100
+# So many elements of a tuple are written as a slice.
+_SLICE = 4
+# A tuple is taken apart if one in so many of its elements is needed.
+_SPARSE = 3
 _PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
 
 
@@ -98,14 +107,30 @@ class Spelled(NamedTuple):
     constants: dict[str, Any]
 
 
-class Speller:
-    """Writes the equations of a Code as the body of a function."""
+class Module:
+    """The globals of a text, which its functions share: ops, constants, and the functions."""
 
-    def __init__(self, code: Code, names: Names, inputs: str) -> None:
-        self.code = code
-        self.lines: list[str] = []
+    def __init__(self) -> None:
         self.ops: dict[str, Op] = {}
         self.constants: dict[str, Any] = {}
+        self.functions: dict[CutCall, str] = {}
+        self._keys: dict[str, Any] = {}
+
+    def take(self, name: str, key: Any) -> bool:
+        """Take a name for what has this key; return whether no other has it."""
+        return bool(self._keys.setdefault(name, key) == key)
+
+
+class Speller:
+    """Writes the equations of a Code as the body of a function.
+
+    `inputs` are the kinds of its inputs.
+    """
+
+    def __init__(self, code: Code, names: Names, inputs: Sequence[Any], module: Module) -> None:
+        self.code = code
+        self.lines: list[str] = []
+        self.module = module
         self.called: dict[Op, str] = {}
         self._unused = ""
         self.constant_names: dict[Any, str] = {}
@@ -115,30 +140,116 @@ class Speller:
         self.inputs = inputs
         self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
         self.uses.update(x for x in code.outputs if type(x) is int)
-        for op in dict.fromkeys(op for op, _ in code.equations):
-            if op not in _INFIX and op not in _PREFIX and type(op) is not Pick and op is not _WHERE:
+        # Of tuples, the variables that are picked of them, by place; and those that have a name.
+        self.picks: dict[int, dict[int, int]] = {}
+        self.picked: dict[int, str] = {}
+        # Of inputs that are elements of a list: its name, their place in it, and its size.
+        self.elements_of: dict[int, tuple[str, int, int]] = {}
+        ops = dict.fromkeys(op for op, _ in code.equations)
+        if any(type(op) is Pick for op in ops):
+            self._find_picks()
+        for op in ops:
+            if not (op in _INFIX or op in _PREFIX or op in _UNNAMED or type(op) in _NOT_NAMED):
                 self.op_name(op)
+
+    def _find_picks(self) -> None:
+        for k, (op, operands) in enumerate(self.code.equations, self.code.inputs):
+            if type(op) is Pick and type(x := operands[0]) is int:
+                self.picks.setdefault(x, {})[op.place] = k
 
     def write(self) -> None:
         """Write all equations."""
         texts, uses, labels = self.texts, self.uses, self.code.labels
         for k, (op, operands) in enumerate(self.code.equations, self.code.inputs):
+            if k in self.picked:
+                texts.append(Text(self.picked[k]))
+                continue
             text = self.expression(op, operands)
+            if type(op) is CutCall and uses[k] == len(picks := self.picks.get(k, {})) > 0:
+                self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
+                texts.append(None)
+                continue
             label = labels.get(k, "")
-            if uses[k] > 1 or label or text.depth > _DEEPEST or len(text.text) > _LONGEST:
+            long = label or text.depth > _DEEPEST or len(text.text) > _LONGEST
+            if long or (uses[k] > 1 and not (op is pack and text.text.isidentifier())):
                 text = self.local(text, label)
             texts.append(text)
 
     def local(self, text: Text, label: str = "") -> Text:
         """Write a statement that gives an expression a name; return the name."""
-        if label:
-            name = self.names.new(label)
-        else:
-            name = next(self.temporaries)
-            while not self.names.take(name):
-                name = next(self.temporaries)
+        name = self.names.new(label) if label else self.temporary()
         self.statement(f"{name} =", text.text)
         return Text(name)
+
+    def name_picks(self, picks: dict[int, int], size: int, wish: str) -> list[str]:
+        """Return names for all elements of a tuple, and give them to what is picked of it."""
+        names = []
+        for place in range(size):
+            if place not in picks:
+                names.append(self.unused())
+                continue
+            label = self.code.labels.get(picks[place]) or (wish and f"{wish}{place}")
+            name = self.names.new(label) if label else self.temporary()
+            self.picked[picks[place]] = name
+            names.append(name)
+        return names
+
+    def take_input_apart(self, place: int, name: str, size: int) -> None:
+        """Write the line that takes a tuple among the inputs apart, if much of it is needed."""
+        self.texts[place] = Text(name)
+        picks = self.picks.get(place, {})
+        if len(picks) * _SPARSE >= size:
+            self.take_apart(self.name_picks(picks, size, name), name)
+
+    def name_elements(
+        self, name: str, place: int, wishes: Sequence[str], labelled: bool = True
+    ) -> None:
+        """Name the inputs from `place` on, which are the elements of the list `name`.
+
+        It is taken apart, unless the most of it goes on as tuples.
+        """
+        size = len(wishes)
+        for k in range(size):
+            self.elements_of[place + k] = (name, k, size)
+            self.texts[place + k] = Text(f"{name}[{k}]")
+        goes_on = False
+        for first, end in self.packed:
+            first, end = max(first, place), min(end, place + size)
+            if end - first >= min(_SLICE, size):
+                self.uses.subtract(range(first, end))
+                goes_on = True
+        used = [k for k in range(size) if self.uses[place + k]]
+        if not used or (goes_on and len(used) * _SPARSE < size):
+            return
+        names = {k: self.names.new(wishes[k]) for k in used}
+        self.take_apart([names.get(k) or self.unused() for k in range(size)], name)
+        for k, own in names.items():
+            self.name_input(place + k, own, labelled)
+
+    @cached_property
+    def packed(self) -> list[tuple[int, int]]:
+        """The runs of inputs that become elements of a tuple one after the other."""
+        found = []
+        for op, operands in self.code.equations:
+            if op is not pack:
+                continue
+            k = 0
+            while k < len(operands):
+                end = k + 1
+                first: Any = operands[k]
+                if type(first) is int and first < self.code.inputs:
+                    while end < len(operands) and operands[end] == first + end - k:
+                        end += 1
+                    found.append((first, min(first + end - k, self.code.inputs)))
+                k = end
+        return found
+
+    def temporary(self) -> str:
+        """Return a name for what has no label."""
+        name = next(self.temporaries)
+        while not self.names.take(name):
+            name = next(self.temporaries)
+        return name
 
     def name_input(self, place: int, name: str, labelled: bool = True) -> None:
         """Say what name an input has, in the text and, where it is labelled, in errors."""
@@ -155,6 +266,45 @@ class Speller:
     def named(self, text: str) -> str:
         """Write a statement that gives an expression a name; return the name."""
         return self.local(Text(text)).text
+
+    def elements(self, xs: Sequence[Operand]) -> list[str]:
+        """Return the texts of the elements of a list: of several from one tuple, a slice of it."""
+        texts: list[str] = []
+        k = 0
+        while k < len(xs):
+            whole, start = self.place_in_tuple(xs[k])
+            end = k + 1
+            while end < len(xs) and self.place_in_tuple(xs[end]) == (whole, start + end - k):
+                end += 1
+            count = end - k
+            if whole is not None and count == whole[1]:
+                texts.append(f"*{whole[0]}")
+                k = end
+            elif whole is not None and count >= _SLICE:
+                texts.append(f"*{whole[0]}[{start}:{start + count}]")
+                k = end
+            else:
+                texts.append(self.element(xs[k]))
+                k += 1
+        return texts
+
+    def place_in_tuple(self, x: Operand) -> tuple[tuple[str, int] | None, int]:
+        """Return the tuple or list that a variable is an element of, its size, and the place."""
+        if type(x) is not int or x in self.picked:
+            return None, 0
+        if x in self.elements_of:
+            name, k, size = self.elements_of[x]
+            return (name, size), k
+        if x < self.code.inputs:
+            return None, 0
+        op, operands = self.code.equations[x - self.code.inputs]
+        if type(op) is not Pick or type(y := operands[0]) is not int or y < self.code.inputs:
+            return None, 0
+        source = self.code.equations[y - self.code.inputs].op
+        if type(source) is not CutCall and source is not pack_total:
+            return None, 0
+        size = len(source.kind) if type(source) is CutCall else 0
+        return (self.operand(y).within(ATOM), size), op.place
 
     def element(self, x: Operand) -> str:
         """Return the text of a variable or constant as an element of a list."""
@@ -192,16 +342,24 @@ class Speller:
         """Return the name of the global that is `x`: a number, a class or a key of a dict."""
         key = constant_key(x)
         if key not in self.constant_names:
-            self.constant_names[key] = self.names.new(wish)
-            self.constants[self.constant_names[key]] = x
+            name = self.constant_names[key] = self.shared_name(wish, key)
+            self.module.constants[name] = x
         return self.constant_names[key]
+
+    def shared_name(self, wish: str, key: Any, builtin: bool = False) -> str:
+        """Return a name for a global: one that no other global has."""
+        name = self.names.new(wish, builtin)
+        while not self.module.take(name, key):
+            name = self.names.new(wish)
+        return name
 
     def op_name(self, op: Op) -> str:
         """Return the name of the global that computes `op`."""
         if op not in self.called:
             wish = _OF_TUPLES[op][0] if op in _OF_TUPLES else op.name
             wish = wish if wish.isidentifier() else op.function.__name__
-            self.called[op] = self.names.new(wish, builtin=op in _OF_TUPLES)
+            name = self.called[op] = self.shared_name(wish, op, builtin=op in _OF_TUPLES)
+            self.module.ops[name] = op
         return self.called[op]
 
     def expression(self, op: Op, operands: tuple[Operand, ...]) -> Text:
@@ -229,6 +387,16 @@ class Speller:
         """Return the text of `op` of these parts, and how tightly it binds."""
         if type(op) is Pick:
             return f"{parts[0].within(ATOM)}[{op.place}]", ATOM
+        if type(op) is CutCall or op is pack:
+            if op is pack:
+                texts = self.elements(operands)
+                if len(texts) == 1 and texts[0][0] == "*":
+                    return texts[0][1:], ATOM
+                return f"({', '.join(texts)}{',' * (len(texts) == 1)})", ATOM
+            text = ", ".join([part.within(COMPARISON) for part in parts])
+            return f"{self.module.functions[op]}({text})", ATOM  # type: ignore[index]
+        if op is pack_total:
+            return self.pack_total([part.text for part in parts]), ATOM
         if op in _PREFIX:
             return _PREFIX[op] + parts[0].within(NEGATION), NEGATION
         if op is _WHERE:
@@ -262,14 +430,26 @@ class Speller:
         text = ", ".join(part.within(COMPARISON) for part in parts)
         return f"{self.op_name(op)}({text})", ATOM
 
-    def kind(self, x: Operand) -> str:
+    def kind(self, x: Operand) -> Any:
         """Return the kind of an operand."""
         return operand_kind(x, self.kinds)
 
     @cached_property
-    def kinds(self) -> list[str]:
+    def kinds(self) -> list[Any]:
         """The kinds of all variables; few ops ask."""
         return kinds_of(self.code, self.inputs)
+
+    def pack_total(self, parts: list[str]) -> str:
+        """Return the text of the sum of tuples, element by element."""
+        zipped = self.shared_name("zip", "zip", builtin=True)
+        if zipped != "zip":
+            self.module.constants[zipped] = zip
+        text = parts[0]
+        for i in range(1, len(parts), _MOST):
+            some = [text if i == 1 else self.named(text), *parts[i : i + _MOST]]
+            names = [f"g{k}" for k in range(len(some))]
+            text = f"[{' + '.join(names)} for {', '.join(names)} in {zipped}({', '.join(some)})]"
+        return text
 
     def joined(self, sign: str, terms: list[str]) -> str:
         """Return terms with a sign between, in pieces: Python's compiler recurses over them."""
@@ -320,8 +500,16 @@ def spell_python(
     <BLANKLINE>
     """
     taken = [argument for argument, _ in arguments]
-    names = Names(taken)
-    speller = Speller(code, names, inputs)
+    calls = _calls_of(code)
+    module = Module()
+    used = [label for call in calls for label in call.code.labels.values()]
+    shared_names = Names([*taken, *used, *code.labels.values()])
+    own_name = shared_names.new(name if name.isidentifier() else "f")
+    for call in calls:
+        module.functions[call] = shared_names.new(call.name if call.name.isidentifier() else "f")
+    texts = [_spelled_call(call, module) for call in calls]
+    names = Names([*taken, own_name, *module.functions.values()])
+    speller = Speller(code, names, [inputs] * code.inputs, module)
     place = 0
     for argument, structure in arguments:
         place = unpack(speller, argument, structure, place)
@@ -329,16 +517,42 @@ def spell_python(
     if captured:
         given = names.new("captured")
         parameters = [*taken, given]
-        inner = [names.new(code.labels.get(k) or "p") for k in range(place, place + captured)]
-        for k, own in enumerate(inner, place):
-            speller.name_input(k, own, labelled=False)
-        speller.take_apart(inner, given)
+        wishes = [code.labels.get(k) or "p" for k in range(place, place + captured)]
+        speller.name_elements(given, place, wishes, labelled=False)
     speller.write()
     speller.statement("return", returned(speller, result, iter(code.outputs)))
-    own = names.new(name if name.isidentifier() else "f")
-    source = "\n".join([f"def {own}({', '.join(parameters)}):", *speller.lines, ""])
-    ops = {called: op for op, called in speller.called.items()}
-    return Spelled(source, own, ops, speller.constants)
+    text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
+    return Spelled("\n\n".join([*texts, text]), own_name, module.ops, module.constants)
+
+
+def _calls_of(code: Code) -> list[CutCall]:
+    """Return all calls of a program, each after those that it makes itself."""
+    found: dict[CutCall, None] = {}
+    for op, _ in code.equations:
+        if type(op) is CutCall and op not in found:
+            found.update(dict.fromkeys([*_calls_of(op.code), op]))
+    return list(found)
+
+
+def _spelled_call(call: CutCall, module: Module) -> str:
+    """Return the function that others call, as text."""
+    code, kinds = call.code, call.kinds
+    assert kinds is not None
+    names = Names(module.functions.values())
+    parameters = [names.new(code.labels.get(k) or "x") for k in range(code.inputs)]
+    speller = Speller(code, names, kinds, module)
+    for k, name in enumerate(parameters):
+        if type(kinds[k]) is tuple:
+            speller.take_input_apart(k, name, len(kinds[k]))
+        else:
+            speller.name_input(k, name)
+    speller.write()
+    texts = speller.elements(code.outputs)
+    starred = len(texts) == 1 and texts[0][0] == "*"
+    speller.statement("return", texts[0][1:] if starred else ", ".join(texts))
+    return "\n".join(
+        [f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""]
+    )
 
 
 def function_of(op: Op) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from scalargrad.engine.primitive import op_of
 from scalargrad.engine.real import is_real
 from scalargrad.functions import arithmetic, choices, elementary
 from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
+from scalargrad.programs.linking import CutCall
 
 _ADD, _SUB, _NEG = arithmetic.add.op, arithmetic.sub.op, arithmetic.neg.op
 _MUL, _DIV = arithmetic.mul.op, arithmetic.div.op
@@ -26,20 +27,33 @@ def optimised(code: Code, inputs: str) -> Code:
     return without_dead(simplified(code, inputs))
 
 
+def _of_kinds(op: CutCall, kinds: tuple[Any, ...], calls: dict[Any, CutCall]) -> CutCall:
+    """Return a call optimised for inputs of these kinds: the same one each time."""
+    found = calls.get((op, kinds))
+    if found is None:
+        code, known = _rebuilt(op.code, kinds, _Builder.emit, calls)
+        outputs = tuple(operand_kind(x, known) for x in code.outputs)
+        kind = outputs if len(outputs) != 1 else outputs[0]
+        found = calls[op, kinds] = CutCall(op.name, without_dead(code), kinds, kind)
+    return found
+
+
 class _Builder:
     """Equations as they are written, none twice; and what is known of each variable.
 
-    `kinds` has the kind of each, and `negatives` what a negation is the negative of.
+    `kinds` has the kind of each, and `negatives` what a negation is the negative of. `calls` has
+    the calls by what they were and the kinds of their inputs.
     """
 
-    def __init__(self, code: Code, inputs: str) -> None:
+    def __init__(self, inputs: Sequence[Any], calls: dict[Any, CutCall]) -> None:
         self.equations: list[Equation] = []
-        self.kinds = [inputs] * code.inputs
+        self.kinds = list(inputs)
+        self.calls = calls
         self.negatives: dict[Operand, Operand] = {}
         self._first: dict[Any, int] = {}
         self._kinds_by_op: dict[Any, str] = {}
 
-    def kind(self, x: Operand) -> str:
+    def kind(self, x: Operand) -> Any:
         return self.kinds[x] if type(x) is int else operand_kind(x, self.kinds)
 
     def add(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
@@ -64,6 +78,9 @@ class _Builder:
 
     def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
         """Return the simplest operand with the value and the kind of `op` of `operands`."""
+        if type(op) is CutCall:
+            kinds = tuple([self.kind(x) for x in operands])
+            return self.add(_of_kinds(op, kinds, self.calls), operands)
         constant = Literal in map(type, operands)
         if constant or op in _OF_VARIABLES or not self.negatives.keys().isdisjoint(operands):
             rule = _RULES.get(op)
@@ -75,9 +92,11 @@ class _Builder:
         return self.add(op, operands)
 
 
-def _rebuilt(code: Code, inputs: str, write: Callable[..., Operand]) -> Code:
-    """Return `code` with each equation written by `write(builder, op, operands)`."""
-    builder = _Builder(code, inputs)
+def _rebuilt(
+    code: Code, inputs: Sequence[Any], write: Callable[..., Operand], calls: dict[Any, CutCall]
+) -> tuple[Code, list[Any]]:
+    """Return `code` with each equation written by `write(builder, op, operands)`, and its kinds."""
+    builder = _Builder(inputs, calls)
     known: list[Operand] = list(range(code.inputs))
     for op, operands in code.equations:
         known.append(
@@ -89,7 +108,7 @@ def _rebuilt(code: Code, inputs: str, write: Callable[..., Operand]) -> Code:
         if type(place) is int and (place >= code.inputs or k < code.inputs):
             labels.setdefault(place, label)
     outputs = [known[x] if type(x) is int else x for x in code.outputs]
-    return Code(code.inputs, builder.equations, outputs, labels)
+    return Code(code.inputs, builder.equations, outputs, labels), builder.kinds
 
 
 def simplified(code: Code, inputs: str) -> Code:
@@ -102,7 +121,7 @@ def simplified(code: Code, inputs: str) -> Code:
     >>> simplified(code, "float").equations
     [Equation(op=<op +>, operands=(0, 0))]
     """
-    return _rebuilt(code, inputs, _Builder.emit)
+    return _rebuilt(code, [inputs] * code.inputs, _Builder.emit, {})[0]
 
 
 def shared(code: Code) -> Code:
@@ -112,7 +131,7 @@ def shared(code: Code) -> Code:
     >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
     1
     """
-    return _rebuilt(code, ANY, _Builder.add)
+    return _rebuilt(code, [ANY] * code.inputs, _Builder.add, {})[0]
 
 
 def without_dead(code: Code) -> Code:

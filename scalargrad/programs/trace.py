@@ -16,6 +16,7 @@ from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
@@ -57,11 +58,19 @@ def _connective(op: Op, reflected: bool = False) -> Callable[..., Any]:
     """Return the method for `&` and its kin: of conditions, as bools have them."""
 
     def method(self: Symbol, other: Any) -> Any:
-        if self._op not in choices.CONDITIONS or not (isinstance(other, Node) or is_real(other)):
+        if not is_condition(self) or not (isinstance(other, Node) or is_real(other)):
             return NotImplemented
         return record(op, (other, self) if reflected else (self, other))
 
     return method
+
+
+def is_condition(x: Any) -> bool:
+    """Return whether the symbol `x` is a comparison, or made of such, also within a call."""
+    op = x._op
+    if type(op) is Pick:
+        return op.place in getattr(x._first._op, "conditions", ())
+    return op in choices.CONDITIONS
 
 
 class Symbol(Node):
@@ -109,7 +118,7 @@ class Symbol(Node):
     )
 
     def __invert__(self) -> Any:
-        if self._op not in choices.CONDITIONS:
+        if not is_condition(self):
             raise TypeError("~ is for conditions, such as x > 0")
         return record(choices.inverse.op, (self,))
 
@@ -152,6 +161,12 @@ class Trace(Mode):
         self.symbols: list[Symbol] = []  # what was computed, in order
         self.samples = samples
         self._sampled: set[Any] = set(samples)
+        # Of calls (subprograms.py): what was traced, tuples by their elements, the sizes of those
+        # that are inputs, and inputs that are the run of a call.
+        self.subprograms: dict[Any, Any] = {}
+        self.packs: dict[Any, Symbol] = {}
+        self.sizes: dict[Any, int] = {}
+        self.runs: dict[Any, Any] = {}
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         for x in inputs:
@@ -191,6 +206,15 @@ class Trace(Mode):
             "write the Value itself, or its detach() for the number without a gradient "
             "(logsumexp and softmax need no maximum taken out)",
         )
+
+    def keep(self, key: Any, called: Any, captured: Sequence[Any]) -> None:
+        """Keep a function that was traced for a call, for further calls."""
+        self.subprograms[key] = called
+
+    def known(self, samples: dict[Any, Any]) -> None:
+        """Say what numbers some symbols have in the call for which the function is traced."""
+        self.samples.update(samples)
+        self._sampled.update(samples)
 
     def sample(self, x: Any) -> Any:
         """Return the number that `x` has in the call for which the function is traced."""

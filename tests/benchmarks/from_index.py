@@ -12,6 +12,17 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+# By the names that packages are asked for here. None is needed to install or test scalargrad.
+REQUIREMENTS = {
+    "autograd": "autograd==1.9.1",
+    "casadi": "casadi==3.8.2",
+    "distributed": "distributed",
+    "jax": "jax==0.10.2",
+    "micrograd": "micrograd==0.1.0",
+    "sympy": "sympy==1.14.0",
+    "torch": "torch==2.13.0",
+}
+
 
 class Unavailable(Exception):
     """The package could not be installed."""
@@ -20,23 +31,34 @@ class Unavailable(Exception):
 @contextmanager
 def micrograd() -> Iterator[tuple[ModuleType, ModuleType]]:
     """Give micrograd's modules `engine` and `nn`. Raises Unavailable as `installed` does."""
-    with installed("micrograd==0.1.0"):
+    with installed("micrograd"):
         yield import_module("micrograd.engine"), import_module("micrograd.nn")
 
 
 @contextmanager
-def installed(requirement: str) -> Iterator[None]:
+def installed(package: str) -> Iterator[None]:
     """Have a package from the package index to be imported in this process.
 
     Raises Unavailable, saying why, if there is no installing here.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        packages = _install(requirement, Path(directory))
-        sys.path.insert(0, str(packages))
+    with environment(package) as python:
+        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        packages = subprocess.check_output([python, "-c", code], text=True).strip()
+        sys.path.insert(0, packages)
         try:
             yield
         finally:
-            sys.path.remove(str(packages))
+            sys.path.remove(packages)
+
+
+@contextmanager
+def environment(package: str) -> Iterator[Path]:
+    """Give the Python of a virtual environment that has a package from the package index.
+
+    Raises Unavailable, saying why, if there is no installing here.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        yield _install(REQUIREMENTS[package], Path(directory))
 
 
 def _install(requirement: str, directory: Path) -> Path:
@@ -49,8 +71,7 @@ def _install(requirement: str, directory: Path) -> Path:
             capture_output=True,
             text=True,
         )
-        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-        return Path(subprocess.check_output([python, "-c", code], text=True).strip())
     except (OSError, subprocess.CalledProcessError) as error:
         details = str(getattr(error, "stderr", None) or error).strip().splitlines()
         raise Unavailable(f"{requirement} could not be installed: {details[-1]}") from error
+    return python

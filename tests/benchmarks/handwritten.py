@@ -83,6 +83,21 @@ def value_alone_comprehended() -> Step:
     return step
 
 
+def value_of_each_sample() -> Step:
+    """The loss of one point after the other, by plain loops, without a gradient."""
+    layers = make_layers()
+    points, targets = moons()
+
+    def step() -> list[float]:
+        losses = []
+        for point, target in zip(points, targets, strict=True):
+            margin = 1.0 - target * activations(layers, point)[-1][0]
+            losses.append(margin if margin > 0.0 else 0.0)
+        return losses
+
+    return step
+
+
 def value_gradient_update() -> Step:
     """The loss, its gradient by backpropagation and the update, by plain loops."""
     layers = make_layers()

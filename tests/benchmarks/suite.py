@@ -14,7 +14,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from scalargrad import Value, compile, fsum, grad, hvp, map_grad, taylor, value_and_grad
+from scalargrad import Value, compile, fsum, grad, hvp, map_grad, relu, taylor, value_and_grad
 from scalargrad.engine.graph import topological_order
 from scalargrad.nn import MLP
 from scalargrad.transforms.nesting import flatten, unflatten
@@ -133,6 +133,43 @@ def compiled(quick: bool) -> Iterator[Row]:
     yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
 
 
+def pieces(quick: bool) -> Iterator[Row]:
+    """Time programs that call programs against the same programs unrolled."""
+    rounds = 3 if quick else 11
+    cases: dict[str, tuple[Callable[[], Step], Callable[[], Step], float, float | None]] = {
+        "moons step that calls the model": (
+            lambda: workloads.mlp_compiled(calls=True),
+            workloads.mlp_compiled,
+            *(0.2, 1.6),
+        ),
+        "GPT step of compiled pieces": (
+            lambda: workloads.gpt_compiled(kind=workloads.GPTInPieces),
+            workloads.gpt_compiled,
+            *(0.7, None),
+        ),
+    }
+    for what, (in_pieces, unrolled, most_seconds, most) in cases.items():
+        ours, theirs = in_pieces(), unrolled()
+        check_agreement(what, ours, theirs)
+        took, theirs_took = (
+            min(seconds(make()) for _ in range(rounds)) for make in (in_pieces, unrolled)
+        )
+        details = f"unrolled {theirs_took:.2f} s"
+        yield Row(
+            f"{what}: compiling it, and one step",
+            f"{took:.2f} s",
+            f"at most {most_seconds} s",
+            took <= most_seconds,
+            details,
+        )
+        timings = alternate(ours, theirs, rounds)
+        row = f"{what}: a step, unrolled"
+        if most is None:
+            yield slower(row, timings)
+        else:
+            yield at_most(row, timings.slowdown, most, milliseconds(timings))
+
+
 def in_c(quick: bool) -> Iterator[Row]:
     """Time value and gradient in C against Python, and against CasADi's virtual machine.
 
@@ -175,6 +212,45 @@ def in_c(quick: bool) -> Iterator[Row]:
                 yield at_least(machine, timings.speedup, least, details)
         except from_index.Unavailable as error:
             yield Row(machine, "not measured", f"at least {least}x", details=str(error))
+
+
+def calls(quick: bool) -> Iterator[Row]:
+    """Time what a call costs beside its program: value and gradient of a sample at a time."""
+    rounds = 5 if quick else 25
+    points, targets = workloads.moons()
+    layers = workloads.nested_layers()
+    by_call = compile(value_and_grad(workloads.sample_loss))
+    for what, kind in (("labels that are ints", int), ("all floats", float)):
+        samples = [(list(p), kind(y)) for p, y in zip(points, targets, strict=True)]
+        by_call(layers, *samples[0])
+        newest: Any = next(reversed(by_call._programs.values())).latest
+
+        def through_compile(samples: Any = samples) -> list[float]:
+            return [by_call(layers, *sample)[0] for sample in samples]
+
+        def by_hand(samples: Any = samples, program: Any = newest.function) -> list[float]:
+            return [program(layers, *sample)[0] for sample in samples]
+
+        row = f"nested arguments, {what}: called, its program by hand"
+        check_agreement(row, through_compile, by_hand)
+        timings = alternate(through_compile, by_hand, rounds)
+        yield at_most(row, timings.slowdown, 1.35, milliseconds(timings))
+
+    model = MLP(2, [16, 16, 1])
+    flat = [x for layer in handwritten.make_layers() for ws, b in layer for x in (*ws, *b)]
+    for p, x in zip(model.parameters(), flat, strict=True):
+        p.data = x
+    captured = compile(lambda x, y: relu(1 - y * model(x)))
+    pairs = list(zip(map(list, points), targets, strict=True))
+
+    def backward() -> list[float]:
+        return [captured.backward(x, y) for x, y in pairs]
+
+    row = ".backward of each sample, the value alone by hand"
+    theirs = handwritten.value_of_each_sample()
+    check_agreement(row, backward, theirs)
+    timings = alternate(backward, theirs, rounds)
+    yield at_most(row, timings.slowdown, 1.5, milliseconds(timings))
 
 
 def _flat(f: Any, numbers: list[float]) -> list[float]:
@@ -355,6 +431,8 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
     "compile": compiled,
+    "pieces": pieces,
+    "calls": calls,
     "c": in_c,
     "parallel": parallel,
     "second-order": second_order,

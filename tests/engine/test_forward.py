@@ -234,6 +234,40 @@ def test_errors_of_a_run_name_the_op_and_the_numbers_of_that_run() -> None:
         product.forward()
 
 
+def test_a_run_that_fails_leaves_all_numbers_as_they_were() -> None:
+    x = Value(2.0)
+    nodes = [x * 3, x - 1]
+    y = nodes[0] * nodes[1].log()
+    before = [node.data for node in (*nodes, y)]
+    x.data = 0.5
+    with pytest.raises(ValueError, match=r"log\(-0.5\)"):
+        y.forward()
+    assert [node.data for node in (*nodes, y)] == before
+
+
+class Interrupted(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any) -> Any:
+        if a < 0:
+            raise KeyboardInterrupt from OSError("a signal")
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g
+
+
+def test_a_run_that_is_interrupted_leaves_all_numbers_as_they_were() -> None:
+    x = Value(2.0)
+    square = x * x
+    y = square + Interrupted.apply(x)
+    x.data = -1.0
+    with pytest.raises(KeyboardInterrupt) as caught:
+        y.forward()
+    assert isinstance(caught.value.__cause__, OSError)
+    assert (square.data, y.data) == (4.0, 6.0)
+
+
 # --- detach -------------------------------------------------------------------------------------
 
 

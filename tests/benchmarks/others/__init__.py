@@ -1,0 +1,1 @@
+"""scalargrad beside other tools: `python3 -m tests.benchmarks.others` from a checkout's root."""
