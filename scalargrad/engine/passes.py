@@ -54,7 +54,6 @@ def pull_back(
     """
     traced = zero is None
     added_at_once = traced or not as_graph
-    watched = bool(watching)  # `contributions` then looks at what the rules give
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
 
@@ -78,7 +77,7 @@ def pull_back(
             continue
         g = _summed(node, slopes, terms) if node in terms else slopes[node]
         op, a, b = node._op, node._first, node._second
-        if type(a) is tuple or watched or (as_graph and _is_zero(g)):
+        if type(a) is tuple or watching or (as_graph and _is_zero(g)):
             operands = operands_of(node)
             gs = [
                 g if isinstance(x, Node) and (within is None or x in within) else None
