@@ -197,9 +197,13 @@ def test_every_setting_may_be_traced() -> None:
     lr, beta1, beta2, eps, decay = settings
     expected = adam_update([1.0], [2.0], adam_init([1.0]), lr, (beta1, beta2), eps, decay)
     assert step(adam_init([1.0]), *settings) == expected
-    momentum = compile(lambda state, *rest: sgd_update(1.0, 2.0, state, *rest, nesterov=True))
+    momentum = compile(lambda state, lr, m: sgd_update(1.0, 2.0, state, lr, m, nesterov=True))
     assert momentum(sgd_init(1.0), 0.1, 0.9)[0] == 1.0 - 0.1 * (2.0 + 0.9 * 2.0)
-    rms = compile(lambda state, *rest: rmsprop_update(1.0, 2.0, state, *rest, centered=True))
+    rms = compile(
+        lambda state, lr, alpha, eps, decay, momentum: rmsprop_update(
+            1.0, 2.0, state, lr, alpha, eps, decay, momentum, centered=True
+        )
+    )
     given_ = (0.1, 0.5, 1e-6, 0.25, 0.5)
     assert rms(rmsprop_init(1.0), *given_) == rmsprop_update(
         1.0, 2.0, rmsprop_init(1.0), *given_, centered=True
@@ -207,12 +211,12 @@ def test_every_setting_may_be_traced() -> None:
 
 
 def test_update_keeps_exact_numbers_exact() -> None:
-    x = Fraction(1, 3)
+    x: Any = Fraction(1, 3)
     state = {**sgd_init([x]), "steps": 0}
-    settings = {"lr": Fraction(1, 2), "momentum": Fraction(1, 4)}
-    [x], state = sgd_update([x], [Fraction(1)], state, **settings)
-    [x], state = sgd_update([x], [Fraction(1)], state, **settings)
-    assert (x, state) == (
+    settings: dict[str, Any] = {"lr": Fraction(1, 2), "momentum": Fraction(1, 4)}
+    parameters, state = sgd_update([x], [Fraction(1)], state, **settings)
+    parameters, state = sgd_update(parameters, [Fraction(1)], state, **settings)
+    assert (parameters[0], state) == (
         Fraction(1, 3) - Fraction(1, 2) - Fraction(5, 8),
         {"steps": 2, "velocity": [Fraction(5, 4)]},
     )
