@@ -89,14 +89,14 @@ class Module:
 
     def _found(self) -> Iterator[tuple[tuple[Any, ...], Any, Value]]:
         """Yield each parameter once, with the path to what holds it and its key in that."""
-        seen = {id(self)}
+        seen, found = {id(self)}, set[Value]()
         stack: list[tuple[tuple[Any, ...], Iterator[tuple[Any, Any]]]] = [((), _children(self))]
         while stack:
             path, children = stack[-1]
             for key, item in children:
                 if isinstance(item, Value):
-                    if item._op is None and id(item) not in seen:
-                        seen.add(id(item))
+                    if item._op is None and item not in found:
+                        found.add(item)
                         yield path, key, item
                 elif isinstance(item, Module | dict | list | tuple) and id(item) not in seen:
                     seen.add(id(item))

@@ -183,8 +183,9 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
             joint = op.joint
             if joint is not None:
                 if type(b) is tuple:  # all inputs are nodes
-                    if op in unrolled:
-                        unrolled[op](node._grad, a)
+                    add = unrolled.get(op)
+                    if add is not None:
+                        add(node._grad, a)
                         continue
                     slopes = joint(node._grad, node._data, *[x._data for x in a])
                     for x, slope in zip(a, slopes, strict=True):

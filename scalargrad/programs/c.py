@@ -566,17 +566,19 @@ class _Pieces:
             self.outputs.setdefault(x, []).append(k)
         self.names = names
         self.constants: list[str] = []
+        # Places that nothing reads: what stands there is computed since it may fail.
+        self.unread: set[int] = set()
         statements = rolled(self._statements(), self.constants)
         self.work = 0
         self.bodies = self._placed(statements)
 
     def _uses(self) -> Counter[int]:
-        """Return how often each instruction is used by those that the outputs need."""
-        first = self.inputs
+        """Return how often each instruction is used; those that may fail are used in any case."""
         uses = Counter(x for x in self.outputs if type(x) is int)
         for k in range(len(self.instructions) - 1, -1, -1):
-            if uses[first + k]:
-                for x in self.instructions[k].operands:
+            one = self.instructions[k]
+            if uses[self.inputs + k] or not one.form.safe:
+                for x in one.operands:
                     if type(x) is int:
                         uses[x] += 1
         return uses
@@ -610,7 +612,7 @@ class _Pieces:
             )
 
         for k, (form, operands, _, label) in enumerate(self.instructions, first):
-            if not uses[k]:
+            if not uses[k] and form.safe:
                 continue
             if len(operands) == 2:  # as most are
                 x, y = [texts.get(x) or text_of(x) for x in operands]
@@ -637,6 +639,8 @@ class _Pieces:
                 texts[k] = text
                 continue
             letter, place = ("o", outputs[0]) if outputs else ("w", slots)
+            if not uses[k]:
+                self.unread.add(slots)
             slots += not outputs
             statements.append(statement(letter, place, text, label))
             own = "(@ != 0)" if form.type == "int" else "@"
@@ -681,7 +685,7 @@ class _Pieces:
                 if block in homes:
                     continue
                 alone = block[0] == block[1] and isinstance(one.shape, Leaf)
-                if alone and pieces[last[block]] == pieces[k]:
+                if alone and pieces[last[block]] == pieces[k] and block[0] not in self.unread:
                     homes[block] = -1 - block[0]
                     variables[homes[block]] = names.new(one.label or f"t{next(numbers)}")
                     continue
