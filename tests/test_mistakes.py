@@ -36,6 +36,7 @@ from scalargrad import (
     taylor,
     value_and_grad,
     vjp,
+    where,
 )
 from scalargrad.nn import MLP, Layer, Linear, Neuron
 from scalargrad.optim import SGD, Adam
@@ -144,6 +145,28 @@ def test_a_list_among_the_inputs() -> None:
             isnan(xs)
         with pytest.raises(TypeError, match=r"maximum takes.*: write \[maximum\(x, \.\.\.\) for"):
             maximum(xs, Value(1.0))
+
+
+def test_a_list_of_conditions() -> None:
+    for a in (1.0, Value(1.0)):
+        with pytest.raises(TypeError, match=r"write \[where\(x, \.\.\.\) for x in xs\]"):
+            where([True, False], a, 2.0)
+
+
+def test_a_result_where_a_function_is_wanted() -> None:
+    y: Any = exp(Value(1.0))
+    two: Any = 2.0
+    for call, words in (
+        (lambda: grad(y), r"grad takes a function, not Value\(.*: give f itself, as in grad\(f\)"),
+        (lambda: value_and_grad(two), r"takes a function, not 2\.0 \(float\): give f itself"),
+        (lambda: jacobian(y), r"jacobian takes a function, not .* as in jacobian\(f\)\(x\)"),
+        (lambda: hessian(two), r"takes a function, not 2\.0 \(float\): give f itself"),
+        (lambda: vjp(y, 1.0), r"vjp takes a function, not .* as in vjp\(f, x\)"),
+        (lambda: jvp(y, (1.0,), (1.0,)), r"jvp takes a function, not .* as in jvp\(f, \(x,\)"),
+        (lambda: hvp(y, (1.0,), (1.0,)), r"takes a function, not .*: give f itself"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
 
 
 def test_two_numbers_in_a_list() -> None:

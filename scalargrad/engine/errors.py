@@ -58,7 +58,9 @@ def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
 def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
     """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
     # A Function, which does not share, may take lists.
-    if type(error) is TypeError and op.shares and (refused := _of_a_list(op, inputs)) is not None:
+    # (An array's truth is a ValueError.)
+    kinds = (TypeError, ValueError)
+    if type(error) in kinds and op.shares and (refused := _of_a_list(op, inputs)) is not None:
         return refused
     cure = op.hint
     if isinstance(error, OverflowError) and "infinity" not in str(error):

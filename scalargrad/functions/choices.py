@@ -72,6 +72,8 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     >>> where(3 > 2, 1.0, -1.0)
     1.0
     """
+    if isinstance(condition, list | tuple):
+        raise TypeError("where takes one condition")
     return a if condition else b
 
 

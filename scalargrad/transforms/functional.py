@@ -205,6 +205,20 @@ def _any_value(numbers: Sequence[Any]) -> bool:
     return any(isinstance(x, Value) for x in numbers)
 
 
+_CALLS = {
+    **{"grad": "grad(f)(x)", "jacobian": "jacobian(f)(x)"},
+    **{"jvp": "jvp(f, (x,), (1.0,))", "vjp": "vjp(f, x)"},
+}
+
+
+def _check_callable(name: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"{name} takes a function, not {shown(f)} ({type(f).__name__}): give f itself, as in "
+            f"{_CALLS[name]}, and not f(x)"
+        )
+
+
 def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     chosen: list[Any] = list(argnums) if isinstance(argnums, list | tuple) else [argnums]
     for i in chosen:
@@ -280,6 +294,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     (15.0, (5.0, 3.0))
     """
 
+    _check_callable("grad", f)
+
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
         trace = _trace(f, args, kwargs, _chosen(argnums, args))
@@ -318,6 +334,8 @@ def jacobian(
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([3.0, 5.0])
     [[5.0, 3.0], [1.0, 1.0]]
     """
+
+    _check_callable("jacobian", f)
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
@@ -388,6 +406,7 @@ def jvp(
     >>> jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 10.0))
     (15.0, 35.0)
     """
+    _check_callable("jvp", f)
     primals = _arguments(primals, "primals")
     nesting = flatten(primals, "primals")[1]
     directions = flatten_like(nesting, _arguments(tangents, "tangents"), "tangents")
@@ -420,6 +439,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pull([1.0, 0.0]), pull([0.0, 2.0])
     ([15.0, 8.0], (5.0, 3.0), (2.0, 2.0))
     """
+    _check_callable("vjp", f)
     trace = _trace(f, primals, {}, range(len(primals)))
     trace, aux = trace.without_aux("vjp") if has_aux else (trace, None)
     numbers, structure = trace.outputs()

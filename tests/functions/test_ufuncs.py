@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, complex_step_gradient, grad, jvp, taylor
+from scalargrad import Value, complex_step_gradient, grad, jvp, taylor, where
 from scalargrad import compile as compile_
 from scalargrad.functions.methods import public_functions
 
@@ -174,6 +174,18 @@ def test_arrays_go_one_number_at_a_time() -> None:
             Ufunc("equal")(*inputs)
     with pytest.raises(TypeError, match=r"multiply takes a Value and one number at a time"):
         Ufunc("multiply")(array, Value(1.0), out=(array,))
+
+
+class Ambiguous(Array):
+    def __bool__(self) -> bool:
+        raise ValueError("The truth value of an array with more than one element is ambiguous")
+
+
+def test_an_array_in_a_function_of_ours() -> None:
+    with pytest.raises(
+        TypeError, match=r"where takes numbers, not .*: write \[where\(x, \.\.\.\) for"
+    ):
+        where(Ambiguous([1.0, 2.0]), Value(1.0), 2.0)
 
 
 def test_reductions() -> None:
