@@ -69,17 +69,6 @@ class Chosen:
             }
         )
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self._tell(
-                {
-                    "test": f"{report.nodeid}, collected",
-                    "when": "collect",
-                    "failed": True,
-                    "seconds": 0.0,
-                }
-            )
-
     def _tell(self, line: dict[str, Any]) -> None:
         with self.report.open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -1,14 +1,15 @@
 """Mutants of the package, drawn at random: each is one small change of one place in the code.
 
-The changes are cosmic-ray's. Of all places that it can change, some are drawn, and for each one of
-its changes, so that a `+`, which has eleven, counts no more than an `and`, which has one. Types are
-left out, as nothing reads them when the package runs; so are changes that Python does not parse.
+The changes are cosmic-ray's: operators, comparisons, numbers one up or down, `not`, `and` for `or`,
+True for False, decorators taken away, loops that do not run, exceptions that are not caught. Types
+are left out, as nothing reads them when the package runs; so is what Python does not parse.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 import random
 import warnings
 from collections.abc import Iterator
@@ -41,17 +42,10 @@ class Mutant:
 
 def draw(root: Path, count: int, seed: int) -> list[Mutant]:
     """Return `count` mutants of the files under `root`, the same for the same seed and files."""
-    rng = random.Random(seed)
-    places = sorted(_places(root).items())
-    rng.shuffle(places)
-    drawn: list[Mutant] = []
-    for _, mutants in places:
-        if len(drawn) == count:
-            break
-        mutant = rng.choice(mutants)
-        if changes_anything(root, mutant):
-            drawn.append(mutant)
-    return drawn
+    mutants = list(_all(root))
+    random.Random(seed).shuffle(mutants)
+    found = (mutant for mutant in mutants if changes_anything(root, mutant))
+    return list(itertools.islice(found, count))
 
 
 def mutated(root: Path, mutant: Mutant) -> str:
@@ -87,28 +81,27 @@ def changes_anything(root: Path, mutant: Mutant) -> bool:
         return False
 
 
-def _places(root: Path) -> dict[tuple[str, int, int, int, int], list[Mutant]]:
-    """Return all places that can be changed, each with the mutants that this makes."""
+def _all(root: Path) -> Iterator[Mutant]:
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.plugins import get_operator, operator_names
 
+    # Two operators need to be told names of variables: these are left out.
     operators = {
         name: get_operator(name)()
         for name in operator_names()
         if not get_operator(name).arguments()
     }
-    found: dict[tuple[str, int, int, int, int], list[Mutant]] = {}
     for path in _files(root):
         nodes = list(ast_nodes(get_ast((root / path).read_text())))
         for name, operator in operators.items():
-            occurrence = 0
-            for node in nodes:
-                for start, end in operator.mutation_positions(node):
-                    if not _is_type(node):
-                        mutant = Mutant(path, name, occurrence, start[0], end[0])
-                        found.setdefault((path, *start, *end), []).append(mutant)
-                    occurrence += 1
-    return found
+            positions = [
+                (node, start[0], end[0])
+                for node in nodes
+                for start, end in operator.mutation_positions(node)
+            ]
+            for occurrence, (node, first, last) in enumerate(positions):
+                if not _is_type(node):
+                    yield Mutant(path, name, occurrence, first, last)
 
 
 def _files(root: Path) -> Iterator[str]:

@@ -16,11 +16,15 @@ from tests.mutants.plugin import PLAN, REPORT
 from tests.mutants.sample import Mutant, difference, mutated
 
 ROOT = Path(__file__).parents[2]
+_NO_TESTS = 5  # of those chosen: pytest's exit status
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the tests said of a mutant: the first tests that failed, two at most."""
+    """What the tests said of a mutant: the first tests that failed, two at most.
+
+    None where they cannot even be loaded.
+    """
 
     mutant: Mutant
     difference: str
@@ -77,7 +81,7 @@ class Trial:
                 )
                 ran += len({line["test"] for line in lines})
                 seconds += sum(line["seconds"] for line in lines)
-                if failed or status != 0:
+                if status not in (0, _NO_TESTS):
                     outcome = "timeout" if status == -signal.SIGALRM else "killed"
                     return Verdict(mutant, change, outcome, tuple(failed), ran, seconds)
             return Verdict(mutant, change, "survived", (), ran, seconds)
