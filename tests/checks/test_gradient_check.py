@@ -148,6 +148,13 @@ def test_a_small_gradient_is_not_passed_for_its_size(size: float, factor: float)
         check_gradient(lambda x: size * x * x, lambda x: factor * 2 * size * x, 1.0)
 
 
+@given(slope=st.floats(1e-3, 1e3), factor=st.sampled_from([0.0, 0.5, 0.999, -1.0, 2.0]))
+@example(slope=0.8414709848078965, factor=0.0)  # the values at multiples of a step are rounded
+def test_a_wrong_slope_through_0_is_told(slope: float, factor: float) -> None:
+    with pytest.raises(GradientError, match="is wrong: gradient gives"):
+        check_gradient(lambda x: slope * x, lambda x: factor * slope, 0.0)
+
+
 @given(size=st.floats(1e-9, 1e-5), factor=st.sampled_from([0.0, 0.5, -1.0, 2.0]))
 def test_nor_beside_a_large_constant(size: float, factor: float) -> None:
     with pytest.raises(GradientError, match="is wrong: gradient gives"):
