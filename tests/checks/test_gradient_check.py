@@ -167,6 +167,11 @@ def test_a_constant_has_no_slope(wrong: float) -> None:
         check_gradient(lambda x: 5.0, lambda x: wrong, 2.0)
 
 
+def test_a_result_that_is_cut_off_whole_has_a_wrong_gradient() -> None:
+    with pytest.raises(GradientError, match="is wrong: backward gives 0"):
+        gradcheck(lambda x: float(x.data) ** 2, 3.0)
+
+
 # --- what cannot be told ------------------------------------------------------------------------
 
 
