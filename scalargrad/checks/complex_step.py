@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad.checks.inputs import Inputs
 from scalargrad.engine.op import Op
+from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
@@ -177,6 +178,8 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     arithmetic.pos.op: operator.pos,
     arithmetic.mod.op: lambda a, b: a - _real(a) // _real(b) * b,
     arithmetic.fmod.op: lambda a, b: a - math.trunc(_real(a) / _real(b)) * b,
+    choices.greater.op: lambda a, b: _real(a) > _real(b),
+    choices.equal.op: lambda a, b: _real(a) == _real(b),
     op_of(choices.where): lambda condition, a, b: a if _real(condition) else b,
     arithmetic.absolute.op: _absolute,
     arithmetic.fabs.op: _absolute,
@@ -187,6 +190,12 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     choices.maximum.op: _larger,
     choices.minimum.op: lambda a, b: -_larger(-a, -b),
     op_of(arithmetic.fma): lambda a, b, c: a * b + c,
+    arithmetic.over.op: lambda a, b: a / b if b else 0 * a,
+    arithmetic.steep.op: operator.truediv,
+    arithmetic.same.op: lambda z: z,
+    choices.like.op: lambda n, z: float(n),
+    op_of(elementary.power_log): lambda a, b, n: _power(a, b) * cmath.log(a) ** n,
+    elementary.sech.op: lambda z: 1 / cmath.cosh(z),
     elementary.sqrt.op: cmath.sqrt,
     elementary.cbrt.op: lambda z: _outward(z, _outward(z, z) ** (1 / 3)),
     elementary.exp.op: cmath.exp,
@@ -215,6 +224,7 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     activations.softplus.op: _softplus,
     activations.silu.op: lambda z: z * _sigmoid(z),
     op_of(many.fsum): lambda *zs: sum(zs),
+    total: lambda *zs: sum(zs),
     op_of(many.prod): lambda *zs: math.prod(zs),
     op_of(many.sumprod): _sumprod,
     many.hypot.op: _length,

@@ -15,14 +15,13 @@ from scalargrad import (
     Value,
     complex_step_gradient,
     cos,
-    grad,
-    hessian,
     maximum,
     numerical_gradient,
     relu,
     sin,
     where,
 )
+from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS, Operation, points
 
 NAMES = ("acos", "acosh", "asin", "atanh", "cbrt", "exp", "log", "log10", "log1p", "log2", "sqrt")
@@ -146,6 +145,15 @@ def test_choices_follow_the_real_number() -> None:
 
     slopes = [complex_step_gradient(f, x) for x in (2.0, 3.0, -2.0, -3.0, 0.0)]
     assert slopes == pytest.approx([4.0, 3.0, 5.0, 5.0, 7.0])
+
+
+@pytest.mark.parametrize(("exponent", "second"), [(0.0, 0.0), (1.0, 0.0), (2.0, 2.0), (3.0, 0.0)])
+def test_through_the_rule_of_a_power_of_0(exponent: float, second: float) -> None:
+    def slope(x: Any) -> Any:
+        power = scalargrad.pow(x, exponent)
+        return all_ops()["pow"].derivatives([1.0, 0.0], power, (x, exponent))[0]
+
+    assert complex_step_gradient(slope, 0.0) == second
 
 
 def test_no_complex_form() -> None:
