@@ -155,7 +155,7 @@ _COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
 
 def _language(times: str) -> Language:
     table = {OPS[name]: spelling for name, spelling in _table(times).items()}
-    return Language(table, _constant, _call, longest=10**9, repeated=10**9)
+    return Language(table, _constant, _call)
 
 
 UNICODE = _language(" · ")

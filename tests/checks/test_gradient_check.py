@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import (
@@ -23,6 +23,7 @@ from scalargrad import (
     sin,
     value_and_grad,
 )
+from scalargrad.checks.one_sided import Slopes, kink
 from tests.checks.random_functions import Floor, function_of, random_expression, random_input
 
 
@@ -222,3 +223,13 @@ def test_inputs_and_results_that_are_not_as_said() -> None:
         check_gradient(lambda x, v: x * v[0], lambda x, v: 3, 1.0, [1.0, 2.0])
     with pytest.raises(TypeError, match=r"nested like the inputs, {'a': a number}, got \[1.0\]"):
         check_gradient(lambda d: d["a"], lambda d: [1.0], {"a": 1.0})
+
+
+@given(gap=st.floats(0.5, 2.0), other=st.floats(-4.0, 4.0))
+def test_a_kink_is_none_where_closer_steps_see_another_gap(gap: float, other: float) -> None:
+    # Four steps that agree, and a closer one, read less surely, that need not.
+    steps = [Slopes(4.0**-n, 0.0, gap, 1e-12) for n in range(4)]
+    closer = Slopes(4.0**-5, 0.0, other, abs(other) / 15.9)
+    assume(abs(other) > 1e-3)
+    agrees = abs(other - gap) <= gap / 8 + 4 * closer.rounding
+    assert (kink([*steps, closer]) is not None) is agrees

@@ -241,9 +241,9 @@ def test_known_minima(f: Any, start: Any, solution: list[float], tolerance: floa
 def test_minimize_goes_as_it_always_has(
     f: Any, start: list[float], iterations: int, message: str
 ) -> None:
-    # Not what is right, but what is: a slip in the method shows as a longer way.
+    # Any way down would do: but a slip in the method shows as another one.
     minimum = minimize(f, start)
-    assert minimum.nit == pytest.approx(iterations, rel=0.05)
+    assert minimum.nit == iterations
     assert minimum.message.startswith(message)
 
 
@@ -264,7 +264,7 @@ def test_least_squares_goes_as_it_always_has(
     residuals: Any, start: list[float], iterations: int, message: str
 ) -> None:
     fit = least_squares(residuals, start, max_iterations=500)
-    assert fit.iterations == pytest.approx(iterations, rel=0.05)
+    assert fit.iterations == iterations
     assert fit.message.startswith(message)
 
 

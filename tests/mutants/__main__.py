@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tests.mutants.explained import explanation
-from tests.mutants.sample import Mutant, draw
+from tests.mutants.explained import changes, explanation
+from tests.mutants.sample import Mutant, difference, draw, mutants_of
 from tests.mutants.trial import Trial, Verdict
 
 
@@ -48,7 +48,7 @@ def main() -> int:
         for test in trial.failing:
             say(f"left out, as it fails without any mutant: {test}")
         if arguments.again:
-            mutants = survivors(arguments.again)
+            mutants = survivors(arguments.again, trial.copy)
         else:
             mutants = draw(trial.copy, arguments.sample, arguments.seed)
         say(f"{len(mutants)} mutants of {trial.commit}, seed {arguments.seed}, cosmic-ray {tool}")
@@ -72,9 +72,19 @@ def save(path: Path, verdicts: list[Verdict]) -> None:
     path.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
 
 
-def survivors(path: Path) -> list[Mutant]:
-    found: list[dict[str, Any]] = json.loads(path.read_text())
-    return [Mutant(**one["mutant"]) for one in found if one["outcome"] == "survived"]
+def survivors(path: Path, root: Path) -> list[Mutant]:
+    """Return the survivors of a report that can still be made in the code as it is now."""
+    report: list[dict[str, Any]] = json.loads(path.read_text())
+    found = []
+    for one in report:
+        if one["outcome"] == "survived":
+            name = one["mutant"]["path"], one["mutant"]["operator"]
+            wanted = changes(one["difference"])
+            same = [m for m in mutants_of(root, *name) if changes(difference(root, m)) == wanted]
+            found += same[:1]
+            if not same:
+                say(f"no longer in the code: {Mutant(**one['mutant'])}")
+    return found
 
 
 def summary(verdicts: list[Verdict]) -> str:

@@ -79,6 +79,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
     here = Path.cwd()
     assert Path(scalargrad.__file__).is_relative_to(here), f"{scalargrad.__file__} not in {here}"
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     plan = json.loads(Path(os.environ[PLAN]).read_text())
     config.pluginmanager.register(Chosen(plan, Path(os.environ[REPORT])))

@@ -48,6 +48,14 @@ def draw(root: Path, count: int, seed: int) -> list[Mutant]:
     return list(itertools.islice(found, count))
 
 
+def mutants_of(root: Path, path: str, operator: str) -> list[Mutant]:
+    """Return all mutants of one file by one operator that are Python and change something."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+
+    nodes = list(ast_nodes(get_ast((root / path).read_text())))
+    return [m for m in _of_nodes(nodes, path, operator) if changes_anything(root, m)]
+
+
 def mutated(root: Path, mutant: Mutant) -> str:
     """Return the text of the mutant's file with the change made."""
     from cosmic_ray.mutating import mutate_code
@@ -86,22 +94,25 @@ def _all(root: Path) -> Iterator[Mutant]:
     from cosmic_ray.plugins import get_operator, operator_names
 
     # Two operators need to be told names of variables: these are left out.
-    operators = {
-        name: get_operator(name)()
-        for name in operator_names()
-        if not get_operator(name).arguments()
-    }
+    operators = [name for name in operator_names() if not get_operator(name).arguments()]
     for path in _files(root):
         nodes = list(ast_nodes(get_ast((root / path).read_text())))
-        for name, operator in operators.items():
-            positions = [
-                (node, start[0], end[0])
-                for node in nodes
-                for start, end in operator.mutation_positions(node)
-            ]
-            for occurrence, (node, first, last) in enumerate(positions):
-                if not _is_type(node):
-                    yield Mutant(path, name, occurrence, first, last)
+        for name in operators:
+            yield from _of_nodes(nodes, path, name)
+
+
+def _of_nodes(nodes: list[Any], path: str, operator: str) -> Iterator[Mutant]:
+    from cosmic_ray.plugins import get_operator
+
+    changing = get_operator(operator)()
+    positions = [
+        (node, start[0], end[0])
+        for node in nodes
+        for start, end in changing.mutation_positions(node)
+    ]
+    for occurrence, (node, first, last) in enumerate(positions):
+        if not _is_type(node):
+            yield Mutant(path, operator, occurrence, first, last)
 
 
 def _files(root: Path) -> Iterator[str]:

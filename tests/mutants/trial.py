@@ -61,7 +61,7 @@ class Trial:
         command += ["--invalidation-mode", "checked-hash", "scalargrad"]
         subprocess.run(command, cwd=self.copy, check=True)
         self._pytest({}, 10**9, "--cov=scalargrad", "--cov-context=test", "--cov-report=")
-        self.tests_of = {}
+        self.tests_of: dict[str, dict[int, set[str]]] = {}
 
     def judge(self, mutant: Mutant) -> Verdict:
         """Return what the tests say that run the changed lines, and then those of the file."""

@@ -1229,3 +1229,9 @@ def test_calls_are_nested_twelve_deep_at_most() -> None:
     depths = [line.count("sin(") for line in compile_source(f, 1.0).splitlines()[1:]]
     assert sum(depths) == 40
     assert max(depths) == 13  # a part twelve deep, within one call more
+
+
+def test_captured_values_without_a_label_have_no_name_in_errors() -> None:
+    nought = Value(0.0)
+    with pytest.raises(ZeroDivisionError, match=r"in \(x=1.0\) / 0.0;"):
+        compile(lambda x: x / nought)(1.0)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import TraceError, Value, exp, hypot, sin, sqrt, sumprod, where
+from scalargrad import TraceError, Value, exp, grad, hypot, sin, sqrt, sumprod, where
 from scalargrad.functions.methods import all_ops
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.testing.functions import FUNCTIONS
@@ -127,3 +127,20 @@ def test_constants_are_written_as_people_write_them() -> None:
     assert f.ascii.splitlines()[0] == "f = 0.5 * x + y + (-2.5) * x * y"
     assert r"f &= 0.5 \cdot x + y + " in f.latex
     assert formula(lambda x: x * -0.0, 1.0).ascii.splitlines()[0] == "f = x * 0"
+
+
+def test_products_keep_their_brackets() -> None:
+    found = formula(lambda x, y: (x + y) * (x - y) * 3.0 - x * y, 1.0, 2.0)
+    assert found.ascii.splitlines()[0] == "f = (x + y) * (x - y) * 3 - x * y"
+    left, right = r"\left(x + y\right)", r"\left(x - y\right)"
+    assert rf"f &= {left} \cdot {right} \cdot 3 - x" in found.latex
+
+
+def test_derivatives_of_powers_by_their_exponents_have_powers_of_logarithms() -> None:
+    def slope(x: Any, n: Any) -> Any:
+        return grad(lambda n: x**n)(n)
+
+    found = formula(slope, 2.0, 3.0)
+    assert found.ascii.splitlines()[0] == "slope = x**n * log(x)"
+    assert found.ascii.splitlines()[2] == "dslope/dn = x**n * log(x)**2"
+    assert r"x^{n} \cdot \log^{2}\left(x\right)" in found.latex
