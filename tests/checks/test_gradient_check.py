@@ -103,6 +103,11 @@ def test_no_random_function_is_accused(seed: int) -> None:
     assert "is wrong" not in verdict, f"{expression} at {x!r}, {y!r}: {verdict}"
 
 
+@given(size=st.sampled_from([1e3, 1e6, 1e9]), x=st.floats(0.1, 10.0))
+def test_a_derivative_of_0_is_known_as_well_as_rounding_lets_it(size: float, x: float) -> None:
+    assert check_gradient(lambda x: (size + x) - x, lambda x: 0.0, x)
+
+
 # --- what is wrong does not ---------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import cos, cosh, exp, log, optim, sin
-from scalargrad.fitting.newton_cg import EPSILON, _small
+from scalargrad.fitting.newton_cg import EPSILON, _small, _to_edge
 from scalargrad.optim import Fit, Minimum, curve_fit, least_squares, minimize
 
 numbers = st.integers(-50, 50).map(lambda i: i / 4)
@@ -281,6 +281,22 @@ def test_a_step_is_lost_where_the_value_would_fall_by_10000_roundings(
 
     assert small(-fall / share / (1e4 * EPSILON), 0.0) is (share < 1)
     assert small(0.0, length / share / 1e-6) is (share < 1)
+
+
+@given(
+    step=st.lists(st.floats(-1, 1), min_size=2, max_size=2),
+    direction=st.lists(st.floats(-100, 100), min_size=2, max_size=2),
+    further=st.floats(0.01, 100),
+)
+def test_the_edge_of_the_region_is_reached(
+    step: list[float], direction: list[float], further: float
+) -> None:
+    assume(math.hypot(*direction) > 1e-3)
+    radius = math.hypot(*step) + further
+    t = _to_edge(step, direction, radius)
+    assert t > 0
+    there = [s + t * d for s, d in zip(step, direction, strict=True)]
+    assert math.hypot(*there) == pytest.approx(radius, rel=1e-12)
 
 
 # --- errors -------------------------------------------------------------------------------------
