@@ -107,6 +107,16 @@ def test_detect_anomaly_in_a_backward_pass() -> None:
     y.backward(gradient=0.0)
 
 
+def test_detect_anomaly_goes_on_behind_a_nan_that_was_put_in() -> None:
+    bad = Value(1.0, label="a") * Value(math.inf, label="b")
+    for y in (bad + Value(math.nan) * 2, Value(math.nan) * 2 + bad):
+        with (
+            detect_anomaly(),
+            pytest.raises(ArithmeticError, match=r"the derivative of .*a=1\.0.* is nan, first"),
+        ):
+            y.backward(gradient=0.0)
+
+
 def test_what_is_there_is_listed() -> None:
     assert {"compile", "taylor", "nn", "optim", "losses", "sin", "pi"} <= set(dir(scalargrad))
     assert scalargrad.__version__ == "0.1.0"

@@ -139,6 +139,13 @@ def test_every_complex_form_has_the_derivatives_of_the_rules(
     assert complex_step_gradient(function, point) == expected
 
 
+@pytest.mark.parametrize("x", [-800.0, 800.0])
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "silu", "tanh"])
+def test_nothing_overflows_far_from_0(name: str, x: float) -> None:
+    function: Callable[[Any], Any] = getattr(scalargrad, name)
+    assert complex_step_gradient(function, x) == float(name in ("softplus", "silu") and x > 0)
+
+
 def test_choices_follow_the_real_number() -> None:
     def f(x: Any) -> Any:
         return where(x == 2, x * x, where(x > 2, 3 * x, where(x <= -2, 5 * x, 7 * x)))

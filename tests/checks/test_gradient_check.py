@@ -178,6 +178,13 @@ def test_a_result_that_is_cut_off_whole_has_a_wrong_gradient() -> None:
         gradcheck(lambda x: float(x.data) ** 2, 3.0)
 
 
+@pytest.mark.parametrize("wrong", [1e-3, 1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("x", [0.5, 1.0, 3.0])
+def test_a_small_slope_of_a_constant_is_told_from_0(wrong: float, x: float) -> None:
+    with pytest.raises(GradientError, match="is wrong: gradient gives"):
+        check_gradient(lambda x: 1.0, lambda x: wrong, x)
+
+
 # --- what cannot be told ------------------------------------------------------------------------
 
 
@@ -195,6 +202,12 @@ def test_a_kink_is_called_a_kink(f: Any, x: float, words: str) -> None:
         gradcheck(f, x)
     with pytest.raises(GradientError, match=f"does not exist .*: {words}"):
         check_gradient(f, lambda x: 0.0, x)
+
+
+def test_a_kink_at_a_tiny_input() -> None:
+    # Only steps shorter than the input stay in the domain.
+    with pytest.raises(GradientError, match=r"kink at 1e-20: left slope -1e\+20, right slope 9"):
+        check_gradient(lambda x: abs(math.log(x / 1e-20)), lambda x: 1e20, 1e-20)
 
 
 def test_a_kink_of_the_derivative() -> None:

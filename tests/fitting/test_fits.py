@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import cos, cosh, exp, log, optim, sin
-from scalargrad.fitting.newton_cg import EPSILON, _small, _to_edge
+from scalargrad.fitting.newton_cg import EPSILON, _small, _to_edge, newton_cg
 from scalargrad.optim import Fit, Minimum, curve_fit, least_squares, minimize
 
 numbers = st.integers(-50, 50).map(lambda i: i / 4)
@@ -297,6 +297,16 @@ def test_the_edge_of_the_region_is_reached(
     assert t > 0
     there = [s + t * d for s, d in zip(step, direction, strict=True)]
     assert math.hypot(*there) == pytest.approx(radius, rel=1e-12)
+
+
+def test_no_step_is_taken_to_where_the_gradient_is_not_finite() -> None:
+    def value_and_gradient(x: list[float]) -> tuple[float, list[float]]:
+        return (x[0] - 3) ** 2, [2 * (x[0] - 3) if x[0] < 2.5 else NAN]
+
+    found = newton_cg(value_and_gradient, lambda x, v: [2 * v[0]], [0.0], 200)
+    assert 2.4 < found.x[0] < 2.5
+    assert math.isfinite(found.gradient[0])
+    assert found.message == "no step brings f down: it may have a kink there"
 
 
 # --- errors -------------------------------------------------------------------------------------
