@@ -301,6 +301,11 @@ def test_inputs_that_are_no_row() -> None:
         Neuron(2)(["a", "b"])
 
 
+def test_a_row_that_begins_with_a_row() -> None:
+    with pytest.raises(TypeError, match="a model takes one row at a time"):
+        Linear(2, 1)([[1.0, 2.0], 3.0])
+
+
 def test_arguments_that_are_wrong() -> None:
     with pytest.raises(TypeError, match=r"a function.*such as scalargrad\.tanh, got 'tanh'"):
         MLP(2, [2, 1], activation="tanh")  # type: ignore[arg-type]

@@ -88,16 +88,20 @@ def roughness(f: Callable[[float], float], x: float, spacing: float = 1.0) -> fl
     """Return how far off the values of `f` near `x` are from a smooth curve: an error of theirs.
 
     Third differences over a few units in the last place of x, times `spacing`, leave nothing of a
-    smooth function,
-    and of independent errors 4.5 times their standard deviation (R. W. Hamming, "Introduction to
-    Applied Numerical Analysis", 1971). Gives 0 where f has no finite value there.
+    smooth function, and of independent errors 4.5 times their standard deviation (R. W. Hamming,
+    "Introduction to Applied Numerical Analysis", 1971). Gives 0 where f has no finite value there.
     """
-    step = spacing * max(4 * math.ulp(x), 2.0**-48 * min(1.0, abs(x) or 1.0))
-    differences = [_value(f, x + i * step) for i in range(-3, 4)]
+    differences = [_value(f, y) for y in beside(x, spacing)]
     for _ in range(3):
         differences = [b - a for a, b in pairwise(differences)]
     largest = max(map(abs, differences))
     return largest / 2 if math.isfinite(largest) else 0.0
+
+
+def beside(x: float, spacing: float = 1.0) -> list[float]:
+    """Return x and three numbers on either side of it, each `spacing` times a few units further."""
+    step = spacing * max(4 * math.ulp(x), 2.0**-48 * min(1.0, abs(x) or 1.0))
+    return [x + i * step for i in range(-3, 4)]
 
 
 def _steps(x: float) -> list[float]:

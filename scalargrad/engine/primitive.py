@@ -146,7 +146,7 @@ def _renamed(function: FunctionType, like: FunctionType) -> FunctionType:
     """Return `function` with the parameters, defaults and module of `like`, a real function."""
     code: CodeType = function.__code__
     count = code.co_argcount
-    if count:
+    if count and count == like.__code__.co_argcount:  # not so of one that takes *args
         code = code.replace(
             co_varnames=like.__code__.co_varnames[:count] + code.co_varnames[count:],
             co_posonlyargcount=like.__code__.co_posonlyargcount,

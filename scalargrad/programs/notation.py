@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -75,7 +74,7 @@ def plain(text: str, longest: int = 24) -> str:
 
 def _constant(x: Any) -> Text:
     if isinstance(x, float) and x.is_integer() and abs(x) < 1e6:
-        text = str(int(x)) if x or math.copysign(1, x) > 0 else "0"
+        text = str(int(x))
     else:
         text = show(x)
     if text.startswith("-"):
@@ -156,7 +155,7 @@ _COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
 
 def _language(times: str) -> Language:
     table = {OPS[name]: spelling for name, spelling in _table(times).items()}
-    return Language(table, _constant, _call, longest=10**9, repeated=10**9)
+    return Language(table, _constant, _call)
 
 
 UNICODE = _language(" · ")

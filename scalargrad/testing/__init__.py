@@ -12,6 +12,7 @@ except ModuleNotFoundError as error:
 
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.testing.functions import FUNCTIONS, Operation
+from scalargrad.testing.gradients import check_gradient
 from scalargrad.testing.inputs import edge_numbers, fractions, points
 from scalargrad.testing.report import Report, Result
 from scalargrad.testing.suite import EngineSuite, check_engine
@@ -28,6 +29,7 @@ __all__ = [
     "Result",
     "Step",
     "check_engine",
+    "check_gradient",
     "edge_numbers",
     "expressions",
     "fractions",

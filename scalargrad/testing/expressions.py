@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import scalargrad
+from scalargrad.testing.conditioning import Conditioned, of_constant, of_input, of_step
 from scalargrad.testing.functions import FUNCTIONS, Operation
 
 _SYMBOLS = ("+", "-", "*", "/", "**", "%")
@@ -89,14 +90,21 @@ def expressions(
     *,
     numbers: st.SearchStrategy[Any] | None = None,
     largest: float = 30.0,
+    condition: float = 1e3,
 ) -> st.SearchStrategy[tuple[Expression, list[Any]]]:
     """Return a strategy for pairs: an expression, and inputs at which every step of it is tame.
 
     `ops` are names in `FUNCTIONS`, or `Operation`s of your own. The expression has `inputs` inputs
     (one to three if None) and one to `max_ops` steps. `numbers` draws the inputs and the
     constants: floats in [-3, 3] unless given. No intermediate result is larger in size than
-    `largest`. A step that leaves a domain or that bound becomes the nearest one that does not, so
-    no draw is thrown away. Raises ValueError where `ops` is empty or a name is not in the table.
+    `largest`, and none is ill-conditioned: were each input, each step's result and each partial
+    derivative off by a relative d, the result and its derivatives by the inputs would be off by at
+    most `condition` times d, to first order and relative to themselves. So two engines that compute
+    with floats agree to about a relative 1e-15 times `condition`. With `math.inf` anything may
+    cancel, as x - x does. A step that leaves a domain or those bounds becomes the nearest one that
+    does not, so no draw is thrown away. Raises ValueError where `ops` is empty or a name is not in
+    the table, where `condition` is below 1, and in drawing where no input of an op was found that
+    keeps to the bounds.
 
     >>> from hypothesis import find
     >>> expression, inputs = find(expressions(["*"]), lambda drawn: drawn[0](*drawn[1]) > 3)
@@ -104,6 +112,8 @@ def expressions(
     v1 = v0 * v0
     """
     candidates = [_operation(op) for op in ops]
+    if not condition >= 1:
+        raise ValueError(f"condition must be 1 or more, got {condition!r}")
     if not candidates:
         raise ValueError("ops is empty: name at least one op, such as '+'")
     if numbers is None:
@@ -114,7 +124,9 @@ def expressions(
     operand = st.integers(0, counts[1] + max_ops + 1)
     step = st.tuples(st.sampled_from(range(len(candidates))), operand, operand, operand)
     return st.builds(
-        lambda point, constants, choices: _build(candidates, point, constants, choices, largest),
+        lambda point, constants, choices: _build(
+            candidates, constants, choices, _Results(point, largest, condition)
+        ),
         st.lists(numbers, min_size=counts[0], max_size=counts[1]),
         st.lists(numbers, max_size=2),
         st.lists(step, min_size=1, max_size=max_ops),
@@ -132,38 +144,79 @@ def _operation(op: str | Operation) -> Operation:
     return FUNCTIONS[op]
 
 
+class _Results:
+    """The inputs and the results so far, and what rounding does to them."""
+
+    def __init__(self, point: Sequence[Any], largest: float, condition: float) -> None:
+        self.inputs, self.largest, self.condition = list(point), largest, condition
+        self.numbers = list(point)
+        self.steps: list[Step] = []
+        self._conditioned = [of_input(float(x), place, len(point)) for place, x in enumerate(point)]
+
+    def take(self, step: Step) -> bool:
+        """Append the step, unless it is not tame, its result too large or ill-conditioned."""
+        inputs = step.inputs(self.numbers)
+        if not step.function.is_tame(inputs):
+            return False
+        number = step.function(*inputs)
+        if abs(number) > self.largest:
+            return False
+        if self.condition < math.inf:
+            operands = [
+                self._conditioned[n] if isinstance(n, int) else self._constant(n[0])
+                for n in step.operands
+            ]
+            try:
+                conditioned = of_step(step.function, operands)
+            except (ArithmeticError, ValueError):  # too close to the end of a domain
+                return False
+            if not conditioned.condition <= self.condition:
+                return False
+            self._conditioned.append(conditioned)
+        self.numbers.append(number)
+        self.steps.append(step)
+        return True
+
+    def _constant(self, number: Any) -> Conditioned:
+        return of_constant(float(number), len(self.inputs))
+
+
 def _build(
     candidates: list[Operation],
-    point: list[Any],
     constants: list[Any],
     choices: list[Choice],
-    largest: float,
+    results: _Results,
 ) -> tuple[Expression, list[Any]]:
     """Return the expression that the choices mean, each made legal if it is not."""
-    inputs = list(point)
-    results = list(inputs)
-    steps: list[Step] = []
     for choice in choices:
-        for step in _nearest(candidates, choice, len(results), constants):
-            result = _result(step, results, largest)
-            if result is not None:
-                steps.append(step)
-                results.append(result)
+        for step in _nearest(candidates, choice, len(results.numbers), constants):
+            if results.take(step):
                 break
-    if not steps:
+    if not results.steps:
         # No op takes these inputs, as when `ops` is only "log" and all of them are negative.
-        function = candidates[choices[0][0]]
-        arity = max(function.arity, 1 if function.arity else 2)
-        columns = function.intervals if function.arity else function.intervals * arity
-        tame = [_middle(intervals[-1]) for intervals in columns]
-        inputs[0] = tame[0]
+        results = _single(candidates[choices[0][0]], results)
+    return Expression(len(results.inputs), tuple(results.steps)), results.inputs
+
+
+def _single(function: Operation, results: _Results) -> _Results:
+    """Return the results of one step, with another first input at which the function is tame."""
+    arity = max(function.arity, 1 if function.arity else 2)
+    columns = function.intervals if function.arity else function.intervals * arity
+    last = [intervals[-1] for intervals in columns]
+    exact = [[low + share * (high - low) for low, high in last] for share in (0.5, 0.25, 0.75)]
+    for tame in ([_whole(*interval) for interval in last], *exact):
         operands: list[int | tuple[Any]] = [0, *((x,) for x in tame[1:])]
-        steps.append(Step(function, tuple(operands)))
-    return Expression(len(inputs), tuple(steps)), inputs
+        other = _Results([tame[0], *results.inputs[1:]], results.largest, results.condition)
+        if other.take(Step(function, tuple(operands))):
+            return other
+    raise ValueError(
+        f"no input of {function.name} was found whose result is at most {results.largest} in size "
+        f"and {results.condition} in condition: allow more"
+    )
 
 
-def _middle(interval: tuple[float, float]) -> float:
-    low, high = interval
+def _whole(low: float, high: float) -> float:
+    """Return the middle of an interval, or a whole number near it if one is in the interval."""
     whole = float(math.floor((low + high) / 2))
     return whole if low <= whole <= high else (low + high) / 2
 
@@ -185,11 +238,3 @@ def _nearest(
             anything = [*places, (1,), (2,)]
             others = itertools.product(range(count - 1, -1, -1), *[anything] * (arity - 1))
             yield from (Step(function, operands) for operands in others)
-
-
-def _result(step: Step, results: list[Any], largest: float) -> Any:
-    """Return the step's result, or None where it is not tame or too large."""
-    if not step.function.is_tame(step.inputs(results)):
-        return None
-    result = step(results)
-    return result if abs(result) <= largest else None

@@ -7,11 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import complex_step_gradient, cos, maximum, numerical_gradient, relu, sin
+from scalargrad import (
+    Value,
+    complex_step_gradient,
+    cos,
+    maximum,
+    numerical_gradient,
+    relu,
+    sin,
+    where,
+)
+from scalargrad.functions.methods import all_ops
+from scalargrad.testing import FUNCTIONS, Operation, points
 
 NAMES = ("acos", "acosh", "asin", "atanh", "cbrt", "exp", "log", "log10", "log1p", "log2", "sqrt")
 
@@ -106,6 +117,50 @@ def test_kinks_as_the_rules_have_them() -> None:
     assert complex_step_gradient(maximum, [1.0, 1.0]) == [0.5, 0.5]
     assert complex_step_gradient(scalargrad.hypot, [0.0, 0.0]) == [0.0, 0.0]
     assert complex_step_gradient(lambda x: abs(x) + cos(x), 0.0) == 0.0
+
+
+WITH_COMPLEX_FORMS = [
+    *(op for op in FUNCTIONS.values() if op.analytic),
+    *(FUNCTIONS[name] for name in ("%", "fmod", "copysign", "leaky_relu", "elu")),
+]
+
+
+@pytest.mark.parametrize("function", WITH_COMPLEX_FORMS, ids=lambda f: f.name)
+@given(data=st.data())
+@settings(max_examples=10, deadline=None)
+def test_every_complex_form_has_the_derivatives_of_the_rules(
+    function: Operation, data: st.DataObject
+) -> None:
+    point = data.draw(points(function))
+    leaves = list(map(Value, point))
+    function(*leaves).backward()
+    # Two formulas for one number: each step of either is right to a few units in the last place.
+    expected = [pytest.approx(float(leaf.grad), rel=1e-11, abs=1e-13) for leaf in leaves]
+    assert complex_step_gradient(function, point) == expected
+
+
+@pytest.mark.parametrize("x", [-800.0, 800.0])
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "silu", "tanh"])
+def test_nothing_overflows_far_from_0(name: str, x: float) -> None:
+    function: Callable[[Any], Any] = getattr(scalargrad, name)
+    assert complex_step_gradient(function, x) == float(name in ("softplus", "silu") and x > 0)
+
+
+def test_choices_follow_the_real_number() -> None:
+    def f(x: Any) -> Any:
+        return where(x == 2, x * x, where(x > 2, 3 * x, where(x <= -2, 5 * x, 7 * x)))
+
+    slopes = [complex_step_gradient(f, x) for x in (2.0, 3.0, -2.0, -3.0, 0.0)]
+    assert slopes == pytest.approx([4.0, 3.0, 5.0, 5.0, 7.0])
+
+
+@pytest.mark.parametrize(("exponent", "second"), [(0.0, 0.0), (1.0, 0.0), (2.0, 2.0), (3.0, 0.0)])
+def test_through_the_rule_of_a_power_of_0(exponent: float, second: float) -> None:
+    def slope(x: Any) -> Any:
+        power = scalargrad.pow(x, exponent)
+        return all_ops()["pow"].derivatives([1.0, 0.0], power, (x, exponent))[0]
+
+    assert complex_step_gradient(slope, 0.0) == second
 
 
 def test_no_complex_form() -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import (
@@ -23,6 +23,7 @@ from scalargrad import (
     sin,
     value_and_grad,
 )
+from scalargrad.checks.one_sided import Slopes, kink
 from tests.checks.random_functions import Floor, function_of, random_expression, random_input
 
 
@@ -102,6 +103,11 @@ def test_no_random_function_is_accused(seed: int) -> None:
     assert "is wrong" not in verdict, f"{expression} at {x!r}, {y!r}: {verdict}"
 
 
+@given(size=st.sampled_from([1e3, 1e6, 1e9]), x=st.floats(0.1, 10.0))
+def test_a_derivative_of_0_is_known_as_well_as_rounding_lets_it(size: float, x: float) -> None:
+    assert check_gradient(lambda x: (size + x) - x, lambda x: 0.0, x)
+
+
 # --- what is wrong does not ---------------------------------------------------------------------
 
 
@@ -148,6 +154,13 @@ def test_a_small_gradient_is_not_passed_for_its_size(size: float, factor: float)
         check_gradient(lambda x: size * x * x, lambda x: factor * 2 * size * x, 1.0)
 
 
+@given(slope=st.floats(1e-3, 1e3), factor=st.sampled_from([0.0, 0.5, 0.999, -1.0, 2.0]))
+@example(slope=0.8414709848078965, factor=0.0)  # the values at multiples of a step are rounded
+def test_a_wrong_slope_through_0_is_told(slope: float, factor: float) -> None:
+    with pytest.raises(GradientError, match="is wrong: gradient gives"):
+        check_gradient(lambda x: slope * x, lambda x: factor * slope, 0.0)
+
+
 @given(size=st.floats(1e-9, 1e-5), factor=st.sampled_from([0.0, 0.5, -1.0, 2.0]))
 def test_nor_beside_a_large_constant(size: float, factor: float) -> None:
     with pytest.raises(GradientError, match="is wrong: gradient gives"):
@@ -158,6 +171,18 @@ def test_nor_beside_a_large_constant(size: float, factor: float) -> None:
 def test_a_constant_has_no_slope(wrong: float) -> None:
     with pytest.raises(GradientError):
         check_gradient(lambda x: 5.0, lambda x: wrong, 2.0)
+
+
+def test_a_result_that_is_cut_off_whole_has_a_wrong_gradient() -> None:
+    with pytest.raises(GradientError, match="is wrong: backward gives 0"):
+        gradcheck(lambda x: float(x.data) ** 2, 3.0)
+
+
+@pytest.mark.parametrize("wrong", [1e-3, 1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("x", [0.5, 1.0, 3.0])
+def test_a_small_slope_of_a_constant_is_told_from_0(wrong: float, x: float) -> None:
+    with pytest.raises(GradientError, match="is wrong: gradient gives"):
+        check_gradient(lambda x: 1.0, lambda x: wrong, x)
 
 
 # --- what cannot be told ------------------------------------------------------------------------
@@ -177,6 +202,12 @@ def test_a_kink_is_called_a_kink(f: Any, x: float, words: str) -> None:
         gradcheck(f, x)
     with pytest.raises(GradientError, match=f"does not exist .*: {words}"):
         check_gradient(f, lambda x: 0.0, x)
+
+
+def test_a_kink_at_a_tiny_input() -> None:
+    # Only steps shorter than the input stay in the domain.
+    with pytest.raises(GradientError, match=r"kink at 1e-20: left slope -1e\+20, right slope 9"):
+        check_gradient(lambda x: abs(math.log(x / 1e-20)), lambda x: 1e20, 1e-20)
 
 
 def test_a_kink_of_the_derivative() -> None:
@@ -210,3 +241,13 @@ def test_inputs_and_results_that_are_not_as_said() -> None:
         check_gradient(lambda x, v: x * v[0], lambda x, v: 3, 1.0, [1.0, 2.0])
     with pytest.raises(TypeError, match=r"nested like the inputs, {'a': a number}, got \[1.0\]"):
         check_gradient(lambda d: d["a"], lambda d: [1.0], {"a": 1.0})
+
+
+@given(gap=st.floats(0.5, 2.0), other=st.floats(-4.0, 4.0))
+def test_a_kink_is_none_where_closer_steps_see_another_gap(gap: float, other: float) -> None:
+    # Four steps that agree, and a closer one, read less surely, that need not.
+    steps = [Slopes(4.0**-n, 0.0, gap, 1e-12) for n in range(4)]
+    closer = Slopes(4.0**-5, 0.0, other, abs(other) / 15.9)
+    assume(abs(other) > 1e-3)
+    agrees = abs(other - gap) <= gap / 8 + 4 * closer.rounding
+    assert (kink([*steps, closer]) is not None) is agrees

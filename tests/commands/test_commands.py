@@ -152,6 +152,11 @@ def test_compile_prints_programs() -> None:
     assert "x - 3.0" in output("compile", "log(x - 3)")
 
 
+def test_javascript_keeps_brackets() -> None:
+    script = output("compile", "(x + y)*(x - y)*2 - (x - (y - 1))", "--to", "javascript")
+    assert "(x + y) * (x - y) * 2 - (x - (y - 1))" in script
+
+
 def test_javascript_avoids_its_own_words() -> None:
     script = output("compile", "var*new + sin(sin)", "--to", "javascript")
     assert "function f(var_, new_, sin_) {" in script

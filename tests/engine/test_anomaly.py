@@ -222,3 +222,13 @@ def test_it_nests() -> None:
             pass
         with pytest.raises(ArithmeticError, match="inf - inf gave nan"):
             grad(VALUES["-"])(1.0)
+
+
+def test_detect_anomaly_goes_on_behind_a_nan_that_was_put_in() -> None:
+    bad = Value(1.0, label="a") * Value(math.inf, label="b")
+    for y in (bad + Value(math.nan) * 2, Value(math.nan) * 2 + bad):
+        with (
+            detect_anomaly(),
+            pytest.raises(ArithmeticError, match=r"the derivative of .*a=1\.0.* is nan, first"),
+        ):
+            y.backward(gradient=0.0)

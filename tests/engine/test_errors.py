@@ -12,6 +12,8 @@ import pytest
 
 import scalargrad
 from scalargrad import Value, log, sqrt, sumprod
+from scalargrad.engine.errors import describe_call
+from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS
 
 
@@ -230,3 +232,12 @@ def test_a_string_is_no_number_to_any_function(name: str) -> None:
 def test_a_value_is_not_iterable() -> None:
     with pytest.raises(TypeError, match="not iterable"):
         list(Value(1.0))  # type: ignore[call-overload]
+
+
+def test_of_many_operands_eight_are_shown() -> None:
+    def shown(count: int) -> str:
+        return describe_call(all_ops()["prod"], tuple(range(count)))
+
+    assert shown(8) == "prod(0, 1, 2, 3, 4, 5, 6, 7)"
+    assert shown(9) == "prod(0, 1, 2, 3, 4, 5, 6, 7, ... 1 more)"
+    assert shown(30).endswith("7, ... 22 more)")

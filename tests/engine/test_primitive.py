@@ -274,3 +274,14 @@ def test_a_callable_that_is_no_function() -> None:
     root = primitive(lambda g, y, x: g / (2 * y))(math.sqrt)
     assert grad(root)(4.0) == 0.25
     assert isinstance(root.op, Op)
+
+
+def test_rules_are_counted_where_the_inputs_can_be() -> None:
+    def one(g: Any, y: Any, a: Any, b: Any) -> Any:
+        return g
+
+    assert primitive(one, one)(lambda *xs: xs[0] + xs[1])(2.0, 3.0) == 5.0
+    assert primitive(one, one)(lambda a, b: a + b)(2.0, 3.0) == 5.0
+    for function in (lambda a: a, lambda a, b, c: a):
+        with pytest.raises(TypeError, match="primitive takes one rule for each input"):
+            primitive(one, one)(function)

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import cos, cosh, exp, log, optim, sin
+from scalargrad.fitting.newton_cg import EPSILON, _small, _to_edge, newton_cg
 from scalargrad.optim import Fit, Minimum, curve_fit, least_squares, minimize
 
 numbers = st.integers(-50, 50).map(lambda i: i / 4)
@@ -221,6 +222,91 @@ def test_known_minima(f: Any, start: Any, solution: list[float], tolerance: floa
     assert len(minimum.jac) == len(solution)
     assert minimum.nit > 0
     assert minimum.message
+
+
+# --- the way there ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "start", "iterations", "message"),
+    [
+        (rosenbrock, [-1.2, 1.0], 33, "the gradient is 0"),
+        (rosenbrock, [0.5] * 6, 22, "the gradient is 0"),
+        (powell, [3, -1, 0, 1], 101, "a further step would change x by rounding only"),
+        (lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4, [1, 0.1], 7, "a further step would change x"),
+        (lambda x: (x[0] - 1 / 3) ** 4, [1.0], 91, "a further step would change x by rounding"),
+        (lambda x: (x[0] - 1e8) ** 2, [0.0], 27, "the gradient is 0"),
+    ],
+)
+def test_minimize_goes_as_it_always_has(
+    f: Any, start: list[float], iterations: int, message: str
+) -> None:
+    # Any way down would do: but a slip in the method shows as another one.
+    minimum = minimize(f, start)
+    assert minimum.nit == iterations
+    assert minimum.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("residuals", "start", "iterations", "message"),
+    [
+        (lambda p: [10 * (p[1] - p[0] ** 2), 1 - p[0]], [-1.2, 1.0], 20, "the residuals are 0"),
+        (lambda p: [p[0] ** 2 - 2, p[0] - 1], [1.0], 11, "a further step would change the param"),
+        (lambda p: [p[0] ** 3], [1.0], 135, "the residuals are 0 but for rounding"),
+        (lambda p: [p[0] ** 2], [1.0], 82, "the residuals are 0 but for rounding"),
+        (
+            lambda p: [exp(p[0]), p[1] - 2, p[0] * p[1]],
+            *([1.0, 1.0], 25, "a further step would change the parameters by rounding only"),
+        ),
+    ],
+)
+def test_least_squares_goes_as_it_always_has(
+    residuals: Any, start: list[float], iterations: int, message: str
+) -> None:
+    fit = least_squares(residuals, start, max_iterations=500)
+    assert fit.iterations == iterations
+    assert fit.message.startswith(message)
+
+
+@given(slope=st.floats(1e-3, 1e3), bend=st.floats(1e-3, 1e3), share=st.floats(0.9, 1.1))
+def test_a_step_is_lost_where_the_value_would_fall_by_10000_roundings(
+    slope: float, bend: float, share: float
+) -> None:
+    # Down a parabola the value falls by slope**2 / (2 bend), over slope / bend.
+    assume(abs(share - 1) > 1e-6)
+    fall, length = slope**2 / (2 * bend), slope / bend
+
+    def small(value: float, size: float) -> bool:
+        return _small(lambda x, v: [bend * v[0]], [0.0], [slope], value, size)
+
+    assert small(-fall / share / (1e4 * EPSILON), 0.0) is (share < 1)
+    assert small(0.0, length / share / 1e-6) is (share < 1)
+
+
+@given(
+    step=st.lists(st.floats(-1, 1), min_size=2, max_size=2),
+    direction=st.lists(st.floats(-100, 100), min_size=2, max_size=2),
+    further=st.floats(0.01, 100),
+)
+def test_the_edge_of_the_region_is_reached(
+    step: list[float], direction: list[float], further: float
+) -> None:
+    assume(math.hypot(*direction) > 1e-3)
+    radius = math.hypot(*step) + further
+    t = _to_edge(step, direction, radius)
+    assert t > 0
+    there = [s + t * d for s, d in zip(step, direction, strict=True)]
+    assert math.hypot(*there) == pytest.approx(radius, rel=1e-12)
+
+
+def test_no_step_is_taken_to_where_the_gradient_is_not_finite() -> None:
+    def value_and_gradient(x: list[float]) -> tuple[float, list[float]]:
+        return (x[0] - 3) ** 2, [2 * (x[0] - 3) if x[0] < 2.5 else NAN]
+
+    found = newton_cg(value_and_gradient, lambda x, v: [2 * v[0]], [0.0], 200)
+    assert 2.4 < found.x[0] < 2.5
+    assert math.isfinite(found.gradient[0])
+    assert found.message == "no step brings f down: it may have a kink there"
 
 
 # --- errors -------------------------------------------------------------------------------------

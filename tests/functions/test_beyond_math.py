@@ -107,6 +107,21 @@ def test_derivatives_of_sinc_agree_with_an_integral(x: float, n: int) -> None:
     assert abs(numerics.sinc(x, n) / math.pi**n - total) <= bound
 
 
+@pytest.mark.parametrize("n", range(70))
+def test_derivatives_of_sinc_at_0_are_those_of_its_power_series(n: int) -> None:
+    # sin(z)/z = 1 - z**2/3! + z**4/5! - ...; its n-th derivative at 0 is n!/(n + 1)! or 0.
+    exact = 0.0 if n % 2 else (-1) ** (n // 2) * math.pi**n / (n + 1)
+    assert numerics.sinc(0.0, n) == pytest.approx(exact, rel=1e-13)
+    # And nearby, where the next two terms of the series are all that is left of a float.
+    x = 1e-5
+    terms = [
+        0.0 if (n + k) % 2 else (-1) ** ((n + k) // 2) / (n + k + 1) / math.factorial(k)
+        for k in range(6)
+    ]
+    near = math.pi**n * sum(c * (math.pi * x) ** k for k, c in enumerate(terms))
+    assert numerics.sinc(x, n) == pytest.approx(near, rel=1e-13)
+
+
 def test_sinc_at_the_ends() -> None:
     assert sinc(math.inf) == sinc(-math.inf) == 0
     assert math.isnan(sinc(math.nan))

@@ -15,6 +15,7 @@ from scalargrad import Value, complex_step_gradient, numerical_gradient
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import unrolled
 from scalargrad.engine.tracer import Tracer
+from scalargrad.functions.elementary import power_log
 from scalargrad.functions.many import flat_sumprod
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, points
@@ -342,3 +343,11 @@ def test_unrolled_gradients_of_sumprod_are_those_of_its_rule(
     for leaf in leaves:
         shares = [slope for x, slope in zip(inputs, slopes, strict=True) if x is leaf]
         assert leaf.grad == sum(shares)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_derivative_of_a_power_of_0_by_a_negative_exponent_is_an_error(n: int) -> None:
+    assert power_log(0.0, 2.0, n) == 0.0
+    for exponent in (0.0, -1.0, -0.5):
+        with pytest.raises(ValueError, match="no finite value at b <= 0"):
+            power_log(0.0, exponent, n)

@@ -597,6 +597,9 @@ def test_the_derivative_that_one_would_write_by_hand() -> None:
         (lambda x: x + (-x) * 2, "x - x * 2"),
         (lambda x: x - (-x) * 2, "x + x * 2"),
         (lambda x: x + -5, "x - 5"),
+        (lambda x: x - 2 ** (x + 1) * 12, "x - power(2, x + 1) * 12"),
+        (lambda x: x + 10**19, f"x + {10**19}"),
+        (lambda x: x + 10**20, "x + c"),
         (lambda x: sin(1.0) * x * (2 * 3), f"{math.sin(1.0)!r} * x * 6"),
         (lambda x: (x + 1) * (x + 2), "(x + 1) * (x + 2)"),
         (lambda x: x - (1 - x), "x - (1 - x)"),
@@ -1210,3 +1213,25 @@ def test_map_grad_refuses_what_is_no_batch() -> None:
             map_grad(compile(lambda x, y: x * y), [(1.0, 2.0)], executor)
         with pytest.raises(ZeroDivisionError):
             map_grad(compile(value_and_grad(lambda x: 1 / x)), [(1.0,), (0.0,)], executor)
+
+
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
+def test_only_a_minus_becomes_a_difference() -> None:
+    assert compile_source(lambda x: 2 + ~(x > 1), 2.0).endswith("return 2 + ~(x > 1)\n")
+
+
+def test_calls_are_nested_twelve_deep_at_most() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(40):
+            x = sin(x)
+        return x
+
+    depths = [line.count("sin(") for line in compile_source(f, 1.0).splitlines()[1:]]
+    assert sum(depths) == 40
+    assert max(depths) == 13  # a part twelve deep, within one call more
+
+
+def test_captured_values_without_a_label_have_no_name_in_errors() -> None:
+    nought = Value(0.0)
+    with pytest.raises(ZeroDivisionError, match=r"in \(x=1.0\) / 0.0;"):
+        compile(lambda x: x / nought)(1.0)

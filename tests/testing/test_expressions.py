@@ -10,7 +10,7 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-import scalargrad
+import scalargrad.testing
 from scalargrad import Value
 from scalargrad.testing import Expression, Operation, expressions, values
 from scalargrad.testing import __all__ as public
@@ -100,4 +100,5 @@ def test_values_can_be_drawn(any_value: Value, half: Value) -> None:
 
 
 def test_no_class_has_the_name_of_another_public_one() -> None:
-    assert not set(public) & set(scalargrad.__all__)
+    ours = {name for name in public if isinstance(getattr(scalargrad.testing, name), type)}
+    assert not ours & set(scalargrad.__all__)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import TraceError, Value, exp, hypot, sin, sqrt, where
+from scalargrad import TraceError, Value, exp, grad, hypot, sin, sqrt, sumprod, where
 from scalargrad.functions.methods import all_ops
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.testing.functions import FUNCTIONS
@@ -107,3 +107,40 @@ def test_a_value_is_no_function() -> None:
     with pytest.raises(TypeError, match="a function of one result"):
         formula(lambda x: [x, x], 2.0)
     assert scalargrad.Value is Value
+
+
+def test_parts_are_named_in_order() -> None:
+    def f(x: Any) -> Any:
+        a = sin(x) * exp(x) + x / (x + 2)
+        b = a * a + sin(a) * exp(a) + hypot(a, x)
+        c = b * b + sin(b) * exp(b) + hypot(b, a)
+        return c * c + sin(c) * exp(c)
+
+    lines = formula(f, 1.5).text.splitlines()
+    names = [line.split(" = ")[0] for line in lines if line.startswith("t")]
+    assert len(names) > 3
+    assert names == [f"t{n}" for n in range(1, len(names) + 1)]
+
+
+def test_constants_are_written_as_people_write_them() -> None:
+    f = formula(lambda x, y: sumprod([0.5, 1.0, -2.5], [x, y, x * y]), 1.0, 2.0)
+    assert f.ascii.splitlines()[0] == "f = 0.5 * x + y + (-2.5) * x * y"
+    assert r"f &= 0.5 \cdot x + y + " in f.latex
+    assert formula(lambda x: x * -0.0, 1.0).ascii.splitlines()[0] == "f = x * 0"
+
+
+def test_products_keep_their_brackets() -> None:
+    found = formula(lambda x, y: (x + y) * (x - y) * 3.0 - x * y, 1.0, 2.0)
+    assert found.ascii.splitlines()[0] == "f = (x + y) * (x - y) * 3 - x * y"
+    left, right = r"\left(x + y\right)", r"\left(x - y\right)"
+    assert rf"f &= {left} \cdot {right} \cdot 3 - x" in found.latex
+
+
+def test_derivatives_of_powers_by_their_exponents_have_powers_of_logarithms() -> None:
+    def slope(x: Any, n: Any) -> Any:
+        return grad(lambda n: x**n)(n)
+
+    found = formula(slope, 2.0, 3.0)
+    assert found.ascii.splitlines()[0] == "slope = x**n * log(x)"
+    assert found.ascii.splitlines()[2] == "dslope/dn = x**n * log(x)**2"
+    assert r"x^{n} \cdot \log^{2}\left(x\right)" in found.latex
