@@ -523,7 +523,7 @@ def test_names_that_are_bound_anew_between_calls() -> None:
         def whole(x: Any) -> Any:
             nonlocal factor
             found = []
-            for factor in (1, 2, 2, 3):
+            for factor in (1, 2, 2, 3):  # noqa: B007 - the piece looks it up
                 found.append(inner(x))
             factor = 0
             return found
