@@ -110,7 +110,7 @@ class Compiled(Generic[R]):
             for p in self._signature.parameters.values()
         )
         # What is not the function's own, nor set by a user later.
-        self._own = frozenset({*vars(self), "_own"} - given)
+        self._own = tuple(sorted({*vars(self), "_own"} - given))
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         """Return what the function returns, as plain numbers in its nesting.
