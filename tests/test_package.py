@@ -50,7 +50,13 @@ LAYERS = (
         "transforms.functional",
     ),
     *("transforms.series", "programs.names", "programs.calls", "programs.trace"),
-    *("programs.subprograms", "programs.linking", "programs.kinds", "programs.nests"),
+    *(
+        "programs.tuples",
+        "programs.subprograms",
+        "programs.linking",
+        "programs.kinds",
+        "programs.nests",
+    ),
     *("programs.simplify", "programs.bindings", "programs.called"),
     *(
         "programs.python",

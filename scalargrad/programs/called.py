@@ -11,8 +11,9 @@ from scalargrad.engine.modes import in_mode
 from scalargrad.engine.outputs import pick
 from scalargrad.engine.real import is_real
 from scalargrad.programs.bindings import Binding
-from scalargrad.programs.subprograms import InnerTrace, Subprogram, packed
+from scalargrad.programs.subprograms import InnerTrace, Subprogram
 from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
+from scalargrad.programs.tuples import packed
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of, unflatten
 
 

@@ -15,7 +15,7 @@ from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 from scalargrad.programs.linking import CutCall
-from scalargrad.programs.subprograms import pack, pack_total
+from scalargrad.programs.tuples import pack, pack_total
 
 # A float; a float or an int; a bool; anything. Of a tuple, the tuple of its elements' kinds.
 FLOAT, PLAIN, BOOL, ANY = "float", "plain", "bool", "any"

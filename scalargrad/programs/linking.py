@@ -12,7 +12,8 @@ from typing import Any
 from scalargrad.engine.code import Call, Code, Equation, Literal, Operand, equation
 from scalargrad.engine.outputs import Pick, pick
 from scalargrad.engine.passes import total
-from scalargrad.programs.subprograms import CallOp, pack, pack_total
+from scalargrad.programs.subprograms import CallOp
+from scalargrad.programs.tuples import pack, pack_total
 
 # What is needed of a variable: True, or of a tuple the places of its elements.
 Need = bool | set[int]

@@ -26,7 +26,7 @@ from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned, unpack
 from scalargrad.programs.simplify import constant_key
-from scalargrad.programs.subprograms import pack, pack_total
+from scalargrad.programs.tuples import pack, pack_total
 from scalargrad.transforms.nesting import Structure
 
 # How tightly the parts of an expression bind, as in Python's grammar; the last is a name or call.
