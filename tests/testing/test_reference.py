@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import scalargrad
@@ -26,6 +26,8 @@ ops = pytest.mark.parametrize("function", [FUNCTIONS[op] for op in OPS], ids=lam
 @settings(max_examples=15, deadline=None)
 def test_values_and_slopes_of_each_op(function: Operation, data: st.DataObject) -> None:
     point = data.draw(points(function))
+    # The finite differences must not step over the kink of dist, at two points that are one.
+    assume(function.name != "dist" or function(*point) > 0.1 * max(map(abs, point)))
     # The plain functions are math's: the engine under test here is not asked for gradients.
     found = call(function.name, *map(complex, point))
     assert found.real == pytest.approx(function(*point), rel=1e-11, abs=1e-13)
