@@ -1,7 +1,8 @@
 """Optimisers, learning-rate schedules and gradient clipping, with PyTorch's names and formulas.
 
-Each optimiser is the base class's loop over the parameters and one formula: the direction in
-which a parameter moves, given its gradient and what is remembered about it.
+An optimiser's formula stands here once, as a function of lists of numbers: what they become, and
+what is remembered of them, given their gradients. `Adam(...).step()` applies it to Values, and
+`adam_update` to nested numbers, in a function that is compiled as a whole training step, say.
 
 >>> from scalargrad import Value
 >>> x = Value(5.0)
@@ -17,12 +18,18 @@ which a parameter moves, given its gradient and what is remembered about it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from scalargrad.engine.real import is_real
+from scalargrad.engine.errors import shown
+from scalargrad.engine.modes import active, refuse_access
+from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.fitting.fits import Fit, Minimum, curve_fit, least_squares, minimize
+from scalargrad.functions.choices import choose
+from scalargrad.functions.elementary import sqrt
+from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
 
 __all__ = [
     "SGD",
@@ -35,28 +42,44 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "Schedule",
+    "adam_init",
+    "adam_update",
+    "adamw_init",
+    "adamw_update",
     "clip_grad_norm_",
     "curve_fit",
     "least_squares",
     "minimize",
+    "rmsprop_init",
+    "rmsprop_update",
+    "sgd_init",
+    "sgd_update",
 ]
+
+Parameters = TypeVar("Parameters")
+State = dict[str, Any]
+# What is remembered of the parameters: by name, a number for each.
+_Memory = dict[str, list[Any]]
 
 
 class Optimizer:
-    """The base class: checks and keeps the parameters, and moves each of them in `step`.
+    """The base class: checks and keeps the parameters, and moves all of them in `step`.
 
-    A subclass defines `_direction`. `lr`, the learning rate, is an attribute to read and to set.
-    Raises ValueError where there are no parameters, for one that is given twice or is the result
-    of an op, and for a setting out of its range; TypeError for a parameter that is not a Value
-    and for a setting that is not a real number.
+    A subclass defines `_updated`, and names in `_remembered` what it keeps of each parameter.
+    `lr`, the learning rate, is an attribute to read and to set. Raises ValueError where there are
+    no parameters, for one that is given twice or is the result of an op, and for a setting out of
+    its range; TypeError for a parameter that is not a Value and for a setting that is not a real
+    number.
     """
+
+    _remembered: tuple[str, ...] = ()
 
     def __init__(self, parameters: Iterable[Value], lr: Any, weight_decay: Any) -> None:
         self.parameters = _checked_parameters(parameters)
         self.lr = _checked("lr", lr)
         self.weight_decay = _checked("weight_decay", weight_decay)
         self.steps = 0
-        self._memories: list[dict[str, Any]] = [{} for _ in self.parameters]
+        self._memory: _Memory = {name: [0] * len(self.parameters) for name in self._remembered}
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -66,28 +89,36 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its gradient; one whose gradient is 0 takes part, as any other.
 
-        Raises OverflowError where a number becomes too large for a float.
+        Raises OverflowError where a number becomes too large for a float, and TypeError where a
+        gradient is a Value; then nothing has changed.
         """
+        if active:
+            refuse_access()
+        xs = [parameter._data for parameter in self.parameters]
+        gs = [parameter._grad for parameter in self.parameters]
+        if any(issubclass(kind, Value) for kind in set(map(type, gs))):
+            parameter = next(p for p in self.parameters if isinstance(p._grad, Value))
+            raise TypeError(
+                f"the gradient of {parameter!r} is a Value, as create_graph leaves it, and a "
+                "step takes numbers: call backward() without create_graph, or set "
+                "p.grad = p.grad.data first"
+            )
+        xs, self._memory = self._updated(xs, gs, self._memory, self.steps + 1)
         self.steps += 1
-        for parameter, memory in zip(self.parameters, self._memories, strict=True):
-            if isinstance(parameter.grad, Value):
-                raise TypeError(
-                    f"the gradient of {parameter!r} is a Value, as create_graph leaves it, and a "
-                    "step takes numbers: call backward() without create_graph, or set "
-                    "p.grad = p.grad.data first"
-                )
-            x, g = self._decayed(parameter.data, parameter.grad)
-            parameter.data = x - self.lr * self._direction(g, memory)
+        if set(map(type, xs)) == {float}:  # which need no checks
+            for parameter, x in zip(self.parameters, xs, strict=True):
+                parameter._data = x
+        else:
+            for parameter, x in zip(self.parameters, xs, strict=True):
+                parameter.data = x
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr!r})"
 
-    def _decayed(self, x: Any, g: Any) -> tuple[Any, Any]:
-        """Return the number and its gradient with weight decay: here that of an L2 penalty."""
-        return (x, g + self.weight_decay * x) if self.weight_decay else (x, g)
-
-    def _direction(self, g: Any, memory: dict[str, Any]) -> Any:
-        """Return what times lr is subtracted from a parameter with gradient `g`."""
+    def _updated(
+        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
+    ) -> tuple[list[Any], _Memory]:
+        """Return what the parameters `xs` with gradients `gs` become, and what is remembered."""
         raise NotImplementedError
 
 
@@ -95,8 +126,8 @@ class SGD(Optimizer):
     """Gradient descent, with momentum if asked for: `torch.optim.SGD`.
 
     v = momentum * v + (1 - dampening) * g, where the first v is g, and x moves by -lr * v; with
-    `nesterov` by -lr * (g + momentum * v). Raises what Optimizer raises, and ValueError for
-    `nesterov` without a momentum or with a dampening.
+    `nesterov` by -lr * (g + momentum * v). `sgd_update` does the same with plain numbers. Raises
+    what Optimizer raises, and ValueError for `nesterov` without a momentum or with a dampening.
 
     >>> x = Value(1.0)
     >>> x.grad = 2.0
@@ -108,6 +139,8 @@ class SGD(Optimizer):
     >>> x.data
     -0.25
     """
+
+    _remembered = ("velocity",)
 
     def __init__(
         self,
@@ -122,21 +155,15 @@ class SGD(Optimizer):
         self.momentum = _checked("momentum", momentum)
         self.dampening = _checked("dampening", dampening)
         self.nesterov = nesterov
-        if nesterov and (not momentum or dampening):
-            raise ValueError(
-                f"nesterov needs a momentum above 0 and no dampening, "
-                f"got momentum={momentum!r} and dampening={dampening!r}"
-            )
+        _check_nesterov(nesterov, momentum, dampening)
 
-    def _direction(self, g: Any, memory: dict[str, Any]) -> Any:
-        if not self.momentum:
-            return g
-        if "velocity" in memory:
-            velocity = self.momentum * memory["velocity"] + (1 - self.dampening) * g
-        else:
-            velocity = g
-        memory["velocity"] = velocity
-        return g + self.momentum * velocity if self.nesterov else velocity
+    def _updated(
+        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
+    ) -> tuple[list[Any], _Memory]:
+        return _sgd(
+            *(xs, gs, memory, steps),
+            *(self.lr, self.momentum, self.dampening, self.weight_decay, self.nesterov),
+        )
 
 
 class Adam(Optimizer):
@@ -144,8 +171,8 @@ class Adam(Optimizer):
 
     m = beta1 * m + (1 - beta1) * g and v = beta2 * v + (1 - beta2) * g**2, both divided after
     t steps by 1 - beta**t since they start at 0; x moves by -lr * m / (sqrt(v) + eps).
-    (Kingma and Ba, "Adam: a method for stochastic optimization", 2015.) Raises what Optimizer
-    raises.
+    (Kingma and Ba, "Adam: a method for stochastic optimization", 2015.) `adam_update` does the
+    same with plain numbers. Raises what Optimizer raises.
 
     >>> x = Value(1.0)
     >>> x.grad = 1000.0
@@ -153,6 +180,8 @@ class Adam(Optimizer):
     >>> print(f"{x:.6f}")
     0.500000
     """
+
+    _remembered = ("m", "v")
 
     def __init__(
         self,
@@ -163,25 +192,22 @@ class Adam(Optimizer):
         weight_decay: Any = 0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        if not isinstance(betas, list | tuple) or len(betas) != 2:
-            raise TypeError(f"betas must be a pair of numbers, such as (0.9, 0.999), got {betas!r}")
-        self.betas = tuple(_checked(f"betas[{i}]", beta, below=1) for i, beta in enumerate(betas))
+        self.betas = _checked_betas(betas)
         self.eps = _checked("eps", eps)
 
-    def _direction(self, g: Any, memory: dict[str, Any]) -> Any:
-        beta1, beta2 = self.betas
-        m = _running_mean(memory, "m", beta1, g)
-        v = _running_mean(memory, "v", beta2, g * g)
-        corrected_m = m / (1 - beta1**self.steps)
-        corrected_v = v / (1 - beta2**self.steps)
-        return corrected_m / (math.sqrt(corrected_v) + self.eps)
+    def _updated(
+        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
+    ) -> tuple[list[Any], _Memory]:
+        gs = _penalised(xs, gs, self.weight_decay)
+        return _adam(xs, gs, memory, steps, self.lr, self.betas, self.eps)
 
 
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient: `torch.optim.AdamW`.
 
     x first shrinks to x * (1 - lr * weight_decay), and then moves as in Adam. (Loshchilov and
-    Hutter, "Decoupled weight decay regularization", 2019.) Raises what Adam raises.
+    Hutter, "Decoupled weight decay regularization", 2019.) `adamw_update` does the same with
+    plain numbers. Raises what Adam raises.
 
     >>> x = Value(1.0)
     >>> AdamW([x], lr=0.5, weight_decay=0.5).step()
@@ -199,8 +225,11 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
-    def _decayed(self, x: Any, g: Any) -> tuple[Any, Any]:
-        return x * (1 - self.lr * self.weight_decay), g
+    def _updated(
+        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
+    ) -> tuple[list[Any], _Memory]:
+        xs = _shrunk(xs, self.lr, self.weight_decay)
+        return _adam(xs, gs, memory, steps, self.lr, self.betas, self.eps)
 
 
 class RMSprop(Optimizer):
@@ -208,8 +237,8 @@ class RMSprop(Optimizer):
 
     v = alpha * v + (1 - alpha) * g**2, and x moves by -lr * u, where u = g / (sqrt(v) + eps);
     with momentum by -lr * b, where b = momentum * b + u. If `centered`, v is first made a
-    variance: the square of the gradient's own running average is subtracted. Raises what
-    Optimizer raises.
+    variance: the square of the gradient's own running average is subtracted. `rmsprop_update`
+    does the same with plain numbers. Raises what Optimizer raises.
 
     >>> x = Value(1.0)
     >>> x.grad = 1000.0
@@ -217,6 +246,8 @@ class RMSprop(Optimizer):
     >>> print(f"{x:.6f}")
     0.000000
     """
+
+    _remembered = ("v", "mean", "velocity")
 
     def __init__(
         self,
@@ -234,15 +265,312 @@ class RMSprop(Optimizer):
         self.momentum = _checked("momentum", momentum)
         self.centered = centered
 
-    def _direction(self, g: Any, memory: dict[str, Any]) -> Any:
-        v = _running_mean(memory, "v", self.alpha, g * g)
-        if self.centered:
-            # Rounding may take a variance of zero just below it.
-            v = max(0, v - _running_mean(memory, "mean", self.alpha, g) ** 2)
-        u = g / (math.sqrt(v) + self.eps)
-        if self.momentum:
-            u = memory["velocity"] = self.momentum * memory.get("velocity", 0) + u
-        return u
+    def _updated(
+        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
+    ) -> tuple[list[Any], _Memory]:
+        gs = _penalised(xs, gs, self.weight_decay)
+        return _rmsprop(xs, gs, memory, self.lr, self.alpha, self.eps, self.momentum, self.centered)
+
+
+def sgd_init(parameters: Any) -> State:
+    """Return the state to start `sgd_update` with: no steps, and zeros nested as `parameters`.
+
+    `parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
+
+    >>> sgd_init([1.0, 2.0])
+    {'steps': 0.0, 'velocity': [0.0, 0.0]}
+    """
+    return _init(parameters, SGD._remembered)
+
+
+def sgd_update(
+    parameters: Parameters,
+    gradients: Any,
+    state: State,
+    lr: Any = 1e-3,
+    momentum: Any = 0,
+    dampening: Any = 0,
+    weight_decay: Any = 0,
+    nesterov: bool = False,
+) -> tuple[Parameters, State]:
+    """Return the parameters and the state after one step of `SGD`; nothing is changed in place.
+
+    `parameters` and `gradients` are nested alike; `state` is of `sgd_init`, or of the step before.
+    It may be part of a compiled function, whose arguments they are; so may the settings but
+    `nesterov`. Raises TypeError for another nesting, and what SGD raises for its settings.
+
+    >>> state = sgd_init({"w": 1.0})
+    >>> parameters, state = sgd_update({"w": 1.0}, {"w": 2.0}, state, lr=0.25, momentum=0.5)
+    >>> parameters, state
+    ({'w': 0.5}, {'steps': 1.0, 'velocity': {'w': 2.0}})
+    """
+    lr, momentum = _checked_or_traced("lr", lr), _checked_or_traced("momentum", momentum)
+    dampening = _checked_or_traced("dampening", dampening)
+    weight_decay = _checked_or_traced("weight_decay", weight_decay)
+    _check_nesterov(nesterov, momentum, dampening)
+
+    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
+        return _sgd(xs, gs, memory, steps, lr, momentum, dampening, weight_decay, nesterov)
+
+    return _update(parameters, gradients, state, SGD._remembered, rule)
+
+
+def adam_init(parameters: Any) -> State:
+    """Return the state to start `adam_update` with: no steps, and zeros nested as `parameters`.
+
+    `parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
+
+    >>> adam_init([1.0, 2.0])
+    {'steps': 0.0, 'm': [0.0, 0.0], 'v': [0.0, 0.0]}
+    """
+    return _init(parameters, Adam._remembered)
+
+
+def adam_update(
+    parameters: Parameters,
+    gradients: Any,
+    state: State,
+    lr: Any = 1e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0,
+) -> tuple[Parameters, State]:
+    """Return the parameters and the state after one step of `Adam`; nothing is changed in place.
+
+    `parameters` and `gradients` are nested alike; `state` is of `adam_init`, or of the step
+    before. It may be part of a compiled function, whose arguments they are; so may the settings:
+    an `lr` that is an argument can follow a schedule. Raises TypeError for another nesting, and
+    what Adam raises for its settings.
+
+    >>> from scalargrad import compile, value_and_grad
+    >>> def loss(parameters, x, y):
+    ...     return (parameters["w"] * x + parameters["b"] - y) ** 2
+    >>> @compile
+    ... def step(parameters, state, lr, x, y):
+    ...     value, gradients = value_and_grad(loss)(parameters, x, y)
+    ...     parameters, state = adam_update(parameters, gradients, state, lr)
+    ...     return parameters, state, value
+    >>> parameters = {"w": 1.0, "b": 0.0}
+    >>> state = adam_init(parameters)
+    >>> for _ in range(100):
+    ...     parameters, state, value = step(parameters, state, 0.1, 2.0, 5.0)
+    >>> print(f"{value:.3f} {state['steps']}")
+    0.000 100.0
+    """
+    lr, weight_decay = (
+        _checked_or_traced("lr", lr),
+        _checked_or_traced("weight_decay", weight_decay),
+    )
+    betas, eps = _checked_betas(betas, _checked_or_traced), _checked_or_traced("eps", eps)
+
+    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
+        return _adam(xs, _penalised(xs, gs, weight_decay), memory, steps, lr, betas, eps)
+
+    return _update(parameters, gradients, state, Adam._remembered, rule)
+
+
+def adamw_init(parameters: Any) -> State:
+    """Return the state to start `adamw_update` with: that of `adam_init`.
+
+    >>> adamw_init(1.0)
+    {'steps': 0.0, 'm': 0.0, 'v': 0.0}
+    """
+    return adam_init(parameters)
+
+
+def adamw_update(
+    parameters: Parameters,
+    gradients: Any,
+    state: State,
+    lr: Any = 1e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 1e-2,
+) -> tuple[Parameters, State]:
+    """Return the parameters and the state after one step of `AdamW`: as `adam_update`.
+
+    >>> adamw_update([1.0], [0.0], adamw_init([1.0]), lr=0.5, weight_decay=0.5)[0]
+    [0.75]
+    """
+    lr, weight_decay = (
+        _checked_or_traced("lr", lr),
+        _checked_or_traced("weight_decay", weight_decay),
+    )
+    betas, eps = _checked_betas(betas, _checked_or_traced), _checked_or_traced("eps", eps)
+
+    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
+        return _adam(_shrunk(xs, lr, weight_decay), gs, memory, steps, lr, betas, eps)
+
+    return _update(parameters, gradients, state, Adam._remembered, rule)
+
+
+def rmsprop_init(parameters: Any) -> State:
+    """Return the state to start `rmsprop_update` with: no steps, zeros nested as `parameters`.
+
+    `parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
+
+    >>> rmsprop_init(1.0)
+    {'steps': 0.0, 'v': 0.0, 'mean': 0.0, 'velocity': 0.0}
+    """
+    return _init(parameters, RMSprop._remembered)
+
+
+def rmsprop_update(
+    parameters: Parameters,
+    gradients: Any,
+    state: State,
+    lr: Any = 1e-2,
+    alpha: Any = 0.99,
+    eps: Any = 1e-8,
+    weight_decay: Any = 0,
+    momentum: Any = 0,
+    centered: bool = False,
+) -> tuple[Parameters, State]:
+    """Return the parameters and the state after one step of `RMSprop`; no list is changed.
+
+    `parameters` and `gradients` are nested alike; `state` is of `rmsprop_init`, or of the step
+    before. It may be part of a compiled function, whose arguments they are; so may the settings
+    but `centered`. Raises TypeError for another nesting, and what RMSprop raises for its settings.
+
+    >>> parameters, _ = rmsprop_update([1.0], [1000.0], rmsprop_init([1.0]), lr=0.5, alpha=0.75)
+    >>> print(f"{parameters[0]:.6f}")
+    0.000000
+    """
+    lr, weight_decay = (
+        _checked_or_traced("lr", lr),
+        _checked_or_traced("weight_decay", weight_decay),
+    )
+    alpha, eps = _checked_or_traced("alpha", alpha, below=1), _checked_or_traced("eps", eps)
+    momentum = _checked_or_traced("momentum", momentum)
+
+    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
+        gs = _penalised(xs, gs, weight_decay)
+        return _rmsprop(xs, gs, memory, lr, alpha, eps, momentum, centered)
+
+    return _update(parameters, gradients, state, RMSprop._remembered, rule)
+
+
+def _sgd(
+    xs: list[Any],
+    gs: list[Any],
+    memory: _Memory,
+    steps: Any,
+    lr: Any,
+    momentum: Any,
+    dampening: Any,
+    weight_decay: Any,
+    nesterov: bool,
+) -> tuple[list[Any], _Memory]:
+    gs = _penalised(xs, gs, weight_decay)
+    if not _is_given(momentum):
+        return [x - lr * g for x, g in zip(xs, gs, strict=True)], memory
+    keep = 1 - dampening
+    vs = [momentum * v + keep * g for v, g in zip(memory["velocity"], gs, strict=True)]
+    vs = _chosen(steps == 1, gs, vs)
+    moves = [g + momentum * v for g, v in zip(gs, vs, strict=True)] if nesterov else vs
+    return [x - lr * move for x, move in zip(xs, moves, strict=True)], {"velocity": vs}
+
+
+def _adam(
+    xs: list[Any],
+    gs: list[Any],
+    memory: _Memory,
+    steps: Any,
+    lr: Any,
+    betas: Sequence[Any],
+    eps: Any,
+) -> tuple[list[Any], _Memory]:
+    beta1, beta2 = betas
+    rest1, rest2 = 1 - beta1, 1 - beta2
+    ms = [beta1 * m + rest1 * g for m, g in zip(memory["m"], gs, strict=True)]
+    vs = [beta2 * v + rest2 * (g * g) for v, g in zip(memory["v"], gs, strict=True)]
+    # What a running mean that started at 0 lacks.
+    share1, share2 = 1 - beta1**steps, 1 - beta2**steps
+    root = _square_root_of([*vs, share2])
+    moved = [
+        x - lr * (m / share1 / (root(v / share2) + eps)) for x, m, v in zip(xs, ms, vs, strict=True)
+    ]
+    return moved, {"m": ms, "v": vs}
+
+
+def _rmsprop(
+    xs: list[Any],
+    gs: list[Any],
+    memory: _Memory,
+    lr: Any,
+    alpha: Any,
+    eps: Any,
+    momentum: Any,
+    centered: bool,
+) -> tuple[list[Any], _Memory]:
+    rest = 1 - alpha
+    vs = [alpha * v + rest * (g * g) for v, g in zip(memory["v"], gs, strict=True)]
+    means, velocities, squares = memory["mean"], memory["velocity"], vs
+    if centered:
+        means = [alpha * mean + rest * g for mean, g in zip(means, gs, strict=True)]
+        variances = [v - mean**2 for v, mean in zip(vs, means, strict=True)]
+        # Rounding may take a variance of zero just below it.
+        squares = [choose(variance > 0, variance, 0) for variance in variances]
+    root = _square_root_of(squares)
+    us = [g / (root(square) + eps) for g, square in zip(gs, squares, strict=True)]
+    if _is_given(momentum):
+        us = velocities = [momentum * b + u for b, u in zip(velocities, us, strict=True)]
+    moved = [x - lr * u for x, u in zip(xs, us, strict=True)]
+    return moved, {"v": vs, "mean": means, "velocity": velocities}
+
+
+def _penalised(xs: list[Any], gs: list[Any], weight_decay: Any) -> list[Any]:
+    """Return the gradients with those of an L2 penalty."""
+    if not _is_given(weight_decay):
+        return gs
+    return [g + weight_decay * x for x, g in zip(xs, gs, strict=True)]
+
+
+def _shrunk(xs: list[Any], lr: Any, weight_decay: Any) -> list[Any]:
+    factor = 1 - lr * weight_decay
+    return [x * factor for x in xs]
+
+
+def _square_root_of(xs: list[Any]) -> Callable[[Any], Any]:
+    """Return the function that takes the square roots of `xs`: the fastest, for floats."""
+    return math.sqrt if set(map(type, xs)) == {float} else sqrt
+
+
+def _chosen(condition: Any, xs: list[Any], ys: list[Any]) -> list[Any]:
+    if not isinstance(condition, Tracer):
+        return xs if condition else ys
+    return [choose(condition, x, y) for x, y in zip(xs, ys, strict=True)]
+
+
+def _is_given(setting: Any) -> bool:
+    return isinstance(setting, Tracer) or setting != 0
+
+
+def _init(parameters: Any, remembered: tuple[str, ...]) -> State:
+    numbers, structure = flatten(parameters, "parameters")
+    zeros = [0.0 if isinstance(x, Tracer) else in_kind(0, x) for x in numbers]
+    return {"steps": 0.0, **{name: unflatten(structure, zeros) for name in remembered}}
+
+
+def _update(
+    parameters: Parameters,
+    gradients: Any,
+    state: State,
+    remembered: tuple[str, ...],
+    rule: Callable[..., tuple[list[Any], _Memory]],
+) -> tuple[Parameters, State]:
+    xs, structure = flatten(parameters, "parameters")
+    gs = flatten_like(structure, gradients, "gradients")
+    if not isinstance(state, dict) or set(state) != {"steps", *remembered}:
+        raise TypeError(
+            f"the state must be a dict of {', '.join(['steps', *remembered])}, as the init "
+            f"function of the same optimiser gives, not {shown(state)}"
+        )
+    memory = {name: flatten_like(structure, state[name], f"state[{name!r}]") for name in remembered}
+    steps = state["steps"] + 1
+    moved, memory = rule(xs, gs, memory, steps)
+    after = {name: unflatten(structure, memory[name]) for name in remembered}
+    return unflatten(structure, moved), {"steps": steps, **after}
 
 
 class Schedule:
@@ -360,11 +688,6 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     return norm
 
 
-def _running_mean(memory: dict[str, Any], name: str, decay: Any, x: Any) -> Any:
-    mean = memory[name] = decay * memory.get(name, 0) + (1 - decay) * x
-    return mean
-
-
 def _checked_parameters(parameters: Iterable[Value]) -> list[Value]:
     cure = "give it a list of Values, such as model.parameters()"
     if isinstance(parameters, Value) or not isinstance(parameters, Iterable):
@@ -402,6 +725,24 @@ def _checked(name: str, x: Any, below: float = math.inf) -> Any:
         bound = f" and below {below}" if below < math.inf else " and finite"
         raise ValueError(f"{name} must be at least 0{bound}, got {x!r}")
     return x
+
+
+def _checked_or_traced(name: str, x: Any, below: float = math.inf) -> Any:
+    return x if isinstance(x, Tracer) else _checked(name, x, below)
+
+
+def _checked_betas(betas: Any, check: Callable[..., Any] = _checked) -> tuple[Any, ...]:
+    if not isinstance(betas, list | tuple) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers, such as (0.9, 0.999), got {betas!r}")
+    return tuple(check(f"betas[{i}]", beta, below=1) for i, beta in enumerate(betas))
+
+
+def _check_nesterov(nesterov: bool, momentum: Any, dampening: Any) -> None:
+    if nesterov and (not _is_given(momentum) or _is_given(dampening)):
+        raise ValueError(
+            f"nesterov needs a momentum above 0 and no dampening, "
+            f"got momentum={momentum!r} and dampening={dampening!r}"
+        )
 
 
 def _checked_count(name: str, x: Any) -> int:

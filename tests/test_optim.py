@@ -1,4 +1,7 @@
 import math
+import random
+import shutil
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -7,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import Value
+from scalargrad import Value, compile, sumprod, tanh, value_and_grad
 from scalargrad.nn import MLP
 from scalargrad.optim import (
     SGD,
@@ -18,8 +21,17 @@ from scalargrad.optim import (
     Optimizer,
     RMSprop,
     Schedule,
+    adam_init,
+    adam_update,
+    adamw_init,
+    adamw_update,
     clip_grad_norm_,
+    rmsprop_init,
+    rmsprop_update,
+    sgd_init,
+    sgd_update,
 )
+from scalargrad.programs.c_compiler import COMPILERS
 
 
 def any_(x: object) -> Any:
@@ -102,6 +114,168 @@ def test_steps_are_pytorchs(
         optimizer.step()
         trajectory.append(x.data)
     assert trajectory == pytest.approx(expected, rel=0, abs=1e-13)
+
+
+# Each optimiser, and its functions of plain numbers.
+FUNCTIONS: dict[type[Optimizer], tuple[Callable[..., Any], Callable[..., Any]]] = {
+    SGD: (sgd_init, sgd_update),
+    Adam: (adam_init, adam_update),
+    AdamW: (adamw_init, adamw_update),
+    RMSprop: (rmsprop_init, rmsprop_update),
+}
+TARGETS = ["python", *["c"] * any(map(shutil.which, COMPILERS))]
+
+
+def bits(x: Any) -> Any:
+    return struct.pack("d", x) if type(x) is float else (type(x), x)
+
+
+@pytest.mark.parametrize(("kind", "settings"), [case[:2] for case in TRAJECTORIES])
+@given(
+    st.lists(st.tuples(*[st.floats(-10, 10)] * 3), min_size=1, max_size=4),
+    st.tuples(*[st.floats(-10, 10)] * 3),
+)
+def test_updates_have_the_bits_of_steps(
+    kind: type[Optimizer],
+    settings: dict[str, Any],
+    gradients: list[tuple[float, ...]],
+    start: tuple[float, ...],
+) -> None:
+    values = list(map(Value, start))
+    optimizer = kind(values, **settings)
+    init, update = FUNCTIONS[kind]
+    parameters = {"a": start[0], "b": [start[1:]]}
+    state = init(parameters)
+    for g in gradients:
+        for x, slope in zip(values, g, strict=True):
+            x.grad = slope
+        optimizer.step()
+        parameters, state = update(parameters, {"b": [g[1:]], "a": g[0]}, state, **settings)
+        moved = [parameters["a"], *parameters["b"][0]]
+        assert [bits(x.data) for x in values] == list(map(bits, moved))
+        assert state["steps"] == optimizer.steps
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("number", range(len(TRAJECTORIES)))
+def test_whole_training_steps_compile(
+    number: int, target: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kind, settings, _ = TRAJECTORIES[number]
+    init, update = FUNCTIONS[kind]
+    traced = {"lr": 0.01, **settings}
+    lr = traced.pop("lr")
+
+    def loss(parameters: Any, x: Any, y: Any) -> Any:
+        return (tanh(sumprod(parameters["w"], x) + parameters["b"]) - y) ** 2
+
+    def step(parameters: Any, state: Any, lr: Any, x: Any, y: Any) -> Any:
+        value, gradients = value_and_grad(loss)(parameters, x, y)
+        return *update(parameters, gradients, state, lr=lr, **traced), value
+
+    rng = random.Random(number)
+    compiled = compile(step, target=target)
+    parameters = {"w": [0.5, -0.25], "b": 0.125}
+    here = there = parameters, init(parameters), 0.0
+    for _ in range(5):
+        rest = (lr, [rng.gauss(0, 1), rng.gauss(0, 1)], rng.gauss(0, 1))
+        here = step(here[0], here[1], *rest)
+        there = compiled(there[0], there[1], *rest)
+        assert here == there
+    assert here[1]["steps"] == 5.0
+    if target == "c":
+        assert [program.machine is not None for program in compiled._programs.values()] == [True]
+
+
+def test_every_setting_may_be_traced() -> None:
+    @compile
+    def step(state: Any, lr: Any, beta1: Any, beta2: Any, eps: Any, decay: Any) -> Any:
+        return adam_update([1.0], [2.0], state, lr, (beta1, beta2), eps, decay)
+
+    settings = (0.1, 0.8, 0.9, 1e-6, 0.25)
+    lr, beta1, beta2, eps, decay = settings
+    expected = adam_update([1.0], [2.0], adam_init([1.0]), lr, (beta1, beta2), eps, decay)
+    assert step(adam_init([1.0]), *settings) == expected
+    momentum = compile(lambda state, *rest: sgd_update(1.0, 2.0, state, *rest, nesterov=True))
+    assert momentum(sgd_init(1.0), 0.1, 0.9)[0] == 1.0 - 0.1 * (2.0 + 0.9 * 2.0)
+    rms = compile(lambda state, *rest: rmsprop_update(1.0, 2.0, state, *rest, centered=True))
+    given_ = (0.1, 0.5, 1e-6, 0.25, 0.5)
+    assert rms(rmsprop_init(1.0), *given_) == rmsprop_update(
+        1.0, 2.0, rmsprop_init(1.0), *given_, centered=True
+    )
+
+
+def test_update_keeps_exact_numbers_exact() -> None:
+    x = Fraction(1, 3)
+    state = {**sgd_init([x]), "steps": 0}
+    settings = {"lr": Fraction(1, 2), "momentum": Fraction(1, 4)}
+    [x], state = sgd_update([x], [Fraction(1)], state, **settings)
+    [x], state = sgd_update([x], [Fraction(1)], state, **settings)
+    assert (x, state) == (
+        Fraction(1, 3) - Fraction(1, 2) - Fraction(5, 8),
+        {"steps": 2, "velocity": [Fraction(5, 4)]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("update", "error", "words"),
+    [
+        (lambda: adam_update([1.0], [1.0, 2.0], adam_init([1.0])), TypeError, "gradients must be"),
+        (lambda: adam_update("x", 1.0, {}), TypeError, "parameters must be a number, or lists"),
+        (
+            lambda: adam_update([1.0], [1.0], sgd_init([1.0])),
+            TypeError,
+            "state must be a dict of steps, m, v, as the init function of the same optimiser",
+        ),
+        (lambda: adam_update(1.0, 1.0, any_(None)), TypeError, "state must be .*not None"),
+        (
+            lambda: adam_update([1.0], [1.0], adam_init([1.0, 2.0])),
+            TypeError,
+            r"state\['m'\] must be a list of 1",
+        ),
+        (lambda: adam_update(1.0, 1.0, adam_init(1.0), lr=-1), ValueError, "lr must be at least 0"),
+        (
+            lambda: adamw_update(1.0, 1.0, adam_init(1.0), betas=(0.9, 1)),
+            ValueError,
+            r"betas\[1\] must be at least 0 and below 1",
+        ),
+        (
+            lambda: rmsprop_update(1.0, 1.0, rmsprop_init(1.0), alpha=1),
+            ValueError,
+            "alpha must be at least 0 and below 1",
+        ),
+        (
+            lambda: sgd_update(1.0, 1.0, sgd_init(1.0), nesterov=True),
+            ValueError,
+            "nesterov needs a momentum",
+        ),
+        (lambda: sgd_init(any_(None)), TypeError, "parameters must be a number"),
+    ],
+)
+def test_updates_of_what_does_not_fit(
+    update: Callable[[], Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        update()
+
+
+def test_a_gradient_that_is_a_value_moves_nothing() -> None:
+    x, y = Value(1.0), Value(2.0, label="y")
+    optimizer = Adam([x, y])
+    x.grad, y.grad = 1.0, Value(1.0)
+    with pytest.raises(TypeError, match=r"gradient of .*label='y'.* is a Value, as create_graph"):
+        optimizer.step()
+    assert (x.data, y.data, optimizer.steps) == (1.0, 2.0, 0)
+
+
+def test_an_overflow_moves_nothing() -> None:
+    x, y = Value(1.0), Value(2.0)
+    optimizer = RMSprop([x, y], centered=True, alpha=0)
+    x.grad, y.grad = 1.0, 1e200
+    with pytest.raises(OverflowError):
+        optimizer.step()
+    assert (x.data, y.data, optimizer.steps) == (1.0, 2.0, 0)
 
 
 @pytest.mark.parametrize(("schedule", "expected"), SCHEDULES)

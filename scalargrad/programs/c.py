@@ -24,7 +24,6 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.functions.methods import all_ops
 from scalargrad.programs.names import Names
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
 
@@ -166,6 +165,23 @@ if sys.version_info >= (3, 11):
 else:
     CALLED_BACK.append(elementary.cbrt.op)
     _FUNCTIONS[elementary.exp2.op] = Form("pow(2.0, {})", ATOM, (LOWEST,))
+# Whole numbers: what Python gives is an int.
+_ROUNDED: dict[Op, Form] = {
+    getattr(arithmetic, name).op: _call(name, 1) for name in ("ceil", "floor", "trunc")
+}
+
+
+def _test(name: str, inputs: int, safe: bool) -> Form:
+    return _call(name, inputs, safe)._replace(type="int")
+
+
+# What says whether something holds of numbers of any kind.
+_TESTS: dict[Op, Form] = {
+    op_of(choices.isnan): _test("sg_isnan", 1, True),
+    op_of(choices.isinf): _test("sg_isinf", 1, True),
+    op_of(choices.isfinite): _test("sg_isfinite", 1, True),
+    op_of(choices.isclose): _test("sg_isclose", 4, False),
+}
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
 _WORDS = re.compile(r"[A-Za-z_]\w*")
@@ -174,16 +190,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = """
 auto break case char const continue default do double else enum extern float for goto if inline
 int long register restrict return short signed sizeof static struct switch typedef union unsigned
-void volatile while asm typeof unix linux main in out work i ceil fdim finite floor fmax fmin frexp
-gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint
-lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit
-signgam significand tgamma trunc y0 y1 yn
+void volatile while asm typeof unix linux main in out work i fdim finite fmax fmin frexp gamma
+hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint lround
+modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit signgam
+significand tgamma y0 y1 yn
 """
 
 
 @lru_cache(maxsize=1)
 def _taken() -> frozenset[str]:
-    forms = [*_FUNCTIONS.values(), *_OF_FLOATS.values()]
+    tables = (_FUNCTIONS, _OF_FLOATS, _ROUNDED, _TESTS)
+    forms = [form for table in tables for form in table.values()]
     texts = [*_runtime().values(), *[form.text for form in forms]]
     words = {*_TAKEN.split(), *[word for text in texts for word in _WORDS.findall(text)]}
     return frozenset(word + end for word in words for end in ("", "f", "l"))
@@ -258,8 +275,6 @@ class _Writer:
 
     def equation(self, op: Op, operands: tuple[Operand, ...]) -> tuple[_Place, str, _Place]:
         """Write the instructions of one equation; return its result's place, kind and tag."""
-        if op not in _RULES and all_ops().get(op.name) is op:
-            raise NotSpelled
         if op not in _RULES:
             raise TypeError(
                 f"target 'c' has no text for {op.name}, which runs Python code of its own: leave "
@@ -343,6 +358,30 @@ def _division(w: _Writer, op: Op, xs: _Operands) -> _Written:
 
 def _comparison_of(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return w.add(_COMPARISONS[op], *[x for x, _, _ in xs]), BOOL, "0"
+
+
+def _tested(w: _Writer, op: Op, xs: _Operands) -> _Written:
+    return w.add(_TESTS[op], *[x for x, _, _ in xs]), BOOL, "0"
+
+
+def _rounded(w: _Writer, op: Op, xs: _Operands) -> _Written:
+    ((x, kind, _),) = xs
+    if kind == BOOL:
+        raise NotSpelled
+    return (x if kind == INT else w.add(_WHOLE, w.add(_ROUNDED[op], x))), INT, "1"
+
+
+def _sign(w: _Writer, op: Op, xs: _Operands) -> _Written:
+    ((x, kind, tag),) = xs
+    if kind == BOOL:
+        raise NotSpelled
+    return w.add(_call("sg_sign", 1, True), x), kind, tag
+
+
+def _clip(w: _Writer, op: Op, xs: _Operands) -> _Written:
+    x, low, high = xs
+    x = _where(w, op, [_comparison_of(w, choices.less.op, [x, low]), low, x])
+    return _where(w, op, [_comparison_of(w, choices.greater.op, [x, high]), high, x])
 
 
 def _connected(w: _Writer, op: Op, xs: _Operands) -> _Written:
@@ -434,6 +473,8 @@ _RULES: dict[Op, Callable[[_Writer, Op, _Operands], _Written]] = {
     **dict.fromkeys(_OF_FLOATS, _of_floats),
     **dict.fromkeys(_COMPARISONS, _comparison_of),
     **dict.fromkeys(_CONNECTIVES, _connected),
+    **dict.fromkeys(_TESTS, _tested),
+    **dict.fromkeys(_ROUNDED, _rounded),
     **dict.fromkeys(_ALIASES, _alias),
     **dict.fromkeys(CALLED_BACK, _called_back),
     arithmetic.add.op: _arithmetic(_ADD),
@@ -446,6 +487,8 @@ _RULES: dict[Op, Callable[[_Writer, Op, _Operands], _Written]] = {
     choices.inverse.op: _inverse,
     choices.like.op: _like,
     op_of(choices.where): _where,
+    op_of(choices.clip): _clip,
+    arithmetic.sign.op: _sign,
     elementary.power.op: _power,
     op_of(elementary.power_log): _power_log,
     activations.leaky_relu.op: _scaled("sg_leaky_relu"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.c import CALLED_BACK, EITHER, FLOAT, SpelledC
 from scalargrad.programs.c_compiler import library
 from scalargrad.programs.kinds import ANY
-from scalargrad.programs.python import Spelled, spell_python
+from scalargrad.programs.names import Names
+from scalargrad.programs.nests import returned
+from scalargrad.programs.python import Spelled, Speller, Text
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure
 
 _KINDS: dict[str, Callable[[float], Any]] = {"int": int, "bool": bool}
@@ -29,9 +32,10 @@ _Callback = ctypes.CFUNCTYPE(
 class _Arrays(NamedTuple):
     """The arrays of one run: several threads may run the same program at once."""
 
-    numbers: Any
-    results: Any
-    work: Any
+    numbers: array[float]
+    results: array[float]
+    work: array[float]
+    addresses: list[int]
 
 
 class CProgram:
@@ -52,8 +56,8 @@ class CProgram:
         namespace: dict[str, Any] = {**nested.constants}
         exec(nested.source, namespace)
         self._in_nesting: Callable[[Any], Any] = namespace[nested.name]
+        # Of all ways to copy a list of floats into an array, by far the fastest.
         self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
-        self._unpack = struct.Struct(f"{spelled.outputs}d").unpack_from
         self._plain = all(result.kind == FLOAT for result in spelled.results)
         self._free: list[_Arrays] = []
 
@@ -64,9 +68,10 @@ class CProgram:
             arrays = free.pop()  # as append, one step: no other thread gets the same
         except IndexError:
             arrays = self._new_arrays()
-        self._pack(arrays.numbers, 0, *numbers)
-        failed = self._function(arrays.numbers, arrays.results, arrays.work)
-        ys: Any = None if failed else self._unpack(arrays.results)
+        inputs, outputs, _, addresses = arrays
+        self._pack(inputs, 0, *numbers)
+        failed = self._function(*addresses)
+        ys: Any = None if failed else outputs.tolist()
         free.append(arrays)
         if failed:
             return None
@@ -75,7 +80,9 @@ class CProgram:
     def _new_arrays(self) -> _Arrays:
         spelled = self.spelled
         sizes = (spelled.inputs, spelled.outputs, spelled.work)
-        return _Arrays(*[(ctypes.c_double * max(1, size))() for size in sizes])
+        numbers, results, work = [array("d", bytes(8 * size)) for size in sizes]
+        addresses = [x.buffer_info()[0] for x in (numbers, results, work)]
+        return _Arrays(numbers, results, work, addresses)
 
     def _in_kinds(self, ys: Sequence[float]) -> list[Any]:
         found: list[Any] = []
@@ -90,17 +97,44 @@ class CProgram:
 
 
 def spell_nesting(results: int, structure: Structure) -> Spelled:
-    """Return the text of a function from a sequence of all results to their nesting.
+    """Return the text of a function from a list of all results to their nesting.
 
-    >>> print(spell_nesting(2, Nest(dict, ("a", "b"), (NUMBER, NUMBER))).source)
+    >>> nest = Nest(dict, ("a", "b"), (NUMBER, Nest(list, None, (NUMBER, NUMBER))))
+    >>> print(spell_nesting(3, nest).source)
     def nested(ys):
-        ys0, ys1 = ys
-        return {'a': ys0, 'b': ys1}
+        return {'a': ys[0], 'b': ys[1:3]}
     <BLANKLINE>
     """
-    code = Code(results, [], list(range(results)))
-    numbers = Nest(tuple, None, (NUMBER,) * results)
-    return spell_python(code, "nested", [("ys", numbers)], 0, structure, ANY)
+    texts: list[str] = []
+    whole, _ = _by_slices(structure, 0, texts)
+    speller = Speller(Code(len(texts), [], []), Names(["ys", "nested"]), ANY)
+    speller.texts = list(map(Text, texts))
+    speller.statement("return", returned(speller, whole, iter(range(len(texts)))))
+    source = "\n".join(["def nested(ys):", *speller.lines, ""])
+    return Spelled(source, "nested", {}, speller.constants)
+
+
+def _by_slices(structure: Structure, place: int, texts: list[str]) -> tuple[Structure, int]:
+    """Return the structure with a list of numbers as one part, and the place after it in `ys`.
+
+    The text of each part is added to `texts`.
+    """
+    if structure is NUMBER:
+        texts.append(f"ys[{place}]")
+        return NUMBER, place + 1
+    if not isinstance(structure, Nest):
+        return structure, place
+    kind, end = structure.kind, place + len(structure.items)
+    numbers = all(item is NUMBER for item in structure.items)
+    if numbers and kind in (list, tuple) and end - place > 1:
+        text = f"ys[{place}:{end}]"
+        texts.append(text if kind is list else f"tuple({text})")
+        return NUMBER, end
+    items = []
+    for item in structure.items:
+        own, place = _by_slices(item, place, texts)
+        items.append(own)
+    return structure._replace(items=tuple(items)), place
 
 
 def _call_python(function: int, count: int, numbers: Any, result: Any) -> int:

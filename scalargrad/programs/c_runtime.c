@@ -111,6 +111,46 @@ static double sg_minimum(double a, double b)
     return b < a || b != b ? b : a;
 }
 
+/* sg_sign: 1, 0 or -1; nan for nan. */
+static double sg_sign(double x)
+{
+    return x != x ? x : (double)((x > 0) - (x < 0));
+}
+
+/* sg_isnan: whether x is nan. No test here sets a flag for nan, as x < y does. */
+static int sg_isnan(double x)
+{
+    return x != x;
+}
+
+/* sg_isinf: whether x is infinite. */
+static int sg_isinf(double x)
+{
+    return fabs(x) == INFINITY;
+}
+
+/* sg_isfinite: whether x is neither infinite nor nan. */
+static int sg_isfinite(double x)
+{
+    return x == x && fabs(x) != INFINITY;
+}
+
+/* sg_isclose: whether a and b differ by at most one of the tolerances. */
+static int sg_isclose(double a, double b, double relative, double absolute)
+{
+    double apart;
+    if (relative < 0 || absolute < 0) {
+        sg_fail();
+        return 0;
+    }
+    if (a == b)
+        return 1;
+    if (fabs(a) == INFINITY || fabs(b) == INFINITY)
+        return 0;
+    apart = fabs(b - a);
+    return apart <= fabs(relative * b) || apart <= fabs(relative * a) || apart <= absolute;
+}
+
 /* sg_max: the first of the largest. */
 static double sg_max(int n, const double *x)
 {
