@@ -15,7 +15,7 @@ from scalargrad.programs.c_compiler import library
 from scalargrad.programs.kinds import ANY
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned
-from scalargrad.programs.python import Spelled, Speller, Text
+from scalargrad.programs.python import Module, Spelled, Speller, Text
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure
 
 _KINDS: dict[str, Callable[[float], Any]] = {"int": int, "bool": bool}
@@ -107,11 +107,12 @@ def spell_nesting(results: int, structure: Structure) -> Spelled:
     """
     texts: list[str] = []
     whole, _ = _by_slices(structure, 0, texts)
-    speller = Speller(Code(len(texts), [], []), Names(["ys", "nested"]), ANY)
+    names, module = Names(["ys", "nested"]), Module()
+    speller = Speller(Code(len(texts), [], []), names, [ANY] * len(texts), module)
     speller.texts = list(map(Text, texts))
     speller.statement("return", returned(speller, whole, iter(range(len(texts)))))
     source = "\n".join(["def nested(ys):", *speller.lines, ""])
-    return Spelled(source, "nested", {}, speller.constants)
+    return Spelled(source, "nested", {}, module.constants)
 
 
 def _by_slices(structure: Structure, place: int, texts: list[str]) -> tuple[Structure, int]:
