@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
@@ -24,48 +23,40 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+from scalargrad.engine.outputs import Pick
+from scalargrad.programs.c_calls import (
+    BOOL,
+    EITHER,
+    FLOAT,
+    INT,
+    LABEL,
+    LARGEST_INT,
+    WORDS,
+    Instructions,
+    Module,
+    NotSpelled,
+    Number,
+    Value,
+    function_name,
+    kind_of,
+)
+from scalargrad.programs.c_pieces import (
+    ATOM,
+    CHOICE,
+    COMPARISON,
+    LOWEST,
+    PREFIX,
+    PRODUCT,
+    SUM,
+    Form,
+    Pieces,
+    Place,
+    joined,
+)
+from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
+from scalargrad.programs.subprograms import pack, pack_total
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
-
-# What a number is in the Python program: a float; an int; a float or an int, as the run has it; a
-# bool. Ints stand in doubles, which hold them up to this size.
-FLOAT, INT, EITHER, BOOL = "float", "int", "either", "bool"
-LARGEST_INT = 2**53
-
-# How tightly the parts of an expression bind, as in C's grammar.
-LOWEST, CHOICE, COMPARISON, SUM, PRODUCT, PREFIX, ATOM = range(7)
-# An expression is written into the place of its one use up to this depth and length.
-_DEEPEST, _LONGEST = 10, 80
-# So many instructions at most make one C function: gcc's time for one grows faster than its size.
-PIECE = 400
-
-
-class NotSpelled(Exception):
-    """C has no way to keep the kinds of this program's numbers: Python must run it."""
-
-
-class Form(NamedTuple):
-    """How an instruction is written: its text, how tightly it binds and its operands must.
-
-    One that is not `safe` may set a flag for what is an error in Python.
-    """
-
-    text: str
-    binding: int = ATOM
-    operands: tuple[int, ...] = ()
-    safe: bool = False
-    type: str = "double"
-
-
-# The number of an input or instruction, or the text of a constant.
-_Place = int | str
-
-
-class _Instruction(NamedTuple):
-    form: Form
-    operands: tuple[_Place, ...]
-    safe: bool
-    label: str
 
 
 def _infix(sign: str, binding: int, *operands: int, safe: bool = True) -> Form:
@@ -100,6 +91,8 @@ _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
 _WHERE_OF_CONDITIONS = _WHERE._replace(type="int")
 _WHOLE = _call("sg_whole", 1)
+# A sum of tuples of at most this size is written number by number.
+_SMALL_SUM = 4
 
 _COMPARISONS = {
     choices.greater.op: _comparison(">"),
@@ -184,8 +177,6 @@ _TESTS: dict[Op, Form] = {
 }
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
-_WORDS = re.compile(r"[A-Za-z_]\w*")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What a C program cannot call its own: the words of C and of its mathematical library.
 _TAKEN = """
 auto break case char const continue default do double else enum extern float for goto if inline
@@ -202,7 +193,7 @@ def _taken() -> frozenset[str]:
     tables = (_FUNCTIONS, _OF_FLOATS, _ROUNDED, _TESTS)
     forms = [form for table in tables for form in table.values()]
     texts = [*_runtime().values(), *[form.text for form in forms]]
-    words = {*_TAKEN.split(), *[word for text in texts for word in _WORDS.findall(text)]}
+    words = {*_TAKEN.split(), *[word for text in texts for word in WORDS.findall(text)]}
     return frozenset(word + end for word in words for end in ("", "f", "l"))
 
 
@@ -225,55 +216,34 @@ class SpelledC(NamedTuple):
 
 
 class _Writer:
-    """Makes the instructions for the equations of a Code."""
+    """Writes the instructions for the equations of a Code, and of those that it calls."""
 
-    def __init__(self, code: Code) -> None:
-        self.code = code
-        self.instructions: list[_Instruction] = []
-        # Of each variable: its place, its kind, and, where it may be an int, what says so.
-        self.places: list[_Place] = list(range(code.inputs))
-        self.kinds = [FLOAT] * code.inputs
-        self.tags: dict[int, _Place] = {}
-        constants = [x.value for _, xs in code.equations for x in xs if type(x) is Literal]
-        # An infinity or nan among them: those are divided by zero without a flag.
-        self.wild = any(type(x) is float and x - x != 0 for x in constants)
+    def __init__(self, instructions: Instructions, program: _Program) -> None:
+        self.instructions, self.program = instructions, program
+        self.add, self.is_safe = instructions.add, instructions.is_safe
+        self.wild = program.wild
+
+    def write(self, code: Code, inputs: list[Value]) -> list[Value]:
+        """Write the equations of `code`; return its outputs."""
+        known = list(inputs)
         for k, (op, operands) in enumerate(code.equations, code.inputs):
             label = code.labels.get(k, "")
-            self.label = label if _NAME.fullmatch(label) else ""
-            place, kind, tag = self.equation(op, operands)
-            self.places.append(place)
-            self.kinds.append(kind)
-            if kind == EITHER:
-                self.tags[k] = tag
+            self.instructions.label = label if LABEL.fullmatch(label) else ""
+            values = [known[x] if type(x) is int else _literal(x.value) for x in operands]  # type: ignore[union-attr]
+            if type(op) is CutCall:
+                known.append(self.program.module.called(self.instructions, op, values))
+            elif type(op) is Pick:
+                known.append(self.instructions.element(values[0], op.place))
+            elif op is pack:
+                known.append(values)
+            elif op is pack_total:
+                known.append(_total_of_tuples(self, values))
+            else:
+                known.append(self.equation(op, operands, values))
+        self.instructions.label = ""
+        return [known[x] if type(x) is int else _literal(x.value) for x in code.outputs]  # type: ignore[union-attr]
 
-    def add(self, form: Form, *operands: _Place) -> int:
-        first, instructions = self.code.inputs, self.instructions
-        safe = form.safe and all(
-            type(x) is str or x < first or instructions[x - first].safe  # type: ignore[operator]
-            for x in operands
-        )
-        instructions.append(_Instruction(form, operands, safe, self.label))
-        return first + len(instructions) - 1
-
-    def is_safe(self, x: _Place) -> bool:
-        first = self.code.inputs
-        return type(x) is str or x < first or self.instructions[x - first].safe  # type: ignore[operator]
-
-    def operand(self, x: Operand) -> tuple[_Place, str, _Place]:
-        """Return the place of an operand, its kind, and what says whether it is an int."""
-        if type(x) is int:
-            kind = self.kinds[x]
-            return self.places[x], kind, self.tags[x] if kind == EITHER else str(int(kind == INT))
-        value = x.value  # type: ignore[union-attr]
-        kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
-        if not kind:
-            raise TypeError(
-                "target 'c' computes with floats and ints; the function has the constant "
-                f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
-            )
-        return _constant(value), kind, str(int(kind == INT))
-
-    def equation(self, op: Op, operands: tuple[Operand, ...]) -> tuple[_Place, str, _Place]:
+    def equation(self, op: Op, operands: tuple[Operand, ...], values: list[Number]) -> Number:
         """Write the instructions of one equation; return its result's place, kind and tag."""
         if op not in _RULES:
             raise TypeError(
@@ -282,21 +252,52 @@ class _Writer:
             )
         if operands and all(type(x) is Literal for x in operands):
             try:
-                return self.operand(Literal(op.forward(*[x.value for x in operands])))  # type: ignore[union-attr]
+                return _literal(op.forward(*[x.value for x in operands]))  # type: ignore[union-attr]
             except FAILURES as error:
                 raise NotSpelled from error
-        return _RULES[op](self, op, [self.operand(x) for x in operands])
+        return _RULES[op](self, op, values)
 
 
-_Operands = list[tuple[_Place, str, _Place]]
-_Written = tuple[_Place, str, _Place]
+def _literal(value: Any) -> Number:
+    """Return a constant's text, kind and tag."""
+    kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
+    if not kind:
+        raise TypeError(
+            "target 'c' computes with floats and ints; the function has the constant "
+            f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
+        )
+    return _constant(value), kind, str(int(kind == INT))
 
 
-def _function(w: _Writer, op: Op, xs: _Operands) -> _Written:
+class _Program:
+    """What all functions of a C text share: the functions, and whether there is a wild constant.
+
+    Those are infinities and nan: they are divided by zero without a flag.
+    """
+
+    def __init__(self, code: Code, names: Names) -> None:
+        self.wild = _is_wild(code, {})
+        self.module = Module(names, lambda to, code, inputs: _Writer(to, self).write(code, inputs))
+
+
+def _is_wild(code: Code, known: dict[CutCall, bool]) -> bool:
+    constants = [x.value for _, xs in code.equations for x in xs if type(x) is Literal]
+    if any(type(x) is float and x - x != 0 for x in constants):
+        return True
+    for op, _ in code.equations:
+        if type(op) is CutCall and op not in known:
+            known[op] = _is_wild(op.code, known)
+    return any(known[op] for op, _ in code.equations if type(op) is CutCall)
+
+
+_Operands = list[Number]
+
+
+def _function(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_FUNCTIONS[op], *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _of_floats(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _of_floats(w: _Writer, op: Op, xs: _Operands) -> Number:
     kinds = [kind for _, kind, _ in xs]
     # A remainder is a float if one operand is; the others may return an operand, in its own kind.
     if FLOAT not in kinds or (op not in _REMAINDERS and set(kinds) != {FLOAT}):
@@ -304,8 +305,8 @@ def _of_floats(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return w.add(_OF_FLOATS[op], *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], _Written]:
-    def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], Number]:
+    def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         places = [x for x, _, _ in xs]
         kinds = {kind for _, kind, _ in xs}
         if FLOAT in kinds:
@@ -313,7 +314,7 @@ def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], _Written]:
         if EITHER not in kinds:
             return w.add(_WHOLE, w.add(form, *places)), INT, "1"
         # An int if all operands are; an operand that may be a float says so in its tag.
-        tag: _Place = "1"
+        tag: Place = "1"
         for _, kind, own in xs:
             if kind == EITHER:
                 tag = own if tag == "1" else w.add(_connective("&"), tag, own)
@@ -323,7 +324,7 @@ def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], _Written]:
     return rule
 
 
-def _sum_of(w: _Writer, terms: _Operands, form: Form) -> _Written:
+def _sum_of(w: _Writer, terms: _Operands, form: Form) -> Number:
     """Write terms one after the other, from the left, as Python computes them."""
     rule = _arithmetic(form)
     result = terms[0]
@@ -332,17 +333,28 @@ def _sum_of(w: _Writer, terms: _Operands, form: Form) -> _Written:
     return result
 
 
-def _total(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _total(w: _Writer, op: Op, xs: _Operands) -> Number:
     return _sum_of(w, xs, _ADD)
 
 
-def _prod(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _total_of_tuples(w: _Writer, tuples: list[Value]) -> Value:
+    """Write the sum of tuples, element by element."""
+    element = w.instructions.element
+    kinds = kind_of(tuples[0])
+    known = {FLOAT, INT, BOOL}
+    floats = set(kinds) == {FLOAT}
+    if len(kinds) > _SMALL_SUM and floats and all(known.issuperset(kind_of(x)) for x in tuples):
+        return w.instructions.sum_of(tuples)
+    return [_total(w, total, [element(x, k) for x in tuples]) for k in range(len(kinds))]
+
+
+def _prod(w: _Writer, op: Op, xs: _Operands) -> Number:
     if len(xs) < 2:
         raise NotSpelled
     return _sum_of(w, xs, _MUL)
 
 
-def _sumprod(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _sumprod(w: _Writer, op: Op, xs: _Operands) -> Number:
     n = len(xs) // 2
     if not n:
         raise NotSpelled
@@ -351,57 +363,57 @@ def _sumprod(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return _sum_of(w, terms + xs[2 * n :], _ADD)
 
 
-def _division(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _division(w: _Writer, op: Op, xs: _Operands) -> Number:
     form = _call("sg_div", 2) if w.wild else _DIV
     return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _comparison_of(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _comparison_of(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_COMPARISONS[op], *[x for x, _, _ in xs]), BOOL, "0"
 
 
-def _tested(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _tested(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_TESTS[op], *[x for x, _, _ in xs]), BOOL, "0"
 
 
-def _rounded(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _rounded(w: _Writer, op: Op, xs: _Operands) -> Number:
     ((x, kind, _),) = xs
     if kind == BOOL:
         raise NotSpelled
     return (x if kind == INT else w.add(_WHOLE, w.add(_ROUNDED[op], x))), INT, "1"
 
 
-def _sign(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _sign(w: _Writer, op: Op, xs: _Operands) -> Number:
     ((x, kind, tag),) = xs
     if kind == BOOL:
         raise NotSpelled
     return w.add(_call("sg_sign", 1, True), x), kind, tag
 
 
-def _clip(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _clip(w: _Writer, op: Op, xs: _Operands) -> Number:
     x, low, high = xs
     x = _where(w, op, [_comparison_of(w, choices.less.op, [x, low]), low, x])
     return _where(w, op, [_comparison_of(w, choices.greater.op, [x, high]), high, x])
 
 
-def _connected(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _connected(w: _Writer, op: Op, xs: _Operands) -> Number:
     if {kind for _, kind, _ in xs} != {BOOL}:
         raise NotSpelled
     return w.add(_CONNECTIVES[op], *[x for x, _, _ in xs]), BOOL, "0"
 
 
-def _inverse(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _inverse(w: _Writer, op: Op, xs: _Operands) -> Number:
     ((x, kind, _),) = xs
     if kind not in (BOOL, INT):
         raise NotSpelled
     return w.add(_SUB, "-1.0", x), INT, "1"
 
 
-def _alias(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _alias(w: _Writer, op: Op, xs: _Operands) -> Number:
     return xs[0]
 
 
-def _like(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _like(w: _Writer, op: Op, xs: _Operands) -> Number:
     (n, _, _), (_, kind, tag) = xs
     if type(n) is not str:
         raise NotSpelled
@@ -410,7 +422,7 @@ def _like(w: _Writer, op: Op, xs: _Operands) -> _Written:
     )
 
 
-def _where(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _where(w: _Writer, op: Op, xs: _Operands) -> Number:
     (condition, kind, _), (a, kind_a, tag_a), (b, kind_b, tag_b) = xs
     if kind != BOOL:
         condition = w.add(_NOT_ZERO, condition)
@@ -427,21 +439,21 @@ def _where(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return y, EITHER, w.add(_WHERE_OF_CONDITIONS, condition, tag_a, tag_b)
 
 
-def _power(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _power(w: _Writer, op: Op, xs: _Operands) -> Number:
     if FLOAT not in [kind for _, kind, _ in xs]:
         raise NotSpelled
     return w.add(_call("sg_power", 2), *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _power_log(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _power_log(w: _Writer, op: Op, xs: _Operands) -> Number:
     n = xs[2][0]
     if xs[0][1] != FLOAT or type(n) is not str or xs[2][1] != INT:
         raise NotSpelled
     return w.add(_call("sg_power_log", 3), *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], _Written]:
-    def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], Number]:
+    def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         if xs[0][1] != FLOAT:
             raise NotSpelled
         return w.add(_call(name, 2), *[x for x, _, _ in xs]), FLOAT, "0"
@@ -451,8 +463,8 @@ def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], _Written]:
 
 def _of_array(
     name: str, floats_alone: bool = False
-) -> Callable[[_Writer, Op, _Operands], _Written]:
-    def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
+) -> Callable[[_Writer, Op, _Operands], Number]:
+    def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         if not xs or (floats_alone and {kind for _, kind, _ in xs} != {FLOAT}):
             raise NotSpelled
         return w.add(_call_of_array(name, len(xs)), *[x for x, _, _ in xs]), FLOAT, "0"
@@ -460,7 +472,7 @@ def _of_array(
     return rule
 
 
-def _called_back(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _called_back(w: _Writer, op: Op, xs: _Operands) -> Number:
     if not xs:
         raise NotSpelled
     number = f"{CALLED_BACK.index(op)} /* {op.name} */, "
@@ -468,7 +480,7 @@ def _called_back(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-_RULES: dict[Op, Callable[[_Writer, Op, _Operands], _Written]] = {
+_RULES: dict[Op, Callable[[_Writer, Op, _Operands], Number]] = {
     **dict.fromkeys(_FUNCTIONS, _function),
     **dict.fromkeys(_OF_FLOATS, _of_floats),
     **dict.fromkeys(_COMPARISONS, _comparison_of),
@@ -516,132 +528,6 @@ def _constant(x: float) -> str:
     return repr(x)
 
 
-class _Text(NamedTuple):
-    text: str
-    binding: int
-    depth: int
-
-    def within(self, binding: int) -> str:
-        return self.text if self.binding >= binding else f"({self.text})"
-
-
-class _Pieces:
-    """Writes instructions as the bodies of functions of bounded size."""
-
-    def __init__(self, writer: _Writer, outputs: list[_Place], names: Names) -> None:
-        self.inputs = writer.code.inputs
-        self.instructions = writer.instructions
-        self.outputs: dict[_Place, list[int]] = {}
-        for k, x in enumerate(outputs):
-            self.outputs.setdefault(x, []).append(k)
-        self.names = names
-        self.bodies: list[list[str]] = []
-        self.work = 0
-        self._free: list[int] = []
-        # The places in the work array that are free after each piece.
-        self._leaving: dict[int, list[int]] = {}
-        self._write()
-
-    def _write(self) -> None:
-        first, instructions = self.inputs, self.instructions
-        self.uses = Counter(x for one in instructions for x in one.operands if type(x) is int)
-        # How often an instruction's result is used in its own piece.
-        self.near = Counter(
-            x
-            for k, one in enumerate(instructions)
-            for x in one.operands
-            if type(x) is int and x >= first and (x - first) // PIECE == k // PIECE
-        )
-        # The piece that uses an instruction's result last.
-        self.last = {
-            x: k // PIECE
-            for k, one in enumerate(instructions)
-            for x in one.operands
-            if type(x) is int and x >= first
-        }
-        homes: dict[int, str] = {}
-        for start in range(0, len(instructions), PIECE):
-            piece = start // PIECE
-            ending: list[tuple[int, int]] = []
-            self.bodies.append(self._piece(piece, start, homes, ending))
-            self._release(piece, ending)
-        plain = [
-            f"    out[{k}] = {f'in[{x}]' if type(x) is int else x};"
-            for x, places in self.outputs.items()
-            if type(x) is str or x < first  # type: ignore[operator]
-            for k in places
-        ]
-        if plain or not self.bodies:
-            if not self.bodies:
-                self.bodies.append([])
-            self.bodies[-1] += plain
-
-    def _release(self, piece: int, made: list[tuple[int, int]]) -> None:
-        """Let the places in the work array that no later piece reads be used again."""
-        for x, slot in made:
-            self._leaving.setdefault(self.last[x], []).append(slot)
-        self._free += self._leaving.pop(piece, [])
-
-    def _slot(self, x: int, made: list[tuple[int, int]]) -> int:
-        """Return a place in the work array for an instruction's result; note it in `made`."""
-        if not self._free:
-            self._free.append(self.work)
-            self.work += 1
-        made.append((x, self._free.pop()))
-        return made[-1][1]
-
-    def _piece(
-        self, piece: int, start: int, homes: dict[int, str], made: list[tuple[int, int]]
-    ) -> list[str]:
-        first = self.inputs
-        lines: list[str] = []
-        local: dict[int, _Text] = {}
-        names = Names(self.names.taken)
-        numbers = 0
-
-        def text_of(x: _Place) -> _Text:
-            if type(x) is str:
-                return _Text(x, PREFIX if x[0] == "-" else ATOM, 0)
-            if x < first:  # type: ignore[operator]
-                return _Text(f"in[{x}]", ATOM, 0)
-            found = local.get(x)  # type: ignore[arg-type]
-            return found if found is not None else _Text(homes[x], ATOM, 0)  # type: ignore[index]
-
-        for k, one in enumerate(self.instructions[start : start + PIECE], first + start):
-            form = one.form
-            parts = [text_of(x) for x in one.operands]
-            within = [p.within(b) for p, b in zip(parts, form.operands, strict=True)]
-            depth = max([p.depth for p in parts], default=0) + 1
-            text = _Text(form.text.format(*within), form.binding, depth)
-            outputs = self.outputs.get(k, [])
-            later = self.last.get(k, piece) > piece
-            short = depth <= _DEEPEST and len(text.text) <= _LONGEST
-            if short and self.uses[k] == 1 and not (later or outputs or one.label):
-                local[k] = text
-                continue
-            if outputs:
-                home = f"out[{outputs[0]}]"
-            elif later:
-                home = f"work[{self._slot(k, made)}]"
-            else:
-                home = ""
-            if not home or (self.near[k] and not later) or one.label:
-                numbers += 1
-                name = names.new(one.label or f"t{numbers}")
-                lines.append(f"    const {form.type} {name} = {text.text};")
-                text = _Text(name, ATOM, 0)
-                if home:
-                    lines.append(f"    {home} = {name};")
-            else:
-                lines.append(f"    {home} = {text.text};")
-                text = _Text(f"({home} != 0)" if form.type == "int" else home, ATOM, 0)
-            local[k] = text
-            lines += [f"    out[{place}] = {home};" for place in outputs[1:]]
-            if later:
-                homes[k] = f"({home} != 0)" if form.type == "int" else home
-        return lines
-
-
 def spell_c(
     code: Code,
     name: str,
@@ -660,23 +546,25 @@ def spell_c(
     >>> "out[0] = in[0] * in[0];" in spell_c(square, "square", [("x", NUMBER)], 0, NUMBER).source
     True
     """
-    writer = _Writer(code)
-    outputs: list[_Place] = []
-    results: list[Result] = []
-    tags: list[_Place] = []
-    for x in code.outputs:
-        place, kind, tag = writer.operand(x)
-        outputs.append(place)
-        results.append(Result(kind, len(code.outputs) + len(tags) if kind == EITHER else -1))
-        if kind == EITHER:
-            tags.append(tag)
     names = Names(_taken())
-    own = names.new(name if _WORDS.fullmatch(name) and name.isascii() else "f")
-    pieces = _Pieces(writer, outputs + tags, names)
+    own = names.new(function_name(name))
+    program = _Program(code, names)
+    instructions = Instructions(["in"])
+    inputs: list[Value] = [instructions.load(0, k, FLOAT) for k in range(code.inputs)]
+    outputs = _Writer(instructions, program).write(code, inputs)
+    results: list[Result] = []
+    tags: list[Number] = []
+    for _, kind, tag in outputs:
+        results.append(Result(kind, len(outputs) + len(tags) if kind == EITHER else -1))
+        if kind == EITHER:
+            tags.append((tag, BOOL, "0"))
+    ends = joined([one for x in outputs + tags for one in instructions.segments(x)])
+    pieces = Pieces(["in"], instructions.list, ends, names, instructions.scratch)
+    functions = program.module.texts(list(instructions.called))
     body = "\n".join(_functions(own, code.inputs, pieces.bodies))
-    helpers = "\n\n".join(_helpers(body))
-    comment = _comment(own, code, arguments, captured, result, pieces.work, tags)
-    parts = [comment, _INCLUDES, helpers, body]
+    helpers = "\n\n".join(_helpers("\n".join([*functions, body])))
+    comment = _comment(own, code, arguments, captured, result, pieces.work, len(tags))
+    parts = [comment, _INCLUDES, helpers, *functions, body]
     source = "\n\n".join(part for part in parts if part) + "\n"
     return SpelledC(source, own, code.inputs, len(outputs) + len(tags), pieces.work, results)
 
@@ -706,8 +594,9 @@ def _functions(name: str, inputs: int, bodies: list[list[str]]) -> Iterator[str]
         yield "    const double *restrict in, double *restrict out, double *restrict work)"
         yield "{"
         text = "\n".join(lines)
+        words = set(WORDS.findall(text))
         for parameter in ("in", "out", "work"):
-            if f"{parameter}[" not in text:
+            if parameter not in words:
                 yield f"    (void){parameter};"
         yield text
         yield "}\n"
@@ -758,7 +647,7 @@ def _comment(
     captured: int,
     result: Structure,
     work: int,
-    tags: Sequence[_Place],
+    tags: int,
 ) -> str:
     lines = [
         f"int {name}(const double *in, double *out, double *work)",
@@ -777,7 +666,7 @@ def _comment(
         label = _plain(code.labels.get(k, ""))
         lines.append(f"in[{k}]: captured{f', {label}' if label else ''}")
     lines += _places("out", "the result", result, 0)
-    for k in range(len(tags)):
+    for k in range(tags):
         lines.append(f"out[{len(code.outputs) + k}]: 1 where Python's result is an int")
     return "/*\n" + "\n".join(f"   {line}".rstrip() for line in lines) + "\n*/"
 

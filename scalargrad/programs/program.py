@@ -16,7 +16,6 @@ from scalargrad.engine.code import Code, evaluate
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value
 from scalargrad.programs.bindings import Binding
-from scalargrad.programs.linking import inlined
 from scalargrad.programs.kinds import ANY, FLOAT, kind_of
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
@@ -153,7 +152,7 @@ class Program:
         assert self.code is not None
         with collector_paused():
             try:
-                code = inlined(optimised(self.code, FLOAT))
+                code = optimised(self.code, FLOAT)
                 spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
             except NotSpelled:
                 pass
