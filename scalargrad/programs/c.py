@@ -177,15 +177,25 @@ _TESTS: dict[Op, Form] = {
 }
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
-# What a C program cannot call its own: the words of C and of its mathematical library.
+# What a C program cannot call its own: the words of C, and the functions of its library.
 _TAKEN = """
 auto break case char const continue default do double else enum extern float for goto if inline
 int long register restrict return short signed sizeof static struct switch typedef union unsigned
-void volatile while asm typeof unix linux main in out work i fdim finite fmax fmin frexp gamma
-hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint lround
-modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit signgam
-significand tgamma y0 y1 yn
+void volatile while asm typeof unix linux main in out work i double_t fenv_t fexcept_t float_t
+sg_adder fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
+isless islessequal islessgreater isnan isnormal isunordered j0 j1 jn ldexp lgamma lgamma_r llrint
+llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln
+scalbn signbit signgam significand tgamma y0 y1 yn drem exp10 fpclassify pow10 sincos
+abort abs atexit calloc exit free labs llabs malloc realloc isalnum isalpha isblank iscntrl isdigit
+isgraph islower isprint ispunct isspace isupper isxdigit tolower toupper fprintf fputc fputs fscanf
+fwrite printf putchar puts scanf snprintf sprintf sscanf vfprintf vfscanf vprintf vscanf vsnprintf
+vsprintf vsscanf memchr memcmp memcpy memmove memset strcat strchr strcmp strcpy strcspn strlen
+strncat strncmp strncpy strpbrk strrchr strspn strstr carg casin casinh catan catanh cabs cacos
+cacosh ccos ccosh cexp cimag clog conj cpow cproj creal csin csinh csqrt ctan ctanh imaxabs
+alloca bcmp bcopy bzero dcgettext dgettext ffs fork gettext index execl execle execlp execv execve
+execvp isascii rindex stpcpy stpncpy strcasecmp strdup strfmon strncasecmp strndup toascii
 """
+_CALLED = re.compile(r"[A-Za-z_]\w*(?=\()")
 
 
 @lru_cache(maxsize=1)
@@ -193,7 +203,7 @@ def _taken() -> frozenset[str]:
     tables = (_FUNCTIONS, _OF_FLOATS, _ROUNDED, _TESTS)
     forms = [form for table in tables for form in table.values()]
     texts = [*_runtime().values(), *[form.text for form in forms]]
-    words = {*_TAKEN.split(), *[word for text in texts for word in WORDS.findall(text)]}
+    words = {*_TAKEN.split(), *[word for text in texts for word in _CALLED.findall(text)]}
     return frozenset(word + end for word in words for end in ("", "f", "l"))
 
 

@@ -24,6 +24,7 @@ from scalargrad.programs.c_pieces import (
     Place,
     Segment,
     joined,
+    wrapped,
 )
 from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
@@ -376,7 +377,7 @@ def _text(
         used = _used(lines, typed)
         all_used.update(used)
         texts += [*_function(f"SG_APART static void {own}", typed, used, lines), ""]
-        calls.append(f"    {own}({', '.join(used)});")
+        calls += wrapped(f"    {own}(", ", ".join(used), ");")
     if returns:
         calls = ["    double out[1];", *calls, "    return out[0];"]
         all_used.discard("out")
@@ -392,7 +393,4 @@ def _used(lines: Sequence[str], typed: dict[str, str]) -> list[str]:
 
 def _function(start: str, typed: dict[str, str], used: list[str], lines: list[str]) -> list[str]:
     listed = ", ".join(typed[name] for name in used) or "void"
-    head = [f"{start}({listed})"]
-    if len(head[0]) > 100:
-        head = [f"{start}(", f"    {listed})"]
-    return [*head, "{", *lines, "}"]
+    return [*wrapped(f"{start}(", listed, ")"), "{", *lines, "}"]

@@ -7,6 +7,7 @@ uses stands in the work array, and so do the arrays, or in another array that th
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -23,6 +24,7 @@ PIECE = 400
 _TERMS = 8
 # A line that is longer is wrapped.
 _WIDTH = 100
+_BREAKS = re.compile(r"(?<=,) | (?=[-+*/?:<>=!&|]+ )")
 # Fewer numbers than these are copied without a loop.
 _LOOP = 4
 
@@ -164,14 +166,7 @@ class Pieces:
                         if x >= first:
                             alive[x - first] = True
         self.alive = alive
-        self.piece: list[int] = []
-        piece = weight = 0
-        for is_alive, one in zip(alive, instructions, strict=True):
-            own = one.weight if is_alive and one is not instructions[-1] else 0
-            if weight and weight + own > PIECE:
-                piece, weight = piece + 1, 0
-            weight += own
-            self.piece.append(piece)
+        self.piece = self._pieces()
         # How often a number is used in its own piece.
         self.near: Counter[int] = Counter()
         for k in range(len(instructions) - 1, -1, -1):
@@ -184,6 +179,39 @@ class Pieces:
                     if made is not None and not (one.form.type == "pack" and _is_number(made)):
                         self.last[x] = max(self.last.get(x, 0), user)  # type: ignore[index,arg-type]
                         self.near[x] += self.piece[x - first] == user  # type: ignore[index,operator]
+
+    def _pieces(self) -> list[int]:
+        """Return the piece of each instruction: between them as few numbers go over as may be."""
+        first, count = self.first, len(self.instructions)
+        until = [-1] * count
+        ends = [0] * (count + 1)  # by place, the change of how many numbers are still to be used
+        weights = [0] * count
+        for k in range(count - 1, -1, -1):
+            one = self.instructions[k]
+            if not self.alive[k]:
+                continue
+            weights[k] = one.weight if k < count - 1 else 0
+            if until[k] >= 0 and _is_number(one):
+                ends[k + 1] += 1
+                ends[until[k] + 1] -= 1
+            for x in one.operands:
+                if one.form.type != "pack" and type(x) is int and x >= first:
+                    until[x - first] = max(until[x - first], k)
+        pieces: list[int] = []
+        open_numbers = weight = 0
+        best = (0, 0)  # the fewest open numbers, and where
+        for k in range(count):
+            open_numbers += ends[k]
+            if weight and weight + weights[k] > PIECE:
+                cut = best[1] or k
+                pieces += [pieces[-1] + 1 if pieces else 0] * (cut - len(pieces))
+                weight = sum(weights[cut:k])
+                best = (0, 0)
+            if weight + weights[k] and weight * 4 >= PIECE * 3:
+                if not best[1] or open_numbers <= best[0]:
+                    best = (open_numbers, k)
+            weight += weights[k]
+        return pieces + [pieces[-1] + 1 if pieces else 0] * (count - len(pieces))
 
     def _find_homes(self) -> None:
         """Find for numbers and arrays the arrays that they are part of: they are made in place."""
@@ -298,7 +326,7 @@ class _Body:
             if whole.is_constant(x):
                 numbers = ", ".join(str(place) for place, _, _ in one.segments)
                 start = f"    static const double {found}[{one.size}] = "
-                self.lines += _wrapped(start + "{", numbers, "};")
+                self.lines += wrapped(start + "{", numbers, "};")
             else:
                 base, offset = whole.address(x)
                 self.lines.append(f"    double *const {found} = {base}{_plus(offset)};")
@@ -362,12 +390,12 @@ class _Body:
         if not home or (whole.near[k] and not later) or one.label:
             name = self.name(one.label)
             start = f"    const {form.type} {name} ="
-            self.lines += _wrapped(f"{start} ", text.text, ";")
+            self.lines += wrapped(f"{start} ", text.text, ";")
             text = _Text(name, ATOM, 0)
             if home:
                 self.lines.append(f"    {home} = {name};")
         else:
-            self.lines += _wrapped(f"    {home} = ", text.text, ";")
+            self.lines += wrapped(f"    {home} = ", text.text, ";")
             text = self._kept(k, one)
         self._local[k] = text
         for array, offset in sinks[1:]:
@@ -405,7 +433,7 @@ class _Body:
     def _call(self, k: int, one: Instruction) -> None:
         parts = [self.text(x).text for x in one.operands]
         start, text = one.form.text.format(*parts, self.array(k)).split("(", 1)
-        self.lines += _wrapped(f"    {start}(", text, ";")
+        self.lines += wrapped(f"    {start}(", text, ";")
 
 
 def _is_number(one: Instruction) -> bool:
@@ -421,15 +449,15 @@ def _index(offset: int) -> str:
     return f"{offset} + i" if offset else "i"
 
 
-def _wrapped(start: str, text: str, end: str) -> Iterator[str]:
+def wrapped(start: str, text: str, end: str) -> Iterator[str]:
     """Give the lines of a statement, broken after commas and before signs where it is long."""
     if len(start) + len(text) + len(end) <= _WIDTH:
         yield start + text + end
         return
     line = start
-    for word in text.split(" "):
-        if len(line) + len(word) >= _WIDTH and line.strip():
+    for part in _BREAKS.split(text):
+        if len(line) + len(part) >= _WIDTH and line.strip():
             yield line.rstrip()
             line = "        "
-        line += word + " "
+        line += part + " "
     yield line.rstrip() + end
