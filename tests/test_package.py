@@ -43,8 +43,9 @@ LAYERS = (
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
     *("functions.elementary", "functions.special", "functions.activations", "functions.methods"),
     *("transforms.nesting", "transforms.chosen_values", "transforms.functional"),
-    *("transforms.series", "programs.names", "programs.kinds", "programs.nests"),
-    *("programs.calls", "programs.trace", "programs.simplify", "programs.bindings"),
+    *("transforms.series", "programs.names", "programs.calls", "programs.trace"),
+    *("programs.subprograms", "programs.linking", "programs.kinds", "programs.nests"),
+    *("programs.simplify", "programs.bindings", "programs.called"),
     *(
         "programs.python",
         "programs.c",

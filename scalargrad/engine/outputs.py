@@ -6,7 +6,6 @@ the way forward each output picks its tangent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.engine.op import Op
@@ -24,7 +23,7 @@ class Cotangents:
     # A numpy zero on the left then leaves the sum to us.
     __array_ufunc__ = None
 
-    def __init__(self, by_output: dict[int, Any], wholes: Sequence[Any] = ()) -> None:
+    def __init__(self, by_output: dict[int, Any], wholes: tuple[Any, ...] = ()) -> None:
         self.by_output = by_output
         self.wholes = wholes
 
@@ -36,16 +35,19 @@ class Cotangents:
         for place, g in other.by_output.items():
             mine[place] = mine[place] + g if place in mine else g
         if other.wholes:
-            self.wholes = [*self.wholes, *other.wholes]
+            self.wholes = self.wholes + other.wholes if self.wholes else other.wholes
         return self
 
 
 class Tangents:
-    """The derivatives of all outputs of one node along one direction; they add up one by one."""
+    """The derivatives of all outputs of one node along one direction; they add up one by one.
+
+    `by_output` has them by place: a list, or what makes them when asked.
+    """
 
     __slots__ = ("by_output",)
 
-    def __init__(self, by_output: list[Any]) -> None:
+    def __init__(self, by_output: Any) -> None:
         self.by_output = by_output
 
     def __add__(self, other: Tangents) -> Tangents:

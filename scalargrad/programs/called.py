@@ -23,9 +23,7 @@ class CalledFunction(NamedTuple):
     result: Structure
     bindings: list[Binding]
 
-    def apply(
-        self, trace: Trace, numbers: Sequence[Any], structures: Sequence[Structure]
-    ) -> Any:
+    def apply(self, trace: Trace, numbers: Sequence[Any], structures: Sequence[Structure]) -> Any:
         """Return the results of a call on `numbers`, which fill the arguments' structures."""
         places = self.subprogram.variables
         if not any(isinstance(x, Node) for x in self.ends):

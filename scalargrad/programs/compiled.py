@@ -124,6 +124,13 @@ class Compiled(Generic[R]):
                 leaf._grad += slope
         return value
 
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the model that is compiled, such as its `parameters`."""
+        f = vars(self).get("_f")
+        if f is None or isinstance(f, FunctionType) or name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(f, name)
+
     @property
     def source(self) -> str:
         """The text of the program that ran last. Raises ValueError if none has."""
@@ -186,9 +193,7 @@ class Compiled(Generic[R]):
     def _of_nests(self, names: tuple[str, ...], nests: list[Any]) -> Any:
         """Return what f returns for these arguments."""
         assert self._f is not None
-        bound = inspect.BoundArguments(
-            self._signature, OrderedDict(zip(names, nests, strict=True))
-        )
+        bound = inspect.BoundArguments(self._signature, OrderedDict(zip(names, nests, strict=True)))
         return self._f(*bound.args, **bound.kwargs)
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
@@ -478,6 +483,10 @@ def compile(
     of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
     out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
+
+    A compiled function that f calls stays a function of f's program: it is traced once for each
+    nesting of its arguments, and so is its derivative. The sums of derivatives may then differ in
+    the last bits. With `inline=True`, what f computes is written into its callers instead.
 
     With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
     is found, and kept in a cache on disk. It takes floats, and gives the same bits and errors as

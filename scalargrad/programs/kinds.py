@@ -19,7 +19,6 @@ from scalargrad.programs.subprograms import pack, pack_total
 
 # A float; a float or an int; a bool; anything. Of a tuple, the tuple of its elements' kinds.
 FLOAT, PLAIN, BOOL, ANY = "float", "plain", "bool", "any"
-Kind = str | tuple["Kind", ...]
 _NUMBERS = {FLOAT, PLAIN, BOOL}
 
 

@@ -87,34 +87,29 @@ class _Linker:
             if k not in needs:
                 continue
             op, operands = equations[k - first]
-            kind = type(op)
-            if kind is CallOp:
-                called = self.part(op)  # type: ignore[arg-type]
+            used = [x for x in operands if type(x) is int]
+            if type(op) is CallOp:
+                called = self.part(op)
                 called.callers[part] = None
-                for i, x in enumerate(operands):
-                    if type(x) is int and i in called.needs:
-                        _add(needs, x, called.needs[i])
+                for i, operand in enumerate(operands):
+                    if type(operand) is int and i in called.needs:
+                        _add(needs, operand, called.needs[i])
             elif op is pack and type(need := needs[k]) is set:
-                for i in need:
-                    if type(x := operands[i]) is int:
-                        needs[x] = True
+                needs.update(
+                    {x: True for i, x in enumerate(operands) if type(x) is int and i in need}
+                )
             elif op is pack_total:
-                for x in operands:
-                    _add(needs, x, needs[k])  # type: ignore[arg-type]
-            elif kind is Pick:
-                x: int = operands[0]  # type: ignore[no-redef, assignment]
-                place: int = op.place  # type: ignore[attr-defined]
-                if (run := part.runs[x]) is None:
-                    _add(needs, x, {place})
-                else:
-                    needs[x] = True
-                    called = self.part(run)
-                    if _add(called.asked, place, needs[k]):
-                        self.waiting[called] = None
+                for x in used:
+                    _add(needs, x, needs[k])
+            elif type(op) is Pick and (run := part.runs[used[0]]) is not None:
+                needs[used[0]] = True
+                called = self.part(run)
+                if _add(called.asked, op.place, needs[k]):
+                    self.waiting[called] = None
+            elif type(op) is Pick:
+                _add(needs, used[0], {op.place})
             else:
-                for x in operands:
-                    if type(x) is int:
-                        needs[x] = True
+                needs.update(dict.fromkeys(used, True))
         inputs = [(x, need) for x, need in part.needs.items() if x < first]
         part.needs = needs
         if inputs != [(x, need) for x, need in needs.items() if x < first]:

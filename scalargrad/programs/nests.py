@@ -26,9 +26,10 @@ def unpack(speller: Speller, name: str, structure: Structure, place: int) -> int
         return place + 1
     if not isinstance(structure, Nest):
         return place
-    flat = structure.kind in (list, tuple) and set(structure.items) == {NUMBER}
-    if flat and speller.is_whole(name, place, len(structure.items)):
-        return place + len(structure.items)
+    if structure.kind in (list, tuple) and set(structure.items) == {NUMBER}:
+        wishes = [f"{name}{k}" for k in range(len(structure.items))]
+        speller.name_elements(name, place, wishes)
+        return place + len(wishes)
     parts: list[tuple[Any, str, Structure, int]] = []
     for key, nest in parts_of(structure):
         size = size_of(nest)
@@ -66,6 +67,9 @@ def _nest_text(
         return speller.element(next(outputs))
     if not isinstance(structure, Nest):
         return speller.constant(structure.value, "c")
+    if structure.keys is None and set(structure.items) == {NUMBER}:
+        numbers = [next(outputs) for _ in structure.items]
+        return _listed(speller, structure, speller.elements(numbers))
     parts = [
         (key, _nest_text(speller, nest, outputs, depth + 1)) for key, nest in parts_of(structure)
     ]
@@ -84,7 +88,11 @@ def _packed(speller: Speller, structure: Nest, parts: list[tuple[Any, str]]) -> 
         if issubclass(kind, defaultdict):
             return f"{class_name}({speller.constant(structure.factory, 'factory')}, {text})"
         return f"{class_name}({text})"
-    texts = [text for _, text in parts]
+    return _listed(speller, structure, [text for _, text in parts])
+
+
+def _listed(speller: Speller, structure: Nest, texts: list[str]) -> str:
+    kind = structure.kind
     if hasattr(kind, "_fields"):
         return f"{speller.constant(kind, kind.__name__)}({', '.join(texts)})"
     if issubclass(kind, tuple):

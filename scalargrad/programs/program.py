@@ -17,6 +17,7 @@ from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.kinds import ANY, FLOAT, kind_of
+from scalargrad.programs.linking import inlined
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import Structure

@@ -75,6 +75,8 @@ _UNNAMED = {_WHERE, pack, pack_total}
 _DEEPEST, _LONGEST = 12, 150
 # So many terms at most make one sum.
 _MOST = 100
+# So many elements of a tuple are written as a slice.
+_SLICE = 4
 # A tuple is taken apart if one in so many of its elements is needed.
 _SPARSE = 3
 _PIECE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"])+""")
@@ -141,6 +143,8 @@ class Speller:
         # Of tuples, the variables that are picked of them, by place; and those that have a name.
         self.picks: dict[int, dict[int, int]] = {}
         self.picked: dict[int, str] = {}
+        # Of inputs that are elements of a list: its name, their place in it, and its size.
+        self.elements_of: dict[int, tuple[str, int, int]] = {}
         ops = dict.fromkeys(op for op, _ in code.equations)
         if any(type(op) is Pick for op in ops):
             self._find_picks()
@@ -161,12 +165,13 @@ class Speller:
                 texts.append(Text(self.picked[k]))
                 continue
             text = self.expression(op, operands)
-            if type(op) is CutCall and uses[k] == len(picks := self.picks.get(k, ())) > 0:
+            if type(op) is CutCall and uses[k] == len(picks := self.picks.get(k, {})) > 0:
                 self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
                 texts.append(None)
                 continue
             label = labels.get(k, "")
-            if uses[k] > 1 or label or text.depth > _DEEPEST or len(text.text) > _LONGEST:
+            long = label or text.depth > _DEEPEST or len(text.text) > _LONGEST
+            if long or (uses[k] > 1 and not (op is pack and text.text.isidentifier())):
                 text = self.local(text, label)
             texts.append(text)
 
@@ -196,24 +201,48 @@ class Speller:
         if len(picks) * _SPARSE >= size:
             self.take_apart(self.name_picks(picks, size, name), name)
 
-    def is_whole(self, name: str, place: int, size: int) -> bool:
-        """Return whether the numbers from `place` on are used only as the tuple of them all.
+    def name_elements(
+        self, name: str, place: int, wishes: Sequence[str], labelled: bool = True
+    ) -> None:
+        """Name the inputs from `place` on, which are the elements of the list `name`.
 
-        That is then `name`.
+        It is taken apart, unless the most of it goes on as tuples.
         """
-        k = self.wholes.get(tuple(range(place, place + size)))
-        if k is None:
-            return False
-        if k not in self.picked:
-            self.picked[k] = name
-            self.uses.subtract(range(place, place + size))
-        return not any(self.uses[x] for x in range(place, place + size))
+        size = len(wishes)
+        for k in range(size):
+            self.elements_of[place + k] = (name, k, size)
+            self.texts[place + k] = Text(f"{name}[{k}]")
+        goes_on = False
+        for first, end in self.packed:
+            first, end = max(first, place), min(end, place + size)
+            if end - first >= min(_SLICE, size):
+                self.uses.subtract(range(first, end))
+                goes_on = True
+        used = [k for k in range(size) if self.uses[place + k]]
+        if not used or (goes_on and len(used) * _SPARSE < size):
+            return
+        names = {k: self.names.new(wishes[k]) for k in used}
+        self.take_apart([names.get(k) or self.unused() for k in range(size)], name)
+        for k, own in names.items():
+            self.name_input(place + k, own, labelled)
 
     @cached_property
-    def wholes(self) -> dict[tuple[Operand, ...], int]:
-        """The variables that are tuples, by their elements."""
-        equations = enumerate(self.code.equations, self.code.inputs)
-        return {operands: k for k, (op, operands) in equations if op is pack}
+    def packed(self) -> list[tuple[int, int]]:
+        """The runs of inputs that become elements of a tuple one after the other."""
+        found = []
+        for op, operands in self.code.equations:
+            if op is not pack:
+                continue
+            k = 0
+            while k < len(operands):
+                end = k + 1
+                first: Any = operands[k]
+                if type(first) is int and first < self.code.inputs:
+                    while end < len(operands) and operands[end] == first + end - k:
+                        end += 1
+                    found.append((first, min(first + end - k, self.code.inputs)))
+                k = end
+        return found
 
     def temporary(self) -> str:
         """Return a name for what has no label."""
@@ -237,6 +266,45 @@ class Speller:
     def named(self, text: str) -> str:
         """Write a statement that gives an expression a name; return the name."""
         return self.local(Text(text)).text
+
+    def elements(self, xs: Sequence[Operand]) -> list[str]:
+        """Return the texts of the elements of a list: of several from one tuple, a slice of it."""
+        texts: list[str] = []
+        k = 0
+        while k < len(xs):
+            whole, start = self.place_in_tuple(xs[k])
+            end = k + 1
+            while end < len(xs) and self.place_in_tuple(xs[end]) == (whole, start + end - k):
+                end += 1
+            count = end - k
+            if whole is not None and count == whole[1]:
+                texts.append(f"*{whole[0]}")
+                k = end
+            elif whole is not None and count >= _SLICE:
+                texts.append(f"*{whole[0]}[{start}:{start + count}]")
+                k = end
+            else:
+                texts.append(self.element(xs[k]))
+                k += 1
+        return texts
+
+    def place_in_tuple(self, x: Operand) -> tuple[tuple[str, int] | None, int]:
+        """Return the tuple or list that a variable is an element of, its size, and the place."""
+        if type(x) is not int or x in self.picked:
+            return None, 0
+        if x in self.elements_of:
+            name, k, size = self.elements_of[x]
+            return (name, size), k
+        if x < self.code.inputs:
+            return None, 0
+        op, operands = self.code.equations[x - self.code.inputs]
+        if type(op) is not Pick or type(y := operands[0]) is not int or y < self.code.inputs:
+            return None, 0
+        source = self.code.equations[y - self.code.inputs].op
+        if type(source) is not CutCall and source is not pack_total:
+            return None, 0
+        size = len(source.kind) if type(source) is CutCall else 0
+        return (self.operand(y).within(ATOM), size), op.place
 
     def element(self, x: Operand) -> str:
         """Return the text of a variable or constant as an element of a list."""
@@ -320,9 +388,12 @@ class Speller:
         if type(op) is Pick:
             return f"{parts[0].within(ATOM)}[{op.place}]", ATOM
         if type(op) is CutCall or op is pack:
-            text = ", ".join([part.within(COMPARISON) for part in parts])
             if op is pack:
-                return f"({text}{',' * (len(parts) == 1)})", ATOM
+                texts = self.elements(operands)
+                if len(texts) == 1 and texts[0][0] == "*":
+                    return texts[0][1:], ATOM
+                return f"({', '.join(texts)}{',' * (len(texts) == 1)})", ATOM
+            text = ", ".join([part.within(COMPARISON) for part in parts])
             return f"{self.module.functions[op]}({text})", ATOM  # type: ignore[index]
         if op is pack_total:
             return self.pack_total([part.text for part in parts]), ATOM
@@ -359,12 +430,12 @@ class Speller:
         text = ", ".join(part.within(COMPARISON) for part in parts)
         return f"{self.op_name(op)}({text})", ATOM
 
-    def kind(self, x: Operand) -> str:
+    def kind(self, x: Operand) -> Any:
         """Return the kind of an operand."""
         return operand_kind(x, self.kinds)
 
     @cached_property
-    def kinds(self) -> list[str]:
+    def kinds(self) -> list[Any]:
         """The kinds of all variables; few ops ask."""
         return kinds_of(self.code, self.inputs)
 
@@ -446,11 +517,8 @@ def spell_python(
     if captured:
         given = names.new("captured")
         parameters = [*taken, given]
-        if not speller.is_whole(given, place, captured):
-            inner = [names.new(code.labels.get(k) or "p") for k in range(place, place + captured)]
-            for k, name_of_k in enumerate(inner, place):
-                speller.name_input(k, name_of_k, labelled=False)
-            speller.take_apart(inner, given)
+        wishes = [code.labels.get(k) or "p" for k in range(place, place + captured)]
+        speller.name_elements(given, place, wishes, labelled=False)
     speller.write()
     speller.statement("return", returned(speller, result, iter(code.outputs)))
     text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
@@ -479,9 +547,12 @@ def _spelled_call(call: CutCall, module: Module) -> str:
         else:
             speller.name_input(k, name)
     speller.write()
-    elements = [speller.element(x) for x in code.outputs]
-    speller.statement("return", ", ".join(elements))
-    return "\n".join([f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""])
+    texts = speller.elements(code.outputs)
+    starred = len(texts) == 1 and texts[0][0] == "*"
+    speller.statement("return", texts[0][1:] if starred else ", ".join(texts))
+    return "\n".join(
+        [f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""]
+    )
 
 
 def function_of(op: Op) -> Callable[..., Any]:

@@ -28,6 +28,8 @@ from scalargrad.transforms.nesting import NUMBER
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 # Their derivatives are zero, and not asked for.
 _CONSTANT = {*choices.CONDITIONS, choices.like.op}
+# So many gradients of a tuple are summed at a time.
+_SUMMED = 8
 # A sparser gradient of a tuple than this travels number by number.
 _DENSE = 0.5
 
@@ -59,8 +61,7 @@ class _TotalOp(Op):
         first = next(g for g in gs if g is not None)
         if type(first) is Cotangents:
             return [
-                None if g is None else Cotangents(dict(first.by_output), list(first.wholes))
-                for g in gs
+                None if g is None else Cotangents(dict(first.by_output), first.wholes) for g in gs
             ]
         parts = [g.by_output for g in gs if g is not None]
         moving = sorted({k for part in parts for k in part.places})
@@ -92,6 +93,21 @@ def _totals(*tuples: Any) -> tuple[Any, ...]:
 
 pack = _PackOp("pack", _packed, joint=_unused)
 pack_total = _TotalOp("sum of tuples", _totals, joint=_unused)
+
+
+class _Wholes(tuple[Any, ...]):
+    """Derivatives by all elements of a tuple at once, which are to be summed.
+
+    Some at a time: a program then holds few of them, and not a great number at its end.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> _Wholes:
+        joined = (*self, *other)
+        if len(joined) < _SUMMED:
+            return _Wholes(joined)
+        return _Wholes((_trace().new(pack_total, joined),))
 
 
 class _Parts:
@@ -157,10 +173,7 @@ def packed(trace: Trace, numbers: Sequence[Any]) -> Symbol:
     if isinstance(first, Symbol) and type(first._op) is Pick:
         whole = first._first
         if trace.sizes.get(whole) == len(numbers) and all(
-            isinstance(x, Symbol)
-            and type(x._op) is Pick
-            and x._op.place == k
-            and x._first is whole
+            isinstance(x, Symbol) and type(x._op) is Pick and x._op.place == k and x._first is whole
             for k, x in enumerate(numbers)
         ):
             return whole  # type: ignore[no-any-return]
@@ -263,9 +276,8 @@ class CallOp(Call):
         moves: list[Any] = []
         for g in gs:
             if type(g) is Tangents:
-                parts: Any = g.by_output
-                shape.append(_frozen(parts.places))
-                moves.append(parts.whole)
+                shape.append(_frozen(g.by_output.places))
+                moves.append(g.by_output.whole)
             else:
                 shape.append(None if g is None else _MOVES)
                 moves += [] if g is None else [g]
@@ -300,7 +312,7 @@ def _shape_of(g: Any, seeds: list[Any]) -> Any:
         return NUMBER
     inner = tuple((k, _shape_of(x, seeds)) for k, x in g.by_output.items())
     if g.wholes:
-        g.wholes = [_whole(g)]
+        g.wholes = _Wholes((_whole(g),))
         seeds += g.wholes
     return inner, bool(g.wholes)
 
@@ -310,7 +322,7 @@ def _of_shape(shape: Any, seeds: Iterator[Any]) -> Any:
     if shape is NUMBER:
         return next(seeds)
     by_output = {k: _of_shape(inner, seeds) for k, inner in shape[0]}
-    return Cotangents(by_output, [next(seeds)] if shape[1] else [])
+    return Cotangents(by_output, _Wholes([next(seeds)] if shape[1] else []))
 
 
 def _picked(place: Any, call: Any) -> Any:
@@ -321,7 +333,7 @@ def _picked(place: Any, call: Any) -> Any:
         return _trace().new(pick(place), (call,))
     by_output, whole = place
     found = {k: _picked(p, call) for k, p in by_output.items()}
-    return Cotangents(found, [] if whole is None else [_picked(whole, call)])
+    return Cotangents(found, _Wholes([] if whole is None else [_picked(whole, call)]))
 
 
 class Derivative(NamedTuple):
@@ -464,7 +476,9 @@ class Subprogram:
             if (op := run_of(outer, old)) is not None:
                 trace.runs[x] = op
         if self.numbers is not None:
-            trace.known({run: self.numbers, **dict(zip(clones.values(), self.numbers, strict=True))})
+            trace.known(
+                {run: self.numbers, **dict(zip(clones.values(), self.numbers, strict=True))}
+            )
         return trace, run, list(clones.values())
 
     def _settled(self, run: Any, clones: list[Any]) -> list[Any]:
@@ -486,12 +500,13 @@ def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
     if size is None or type(slope) is not Cotangents:
         return slope
     if not slope.by_output:
-        return Cotangents({}, [_whole(slope)]) if slope.wholes else None
+        return Cotangents({}, _Wholes((_whole(slope),))) if slope.wholes else None
     slopes = _by_element(slope, size)
     if len(slopes) < _DENSE * size:
         return Cotangents(slopes)
     rest = like(0, seed) if len(slopes) < size else None
-    return Cotangents({}, [_trace().new(pack, tuple(slopes.get(k, rest) for k in range(size)))])
+    whole = _trace().new(pack, tuple(slopes.get(k, rest) for k in range(size)))
+    return Cotangents({}, _Wholes((whole,)))
 
 
 def run_of(trace: Trace, x: Any) -> CallOp | None:
@@ -512,7 +527,7 @@ def _ends_of(move: Any) -> Sequence[Any]:
     """Return the symbols that a tangent is made of."""
     if type(move) is not Tangents:
         return [move]
-    parts: Any = move.by_output
+    parts = move.by_output
     return parts if isinstance(parts, list) else [parts.whole]
 
 
@@ -524,7 +539,7 @@ def _placed(x: Any, places: dict[Any, int]) -> Any:
         by_output = {k: _placed(inner, places) for k, inner in x.by_output.items()}
         return by_output, places[x.wholes[0]] if x.wholes else None
     if type(x) is Tangents:
-        parts: Any = x.by_output
+        parts = x.by_output
         if isinstance(parts, list):  # of a Function's outputs
             return None, {k: _placed(move, places) for k, move in enumerate(parts)}
         return places[parts.whole], parts.places

@@ -133,6 +133,43 @@ def compiled(quick: bool) -> Iterator[Row]:
     yield Row("compiling it", f"{per_op:.1f} µs an op", "at most 30 µs", per_op <= 30, details)
 
 
+def calls(quick: bool) -> Iterator[Row]:
+    """Time programs that call programs against the same programs unrolled."""
+    rounds = 3 if quick else 11
+    cases: dict[str, tuple[Callable[[], Step], Callable[[], Step], float, float | None]] = {
+        "moons step that calls the model": (
+            lambda: workloads.mlp_compiled(calls=True),
+            workloads.mlp_compiled,
+            *(0.2, 1.6),
+        ),
+        "GPT step of compiled pieces": (
+            lambda: workloads.gpt_compiled(kind=workloads.GPTInPieces),
+            workloads.gpt_compiled,
+            *(0.7, None),
+        ),
+    }
+    for what, (in_pieces, unrolled, most_seconds, most) in cases.items():
+        ours, theirs = in_pieces(), unrolled()
+        check_agreement(what, ours, theirs)
+        took, theirs_took = (
+            min(seconds(make()) for _ in range(rounds)) for make in (in_pieces, unrolled)
+        )
+        details = f"unrolled {theirs_took:.2f} s"
+        yield Row(
+            f"{what}: compiling it, and one step",
+            f"{took:.2f} s",
+            f"at most {most_seconds} s",
+            took <= most_seconds,
+            details,
+        )
+        timings = alternate(ours, theirs, rounds)
+        row = f"{what}: a step, unrolled"
+        if most is None:
+            yield slower(row, timings)
+        else:
+            yield at_most(row, timings.slowdown, most, milliseconds(timings))
+
+
 def in_c(quick: bool) -> Iterator[Row]:
     """Time value and gradient in C against Python, and against CasADi's virtual machine.
 
@@ -355,6 +392,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "per-op": per_op,
     "mlp": mlp,
     "compile": compiled,
+    "calls": calls,
     "c": in_c,
     "parallel": parallel,
     "second-order": second_order,

@@ -136,12 +136,13 @@ def mlp_notebook(Value: Any, MLP: Any) -> Step:
     return step
 
 
-def mlp_compiled(target: str = "python") -> Step:
-    """The same training step with its loss compiled."""
+def mlp_compiled(target: str = "python", calls: bool = False) -> Step:
+    """The same training step with its loss compiled, in which the model may be a function."""
     model = _notebook_model(MLP)
     parameters = model.parameters()
     points, targets = moons()
-    loss = compile(lambda: _notebook_loss(model, points, targets), target=target)
+    called = compile(model) if calls else model
+    loss = compile(lambda: _notebook_loss(called, points, targets), target=target)
 
     def step() -> list[float]:
         for p in parameters:
@@ -192,54 +193,6 @@ def parallel_batch(calls: int = 64, points_a_call: int = 16) -> list[Any]:
     return [(layers, points[i : i + points_a_call], targets[i : i + points_a_call]) for i in starts]
 
 
-class GPT:
-    """A character-level GPT of one layer, every product and sum an op of its own.
-
-    In the manner of GPT-2, with RMS norms and without biases. Its loss on `TOKENS` is a graph of
-    about 69,000 ops, in any engine that has the yardstick's.
-    """
-
-    def __init__(self, Value: Any, width: int = 16, heads: int = 4, vocabulary: int = 27) -> None:
-        rng = Random(4)
-
-        def matrix(rows: int, columns: int) -> list[list[Any]]:
-            return [[Value(rng.gauss(0, 0.1)) for _ in range(columns)] for _ in range(rows)]
-
-        self.heads = heads
-        self.tokens, self.places = matrix(vocabulary, width), matrix(len(TOKENS), width)
-        self.queries, self.keys, self.values = (matrix(width, width) for _ in range(3))
-        self.mix = matrix(width, width)
-        self.expand, self.contract = matrix(4 * width, width), matrix(width, 4 * width)
-        self.unembed = matrix(vocabulary, width)
-        self.parameters = [p for m in vars(self).values() if m != heads for row in m for p in row]
-
-    def loss(self) -> Any:
-        """Return the mean cross-entropy of every token given those before it."""
-        keys: list[Any] = []
-        values: list[Any] = []
-        losses = []
-        for place, (token, following) in enumerate(pairwise(TOKENS)):
-            pairs = zip(self.tokens[token], self.places[place], strict=True)
-            x = rms_norm([t + p for t, p in pairs])
-            x = added(x, self.attended(rms_norm(x), keys, values))
-            hidden = [h.relu() for h in times(self.expand, rms_norm(x))]
-            x = added(x, times(self.contract, hidden))
-            losses.append(-softmax(times(self.unembed, x))[following].log())
-        return sum(losses) / len(losses)
-
-    def attended(self, x: list[Any], keys: list[Any], values: list[Any]) -> list[Any]:
-        query = times(self.queries, x)
-        keys.append(times(self.keys, x))
-        values.append(times(self.values, x))
-        size = len(x) // self.heads
-        out = []
-        for head in (slice(i, i + size) for i in range(0, len(x), size)):
-            scores = [dot(query[head], key[head]) / size**0.5 for key in keys]
-            weights = softmax(scores)
-            out += [dot(weights, column) for column in zip(*(v[head] for v in values), strict=True)]
-        return times(self.mix, out)
-
-
 TOKENS = (0, 13, 1, 18, 7, 1, 18, 5, 20, 0)
 
 
@@ -266,6 +219,66 @@ def softmax(xs: list[Any]) -> list[Any]:
     return [e / total for e in exps]
 
 
+class GPT:
+    """A character-level GPT of one layer, every product and sum an op of its own.
+
+    In the manner of GPT-2, with RMS norms and without biases. Its loss on `TOKENS` is a graph of
+    about 69,000 ops, in any engine that has the yardstick's.
+    """
+
+    times = staticmethod(times)
+    rms_norm = staticmethod(rms_norm)
+    softmax = staticmethod(softmax)
+
+    def __init__(self, Value: Any, width: int = 16, heads: int = 4, vocabulary: int = 27) -> None:
+        rng = Random(4)
+
+        def matrix(rows: int, columns: int) -> list[list[Any]]:
+            return [[Value(rng.gauss(0, 0.1)) for _ in range(columns)] for _ in range(rows)]
+
+        self.heads = heads
+        self.tokens, self.places = matrix(vocabulary, width), matrix(len(TOKENS), width)
+        self.queries, self.keys, self.values = (matrix(width, width) for _ in range(3))
+        self.mix = matrix(width, width)
+        self.expand, self.contract = matrix(4 * width, width), matrix(width, 4 * width)
+        self.unembed = matrix(vocabulary, width)
+        self.parameters = [p for m in vars(self).values() if m != heads for row in m for p in row]
+
+    def loss(self) -> Any:
+        """Return the mean cross-entropy of every token given those before it."""
+        keys: list[Any] = []
+        values: list[Any] = []
+        losses = []
+        for place, (token, following) in enumerate(pairwise(TOKENS)):
+            pairs = zip(self.tokens[token], self.places[place], strict=True)
+            x = self.rms_norm([t + p for t, p in pairs])
+            x = added(x, self.attended(self.rms_norm(x), keys, values))
+            hidden = [h.relu() for h in self.times(self.expand, self.rms_norm(x))]
+            x = added(x, self.times(self.contract, hidden))
+            losses.append(-softmax(self.times(self.unembed, x))[following].log())
+        return sum(losses) / len(losses)
+
+    def attended(self, x: list[Any], keys: list[Any], values: list[Any]) -> list[Any]:
+        query = self.times(self.queries, x)
+        keys.append(self.times(self.keys, x))
+        values.append(self.times(self.values, x))
+        size = len(x) // self.heads
+        out = []
+        for head in (slice(i, i + size) for i in range(0, len(x), size)):
+            scores = [dot(query[head], key[head]) / size**0.5 for key in keys]
+            weights = self.softmax(scores)
+            out += [dot(weights, column) for column in zip(*(v[head] for v in values), strict=True)]
+        return self.times(self.mix, out)
+
+
+class GPTInPieces(GPT):
+    """The same, of compiled functions."""
+
+    times = staticmethod(compile(times))
+    rms_norm = staticmethod(compile(rms_norm))
+    softmax = staticmethod(compile(softmax))
+
+
 def gpt_eager(Value: Any) -> Step:
     """A training step of the GPT, through the engine's own backward pass."""
     model = GPT(Value)
@@ -278,9 +291,9 @@ def gpt_eager(Value: Any) -> Step:
     return _gpt_step(model, value_and_gradient)
 
 
-def gpt_compiled(target: str = "python") -> Step:
+def gpt_compiled(target: str = "python", kind: type[GPT] = GPT) -> Step:
     """The same training step, compiled."""
-    model = GPT(Value)
+    model = kind(Value)
     return _gpt_step(model, compile(model.loss, target=target).backward)
 
 

@@ -63,6 +63,18 @@ def test_methods_models_and_bound_methods() -> None:
     assert compile(model.__call__)([0.5, -1.0]) == compile(model)([0.5, -1.0])
 
 
+def test_a_compiled_model_has_the_attributes_of_the_model() -> None:
+    model = MLP(2, [3, 1], rng=random.Random(0))
+    compiled = compile(model)
+    assert compiled.parameters() == model.parameters()
+    assert compiled.layers is model.layers
+    for name in ("weights", "_data"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(compiled, name)
+    with pytest.raises(AttributeError, match="'Compiled' object has no attribute 'parameters'"):
+        getattr(compile(lambda x: x), "parameters")  # noqa: B009 - mypy knows that it is not there
+
+
 def test_backward_that_reaches_no_value_says_so() -> None:
     for f in (lambda x: x * x, lambda x: 3.0):
         with pytest.raises(TypeError, match=r"reaches no Value.*value_and_grad\(f\)"):
