@@ -48,6 +48,7 @@ LAYERS = (
     *("programs.simplify", "programs.bindings", "programs.called"),
     *(
         "programs.python",
+        "programs.c_loops",
         "programs.c",
         "programs.c_compiler",
         "programs.c_program",

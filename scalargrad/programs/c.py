@@ -1,10 +1,11 @@
 """The C speller: Code as C99 functions of doubles, with the bits that the Python program gives.
 
-Equations become instructions on doubles and conditions, and those become statements, in pieces: a
-function each, of bounded size, so that the C compiler's time is linear. What one piece makes and
-another uses stands in an array. A table says how each op is written; `c_runtime.c` has the
-functions that the C library lacks or has otherwise. What Python raises an error for sets a
-floating-point flag; the caller then runs the Python program.
+Equations become instructions on doubles and conditions, and those become statements; statements
+that repeat become loops. They stand in pieces: a function each, of bounded size, so that the C
+compiler's time is linear. What one piece makes and another uses, and what loops walk over, stands
+in an array. A table says how each op is written; `c_runtime.c` has the functions that the C library
+lacks or has otherwise. What Python raises an error for sets a floating-point flag; the caller then
+runs the Python program.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Any, NamedTuple
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.engine.outputs import Pick
 from scalargrad.programs.c_calls import (
     BOOL,
     EITHER,
@@ -86,6 +87,7 @@ def _call_of_array(name: str, inputs: int, first: str = "") -> Form:
 _ADD, _SUB = _infix("+", SUM, SUM, PRODUCT), _infix("-", SUM, SUM, PRODUCT)
 _MUL = _infix("*", PRODUCT, PRODUCT, PREFIX)
 _DIV = _infix("/", PRODUCT, PRODUCT, PREFIX, safe=False)
+_MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: _MUL}
 _NEG = Form("-{}", PREFIX, (ATOM,), True)
 _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
@@ -181,7 +183,8 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 _TAKEN = """
 auto break case char const continue default do double else enum extern float for goto if inline
 int long register restrict return short signed sizeof static struct switch typedef union unsigned
-void volatile while asm typeof unix linux main in out work i double_t fenv_t fexcept_t float_t
+void volatile while asm typeof unix linux main in out work constants i j k l
+double_t fenv_t fexcept_t float_t
 sg_adder fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
 isless islessequal islessgreater isnan isnormal isunordered j0 j1 jn ldexp lgamma lgamma_r llrint
 llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln
@@ -238,8 +241,13 @@ class _Writer:
         known = list(inputs)
         for k, (op, operands) in enumerate(code.equations, code.inputs):
             label = code.labels.get(k, "")
-            self.instructions.label = label if LABEL.fullmatch(label) else ""
+            self.instructions.label = label if label and LABEL.fullmatch(label) else ""
             values = [known[x] if type(x) is int else _literal(x.value) for x in operands]  # type: ignore[union-attr]
+            form = _MOST_OFTEN.get(op)
+            if form is not None and FLOAT in (values[0][1], values[1][1]) and int in map(type, operands):
+                # As `equation` does it, in a part of the time.
+                known.append((self.add(form, values[0][0], values[1][0]), FLOAT, "0"))
+                continue
             if type(op) is CutCall:
                 known.append(self.program.module.called(self.instructions, op, values))
             elif type(op) is Pick:
@@ -569,12 +577,13 @@ def spell_c(
         if kind == EITHER:
             tags.append((tag, BOOL, "0"))
     ends = joined([one for x in outputs + tags for one in instructions.segments(x)])
-    pieces = Pieces(["in"], instructions.list, ends, names, instructions.scratch)
+    pieces = Pieces(["in"], instructions, ends, names, program.module.constants)
     functions = program.module.texts(list(instructions.called))
     body = "\n".join(_functions(own, code.inputs, pieces.bodies))
     helpers = "\n\n".join(_helpers("\n".join([*functions, body])))
     comment = _comment(own, code, arguments, captured, result, pieces.work, len(tags))
-    parts = [comment, _INCLUDES, helpers, *functions, body]
+    table = _table(program.module.constants)
+    parts = [comment, _INCLUDES, helpers, table, *functions, body]
     source = "\n\n".join(part for part in parts if part) + "\n"
     return SpelledC(source, own, code.inputs, len(outputs) + len(tags), pieces.work, results)
 
@@ -595,6 +604,14 @@ _INCLUDES = """\
 #else
 #define SG_APART
 #endif"""
+def _table(constants: list[str]) -> str:
+    """Return the text of the constants that loops walk over."""
+    if not constants:
+        return ""
+    rows = [", ".join(constants[k : k + 4]) for k in range(0, len(constants), 4)]
+    return "static const double constants[] = {\n    " + ",\n    ".join(rows) + "\n};"
+
+
 _FLAGS = "FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW"
 
 

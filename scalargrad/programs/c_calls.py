@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code
 from scalargrad.programs.c_pieces import (
-    ATOM,
     LOWEST,
     SUM,
     Form,
@@ -24,7 +23,6 @@ from scalargrad.programs.c_pieces import (
     Place,
     Segment,
     joined,
-    wrapped,
 )
 from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
@@ -40,6 +38,7 @@ _SMALL = 24
 # So many arrays at most are added by one instruction.
 _MOST_TERMS = 64
 
+_WIDTH = 100
 WORDS = re.compile(r"[A-Za-z_]\w*")
 LABEL = re.compile(r"[a-z][a-z0-9_]*")
 # Names of the macros that C's headers define.
@@ -89,18 +88,8 @@ def _has_either(kind: Any) -> bool:
     return any(map(_has_either, kind)) if type(kind) is tuple else kind == EITHER
 
 
-@lru_cache(maxsize=4096)
-def _load(offset: int, kind: str) -> Form:
-    text, type = (f"({{}}[{offset}] != 0)", "int") if kind == BOOL else (f"{{}}[{offset}]", "double")
-    return Form(text, ATOM, (ATOM,), True, type, alias=True)
-
-
-@lru_cache(maxsize=4096)
-def _pointer(offset: int) -> Form:
-    text, binding = (f"{{}} + {offset}", SUM) if offset else ("{}", ATOM)
-    return Form(text, binding, (ATOM,), True, alias=True)
-
-
+_LOAD, _ADDRESS = Form("@", safe=True, alias=True), Form("&@", safe=True, alias=True)
+_CONDITION = Form("(@ != 0)", safe=True, type="int", alias=True)
 _PACK, _SUM = Form("", type="pack"), Form("", type="sum")
 _IS_TRUE = Form("{} != 0", SUM - 1, (SUM,), True, "int")
 
@@ -141,9 +130,11 @@ class Instructions:
         key = array, offset, kind == BOOL
         place = self._aliases.get(key)
         if place is None:
-            place = self._new(Instruction(_load(offset, kind), (array,), True, ""))
+            element = Segment(array, offset)
+            form = _CONDITION if kind == BOOL else _LOAD
+            place = self._new(Instruction(form, (array,), True, "", segments=(element,)))
             self._aliases[key] = place
-            self._elements[place] = Segment(array, offset)
+            self._elements[place] = element
         return place, kind, str(int(kind == INT))
 
     def element(self, value: Value, k: int) -> Value:
@@ -180,11 +171,11 @@ class Instructions:
 
     def pointer(self, value: Value) -> int:
         """Return where the numbers of a tuple begin."""
-        array, offset, _ = self.stored(value)
-        place = self._aliases.get((array, offset))
+        whole = self.stored(value)
+        place = self._aliases.get(whole)
         if place is None:
-            place = self._new(Instruction(_pointer(offset), (array,), True, ""))
-            self._aliases[array, offset] = place
+            one = Instruction(_ADDRESS, (whole.place,), True, "", segments=(whole,))
+            place = self._aliases[whole] = self._new(one)
         return place
 
     def sum_of(self, values: Sequence[Value]) -> Stored:
@@ -251,6 +242,7 @@ class Module:
 
     def __post_init__(self) -> None:
         self.functions: dict[str, Function] = {}
+        self.constants: list[str] = []
         self._by_call: dict[Any, Function | None] = {}
 
     def called(self, instructions: Instructions, op: CutCall, inputs: list[Value]) -> Value:
@@ -293,9 +285,7 @@ class Module:
         returns = kind in (FLOAT, INT)
         results = joined([one for output in outputs for one in instructions.segments(output)])
         is_array = [stop - start > 1 or type(kinds[start]) is tuple for start, stop in groups]
-        pieces = Pieces(
-            parameters, instructions.list, results, names, instructions.scratch, returns
-        )
+        pieces = Pieces(parameters, instructions, results, names, self.constants, returns)
         name = self.names.new(function_name(op.name))
         typed = {
             p: f"const double *restrict {p}" if array else f"double {p}"
@@ -308,7 +298,7 @@ class Module:
         arguments += ["{}"] * (not returns) + ["work"] * ("work" in used)
         form = Form(
             f"{name}({', '.join(arguments)})",
-            operands=(LOWEST,) * len(operands),
+            operands=(LOWEST,) * (len(operands) + (not returns)),
             type="double" if returns else "call",
         )
         found = Function(
@@ -377,7 +367,7 @@ def _text(
         used = _used(lines, typed)
         all_used.update(used)
         texts += [*_function(f"SG_APART static void {own}", typed, used, lines), ""]
-        calls += wrapped(f"    {own}(", ", ".join(used), ");")
+        calls.append(f"    {own}({', '.join(used)});")
     if returns:
         calls = ["    double out[1];", *calls, "    return out[0];"]
         all_used.discard("out")
@@ -393,4 +383,7 @@ def _used(lines: Sequence[str], typed: dict[str, str]) -> list[str]:
 
 def _function(start: str, typed: dict[str, str], used: list[str], lines: list[str]) -> list[str]:
     listed = ", ".join(typed[name] for name in used) or "void"
-    return [*wrapped(f"{start}(", listed, ")"), "{", *lines, "}"]
+    head = f"{start}({listed})"
+    if len(head) > _WIDTH:
+        head = f"{start}(\n    {listed})"
+    return [head, "{", *lines, "}"]

@@ -7,26 +7,29 @@ uses stands in the work array, and so do the arrays, or in another array that th
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
+from scalargrad.programs.c_loops import CONSTANT, Leaf, Loop, Statement, ranges, rolled, spelled
 from scalargrad.programs.names import Names
+
+if TYPE_CHECKING:
+    from scalargrad.programs.c_calls import Instructions
 
 # How tightly the parts of an expression bind, as in C's grammar.
 LOWEST, CHOICE, COMPARISON, SUM, PRODUCT, PREFIX, ATOM = range(7)
 # An expression is written into the place of its one use up to this depth and length.
-_DEEPEST, _LONGEST = 10, 80
-# So many instructions at most make one C function: gcc's time for one grows faster than its size.
-PIECE = 400
+_DEEPEST, _LONGEST = 70, 600
+# A C function has so many operands at most: gcc's time for one grows faster than its size.
+PIECE = 1000
 # So many arrays at most are added in one loop.
 _TERMS = 8
-# A line that is longer is wrapped.
-_WIDTH = 100
-_BREAKS = re.compile(r"(?<=,) | (?=[-+*/?:<>=!&|]+ )")
-# Fewer numbers than these are copied without a loop.
-_LOOP = 4
+# Letters for the arrays of a statement: those that it is given follow after the last one.
+_OUT, _WORK, _TABLE, _GIVEN = "o", "w", "t", 256
 
 
 class Form(NamedTuple):
@@ -58,7 +61,10 @@ class Segment(NamedTuple):
 
 
 class Instruction(NamedTuple):
-    """What is computed: of operands, or for a pack, of segments. `size` is that of an array."""
+    """What is computed of operands; those of arrays, and aliases, have segments too.
+
+    `size` is that of the array which it makes.
+    """
 
     form: Form
     operands: tuple[Place, ...]
@@ -67,151 +73,94 @@ class Instruction(NamedTuple):
     size: int = 0
     segments: tuple[Segment, ...] = ()
 
-    @property
-    def weight(self) -> int:
-        """How much text it makes."""
-        if self.form.alias:
-            return 0
-        return 1 + (len(self.segments or self.operands) if self.size else 0)
-
 
 class _Text(NamedTuple):
+    """An expression in which each @ is an operand, and those operands, as in a Statement."""
+
     text: str
     binding: int
     depth: int
+    arrays: str
+    places: tuple[int, ...]
+    constants: tuple[str, ...]
 
     def within(self, binding: int) -> str:
         return self.text if self.binding >= binding else f"({self.text})"
 
 
-def joined(segments: Sequence[Segment]) -> list[Segment]:
+_text = partial(tuple.__new__, _Text)
+
+
+def joined(segments: Iterable[Segment]) -> list[Segment]:
     """Return `segments` with those that stand side by side as one.
 
     >>> joined([Segment(0, 2), Segment(0, 3, 4), Segment(5)])
     [Segment(place=0, offset=2, size=5), Segment(place=5, offset=-1, size=1)]
     """
     found: list[Segment] = []
+    place: Place = -1
+    end = -1
     for one in segments:
-        last = found[-1] if found else None
-        if (
-            last is not None
-            and one.offset >= 0
-            and last.place == one.place
-            and last.offset >= 0
-            and last.offset + last.size == one.offset
-        ):
-            found[-1] = last._replace(size=last.size + one.size)
+        if one.place == place and 0 <= end == one.offset:
+            found[-1] = found[-1]._replace(size=found[-1].size + one.size)
         else:
             found.append(one)
+            place = one.place
+        end = one.offset + one.size if one.offset >= 0 else -1
     return found
 
 
 class Pieces:
     """Writes instructions as the bodies of functions of bounded size.
 
-    `parameters` are the names of what the functions are given; the number of the first instruction
-    is theirs. The numbers of `results` go to the array `out`; if there is but one body and one
-    number, and `returns`, the body returns it. The work array is used from `scratch` on.
+    `parameters` are the names of what the functions are given. The numbers of `results` go to the
+    array `out`; if there is but one body and one number, and `returns`, the body returns it.
+    Constants that arrays are made of are added to `constants`.
     """
 
     def __init__(
         self,
         parameters: Sequence[str],
-        instructions: list[Instruction],
+        instructions: Instructions,
         results: Sequence[Segment],
         names: Names,
-        scratch: int = 0,
+        constants: list[str],
         returns: bool = False,
     ) -> None:
-        self.parameters, self.first = list(parameters), len(parameters)
-        self.names = names
-        self.work = scratch
-        self.bodies: list[list[str]] = []
+        self.parameters, self.first = parameters, len(parameters)
+        self.names, self.constants = names, constants
+        self.arrays = {_OUT: "out", _WORK: "work", _TABLE: "constants"}
+        self.arrays.update({chr(_GIVEN + k): name for k, name in enumerate(parameters)})
         # The result is a pack of its own, which stands in `out`.
         size = sum(one.size for one in results)
         numbers = tuple(one.place for one in results)
         result = Instruction(Form("", type="pack"), numbers, True, "", size, tuple(results))
-        self.result = self.first + len(instructions)
-        self.instructions = [*instructions, result]
-        self._cut()
-        self.returns = returns and size == 1 and self.piece[-1] == 0
-        self._find_homes()
-        self._free: dict[int, list[int]] = {}
-        # The slots in the work array that are free after each piece, with their sizes.
-        self._leaving: dict[int, list[tuple[int, int]]] = {}
-        self._slots: dict[int, int] = {}
-        for piece in range(self.piece[-1] + 1):
-            self.bodies.append(_Body(self, piece).lines)
-            for slot, own in self._leaving.pop(piece, []):
-                self._free.setdefault(own, []).append(slot)
+        self.result = self.first + len(instructions.list)
+        self.instructions = [*instructions.list, result]
+        self.uses = self._uses()
+        self.returns = returns and size == 1
+        statements = self._statements()
+        if self.returns and sum(len(one.arrays) for one in statements) > PIECE:
+            self.returns = False
+            statements = self._statements()
+        self.work = instructions.scratch
+        self.bodies = self._placed(rolled(statements, constants))
 
-    def of(self, x: Place) -> Instruction | None:
+    def _uses(self) -> Counter[int]:
+        """Return how often each instruction is used by those that the result needs."""
+        uses: Counter[int] = Counter([self.result])
+        for k in range(len(self.instructions) - 1, -1, -1):
+            if uses[self.first + k]:
+                for x in self.instructions[k].operands:
+                    if type(x) is int:
+                        uses[x] += 1
+        return uses
+
+    def _of(self, x: Place) -> Instruction | None:
         """Return the instruction that makes x, if it is one."""
         if type(x) is int and x >= self.first:
             return self.instructions[x - self.first]
         return None
-
-    def _cut(self) -> None:
-        """Leave out what is not used; find the piece of each instruction, and of its last use."""
-        first, instructions = self.first, self.instructions
-        self.uses: Counter[int] = Counter()
-        self.last: dict[int, int] = {}
-        alive = [False] * len(instructions)
-        alive[-1] = True
-        for k in range(len(instructions) - 1, -1, -1):
-            if alive[k]:
-                for x in instructions[k].operands:
-                    if type(x) is int:
-                        self.uses[x] += 1
-                        if x >= first:
-                            alive[x - first] = True
-        self.alive = alive
-        self.piece = self._pieces()
-        # How often a number is used in its own piece.
-        self.near: Counter[int] = Counter()
-        for k in range(len(instructions) - 1, -1, -1):
-            one = instructions[k]
-            if alive[k]:
-                user = self.last.get(first + k, 0) if one.form.alias else self.piece[k]
-                for x in one.operands:
-                    made = self.of(x)
-                    # A number that is put into an array is made there.
-                    if made is not None and not (one.form.type == "pack" and _is_number(made)):
-                        self.last[x] = max(self.last.get(x, 0), user)  # type: ignore[index,arg-type]
-                        self.near[x] += self.piece[x - first] == user  # type: ignore[index,operator]
-
-    def _pieces(self) -> list[int]:
-        """Return the piece of each instruction: between them as few numbers go over as may be."""
-        first, count = self.first, len(self.instructions)
-        until = [-1] * count
-        ends = [0] * (count + 1)  # by place, the change of how many numbers are still to be used
-        weights = [0] * count
-        for k in range(count - 1, -1, -1):
-            one = self.instructions[k]
-            if not self.alive[k]:
-                continue
-            weights[k] = one.weight if k < count - 1 else 0
-            if until[k] >= 0 and _is_number(one):
-                ends[k + 1] += 1
-                ends[until[k] + 1] -= 1
-            for x in one.operands:
-                if one.form.type != "pack" and type(x) is int and x >= first:
-                    until[x - first] = max(until[x - first], k)
-        pieces: list[int] = []
-        open_numbers = weight = 0
-        best = (0, 0)  # the fewest open numbers, and where
-        for k in range(count):
-            open_numbers += ends[k]
-            if weight and weight + weights[k] > PIECE:
-                cut = best[1] or k
-                pieces += [pieces[-1] + 1 if pieces else 0] * (cut - len(pieces))
-                weight = sum(weights[cut:k])
-                best = (0, 0)
-            if weight + weights[k] and weight * 4 >= PIECE * 3:
-                if not best[1] or open_numbers <= best[0]:
-                    best = (open_numbers, k)
-            weight += weights[k]
-        return pieces + [pieces[-1] + 1 if pieces else 0] * (count - len(pieces))
 
     def _find_homes(self) -> None:
         """Find for numbers and arrays the arrays that they are part of: they are made in place."""
@@ -219,245 +168,246 @@ class Pieces:
         self.sinks: dict[int, list[tuple[int, int]]] = {}
         # Of each array that is made in another, which, and where there.
         self.within: dict[int, tuple[int, int]] = {}
+        # Where each array begins, and the ends of those in the work array.
+        self.homes: dict[int, tuple[str, int]] = {}
+        self.blocks: set[tuple[int, int]] = set()
+        self.slots = 0
         packs = [
             k
             for k, one in enumerate(self.instructions, self.first)
-            if one.form.type == "pack" and self.alive[k - self.first] and not self.is_constant(k)
+            if one.form.type == "pack" and self.uses[k]
         ]
-        if self.returns:
-            packs.pop()
-        for pack in [*packs[-1:], *packs[:-1]]:
+        for pack in packs[:-1]:
+            segments = self.instructions[pack - self.first].segments
+            if all(type(x) is str and "N" not in x for x, _, _ in segments):
+                self.homes[pack] = _TABLE, len(self.constants)
+                self.constants += [x for x, _, _ in segments if type(x) is str]
+        packs = packs[:-1] if self.returns else [packs[-1], *packs[:-1]]
+        for pack in packs:
+            if pack in self.homes:
+                continue
             offset = 0
             for place, start, size in self.instructions[pack - self.first].segments:
-                one = self.of(place)
-                if one is not None and type(place) is int:
+                one = self._of(place)
+                if one is not None and type(place) is int and place not in self.homes:
                     if start < 0:
-                        if _is_number(one):
-                            self.sinks.setdefault(place, []).append((pack, offset))
-                    elif (
-                        (start, size) == (0, one.size)
-                        and place not in self.within
-                        and not self.is_constant(place)
-                    ):
+                        self.sinks.setdefault(place, []).append((pack, offset))
+                    elif (start, size) == (0, one.size) and place not in self.within:
                         self.within[place] = (pack, offset)
                 offset += size
-        # What holds something lives as long as that.
-        for k in range(len(self.instructions)):
-            x = self.first + k
-            if self.alive[k] and (x in self.sinks or x in self.within):
-                owner = self.home(self.sinks[x][0][0] if x in self.sinks else x)[0]
-                self.last[owner] = max(self.last.get(owner, 0), self.last.get(x, 0))
 
-    def is_constant(self, x: int) -> bool:
-        """Return whether x is an array of constants alone."""
-        one = self.instructions[x - self.first]
-        return (
-            one.form.type == "pack"
-            and x != self.result
-            and all(type(place) is str and "N" not in place for place, _, _ in one.segments)
-        )
-
-    def home(self, array: int) -> tuple[int, int]:
-        """Return the array that an array is made in, which is in no other, and where there."""
-        offset = 0
-        while array in self.within:
-            array, own = self.within[array]
-            offset += own
-        return array, offset
-
-    def address(self, array: int) -> tuple[str, int]:
-        """Return the name of what an array stands in, and where there."""
-        owner, offset = self.home(array)
-        if owner == self.result:
-            return "out", offset
-        if owner not in self._slots:
-            self._slots[owner] = self.slot(owner, self.instructions[owner - self.first].size)
-        return "work", self._slots[owner] + offset
-
-    def slot(self, x: int, size: int) -> int:
-        """Return a place in the work array: for x, until the last piece that uses it."""
-        free = self._free.get(size)
-        if free:
-            place = free.pop()
-        else:
-            place = self.work
-            self.work += size
-        self._leaving.setdefault(self.last[x], []).append((place, size))
-        return place
-
-    def number_slot(self, x: int) -> str:
-        """Return the text of the place in the work array for a number."""
-        if x not in self._slots:
-            self._slots[x] = self.slot(x, 1)
-        return f"work[{self._slots[x]}]"
-
-
-class _Body:
-    """Writes one piece."""
-
-    def __init__(self, whole: Pieces, piece: int) -> None:
-        self.whole, self.piece = whole, piece
-        self.lines: list[str] = []
-        self.names = Names(whole.names.taken)
-        self._numbers = 0
-        self._local: dict[int, _Text] = {}
-        self._arrays: dict[int, str] = {}
-        for k, one in enumerate(whole.instructions, whole.first):
-            if whole.alive[k - whole.first] and whole.piece[k - whole.first] == piece:
-                self._write(k, one)
-
-    def name(self, label: str) -> str:
-        if label:
-            return self.names.new(label)
-        self._numbers += 1
-        return self.names.new(f"t{self._numbers}")
-
-    def array(self, x: int) -> str:
-        """Return the name of an array, declared where it is first used."""
-        whole = self.whole
-        if x < whole.first:
-            return whole.parameters[x]
-        if x == whole.result:
-            return "out"
-        found = self._arrays.get(x)
-        if found is None:
-            one = whole.instructions[x - whole.first]
-            found = self._arrays[x] = self.name(one.label)
-            if whole.is_constant(x):
-                numbers = ", ".join(str(place) for place, _, _ in one.segments)
-                start = f"    static const double {found}[{one.size}] = "
-                self.lines += wrapped(start + "{", numbers, "};")
+    def _home(self, array: Place) -> tuple[str, int]:
+        """Return the letter of the array that an array stands in, and where there."""
+        if type(array) is int and array < self.first:
+            return chr(_GIVEN + array), 0
+        path = []
+        x: int = array  # type: ignore[assignment]
+        while x not in self.homes:
+            if x in self.within:
+                path.append(x)
+                x = self.within[x][0]
+            elif x == self.result:
+                self.homes[x] = _OUT, 0
             else:
-                base, offset = whole.address(x)
-                self.lines.append(f"    double *const {found} = {base}{_plus(offset)};")
-        return found
+                size = self.instructions[x - self.first].size
+                self.homes[x] = _WORK, self.slots
+                self.blocks.add((self.slots, self.slots + size - 1))
+                self.slots += size
+        for y in reversed(path):
+            letter, place = self.homes[self.within[y][0]]
+            self.homes[y] = letter, place + self.within[y][1]
+        return self.homes[array]  # type: ignore[index]
 
-    def text(self, x: Place) -> _Text:
-        """Return the text of an operand."""
-        if type(x) is str:
-            return _Text(x, PREFIX if x[0] == "-" else ATOM, 0)
-        whole = self.whole
-        one = whole.of(x)
-        if one is None:
-            return _Text(self.array(x), ATOM, 0)  # type: ignore[arg-type]
-        if one.form.alias:
-            return _Text(one.form.text.format(self.array(one.operands[0])), one.form.binding, 0)  # type: ignore[arg-type]
-        if one.size:
-            return _Text(self.array(x), ATOM, 0)  # type: ignore[arg-type]
-        found = self._local.get(x)  # type: ignore[arg-type]
-        return found if found is not None else self._kept(x, one)  # type: ignore[arg-type]
+    def _statements(self) -> list[Statement]:
+        """Return a statement for each result that is used more than once, or put into an array."""
+        first, uses = self.first, self.uses
+        self._find_homes()
+        texts: dict[Place, _Text] = {}
+        leaves: dict[str, Leaf] = {}
+        statements: list[Statement] = []
 
-    def _kept(self, x: int, one: Instruction) -> _Text:
-        """Return the text of what another piece made."""
-        home = self._home(x)
-        return _Text(f"({home} != 0)" if one.form.type == "int" else home, ATOM, 0)
+        def text_of(x: Place) -> _Text:
+            found = texts.get(x)
+            if found is None:
+                found = texts[x] = new_text(x)
+            return found
 
-    def _home(self, x: int) -> str:
-        sinks = self.whole.sinks.get(x)
-        if sinks:
-            return f"{self.array(sinks[0][0])}[{sinks[0][1]}]"
-        return self.whole.number_slot(x)
+        def new_text(x: Place) -> _Text:
+            one = self._of(x)
+            if one is not None:  # an alias
+                letter, place = self._home(one.operands[0])
+                return _Text(one.form.text, ATOM, 0, letter, (place + one.segments[0].offset,), ())
+            if type(x) is int:
+                return _Text(self.parameters[x], ATOM, 0, "", (), ())
+            if x.isdigit():  # type: ignore[union-attr] # a condition: an int in C, too
+                return _Text(x, ATOM, 0, "", (), ())  # type: ignore[arg-type]
+            binding = PREFIX if x[0] == "-" else ATOM  # type: ignore[index]
+            return _Text("@", binding, 0, CONSTANT, (), (x,))  # type: ignore[arg-type]
 
-    def _write(self, k: int, one: Instruction) -> None:
-        kind = one.form.type
-        if one.form.alias:
-            return
-        if kind == "pack":
-            if k == self.whole.result and self.whole.returns:
-                self.lines.append(f"    return {self.text(one.segments[0].place).text};")
-            elif not self.whole.is_constant(k):
-                self._fill(k, one)
-        elif kind == "sum":
-            self._add_up(k, one)
-        elif one.size:
-            self._call(k, one)
+        def leaf(text: str) -> Leaf:
+            return leaves.setdefault(text, Leaf(text))
+
+        def assign(letter: str, place: int, text: _Text, label: str = "") -> None:
+            one = leaf(f"@ = {text.text};")
+            statements.append(
+                Statement(one, letter + text.arrays, (place, *text.places), text.constants, label)
+            )
+
+        def loop(size: int, *ends: tuple[str, int]) -> None:
+            """Set an array to the sum of others."""
+            one = leaf(f"@ = {' + '.join('@' * (len(ends) - 1))};")
+            letters, places = "".join([end[0] for end in ends]), tuple([end[1] for end in ends])
+            if size == 1:
+                statements.append(Statement(one, letters, places, ()))
+            else:
+                shape = Loop(size, (one,), (1,) * len(ends))
+                statements.append(Statement(shape, letters, places, ()))
+
+        def fill(k: int, one: Instruction) -> None:
+            """Put into an array what was not made there."""
+            letter, place = self._home(k)
+            for x, start, size in one.segments:
+                if start >= 0:
+                    source, at = self._home(x)
+                    if (letter, place) != (source, at + start):
+                        loop(size, (letter, place), (source, at + start))
+                elif type(x) is str or x < first:
+                    assign(letter, place, text_of(x))
+                place += size
+
+        for k, one in enumerate(self.instructions, first):
+            form, operands, _, label, size, segments = one
+            if not uses[k] or form.alias:
+                continue
+            if form.type == "pack":
+                if k == self.result and self.returns:
+                    x, offset, _ = segments[0]
+                    if offset >= 0:
+                        letter, place = self._home(x)
+                        text = _Text("@", ATOM, 0, letter, (place + offset,), ())
+                    else:
+                        text = text_of(x)
+                    own = leaf(f"return {text.text};")
+                    statements.append(Statement(own, text.arrays, text.places, text.constants))
+                elif self._home(k)[0] != _TABLE:
+                    fill(k, one)
+                continue
+            if form.type == "sum":
+                home = self._home(k)
+                ends = [(self._home(x)[0], self._home(x)[1] + start) for x, start, _ in segments]
+                for start in range(0, len(ends), _TERMS):
+                    loop(size, home, *[home] * (start > 0), *ends[start : start + _TERMS])
+                continue
+            if len(operands) == 2 and not size:  # as most are
+                x, y = [texts.get(x) or text_of(x) for x in operands]
+                left, right = form.operands
+                written = form.text.format(
+                    x[0] if x[1] >= left else f"({x[0]})", y[0] if y[1] >= right else f"({y[0]})"
+                )
+                depth = (x[2] if x[2] > y[2] else y[2]) + 1
+                text = _text((written, form.binding, depth, x[3] + y[3], x[4] + y[4], x[5] + y[5]))
+            else:
+                parts = [text_of(x) for x in operands]
+                if size:
+                    letter, place = self._home(k)
+                    parts.append(_Text("&@", ATOM, 0, letter, (place,), ()))
+                within = [p.within(b) for p, b in zip(parts, form.operands, strict=True)]
+                text = _Text(
+                    form.text.format(*within),
+                    form.binding,
+                    max([p.depth for p in parts], default=0) + 1,
+                    "".join([p.arrays for p in parts]),
+                    tuple([place for p in parts for place in p.places]),
+                    tuple([constant for p in parts for constant in p.constants]),
+                )
+            if size:
+                own = leaf(f"{text.text};")
+                statements.append(Statement(own, text.arrays, text.places, text.constants))
+                continue
+            sinks = self.sinks.get(k, ())
+            short = text[2] <= _DEEPEST and len(text[0]) <= _LONGEST
+            if uses[k] == 1 and short and not (sinks or label):
+                texts[k] = text
+                continue
+            if sinks:
+                letter, place = self._home(sinks[0][0])
+                place += sinks[0][1]
+            else:
+                letter, place = _WORK, self.slots
+                self.slots += 1
+            assign(letter, place, text, label)
+            is_condition = form.type == "int"
+            texts[k] = _Text("(@ != 0)" if is_condition else "@", ATOM, 0, letter, (place,), ())
+            for array, offset in sinks[1:]:
+                other, at = self._home(array)
+                assign(other, at + offset, texts[k]._replace(text="@"))
+        return statements
+
+    def _placed(self, statements: list[Statement]) -> list[list[str]]:
+        """Return the lines of each piece, with room found for what stands in the work array.
+
+        Arrays, and what a loop walks over, stay together; all else that only one piece uses is a
+        variable.
+        """
+        pieces: list[int] = []
+        piece = size = 0
+        for one in statements:
+            if size and size + len(one.arrays) > PIECE:
+                piece, size = piece + 1, 0
+            size += len(one.arrays)
+            pieces.append(piece)
+        spans = [list(ranges(one, _WORK)) for one in statements]
+        walked = {span for own in spans for span in own if span[0] < span[1]}
+        blocks = _joined(walked | self.blocks)
+        starts = [start for start, _ in blocks]
+
+        def block_of(place: int) -> tuple[int, int]:
+            at = bisect_right(starts, place) - 1
+            return blocks[at] if at >= 0 and place <= blocks[at][1] else (place, place)
+
+        used = [dict.fromkeys(block_of(low) for low, _ in own) for own in spans]
+        last = {block: k for k, own in enumerate(used) for block in own}
+        homes: dict[tuple[int, int], int] = {}
+        free: defaultdict[int, list[int]] = defaultdict(list)
+        bodies: list[list[str]] = [[] for _ in range(piece + 1)]
+        names, variables, numbers = Names(self.names.taken), dict[int, str](), count(1)
+        for k, one in enumerate(statements):
+            if k and pieces[k] > pieces[k - 1]:
+                names, variables, numbers = Names(self.names.taken), {}, count(1)
+            for block in used[k]:
+                if block in homes:
+                    continue
+                alone = block[0] == block[1] and isinstance(one.shape, Leaf)
+                if alone and block not in self.blocks and pieces[last[block]] == pieces[k]:
+                    homes[block] = -1 - block[0]
+                    variables[homes[block]] = names.new(one.label or f"t{next(numbers)}")
+                    continue
+                length = block[1] - block[0] + 1
+                if free[length]:
+                    homes[block] = free[length].pop()
+                else:
+                    homes[block] = self.work
+                    self.work += length
+            letters = one.arrays.replace(CONSTANT, "")
+            places = []
+            for letter, place in zip(letters, one.places, strict=True):
+                block = block_of(place)
+                places.append(homes[block] + place - block[0] if letter == _WORK else place)
+            bodies[pieces[k]] += spelled(
+                one._replace(places=tuple(places)), self.arrays, variables
+            )
+            for block in used[k]:
+                if last[block] == k and homes[block] >= 0:
+                    free[block[1] - block[0] + 1].append(homes[block])
+        return bodies
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges with those that overlap as one, in order."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
-            self._number(k, one)
-
-    def _number(self, k: int, one: Instruction) -> None:
-        whole, form = self.whole, one.form
-        parts = [self.text(x) for x in one.operands]
-        within = [p.within(b) for p, b in zip(parts, form.operands, strict=True)]
-        depth = max([p.depth for p in parts], default=0) + 1
-        text = _Text(form.text.format(*within), form.binding, depth)
-        later = whole.last.get(k, 0) > self.piece
-        sinks = whole.sinks.get(k, ())
-        short = depth <= _DEEPEST and len(text.text) <= _LONGEST
-        if short and whole.uses[k] == 1 and not (later or sinks or one.label):
-            self._local[k] = text
-            return
-        home = self._home(k) if later or sinks else ""
-        if not home or (whole.near[k] and not later) or one.label:
-            name = self.name(one.label)
-            start = f"    const {form.type} {name} ="
-            self.lines += wrapped(f"{start} ", text.text, ";")
-            text = _Text(name, ATOM, 0)
-            if home:
-                self.lines.append(f"    {home} = {name};")
-        else:
-            self.lines += wrapped(f"    {home} = ", text.text, ";")
-            text = self._kept(k, one)
-        self._local[k] = text
-        for array, offset in sinks[1:]:
-            self.lines.append(f"    {self.array(array)}[{offset}] = {text.text};")
-
-    def _fill(self, k: int, one: Instruction) -> None:
-        """Write what is put into an array and was not made there."""
-        offset = 0
-        for place, start, size in one.segments:
-            if start < 0:
-                made = self.whole.of(place)
-                if made is None or not _is_number(made):
-                    self.lines.append(f"    {self.array(k)}[{offset}] = {self.text(place).text};")
-            elif self.whole.within.get(place) != (k, offset):  # type: ignore[arg-type]
-                self._copy(self.array(k), offset, self.array(place), start, size)  # type: ignore[arg-type]
-            offset += size
-
-    def _copy(self, to: str, offset: int, source: str, start: int, size: int) -> None:
-        if size < _LOOP:
-            for i in range(size):
-                self.lines.append(f"    {to}[{offset + i}] = {source}[{start + i}];")
-            return
-        self._loop(size, f"{to}[{_index(offset)}] = {source}[{_index(start)}];")
-
-    def _loop(self, size: int, statement: str) -> None:
-        self.lines += [f"    for (int i = 0; i < {size}; i++)", f"        {statement}"]
-
-    def _add_up(self, k: int, one: Instruction) -> None:
-        name = self.array(k)
-        terms = [f"{self.array(part.place)}[{_index(part.offset)}]" for part in one.segments]  # type: ignore[arg-type]
-        for start in range(0, len(terms), _TERMS):
-            some = [f"{name}[i]"] * (start > 0) + terms[start : start + _TERMS]
-            self._loop(one.size, f"{name}[i] = {' + '.join(some)};")
-
-    def _call(self, k: int, one: Instruction) -> None:
-        parts = [self.text(x).text for x in one.operands]
-        start, text = one.form.text.format(*parts, self.array(k)).split("(", 1)
-        self.lines += wrapped(f"    {start}(", text, ";")
-
-
-def _is_number(one: Instruction) -> bool:
-    """Return whether an instruction computes a number."""
-    return not one.size and not one.form.alias
-
-
-def _plus(offset: int) -> str:
-    return f" + {offset}" if offset else ""
-
-
-def _index(offset: int) -> str:
-    return f"{offset} + i" if offset else "i"
-
-
-def wrapped(start: str, text: str, end: str) -> Iterator[str]:
-    """Give the lines of a statement, broken after commas and before signs where it is long."""
-    if len(start) + len(text) + len(end) <= _WIDTH:
-        yield start + text + end
-        return
-    line = start
-    for part in _BREAKS.split(text):
-        if len(line) + len(part) >= _WIDTH and line.strip():
-            yield line.rstrip()
-            line = "        "
-        line += part + " "
-    yield line.rstrip() + end
+            joined.append((start, end))
+    return joined

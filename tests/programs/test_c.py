@@ -12,11 +12,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import scalargrad as sg
@@ -195,6 +196,54 @@ def test_programs_of_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         hvp(lambda xs: f(xs)[0], [[0.5, 0.25, -1.0, 2.0]], [[1.0, 0.0, 0.5, 1.0]]) and f,
         [[0.5] * 4],
     )
+
+
+LAYERS: list[Callable[[Any, Any], Any]] = [
+    lambda ws, xs: [sg.tanh(sg.sumprod(w[:-1], xs) + w[-1]) for w in ws],
+    lambda ws, xs: [sum((a * x for a, x in zip(w, xs, strict=False)), w[-1]) for w in ws],
+    lambda ws, xs: [sg.fsum([a * x for a, x in zip(w, xs, strict=False)]) for w in ws],
+    lambda ws, xs: [sg.relu(w[-1] - sum(a * x for a, x in zip(w, xs, strict=False))) for w in ws],
+    lambda ws, xs: [where(w[0] > x, x, 0) * w[-1] + 2.0 for w, x in zip(ws, xs * 9, strict=False)],
+    lambda ws, xs: [sg.clip(xs[-1], w[0], 1) + sg.floor(w[-1]) for w in reversed(ws)],
+]
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(st.integers(1, 6), min_size=2, max_size=4),
+    st.lists(st.sampled_from(LAYERS), min_size=3, max_size=3),
+    st.integers(1, 5),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+@example([3, 5, 4], LAYERS[:3], 4, True, random.Random(0))
+@example([2, 6, 6, 1], LAYERS[1:4], 5, False, random.Random(1))
+def test_what_repeats_has_the_bits_of_python(
+    sizes: list[int],
+    layers: list[Callable[[Any, Any], Any]],
+    samples: int,
+    constant: bool,
+    rng: random.Random,
+) -> None:
+    def numbers(count: int) -> list[float]:
+        return [rng.choice([0.0, -1.5, 1.0, rng.gauss(0, 1)]) for _ in range(count)]
+
+    def network() -> Any:
+        return [[numbers(i + 1) for _ in range(o)] for i, o in pairwise(sizes)]
+
+    data = [numbers(sizes[0]) for _ in range(samples)]
+
+    def loss(network: Any, points: Any = data) -> Any:
+        terms = []
+        for xs in points:
+            for ws, layer in zip(network, layers, strict=False):
+                xs = layer(ws, xs)
+            terms.append(sum(x * x for x in xs))
+        return sum(terms) / len(terms)
+
+    given_ = [] if constant else [[numbers(sizes[0]) for _ in data]]
+    c = same(value_and_grad(loss), *[[network(), *given_] for _ in range(3)])
+    assert None not in machines(c)
 
 
 # --- errors, and what is hidden -----------------------------------------------------------------
