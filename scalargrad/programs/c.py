@@ -244,7 +244,11 @@ class _Writer:
             self.instructions.label = label if label and LABEL.fullmatch(label) else ""
             values = [known[x] if type(x) is int else _literal(x.value) for x in operands]  # type: ignore[union-attr]
             form = _MOST_OFTEN.get(op)
-            if form is not None and FLOAT in (values[0][1], values[1][1]) and int in map(type, operands):
+            if (
+                form is not None
+                and FLOAT in (values[0][1], values[1][1])
+                and int in map(type, operands)
+            ):
                 # As `equation` does it, in a part of the time.
                 known.append((self.add(form, values[0][0], values[1][0]), FLOAT, "0"))
                 continue
@@ -479,9 +483,7 @@ def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], Number]:
     return rule
 
 
-def _of_array(
-    name: str, floats_alone: bool = False
-) -> Callable[[_Writer, Op, _Operands], Number]:
+def _of_array(name: str, floats_alone: bool = False) -> Callable[[_Writer, Op, _Operands], Number]:
     def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         if not xs or (floats_alone and {kind for _, kind, _ in xs} != {FLOAT}):
             raise NotSpelled
@@ -604,6 +606,8 @@ _INCLUDES = """\
 #else
 #define SG_APART
 #endif"""
+
+
 def _table(constants: list[str]) -> str:
     """Return the text of the constants that loops walk over."""
     if not constants:

@@ -1,8 +1,8 @@
 """Calls in C: tuples of numbers as arrays, and each function that a program calls as one of C's.
 
-A tuple that a function is given or gives is an array of doubles, with those of the tuples in it side
-by side. Where its numbers already stand like that, a pointer is all that is handed over. A call
-whose numbers are not all known to be floats, ints or bools is written into its caller.
+A tuple that a function is given or gives is an array of doubles, with the numbers of tuples in it
+side by side. Where they already stand like that, only a pointer is handed over. A call is written
+into its caller where it is not known of each number whether it is a float, an int or a bool.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _WIDTH = 100
 WORDS = re.compile(r"[A-Za-z_]\w*")
 LABEL = re.compile(r"[a-z][a-z0-9_]*")
 # Names of the macros that C's headers define.
-_MACRO = re.compile(r"(FE|FP|FLT|DBL|LDBL|M|HUGE|MATH|SG|DECIMAL)_\w*|_\w*|[A-Z]|[A-Z]*NAN|INFINITY")
+_MACRO = re.compile(
+    r"(FE|FP|FLT|DBL|LDBL|M|HUGE|MATH|SG|DECIMAL)_\w*|_\w*|[A-Z]|[A-Z]*NAN|INFINITY"
+)
 
 
 class NotSpelled(Exception):

@@ -138,6 +138,7 @@ class Pieces:
         self.result = self.first + len(instructions.list)
         self.instructions = [*instructions.list, result]
         self.uses = self._uses()
+        self.tables = self._tables()
         self.returns = returns and size == 1
         statements = self._statements()
         if self.returns and sum(len(one.arrays) for one in statements) > PIECE:
@@ -162,14 +163,24 @@ class Pieces:
             return self.instructions[x - self.first]
         return None
 
+    def _tables(self) -> dict[int, tuple[str, int]]:
+        """Return where among the constants the arrays stand that are made of constants alone."""
+        found: dict[int, tuple[str, int]] = {}
+        for k, one in enumerate(self.instructions[:-1], self.first):
+            texts = [x for x, _, _ in one.segments if type(x) is str and "N" not in x]
+            if one.form.type == "pack" and self.uses[k] and len(texts) == len(one.segments):
+                found[k] = _TABLE, len(self.constants)
+                self.constants += texts
+        return found
+
     def _find_homes(self) -> None:
         """Find for numbers and arrays the arrays that they are part of: they are made in place."""
         # Of each number, the arrays that it is put into, and where there.
         self.sinks: dict[int, list[tuple[int, int]]] = {}
         # Of each array that is made in another, which, and where there.
         self.within: dict[int, tuple[int, int]] = {}
-        # Where each array begins, and the ends of those in the work array.
-        self.homes: dict[int, tuple[str, int]] = {}
+        # Where each array begins; and the first and last places of those in the work array.
+        self.homes = dict(self.tables)
         self.blocks: set[tuple[int, int]] = set()
         self.slots = 0
         packs = [
@@ -177,11 +188,6 @@ class Pieces:
             for k, one in enumerate(self.instructions, self.first)
             if one.form.type == "pack" and self.uses[k]
         ]
-        for pack in packs[:-1]:
-            segments = self.instructions[pack - self.first].segments
-            if all(type(x) is str and "N" not in x for x, _, _ in segments):
-                self.homes[pack] = _TABLE, len(self.constants)
-                self.constants += [x for x, _, _ in segments if type(x) is str]
         packs = packs[:-1] if self.returns else [packs[-1], *packs[:-1]]
         for pack in packs:
             if pack in self.homes:
@@ -271,7 +277,7 @@ class Pieces:
                     source, at = self._home(x)
                     if (letter, place) != (source, at + start):
                         loop(size, (letter, place), (source, at + start))
-                elif type(x) is str or x < first:
+                elif type(x) is str or x < first:  # type: ignore[operator]
                     assign(letter, place, text_of(x))
                 place += size
 
@@ -299,13 +305,13 @@ class Pieces:
                     loop(size, home, *[home] * (start > 0), *ends[start : start + _TERMS])
                 continue
             if len(operands) == 2 and not size:  # as most are
-                x, y = [texts.get(x) or text_of(x) for x in operands]
+                a, b = [texts.get(x) or text_of(x) for x in operands]
                 left, right = form.operands
                 written = form.text.format(
-                    x[0] if x[1] >= left else f"({x[0]})", y[0] if y[1] >= right else f"({y[0]})"
+                    a[0] if a[1] >= left else f"({a[0]})", b[0] if b[1] >= right else f"({b[0]})"
                 )
-                depth = (x[2] if x[2] > y[2] else y[2]) + 1
-                text = _text((written, form.binding, depth, x[3] + y[3], x[4] + y[4], x[5] + y[5]))
+                depth = (a[2] if a[2] > b[2] else b[2]) + 1
+                text = _text((written, form.binding, depth, a[3] + b[3], a[4] + b[4], a[5] + b[5]))
             else:
                 parts = [text_of(x) for x in operands]
                 if size:
@@ -393,9 +399,7 @@ class Pieces:
             for letter, place in zip(letters, one.places, strict=True):
                 block = block_of(place)
                 places.append(homes[block] + place - block[0] if letter == _WORK else place)
-            bodies[pieces[k]] += spelled(
-                one._replace(places=tuple(places)), self.arrays, variables
-            )
+            bodies[pieces[k]] += spelled(one._replace(places=tuple(places)), self.arrays, variables)
             for block in used[k]:
                 if last[block] == k and homes[block] >= 0:
                     free[block[1] - block[0] + 1].append(homes[block])

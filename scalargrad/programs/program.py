@@ -17,7 +17,6 @@ from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.kinds import ANY, FLOAT, kind_of
-from scalargrad.programs.linking import inlined
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import Structure
@@ -147,7 +146,8 @@ class Program:
 
     def _build_c(self) -> None:
         # Only here: it loads ctypes, which takes a while.
-        from scalargrad.programs.c import NotSpelled, spell_c
+        from scalargrad.programs.c import spell_c
+        from scalargrad.programs.c_calls import NotSpelled
         from scalargrad.programs.c_program import CProgram, spell_nesting
 
         assert self.code is not None
