@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from scalargrad.engine.errors import untraceable
 from scalargrad.engine.graph import Node
 from scalargrad.engine.modes import in_mode
 from scalargrad.engine.outputs import pick
@@ -12,7 +13,7 @@ from scalargrad.engine.real import is_real
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.subprograms import InnerTrace, Subprogram, packed
 from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
-from scalargrad.transforms.nesting import NUMBER, Structure, flatten, size_of, unflatten
+from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of, unflatten
 
 
 class CalledFunction(NamedTuple):
@@ -59,9 +60,11 @@ def called_function(
     """Trace `function` of `names` and the nests of arguments with these structures.
 
     `numbers` are those of the arguments in the call for which `trace` needs it. Raises TraceError
-    where it cannot be traced.
+    where it cannot be traced, or where the function changes an argument in place: the caller
+    would not see that.
     """
     inputs: list[Any] = []
+    elements_of: list[list[Any]] = []
     given = [x if whole else x[0] for x, whole in _parts(numbers, structures)]
     inner = InnerTrace(trace, inputs, lambda: [_sample(trace, x) for x in given])
     nests = []
@@ -74,11 +77,34 @@ def called_function(
             if size:
                 inner.sizes[inputs[-1]] = size
             elements = [inner.new(pick(k), (inputs[-1],)) for k in range(size)]
+        elements_of.append(elements)
         nests.append(unflatten(structure, elements))
     with in_mode(inner):
         output = function(names, nests)
+    for argument, structure, nest, elements in zip(
+        names, structures, nests, elements_of, strict=True
+    ):
+        if not _is_as_it_was(nest, structure, iter(elements)):
+            untraceable(f"{name} changed its argument {argument} in place", "change a copy of it")
     ends, result = flatten(output, f"the result of {name}")
     return CalledFunction(Subprogram(name, inputs, ends, inner), ends, result, [])
+
+
+def _is_as_it_was(nest: Any, structure: Structure, elements: Iterator[Any]) -> bool:
+    """Return whether a nest still has that structure and these elements."""
+    if structure is NUMBER:
+        return nest is next(elements)
+    if type(structure) is not Nest:
+        return True
+    if type(nest) is not structure.kind or len(nest) != len(structure.items):
+        return False
+    if structure.keys is not None:
+        if tuple(nest) != structure.keys:
+            return False
+        nest = nest.values()
+    return all(
+        _is_as_it_was(x, item, elements) for x, item in zip(nest, structure.items, strict=True)
+    )
 
 
 def _parts(

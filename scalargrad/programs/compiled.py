@@ -24,7 +24,7 @@ from scalargrad.programs.bindings import bindings_of, check, holds
 from scalargrad.programs.called import called_function, is_called_with
 from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
-from scalargrad.programs.trace import Symbol, Trace, symbol
+from scalargrad.programs.trace import ENDED, Symbol, Trace, symbol
 from scalargrad.transforms.functional import running
 from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, flatten, unflatten
 
@@ -308,6 +308,8 @@ class Compiled(Generic[R]):
         code, leaves = lower(nodes, outputs, symbols)
         arguments = list(zip(names, structures, strict=True))
         captured = leaves[len(symbols) :]
+        if any(type(x) is Symbol for x in captured):
+            raise TypeError(ENDED)
         return Program(
             self.__name__,
             linked(code),

@@ -155,7 +155,7 @@ class _Linker:
                 op = self.call(op)
             elif op is pack and type(need := needs[k]) is set:
                 operands = tuple(
-                    x if i in need or not self._costs(code, x) else Literal(0)
+                    x if i in need or self._is_at_hand(code, x, known) else Literal(0)
                     for i, x in enumerate(operands)
                 )
             known[k] = inputs + len(equations)
@@ -169,12 +169,14 @@ class _Linker:
         ends: list[Operand] = [known[x] if type(x) is int else x for x in outputs]
         return Code(inputs, equations, ends, labels), ends
 
-    def _costs(self, code: Code, x: Operand) -> bool:
-        """Return whether an operand is computed, and no input or element of one."""
-        if type(x) is not int or x < code.inputs:
-            return False
+    def _is_at_hand(self, code: Code, x: Operand, known: dict[int, Operand]) -> bool:
+        """Return whether an operand is a constant, an input that is kept, or an element of one."""
+        if type(x) is not int:
+            return True
+        if x < code.inputs or x not in known:
+            return x in known
         op, operands = code.equations[x - code.inputs]
-        return not (type(op) is Pick and type(y := operands[0]) is int and y < code.inputs)
+        return type(op) is Pick and type(y := operands[0]) is int and y < code.inputs
 
 
 def _runs(code: Code) -> list[CallOp | None]:

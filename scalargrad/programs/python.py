@@ -21,7 +21,7 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
-from scalargrad.programs.kinds import FLOAT, kinds_of, operand_kind
+from scalargrad.programs.kinds import FLOAT, PLAIN, kinds_of, operand_kind
 from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned, unpack
@@ -460,9 +460,10 @@ class Speller:
 
 
 def _product(p: Text, q: Text, kind_p: str, kind_q: str) -> str:
-    if p.text == "1" or (p.text == "1.0" and kind_q == FLOAT):
+    # 1 * True is an int.
+    if (p.text == "1" and kind_q in (FLOAT, PLAIN)) or (p.text == "1.0" and kind_q == FLOAT):
         return q.within(PRODUCT)
-    if q.text == "1" or (q.text == "1.0" and kind_p == FLOAT):
+    if (q.text == "1" and kind_p in (FLOAT, PLAIN)) or (q.text == "1.0" and kind_p == FLOAT):
         return p.within(PRODUCT)
     return f"{p.within(PRODUCT)} * {q.within(NEGATION)}"
 

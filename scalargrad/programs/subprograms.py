@@ -21,7 +21,7 @@ from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import added, dependents, pull_back, push_forward
 from scalargrad.functions import arithmetic, choices
 from scalargrad.functions.choices import like
-from scalargrad.programs.trace import Symbol, Trace, symbol
+from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
 from scalargrad.transforms.nesting import NUMBER
 
 # Their result is their operand: a derivative that needs it takes that.
@@ -45,7 +45,9 @@ class _PackOp(Op):
         if type(first) is Cotangents:
             slopes = _by_element(first, len(inputs))
             return [None if g is None else slopes.get(k, 0) for k, g in enumerate(gs)]
-        moving = [k for k, g in enumerate(gs) if g is not None]
+        moving = [k for k, g in enumerate(gs) if g is not None and not _is_zero(g)]
+        if not moving:
+            return [None] * len(gs)
         moves = _trace().new(pack, tuple(gs[k] for k in moving))
         places = {k: place for place, k in enumerate(moving)}
         return _at_first(gs, Tangents(_Parts(moves, places)))
@@ -64,14 +66,22 @@ class _TotalOp(Op):
                 None if g is None else Cotangents(dict(first.by_output), first.wholes) for g in gs
             ]
         parts = [g.by_output for g in gs if g is not None]
-        moving = sorted({k for part in parts for k in part.places})
-        sums = []
-        for k in moving:
-            found = [move for part in parts if (move := part[k]) is not None]
-            sums.append(added(*found))
-        moves = _trace().new(pack, tuple(sums))
-        places = {k: place for place, k in enumerate(moving)}
-        return _at_first(gs, Tangents(_Parts(moves, places)))
+        sums = {}
+        for k in sorted({k for part in parts for k in part.places}):
+            moves = [part[k] for part in parts]
+            found = [move for move in moves if move is not None and not _is_zero(move)]
+            if found:
+                sums[k] = added(*found)
+        if not sums:
+            return [None] * len(gs)
+        whole = _trace().new(pack, tuple(sums.values()))
+        places = {k: place for place, k in enumerate(sums)}
+        return _at_first(gs, Tangents(_Parts(whole, places)))
+
+
+def _is_zero(slope: Any) -> bool:
+    """Return whether this is a rule's own 0."""
+    return type(slope) is int and slope == 0
 
 
 def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
@@ -241,8 +251,9 @@ class CallOp(Call):
         self.shares = all(op.shares for op, _ in code.equations)
         # The variables that are conditions.
         self.conditions = {
-            k for k, (op, _) in enumerate(code.equations, code.inputs) if op in choices.CONDITIONS
+            k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)
         }
+        self.conditions.update(subprogram.captured_conditions)
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are: of Cotangents on the way back, else of tangents.
@@ -266,10 +277,7 @@ class CallOp(Call):
         )
         derivative = self.subprogram.backward(shape, wanted, seeds)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *seeds))
-        return [
-            (0 if place is None else _picked(place, call)) if is_wanted else None
-            for place, is_wanted in zip(derivative.places, wanted, strict=True)
-        ]
+        return [None if x is None else _picked(x, call) for x in derivative.places]
 
     def _pushed_forward(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         shape: list[Any] = []
@@ -279,8 +287,11 @@ class CallOp(Call):
                 shape.append(_frozen(g.by_output.places))
                 moves.append(g.by_output.whole)
             else:
-                shape.append(None if g is None else _MOVES)
-                moves += [] if g is None else [g]
+                still = g is None or _is_zero(g)
+                shape.append(None if still else _MOVES)
+                moves += [] if still else [g]
+        if not moves:
+            return [None] * len(gs)
         derivative = self.subprogram.forward(tuple(shape), moves)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *moves))
         return _at_first(gs, Tangents(_Parts(call, derivative.places)))
@@ -310,7 +321,8 @@ def _shape_of(g: Any, seeds: list[Any]) -> Any:
     if type(g) is not Cotangents:
         seeds.append(g)
         return NUMBER
-    inner = tuple((k, _shape_of(x, seeds)) for k, x in g.by_output.items())
+    by_output = g.by_output.items()
+    inner = tuple((k, _shape_of(x, seeds)) for k, x in by_output if not _is_zero(x))
     if g.wholes:
         g.wholes = _Wholes((_whole(g),))
         seeds += g.wholes
@@ -372,6 +384,11 @@ class Subprogram:
                     node._first, node._second = (*operands, None)[:2]
             nodes = [*stand_ins.values(), *nodes]
         self.name, self.inputs, self.nodes = name, inputs, nodes
+        self.captured_conditions = {
+            k
+            for k, x in enumerate(self.captured, len(inputs))
+            if type(x) is Symbol and is_condition(x)
+        }
         self.sizes = {x: trace.sizes[x] for x in inputs if x in trace.sizes}
         self.runs = [run_of(trace, x) for x in (*inputs, *nodes)]
         code, _ = lower(nodes, [], inputs)
@@ -504,8 +521,10 @@ def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
     slopes = _by_element(slope, size)
     if len(slopes) < _DENSE * size:
         return Cotangents(slopes)
-    rest = like(0, seed) if len(slopes) < size else None
-    whole = _trace().new(pack, tuple(slopes.get(k, rest) for k in range(size)))
+    # A rule's own 0 gets the kind of the seeds.
+    elements = [slopes.get(k, 0) for k in range(size)]
+    zero = like(0, seed) if any(map(_is_zero, elements)) else 0
+    whole = _trace().new(pack, tuple(zero if _is_zero(x) else x for x in elements))
     return Cotangents({}, _Wholes((whole,)))
 
 

@@ -32,6 +32,10 @@ def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
     return method
 
 
+ENDED = (
+    "a traced number was used after its trace had ended: a traced function must not "
+    "keep it in a global, a list or an attribute; return it instead"
+)
 _NO_NUMBER = "a traced number has no value until the program runs"
 _FUNCTIONS = (
     "compute with arithmetic and the functions of scalargrad, which are traced (logsumexp and "
@@ -88,10 +92,7 @@ class Symbol(Node):
         """Return the symbol of `op` on `inputs`."""
         now = mode()
         if now is None:
-            raise TypeError(
-                "a traced number was used after its trace had ended: a traced function must not "
-                "keep it in a global, a list or an attribute; return it instead"
-            )
+            raise TypeError(ENDED)
         return now.record(op, inputs)
 
     @property
