@@ -569,7 +569,7 @@ def spell_c(
     names = Names(_taken())
     own = names.new(function_name(name))
     program = _Program(code, names)
-    instructions = Instructions(["in"])
+    instructions = Instructions(1)
     inputs: list[Value] = [instructions.load(0, k, FLOAT) for k in range(code.inputs)]
     outputs = _Writer(instructions, program).write(code, inputs)
     results: list[Result] = []

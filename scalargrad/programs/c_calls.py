@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code
@@ -38,7 +39,7 @@ _SMALL = 24
 # So many arrays at most are added by one instruction.
 _MOST_TERMS = 64
 
-_WIDTH = 100
+_WIDTH, _BLANK = 100, "~"
 WORDS = re.compile(r"[A-Za-z_]\w*")
 LABEL = re.compile(r"[a-z][a-z0-9_]*")
 # Names of the macros that C's headers define.
@@ -99,12 +100,11 @@ _IS_TRUE = Form("{} != 0", SUM - 1, (SUM,), True, "int")
 class Instructions:
     """The instructions of one C function, as they are written.
 
-    `parameters` are the names of what it is given, whose numbers are the first ones.
+    What it is given has the first numbers, up to `first`.
     """
 
-    def __init__(self, parameters: Sequence[str]) -> None:
-        self.parameters = list(parameters)
-        self.first = len(parameters)
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.list: list[Instruction] = []
         self.label = ""
         # How much of the work array is for what it calls.
@@ -265,9 +265,8 @@ class Module:
     def _function(self, op: CutCall, kinds: tuple[Any, ...]) -> Function | None:
         """Return the function for inputs of these kinds; None if C has no type for its result."""
         code = op.code
-        names = Names(self.names.taken)
-        parameters, groups = _parameters(code, kinds, names)
-        instructions = Instructions(parameters)
+        groups = _groups(kinds)
+        instructions = Instructions(len(groups))
         inputs: list[Value] = []
         for parameter, (start, stop) in enumerate(groups):
             if stop - start > 1:
@@ -283,6 +282,10 @@ class Module:
         result = tuple(map(kind_of, outputs))
         if _has_either(result):
             return None
+        # Only now: what this function calls has its name.
+        names = Names(self.names.taken)
+        labels = [code.labels.get(start, "") for start, _ in groups]
+        parameters = [names.new(x if LABEL.fullmatch(x) else "x") for x in labels]
         kind = result if len(result) != 1 else result[0]
         returns = kind in (FLOAT, INT)
         results = joined([one for output in outputs for one in instructions.segments(output)])
@@ -328,10 +331,8 @@ def function_name(wish: str) -> str:
     return wish if good else "f"
 
 
-def _parameters(
-    code: Code, kinds: tuple[Any, ...], names: Names
-) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return the names of a function's parameters, and which inputs each of them is."""
+def _groups(kinds: tuple[Any, ...]) -> list[tuple[int, int]]:
+    """Return which inputs each parameter of a function is."""
     groups: list[tuple[int, int]] = []
     k = 0
     while k < len(kinds):
@@ -342,8 +343,7 @@ def _parameters(
             stop = k + 1
         groups.append((k, stop))
         k = stop
-    labels = [code.labels.get(start, "") for start, _ in groups]
-    return [names.new(label if LABEL.fullmatch(label) else "x") for label in labels], groups
+    return groups
 
 
 def _text(
@@ -356,7 +356,7 @@ def _text(
         "work": "double *restrict work",
     }
     type = "double" if returns else "void"
-    if len(pieces.bodies) == 1:
+    if len(pieces.bodies) == 1 and pieces.returns == returns:
         (lines,) = pieces.bodies
         apart = "" if len(lines) <= _SMALL else "SG_APART "
         used = _used(lines, typed)
@@ -387,5 +387,6 @@ def _function(start: str, typed: dict[str, str], used: list[str], lines: list[st
     listed = ", ".join(typed[name] for name in used) or "void"
     head = f"{start}({listed})"
     if len(head) > _WIDTH:
-        head = f"{start}(\n    {listed})"
+        broken = wrap(listed.replace(" ", _BLANK).replace(f",{_BLANK}", ", "), _WIDTH - 5)
+        head = f"{start}(\n    " + "\n    ".join(broken).replace(_BLANK, " ") + ")"
     return [head, "{", *lines, "}"]
