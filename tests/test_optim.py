@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import Value, compile, sumprod, tanh, value_and_grad
+from scalargrad import Value, compile, tanh, value_and_grad
 from scalargrad.nn import MLP
 from scalargrad.optim import (
     SGD,
@@ -168,7 +168,8 @@ def test_whole_training_steps_compile(
     lr = traced.pop("lr")
 
     def loss(parameters: Any, x: Any, y: Any) -> Any:
-        return (tanh(sumprod(parameters["w"], x) + parameters["b"]) - y) ** 2
+        w, b = parameters["w"], parameters["b"]
+        return (tanh(w[0] * x[0] + w[1] * x[1] + b) - y) ** 2
 
     def step(parameters: Any, state: Any, lr: Any, x: Any, y: Any) -> Any:
         value, gradients = value_and_grad(loss)(parameters, x, y)

@@ -93,7 +93,7 @@ def _has_either(kind: Any) -> bool:
 
 _LOAD, _ADDRESS = Form("@", safe=True, alias=True), Form("&@", safe=True, alias=True)
 _CONDITION = Form("(@ != 0)", safe=True, type="int", alias=True)
-_PACK, _SUM = Form("", type="pack"), Form("", type="sum")
+_PACK, _SUM = Form("", safe=True, type="pack"), Form("", safe=True, type="sum")
 _IS_TRUE = Form("{} != 0", SUM - 1, (SUM,), True, "int")
 
 
@@ -304,6 +304,7 @@ class Module:
         form = Form(
             f"{name}({', '.join(arguments)})",
             operands=(LOWEST,) * (len(operands) + (not returns)),
+            safe=all(one.form.safe for one in instructions.list),
             type="double" if returns else "call",
         )
         found = Function(

@@ -148,11 +148,12 @@ class Pieces:
         self.bodies = self._placed(rolled(statements, constants))
 
     def _uses(self) -> Counter[int]:
-        """Return how often each instruction is used by those that the result needs."""
+        """Return how often each instruction is used; those that may fail are used in any case."""
         uses: Counter[int] = Counter([self.result])
         for k in range(len(self.instructions) - 1, -1, -1):
-            if uses[self.first + k]:
-                for x in self.instructions[k].operands:
+            one = self.instructions[k]
+            if uses[self.first + k] or not one.form.safe:
+                for x in one.operands:
                     if type(x) is int:
                         uses[x] += 1
         return uses
@@ -179,7 +180,8 @@ class Pieces:
         self.sinks: dict[int, list[tuple[int, int]]] = {}
         # Of each array that is made in another, which, and where there.
         self.within: dict[int, tuple[int, int]] = {}
-        # Where each array begins; and the first and last places of those in the work array.
+        # Where each array begins; and the first and last places of those in the work array, and of
+        # numbers that nothing reads: they are computed since they may fail.
         self.homes = dict(self.tables)
         self.blocks: set[tuple[int, int]] = set()
         self.slots = 0
@@ -283,7 +285,7 @@ class Pieces:
 
         for k, one in enumerate(self.instructions, first):
             form, operands, _, label, size, segments = one
-            if not uses[k] or form.alias:
+            if form.alias or (form.safe and not uses[k]):
                 continue
             if form.type == "pack":
                 if k == self.result and self.returns:
@@ -340,6 +342,8 @@ class Pieces:
                 place += sinks[0][1]
             else:
                 letter, place = _WORK, self.slots
+                if not uses[k]:
+                    self.blocks.add((place, place))
                 self.slots += 1
             assign(letter, place, text, label)
             is_condition = form.type == "int"

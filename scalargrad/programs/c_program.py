@@ -97,11 +97,11 @@ class CProgram:
         return CProgram, (self.spelled, self._nested)
 
 
-def spell_nesting(results: int, structure: Structure) -> Spelled:
+def spell_nesting(structure: Structure) -> Spelled:
     """Return the text of a function from a list of all results to their nesting.
 
     >>> nest = Nest(dict, ("a", "b"), (NUMBER, Nest(list, None, (NUMBER, NUMBER))))
-    >>> print(spell_nesting(3, nest).source)
+    >>> print(spell_nesting(nest).source)
     def nested(ys):
         return {'a': ys[0], 'b': ys[1:3]}
     <BLANKLINE>

@@ -158,7 +158,7 @@ class Program:
             except NotSpelled:
                 pass
             else:
-                nested = spell_nesting(len(code.outputs), self.result)
+                nested = spell_nesting(self.result)
                 self.machine = CProgram(spelled, nested)
         self._built = True
 
