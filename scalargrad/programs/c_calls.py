@@ -23,6 +23,7 @@ from scalargrad.programs.c_pieces import (
     Pieces,
     Place,
     Segment,
+    instruction,
     joined,
 )
 from scalargrad.programs.linking import CutCall
@@ -117,14 +118,15 @@ class Instructions:
     def add(self, form: Form, *operands: Place) -> int:
         """Add an instruction that computes a number; return its place."""
         safe = form.safe and all(map(self.is_safe, operands))
-        return self._new(Instruction(form, operands, safe, self.label))
+        self.list.append(instruction((form, operands, safe, self.label, 0, ())))
+        return self.first + len(self.list) - 1
 
     def is_safe(self, x: Place) -> bool:
         """Return whether x, and what it is computed of, sets no flag."""
         return type(x) is str or x < self.first or self.list[x - self.first].safe  # type: ignore[operator]
 
-    def _new(self, instruction: Instruction) -> int:
-        self.list.append(instruction)
+    def _new(self, one: Instruction) -> int:
+        self.list.append(one)
         return self.first + len(self.list) - 1
 
     def load(self, array: int, offset: int, kind: str) -> Number:
@@ -306,6 +308,7 @@ class Module:
             operands=(LOWEST,) * (len(operands) + (not returns)),
             safe=all(one.form.safe for one in instructions.list),
             type="double" if returns else "call",
+            alone=True,
         )
         found = Function(
             name, text, given, kind, returns, pieces.work, form, list(instructions.called)

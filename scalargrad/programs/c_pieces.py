@@ -8,7 +8,7 @@ uses stands in the work array, and so do the arrays, or in another array that th
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import count
@@ -37,7 +37,8 @@ class Form(NamedTuple):
 
     One that is not `safe` may set a flag for what is an error in Python. `type` is "double" or
     "int"; of what makes an array it is "pack", "sum" or "call". An `alias` computes nothing: it is
-    an element of an array, or where in it a part begins.
+    an element of an array, or where in it a part begins. One that stands `alone` is a statement of
+    its own.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Form(NamedTuple):
     safe: bool = False
     type: str = "double"
     alias: bool = False
+    alone: bool = False
 
 
 # The number of a parameter or instruction, or the text of a constant.
@@ -89,6 +91,10 @@ class _Text(NamedTuple):
 
 
 _text = partial(tuple.__new__, _Text)
+
+
+# A third of the time of a call of the class.
+instruction = partial(tuple.__new__, Instruction)
 
 
 def joined(segments: Iterable[Segment]) -> list[Segment]:
@@ -147,9 +153,10 @@ class Pieces:
         self.work = instructions.scratch
         self.bodies = self._placed(rolled(statements, constants))
 
-    def _uses(self) -> Counter[int]:
+    def _uses(self) -> list[int]:
         """Return how often each instruction is used; those that may fail are used in any case."""
-        uses: Counter[int] = Counter([self.result])
+        uses = [0] * (self.result + 1)
+        uses[self.result] = 1
         for k in range(len(self.instructions) - 1, -1, -1):
             one = self.instructions[k]
             if uses[self.first + k] or not one.form.safe:
@@ -334,7 +341,7 @@ class Pieces:
                 continue
             sinks = self.sinks.get(k, ())
             short = text[2] <= _DEEPEST and len(text[0]) <= _LONGEST
-            if uses[k] == 1 and short and not (sinks or label):
+            if uses[k] == 1 and short and not (sinks or label or form.alone):
                 texts[k] = text
                 continue
             if sinks:
