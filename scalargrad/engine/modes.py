@@ -23,7 +23,12 @@ active: set[int] = set()
 
 
 class Mode:
-    """What becomes of ops on Values, where they are not to be recorded as usual."""
+    """What becomes of ops on Values, where they are not to be recorded as usual.
+
+    `within` are the nodes by which the derivatives that are being pulled back are wanted.
+    """
+
+    within: set[Any] | None = None
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the result of `op` on `inputs`."""

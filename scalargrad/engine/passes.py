@@ -12,7 +12,7 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.modes import active, mode, refuse_access
+from scalargrad.engine.modes import active, mode, refuse_access, tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.real import in_kind, is_real
@@ -52,6 +52,8 @@ def pull_back(
     6.0
     """
     traced = zero is None
+    if traced and (now := tracing()) is not None:
+        now.within = within  # for calls, to which it is not handed
     added_at_once = traced or not as_graph
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}

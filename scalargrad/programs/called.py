@@ -96,14 +96,14 @@ def _is_as_it_was(nest: Any, structure: Structure, elements: Iterator[Any]) -> b
         return nest is next(elements)
     if type(structure) is not Nest:
         return True
-    if type(nest) is not structure.kind or len(nest) != len(structure.items):
+    kind: Any = type(nest)
+    if kind is not structure.kind or len(nest) != len(structure.items):
         return False
-    if structure.keys is not None:
-        if tuple(nest) != structure.keys:
-            return False
-        nest = nest.values()
+    if structure.keys is not None and tuple(nest) != structure.keys:
+        return False
+    parts = nest if structure.keys is None else nest.values()
     return all(
-        _is_as_it_was(x, item, elements) for x, item in zip(nest, structure.items, strict=True)
+        _is_as_it_was(x, item, elements) for x, item in zip(parts, structure.items, strict=True)
     )
 
 

@@ -20,7 +20,6 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import added, dependents, pull_back, push_forward
 from scalargrad.functions import arithmetic, choices
-from scalargrad.functions.choices import like
 from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
 from scalargrad.transforms.nesting import NUMBER
 
@@ -30,8 +29,6 @@ _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 _CONSTANT = {*choices.CONDITIONS, choices.like.op}
 # So many gradients of a tuple are summed at a time.
 _SUMMED = 8
-# A sparser gradient of a tuple than this travels number by number.
-_DENSE = 0.5
 
 
 class _PackOp(Op):
@@ -88,9 +85,16 @@ def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
     raise AssertionError("derivatives does this op's work")
 
 
-def _is_constant(x: Any) -> bool:
-    """Return whether `x` is a tuple of plain numbers."""
-    return x._op is pack and not any(isinstance(n, Node) for n in x._first)
+def _wanted(x: Any) -> Any:
+    """Return whether the derivative by an operand is wanted: of a tuple, of which elements."""
+    trace = _trace()
+    if x in trace.wanted:
+        return trace.wanted[x]
+    if x._op is not pack:
+        return True
+    within = trace.within
+    found = tuple(isinstance(n, Node) and (within is None or n in within) for n in x._first)
+    return any(found) if all(found) or not any(found) else found
 
 
 def _packed(*xs: Any) -> tuple[Any, ...]:
@@ -272,9 +276,7 @@ class CallOp(Call):
         shape = _shape_of(g, seeds)
         if not seeds:
             return [None if x is None else 0 for x in gs]
-        wanted = tuple(
-            g is not None and not _is_constant(x) for g, x in zip(gs, inputs, strict=True)
-        )
+        wanted = tuple(g is not None and _wanted(x) for g, x in zip(gs, inputs, strict=True))
         derivative = self.subprogram.backward(shape, wanted, seeds)
         call = derivative.subprogram.call(_trace(), (y, *inputs, *seeds))
         return [None if x is None else _picked(x, call) for x in derivative.places]
@@ -408,7 +410,7 @@ class Subprogram:
         captured = [packed(trace, self.captured)] if self.captured else []
         return trace.new(self.op, (*operands, *captured))
 
-    def backward(self, shape: Any, wanted: tuple[bool, ...], seeds: list[Any]) -> Derivative:
+    def backward(self, shape: Any, wanted: tuple[Any, ...], seeds: list[Any]) -> Derivative:
         """Return the derivatives by the inputs that are wanted, from those by its variables.
 
         Those are of this shape, and made of `seeds` in the call for which it is traced.
@@ -424,7 +426,7 @@ class Subprogram:
             self._derivatives[shape] = self._forward(shape, moves)
         return self._derivatives[shape]
 
-    def _backward(self, shape: Any, wanted: tuple[bool, ...], given: list[Any]) -> Derivative:
+    def _backward(self, shape: Any, wanted: tuple[Any, ...], given: list[Any]) -> Derivative:
         seeds = [symbol("g") for _ in given]
         trace, run, clones = self._cloned(seeds, given)
         own = clones[: len(self.inputs)]
@@ -433,10 +435,14 @@ class Subprogram:
                 clones[v]: g for v, g in _of_shape(shape, iter(seeds)).by_output.items()
             }
             reached = {x for x, is_wanted in zip(own, wanted, strict=True) if is_wanted}
-            order = dependents(_smooth(clones[len(own) :]), reached)
+            trace.wanted = {
+                x: chosen for x, chosen in zip(own, wanted, strict=True) if type(chosen) is tuple
+            }
+            nodes = [x for x in _smooth(clones[len(own) :]) if not _is_unwanted(trace, x)]
+            order = dependents(nodes, reached)
             pull_back(order, slopes, as_graph=True, zero=None, within=reached)
             found = [
-                _gathered(slopes.get(x), trace.sizes.get(x), seeds[0]) if is_wanted else None
+                _gathered(slopes.get(x), trace.sizes.get(x)) if is_wanted else None
                 for x, is_wanted in zip(own, wanted, strict=True)
             ]
             ends: list[Any] = []
@@ -507,24 +513,30 @@ class Subprogram:
         return [run, *clones[:count]]
 
 
+def _is_unwanted(trace: Trace, x: Any) -> bool:
+    """Return whether `x` is an element of an input whose derivative is not wanted."""
+    chosen = trace.wanted.get(x._first) if type(x._op) is Pick else None
+    return chosen is not None and not chosen[x._op.place]
+
+
 def _smooth(nodes: Sequence[Any]) -> list[Any]:
     """Return the results that have derivatives."""
     return [x for x in nodes if x._op not in _CONSTANT]
 
 
-def _gathered(slope: Any, size: int | None, seed: Any) -> Any:
-    """Return the derivatives by a tuple as one tuple, if most of its elements have one."""
+def _gathered(slope: Any, size: int | None) -> Any:
+    """Return the derivatives by a tuple as one tuple, if all of its elements have one.
+
+    An element without one must not get a zero: what it was computed from would be differentiated.
+    """
     if size is None or type(slope) is not Cotangents:
         return slope
     if not slope.by_output:
         return Cotangents({}, _Wholes((_whole(slope),))) if slope.wholes else None
     slopes = _by_element(slope, size)
-    if len(slopes) < _DENSE * size:
+    if len(slopes) < size or any(map(_is_zero, slopes.values())):
         return Cotangents(slopes)
-    # A rule's own 0 gets the kind of the seeds.
-    elements = [slopes.get(k, 0) for k in range(size)]
-    zero = like(0, seed) if any(map(_is_zero, elements)) else 0
-    whole = _trace().new(pack, tuple(zero if _is_zero(x) else x for x in elements))
+    whole = _trace().new(pack, tuple(slopes[k] for k in range(size)))
     return Cotangents({}, _Wholes((whole,)))
 
 

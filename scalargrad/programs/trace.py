@@ -168,6 +168,10 @@ class Trace(Mode):
         self.packs: dict[Any, Symbol] = {}
         self.sizes: dict[Any, int] = {}
         self.runs: dict[Any, Any] = {}
+        # While derivatives are pulled back: by which nodes they are wanted, None for all; and of
+        # inputs that are tuples, by which elements, where not by all.
+        self.within: set[Any] | None = None
+        self.wanted: dict[Any, tuple[bool, ...]] = {}
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         for x in inputs:

@@ -371,6 +371,66 @@ def test_gradients_of_nested_arguments(numbers: list[Fraction]) -> None:
     assert NESTED(*numbers) == NESTED_EAGER(*numbers)
 
 
+def test_zeros_of_rules_keep_their_kind() -> None:
+    def function(piece: Piece) -> Any:
+        @piece
+        def inner(nest: Any) -> Any:
+            return where(nest[1], 0.5, nest[1])
+
+        def whole(x: Any, y: Any) -> Any:
+            return inner([x, y]), inner([y, x])
+
+        def along(x: Any, y: Any) -> Any:
+            return [
+                hvp(lambda x, y: whole(x, y)[0], (x, y), (1.0, 2.0)),
+                jvp(whole, (x, y), (1.0, 0.0)),
+                grad(grad(lambda x, y: whole(x, y)[1], 1), 0)(x, y),
+            ]
+
+        return along
+
+    found, expected = both_ways(function)
+    assert repr(found(0.5, 2.0)) == repr(expected(0.5, 2.0))
+
+
+def test_elements_that_nothing_needs() -> None:
+    def function(piece: Piece) -> Any:
+        @piece
+        def first(nest: Any) -> Any:
+            return nest[0] * 2
+
+        @piece
+        def inner(x: Any, y: Any, z: Any) -> Any:
+            return [first([x, y]), first([x * x, z, y])]
+
+        return grad(lambda x, y: inner(x, y, 2 * y)[0] * inner(x, x, y)[1], (0, 1))
+
+    found, expected = both_ways(function)
+    assert found(THIRD, Fraction(2)) == expected(THIRD, Fraction(2))
+
+
+WANTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any, Any], Any]]] = {
+    # Derivatives by a constant, or by what does not move, would raise.
+    "constant exponent": (lambda v: v[0] ** v[1], lambda p, x, y: p([x, 2]) + p([3.0, y])),
+    "constant root": (lambda v: v[0] * v[1] ** 0.5, lambda p, x, y: p([x, 0.0]) + p([x, y])),
+    "whole": (lambda v: v[0] * v[1] ** 0.5, lambda p, x, y: p([x, y * 0]) * y + p([y, y])),
+    "not needed": (lambda v: v[0] * 2, lambda p, x, y: p([x, (y - 2) ** 0.5]) + p([y, x])),
+}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_no_derivative_that_the_eager_pass_does_not_take(name: str) -> None:
+    of_nest, of_numbers = WANTED[name]
+
+    def function(piece: Piece) -> Any:
+        inner = piece(of_nest)
+        outer = piece(lambda nest: inner(nest))
+        return grad(lambda x, y: of_numbers(outer, x, y), 0 if name == "whole" else (0, 1))
+
+    found, expected = both_ways(function)
+    assert found(-1.5, 2.0) == expected(-1.5, 2.0)
+
+
 # --- what pieces capture --------------------------------------------------------------------------
 
 
@@ -450,6 +510,28 @@ def test_a_condition_of_the_trace_around_is_captured() -> None:
                 transform(function(lambda f: f)),
             )
             assert found(x) == expected(x)
+
+
+def test_names_that_are_bound_anew_between_calls() -> None:
+    def function(piece: Piece) -> Any:
+        factor = 0
+
+        @piece
+        def inner(x: Any) -> Any:
+            return x * factor
+
+        def whole(x: Any) -> Any:
+            nonlocal factor
+            found = []
+            for factor in (1, 2, 2, 3):  # noqa: B007 - the piece looks it up
+                found.append(inner(x))
+            factor = 0
+            return found
+
+        return whole
+
+    found, expected = both_ways(function)
+    assert found(THIRD) == expected(THIRD) == [THIRD, 2 * THIRD, 2 * THIRD, 3 * THIRD]
 
 
 class Split(Function):
