@@ -285,6 +285,18 @@ def test_what_is_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "double out[1];" in same(lambda x: big(x) * big(x + 1), (0.5,), (math.inf,)).source
 
 
+def test_a_parameter_with_the_name_of_what_is_called() -> None:
+    def g(x: Any) -> Any:
+        return tanh(x) * 2
+
+    first, second = compile(g), compile(lambda x: exp(-x))
+    second.__name__ = "g"
+    outer = compile(lambda g_2: first(g_2) + second(g_2) * g_2)
+    source = in_c(same(lambda x: outer(x) + outer(x * 2), (0.5,)), (0.5,))
+    assert {"g", "g_2"} <= set(defined(source)), source
+    assert "double g_2_2" in source
+
+
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_thousands_of_calls(count: int) -> None:
     step = compile(lambda x, k: [x[0] + k * x[1], tanh(x[1] - x[0])])
