@@ -37,6 +37,7 @@ from scalargrad.programs.c_calls import (
     Module,
     NotSpelled,
     Number,
+    Parts,
     Value,
     function_name,
     kind_of,
@@ -257,7 +258,7 @@ class _Writer:
             elif type(op) is Pick:
                 known.append(self.instructions.element(values[0], op.place))
             elif op is pack:
-                known.append(values)
+                known.append(Parts(values))
             elif op is pack_total:
                 known.append(_total_of_tuples(self, values))
             else:
@@ -367,7 +368,8 @@ def _total_of_tuples(w: _Writer, tuples: list[Value]) -> Value:
     floats = set(kinds) == {FLOAT}
     if len(kinds) > _SMALL_SUM and floats and all(known.issuperset(kind_of(x)) for x in tuples):
         return w.instructions.sum_of(tuples)
-    return [_total(w, total, [element(x, k) for x in tuples]) for k in range(len(kinds))]
+    sums = [_total(w, total, [element(x, k) for x in tuples]) for k in range(len(kinds))]
+    return Parts(sums)
 
 
 def _prod(w: _Writer, op: Op, xs: _Operands) -> Number:

@@ -61,6 +61,14 @@ class Stored(NamedTuple):
     kinds: tuple[Any, ...]
 
 
+class Parts:
+    """A tuple of values that stand anywhere."""
+
+    def __init__(self, items: Sequence[Value]) -> None:
+        self.items = items
+        self.kinds = tuple(map(kind_of, items))
+
+
 # A number: its place, its kind, and, where it may be an int, what says so.
 Number = tuple[Place, str, Place]
 # Or a tuple, stored or in parts.
@@ -83,9 +91,7 @@ def _offsets(kinds: tuple[Any, ...]) -> list[int]:
 
 def kind_of(value: Value) -> Any:
     """Return the kind of a value: of a tuple, the tuple of its elements' kinds."""
-    if type(value) is Stored:
-        return value.kinds
-    return tuple(map(kind_of, value)) if type(value) is list else value[1]
+    return value.kinds if type(value) in (Stored, Parts) else value[1]
 
 
 def _has_either(kind: Any) -> bool:
@@ -114,6 +120,7 @@ class Instructions:
         self._aliases: dict[Any, int] = {}
         self._elements: dict[int, Segment] = {}
         self._packs: dict[tuple[Segment, ...], int] = {}
+        self._found: dict[Parts, Segment] = {}
 
     def add(self, form: Form, *operands: Place) -> int:
         """Add an instruction that computes a number; return its place."""
@@ -143,8 +150,8 @@ class Instructions:
 
     def element(self, value: Value, k: int) -> Value:
         """Return an element of a tuple."""
-        if type(value) is list:
-            return value[k]
+        if type(value) is Parts:
+            return value.items[k]
         offset, kind = value.offset + _offsets(value.kinds)[k], value.kinds[k]
         if type(kind) is tuple:
             return Stored(value.array, offset, kind)
@@ -154,14 +161,22 @@ class Instructions:
         """Give where the numbers of a value are."""
         if type(value) is Stored:
             yield Segment(value.array, value.offset, size_of(value.kinds))
-        elif type(value) is list:
-            for one in value:
+        elif type(value) is Parts:
+            for one in value.items:
                 yield from self.segments(one)
         else:
             yield self._elements.get(value[0]) or Segment(value[0])
 
     def stored(self, value: Value) -> Segment:
         """Return where the numbers of a tuple stand side by side: put there if need be."""
+        found = self._found.get(value) if type(value) is Parts else None
+        if found is None:
+            found = self._put(value)
+            if type(value) is Parts:
+                self._found[value] = found
+        return found
+
+    def _put(self, value: Value) -> Segment:
         segments = tuple(joined(list(self.segments(value))))
         if len(segments) == 1 and segments[0].offset >= 0:
             return segments[0]
@@ -201,7 +216,7 @@ class Instructions:
         operands = []
         for start, stop in function.given:
             if stop - start > 1:
-                operands.append(self.pointer(list(inputs[start:stop])))
+                operands.append(self.pointer(Parts(inputs[start:stop])))
             else:
                 value = inputs[start]
                 is_number = type(value) is tuple
@@ -262,7 +277,7 @@ class Module:
         if function is not None:
             return instructions.call(function, inputs)
         outputs = self.write(instructions, op.code, inputs)
-        return outputs if len(outputs) != 1 else outputs[0]
+        return Parts(outputs) if len(outputs) != 1 else outputs[0]
 
     def _function(self, op: CutCall, kinds: tuple[Any, ...]) -> Function | None:
         """Return the function for inputs of these kinds; None if C has no type for its result."""
