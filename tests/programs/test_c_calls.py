@@ -206,7 +206,8 @@ CASES: dict[str, Callable[..., Any]] = {
     "constants and numbers": lambda x, y: stats([1.0, x, 2, y])["parts"],
     "infinite constants": lambda x, y: shared([x, math.inf], y),
     "nan among constants": lambda x, y: shared([math.nan, 1.0, 2.0], y) + x,
-    "divided infinity": lambda x, y: ratio(math.inf, x) + ratio(math.inf, y),
+    "divided infinity": lambda x, y: ratio(math.inf, x),
+    "an int or a float as argument": lambda x, y: compile(lambda a: a * 2)(undecided(x)),
     "many numbers": lambda x, y: many(x, y, x - y, 2.0, 1, x, x, y, y, x + y, 7.0),
     "sums of tuples": lambda x, y: grad(
         lambda xs: sum(shared(xs, x + k) * k for k in range(12)), 0
@@ -214,7 +215,9 @@ CASES: dict[str, Callable[..., Any]] = {
     "ints": lambda x, y: [whole(3, x), whole(-2, y)],
     "ints or floats": lambda x, y: [undecided(x), undecided(y) * 2, stats([undecided(x), y])],
     "conditions": lambda x, y: where(whole(1, x)[2] & whole(2, y)[2], x, y),
-    "a condition as argument": lambda x, y: compile(lambda c, a: where(c, a, -a) + c)(x > y, x),
+    "a condition as argument": lambda x, y: compile(lambda c, a: where(c & (a < 2), a, -a) + c)(
+        x > y, x
+    ),
     "conditions in a tuple": lambda x, y: compile(lambda cs: where(cs[0], cs[1] * 1, 7))(
         [x > y, y < 1]
     ),
@@ -269,6 +272,21 @@ def test_errors_in_what_is_called(f: Callable[..., Any], points: list[Any]) -> N
     same(lambda x, y: outer(x, y) + 1, *points)
     same(top, *points, good)
     same(value_and_grad(lambda x, y: outer(x, y), argnums=(0, 1)), *points)
+
+
+def test_what_no_result_needs_fails_as_in_python() -> None:
+    inverse = compile(lambda x: 1 / x)
+    # Written into its caller: C has no type for an int or a float.
+    part = compile(lambda x, y: (undecided(x), inverse(y)))
+
+    def f(x: Any, y: Any) -> Any:
+        _, second = part(x, y)
+        first, _ = part(second, x - 2)
+        return first
+
+    c = same(f, (1.0, 0.5), (2.0, 0.5), (1.0, 0.0))
+    with pytest.raises(ZeroDivisionError):
+        c(2.0, 0.5)
 
 
 # --- size, names, threads -------------------------------------------------------------------------
