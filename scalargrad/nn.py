@@ -112,7 +112,7 @@ class Module:
         converted to floats. Raises ValueError if two parameters have the same name.
 
         >>> Neuron(1, rng=random.Random(0)).state_dict()
-        {'w.0': 0.6888437030500962, 'b': 0}
+        {'w.0': 0.6888437030500962, 'b': 0.0}
         """
         return {
             name: parameter.data if type(parameter.data) in (int, float) else float(parameter.data)
@@ -196,7 +196,7 @@ class Neuron(Module):
                 f"got {activation!r}"
             )
         self.w = _uniform(_size(nin), 1, rng)
-        self.b = Value(0)
+        self.b = Value(0.0)
         self.nonlin = nonlin
         self.activation = activation
 

@@ -60,8 +60,7 @@ LAYERS = (
     *("programs.simplify", "programs.bindings", "programs.called"),
     *(
         "programs.python",
-        "programs.c_loops",
-        "programs.c",
+        *("programs.c_loops", "programs.c_pieces", "programs.c_calls", "programs.c"),
         "programs.c_compiler",
         "programs.c_program",
         "programs.entry",

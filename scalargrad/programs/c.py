@@ -13,66 +13,52 @@ from __future__ import annotations
 import math
 import re
 import sys
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.programs.c_loops import CONSTANT, Leaf, Statement, ranges, rolled, spelled
+from scalargrad.programs.c_calls import (
+    BOOL,
+    EITHER,
+    FLOAT,
+    INT,
+    LABEL,
+    LARGEST_INT,
+    WORDS,
+    Instructions,
+    Module,
+    NotSpelled,
+    Number,
+    Parts,
+    Value,
+    function_name,
+    kind_of,
+)
+from scalargrad.programs.c_pieces import (
+    ATOM,
+    CHOICE,
+    COMPARISON,
+    LOWEST,
+    PREFIX,
+    PRODUCT,
+    SUM,
+    Form,
+    Pieces,
+    Place,
+    joined,
+)
+from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
+from scalargrad.programs.tuples import pack, pack_total
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
-
-# What a number is in the Python program: a float; an int; a float or an int, as the run has it; a
-# bool. Ints stand in doubles, which hold them up to this size.
-FLOAT, INT, EITHER, BOOL = "float", "int", "either", "bool"
-LARGEST_INT = 2**53
-
-# How tightly the parts of an expression bind, as in C's grammar.
-LOWEST, CHOICE, COMPARISON, SUM, PRODUCT, PREFIX, ATOM = range(7)
-# An expression is written into the place of its one use up to this depth and length.
-_DEEPEST, _LONGEST = 70, 600
-# A C function has so many operands at most: gcc's time for one grows faster than its size.
-PIECE = 1000
-
-
-class NotSpelled(Exception):
-    """C has no way to keep the kinds of this program's numbers: Python must run it."""
-
-
-class Form(NamedTuple):
-    """How an instruction is written: its text, how tightly it binds and its operands must.
-
-    One that is not `safe` may set a flag for what is an error in Python.
-    """
-
-    text: str
-    binding: int = ATOM
-    operands: tuple[int, ...] = ()
-    safe: bool = False
-    type: str = "double"
-
-
-# The number of an input or instruction, or the text of a constant.
-_Place = int | str
-
-
-class _Instruction(NamedTuple):
-    form: Form
-    operands: tuple[_Place, ...]
-    safe: bool
-    label: str
-
-
-_instruction = partial(tuple.__new__, _Instruction)  # a third of the time of a call of the class
 
 
 def _infix(sign: str, binding: int, *operands: int, safe: bool = True) -> Form:
@@ -108,6 +94,8 @@ _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
 _WHERE_OF_CONDITIONS = _WHERE._replace(type="int")
 _WHOLE = _call("sg_whole", 1)
+# A sum of tuples of at most this size is written number by number.
+_SMALL_SUM = 4
 
 _COMPARISONS = {
     choices.greater.op: _comparison(">"),
@@ -192,17 +180,26 @@ _TESTS: dict[Op, Form] = {
 }
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
-_WORDS = re.compile(r"[A-Za-z_]\w*")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-# What a C program cannot call its own: the words of C and of its mathematical library.
+# What a C program cannot call its own: the words of C, and the functions of its library.
 _TAKEN = """
-auto break case char const continue default do double else enum extern float for goto if inline int
-long register restrict return short signed sizeof static struct switch typedef union unsigned void
-volatile while asm typeof unix linux main in out work constants i j k l fdim finite fmax fmin frexp
-gamma hypot ilogb isfinite isinf isnan isnormal j0 j1 jn ldexp lgamma llrint llround logb lrint
-lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln scalbn signbit
-signgam significand tgamma y0 y1 yn
+auto break case char const continue default do double else enum extern float for goto if inline
+int long register restrict return short signed sizeof static struct switch typedef union unsigned
+void volatile while asm typeof unix linux main in out work constants i j k l
+double_t fenv_t fexcept_t float_t
+sg_adder fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
+isless islessequal islessgreater isnan isnormal isunordered j0 j1 jn ldexp lgamma lgamma_r llrint
+llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln
+scalbn signbit signgam significand tgamma y0 y1 yn drem exp10 fpclassify pow10 sincos
+abort abs atexit calloc exit free labs llabs malloc realloc isalnum isalpha isblank iscntrl isdigit
+isgraph islower isprint ispunct isspace isupper isxdigit tolower toupper fprintf fputc fputs fscanf
+fwrite printf putchar puts scanf snprintf sprintf sscanf vfprintf vfscanf vprintf vscanf vsnprintf
+vsprintf vsscanf memchr memcmp memcpy memmove memset strcat strchr strcmp strcpy strcspn strlen
+strncat strncmp strncpy strpbrk strrchr strspn strstr carg casin casinh catan catanh cabs cacos
+cacosh ccos ccosh cexp cimag clog conj cpow cproj creal csin csinh csqrt ctan ctanh imaxabs
+alloca bcmp bcopy bzero dcgettext dgettext ffs fork gettext index execl execle execlp execv execve
+execvp isascii rindex stpcpy stpncpy strcasecmp strdup strfmon strncasecmp strndup toascii
 """
+_CALLED = re.compile(r"[A-Za-z_]\w*(?=\()")
 
 
 @lru_cache(maxsize=1)
@@ -210,7 +207,7 @@ def _taken() -> frozenset[str]:
     tables = (_FUNCTIONS, _OF_FLOATS, _ROUNDED, _TESTS)
     forms = [form for table in tables for form in table.values()]
     texts = [*_runtime().values(), *[form.text for form in forms]]
-    words = {*_TAKEN.split(), *[word for text in texts for word in _WORDS.findall(text)]}
+    words = {*_TAKEN.split(), *[word for text in texts for word in _CALLED.findall(text)]}
     return frozenset(word + end for word in words for end in ("", "f", "l"))
 
 
@@ -233,69 +230,43 @@ class SpelledC(NamedTuple):
 
 
 class _Writer:
-    """Makes the instructions for the equations of a Code."""
+    """Writes the instructions for the equations of a Code, and of those that it calls."""
 
-    def __init__(self, code: Code) -> None:
-        self.code = code
-        self.instructions: list[_Instruction] = []
-        # Of each variable: its place, its kind, and, where it may be an int, what says so.
-        self.places: list[_Place] = list(range(code.inputs))
-        self.kinds = [FLOAT] * code.inputs
-        self.tags: dict[int, _Place] = {}
-        constants = [x.value for _, xs in code.equations for x in xs if type(x) is Literal]
-        # An infinity or nan among them: those are divided by zero without a flag.
-        self.wild = any(type(x) is float and x - x != 0 for x in constants)
+    def __init__(self, instructions: Instructions, program: _Program) -> None:
+        self.instructions, self.program = instructions, program
+        self.add, self.is_safe = instructions.add, instructions.is_safe
+        self.wild = program.wild
+
+    def write(self, code: Code, inputs: list[Value]) -> list[Value]:
+        """Write the equations of `code`; return its outputs."""
+        known = list(inputs)
         for k, (op, operands) in enumerate(code.equations, code.inputs):
             label = code.labels.get(k, "")
-            self.label = label if label and _NAME.fullmatch(label) else ""
+            self.instructions.label = label if label and LABEL.fullmatch(label) else ""
+            values = [known[x] if type(x) is int else _literal(x.value) for x in operands]  # type: ignore[union-attr]
             form = _MOST_OFTEN.get(op)
-            if form is not None and self.of_variables(form, *operands):
+            if (
+                form is not None
+                and FLOAT in (values[0][1], values[1][1])
+                and int in map(type, operands)
+            ):
+                # As `equation` does it, in a part of the time.
+                known.append((self.add(form, values[0][0], values[1][0]), FLOAT, "0"))
                 continue
-            place, kind, tag = self.equation(op, operands)
-            self.places.append(place)
-            self.kinds.append(kind)
-            if kind == EITHER:
-                self.tags[k] = tag
+            if type(op) is CutCall:
+                known.append(self.program.module.called(self.instructions, op, values))
+            elif type(op) is Pick:
+                known.append(self.instructions.element(values[0], op.place))
+            elif op is pack:
+                known.append(Parts(values))
+            elif op is pack_total:
+                known.append(_total_of_tuples(self, values))
+            else:
+                known.append(self.equation(op, operands, values))
+        self.instructions.label = ""
+        return [known[x] if type(x) is int else _literal(x.value) for x in code.outputs]  # type: ignore[union-attr]
 
-    def of_variables(self, form: Form, x: Operand, y: Operand) -> bool:
-        """Write the instruction for two variables, of which one is a float; else return False.
-
-        It does what `equation` does, in a third of the time.
-        """
-        kinds, places, instructions = self.kinds, self.places, self.instructions
-        if type(x) is not int or type(y) is not int or FLOAT not in (kinds[x], kinds[y]):
-            return False
-        a, b = places[x], places[y]
-        safe = form.safe and self.is_safe(a) and self.is_safe(b)
-        instructions.append(_instruction((form, (a, b), safe, self.label)))
-        places.append(self.code.inputs + len(instructions) - 1)
-        kinds.append(FLOAT)
-        return True
-
-    def add(self, form: Form, *operands: _Place) -> int:
-        safe = form.safe and all(map(self.is_safe, operands))
-        self.instructions.append(_instruction((form, operands, safe, self.label)))
-        return self.code.inputs + len(self.instructions) - 1
-
-    def is_safe(self, x: _Place) -> bool:
-        first = self.code.inputs
-        return type(x) is str or x < first or self.instructions[x - first].safe  # type: ignore[operator]
-
-    def operand(self, x: Operand) -> tuple[_Place, str, _Place]:
-        """Return the place of an operand, its kind, and what says whether it is an int."""
-        if type(x) is int:
-            kind = self.kinds[x]
-            return self.places[x], kind, self.tags[x] if kind == EITHER else str(int(kind == INT))
-        value = x.value  # type: ignore[union-attr]
-        kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
-        if not kind:
-            raise TypeError(
-                "target 'c' computes with floats and ints; the function has the constant "
-                f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
-            )
-        return _constant(value), kind, str(int(kind == INT))
-
-    def equation(self, op: Op, operands: tuple[Operand, ...]) -> tuple[_Place, str, _Place]:
+    def equation(self, op: Op, operands: tuple[Operand, ...], values: list[Number]) -> Number:
         """Write the instructions of one equation; return its result's place, kind and tag."""
         if op not in _RULES:
             raise TypeError(
@@ -304,21 +275,52 @@ class _Writer:
             )
         if operands and all(type(x) is Literal for x in operands):
             try:
-                return self.operand(Literal(op.forward(*[x.value for x in operands])))  # type: ignore[union-attr]
+                return _literal(op.forward(*[x.value for x in operands]))  # type: ignore[union-attr]
             except FAILURES as error:
                 raise NotSpelled from error
-        return _RULES[op](self, op, [self.operand(x) for x in operands])
+        return _RULES[op](self, op, values)
 
 
-_Operands = list[tuple[_Place, str, _Place]]
-_Written = tuple[_Place, str, _Place]
+def _literal(value: Any) -> Number:
+    """Return a constant's text, kind and tag."""
+    kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
+    if not kind:
+        raise TypeError(
+            "target 'c' computes with floats and ints; the function has the constant "
+            f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
+        )
+    return _constant(value), kind, str(int(kind == INT))
 
 
-def _function(w: _Writer, op: Op, xs: _Operands) -> _Written:
+class _Program:
+    """What all functions of a C text share: the functions, and whether there is a wild constant.
+
+    Those are infinities and nan: they are divided by zero without a flag.
+    """
+
+    def __init__(self, code: Code, names: Names) -> None:
+        self.wild = _is_wild(code, {})
+        self.module = Module(names, lambda to, code, inputs: _Writer(to, self).write(code, inputs))
+
+
+def _is_wild(code: Code, known: dict[CutCall, bool]) -> bool:
+    constants = [x.value for _, xs in code.equations for x in xs if type(x) is Literal]
+    if any(type(x) is float and x - x != 0 for x in constants):
+        return True
+    for op, _ in code.equations:
+        if type(op) is CutCall and op not in known:
+            known[op] = _is_wild(op.code, known)
+    return any(known[op] for op, _ in code.equations if type(op) is CutCall)
+
+
+_Operands = list[Number]
+
+
+def _function(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_FUNCTIONS[op], *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _of_floats(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _of_floats(w: _Writer, op: Op, xs: _Operands) -> Number:
     kinds = [kind for _, kind, _ in xs]
     # A remainder is a float if one operand is; the others may return an operand, in its own kind.
     if FLOAT not in kinds or (op not in _REMAINDERS and set(kinds) != {FLOAT}):
@@ -326,8 +328,8 @@ def _of_floats(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return w.add(_OF_FLOATS[op], *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], _Written]:
-    def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], Number]:
+    def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         places = [x for x, _, _ in xs]
         kinds = {kind for _, kind, _ in xs}
         if FLOAT in kinds:
@@ -335,7 +337,7 @@ def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], _Written]:
         if EITHER not in kinds:
             return w.add(_WHOLE, w.add(form, *places)), INT, "1"
         # An int if all operands are; an operand that may be a float says so in its tag.
-        tag: _Place = "1"
+        tag: Place = "1"
         for _, kind, own in xs:
             if kind == EITHER:
                 tag = own if tag == "1" else w.add(_connective("&"), tag, own)
@@ -345,7 +347,7 @@ def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], _Written]:
     return rule
 
 
-def _sum_of(w: _Writer, terms: _Operands, form: Form) -> _Written:
+def _sum_of(w: _Writer, terms: _Operands, form: Form) -> Number:
     """Write terms one after the other, from the left, as Python computes them."""
     rule = _arithmetic(form)
     result = terms[0]
@@ -354,17 +356,29 @@ def _sum_of(w: _Writer, terms: _Operands, form: Form) -> _Written:
     return result
 
 
-def _total(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _total(w: _Writer, op: Op, xs: _Operands) -> Number:
     return _sum_of(w, xs, _ADD)
 
 
-def _prod(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _total_of_tuples(w: _Writer, tuples: list[Value]) -> Value:
+    """Write the sum of tuples, element by element."""
+    element = w.instructions.element
+    kinds = kind_of(tuples[0])
+    known = {FLOAT, INT, BOOL}
+    floats = set(kinds) == {FLOAT}
+    if len(kinds) > _SMALL_SUM and floats and all(known.issuperset(kind_of(x)) for x in tuples):
+        return w.instructions.sum_of(tuples)
+    sums = [_total(w, total, [element(x, k) for x in tuples]) for k in range(len(kinds))]
+    return Parts(sums)
+
+
+def _prod(w: _Writer, op: Op, xs: _Operands) -> Number:
     if len(xs) < 2:
         raise NotSpelled
     return _sum_of(w, xs, _MUL)
 
 
-def _sumprod(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _sumprod(w: _Writer, op: Op, xs: _Operands) -> Number:
     n = len(xs) // 2
     if not n:
         raise NotSpelled
@@ -373,57 +387,57 @@ def _sumprod(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return _sum_of(w, terms + xs[2 * n :], _ADD)
 
 
-def _division(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _division(w: _Writer, op: Op, xs: _Operands) -> Number:
     form = _call("sg_div", 2) if w.wild else _DIV
     return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _comparison_of(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _comparison_of(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_COMPARISONS[op], *[x for x, _, _ in xs]), BOOL, "0"
 
 
-def _tested(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _tested(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_TESTS[op], *[x for x, _, _ in xs]), BOOL, "0"
 
 
-def _rounded(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _rounded(w: _Writer, op: Op, xs: _Operands) -> Number:
     ((x, kind, _),) = xs
     if kind == BOOL:
         raise NotSpelled
     return (x if kind == INT else w.add(_WHOLE, w.add(_ROUNDED[op], x))), INT, "1"
 
 
-def _sign(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _sign(w: _Writer, op: Op, xs: _Operands) -> Number:
     ((x, kind, tag),) = xs
     if kind == BOOL:
         raise NotSpelled
     return w.add(_call("sg_sign", 1, True), x), kind, tag
 
 
-def _clip(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _clip(w: _Writer, op: Op, xs: _Operands) -> Number:
     x, low, high = xs
     x = _where(w, op, [_comparison_of(w, choices.less.op, [x, low]), low, x])
     return _where(w, op, [_comparison_of(w, choices.greater.op, [x, high]), high, x])
 
 
-def _connected(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _connected(w: _Writer, op: Op, xs: _Operands) -> Number:
     if {kind for _, kind, _ in xs} != {BOOL}:
         raise NotSpelled
     return w.add(_CONNECTIVES[op], *[x for x, _, _ in xs]), BOOL, "0"
 
 
-def _inverse(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _inverse(w: _Writer, op: Op, xs: _Operands) -> Number:
     ((x, kind, _),) = xs
     if kind not in (BOOL, INT):
         raise NotSpelled
     return w.add(_SUB, "-1.0", x), INT, "1"
 
 
-def _alias(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _alias(w: _Writer, op: Op, xs: _Operands) -> Number:
     return xs[0]
 
 
-def _like(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _like(w: _Writer, op: Op, xs: _Operands) -> Number:
     (n, _, _), (_, kind, tag) = xs
     if type(n) is not str:
         raise NotSpelled
@@ -432,7 +446,7 @@ def _like(w: _Writer, op: Op, xs: _Operands) -> _Written:
     )
 
 
-def _where(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _where(w: _Writer, op: Op, xs: _Operands) -> Number:
     (condition, kind, _), (a, kind_a, tag_a), (b, kind_b, tag_b) = xs
     if kind != BOOL:
         condition = w.add(_NOT_ZERO, condition)
@@ -449,21 +463,21 @@ def _where(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return y, EITHER, w.add(_WHERE_OF_CONDITIONS, condition, tag_a, tag_b)
 
 
-def _power(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _power(w: _Writer, op: Op, xs: _Operands) -> Number:
     if FLOAT not in [kind for _, kind, _ in xs]:
         raise NotSpelled
     return w.add(_call("sg_power", 2), *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _power_log(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _power_log(w: _Writer, op: Op, xs: _Operands) -> Number:
     n = xs[2][0]
     if xs[0][1] != FLOAT or type(n) is not str or xs[2][1] != INT:
         raise NotSpelled
     return w.add(_call("sg_power_log", 3), *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], _Written]:
-    def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], Number]:
+    def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         if xs[0][1] != FLOAT:
             raise NotSpelled
         return w.add(_call(name, 2), *[x for x, _, _ in xs]), FLOAT, "0"
@@ -471,10 +485,8 @@ def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], _Written]:
     return rule
 
 
-def _of_array(
-    name: str, floats_alone: bool = False
-) -> Callable[[_Writer, Op, _Operands], _Written]:
-    def rule(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _of_array(name: str, floats_alone: bool = False) -> Callable[[_Writer, Op, _Operands], Number]:
+    def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
         if not xs or (floats_alone and {kind for _, kind, _ in xs} != {FLOAT}):
             raise NotSpelled
         return w.add(_call_of_array(name, len(xs)), *[x for x, _, _ in xs]), FLOAT, "0"
@@ -482,7 +494,7 @@ def _of_array(
     return rule
 
 
-def _called_back(w: _Writer, op: Op, xs: _Operands) -> _Written:
+def _called_back(w: _Writer, op: Op, xs: _Operands) -> Number:
     if not xs:
         raise NotSpelled
     number = f"{CALLED_BACK.index(op)} /* {op.name} */, "
@@ -490,7 +502,7 @@ def _called_back(w: _Writer, op: Op, xs: _Operands) -> _Written:
     return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-_RULES: dict[Op, Callable[[_Writer, Op, _Operands], _Written]] = {
+_RULES: dict[Op, Callable[[_Writer, Op, _Operands], Number]] = {
     **dict.fromkeys(_FUNCTIONS, _function),
     **dict.fromkeys(_OF_FLOATS, _of_floats),
     **dict.fromkeys(_COMPARISONS, _comparison_of),
@@ -538,186 +550,6 @@ def _constant(x: float) -> str:
     return repr(x)
 
 
-class _Text(NamedTuple):
-    """An expression in which each @ is an operand, and those operands, as in a Statement."""
-
-    text: str
-    binding: int
-    depth: int
-    arrays: str
-    places: tuple[int, ...]
-    constants: tuple[str, ...]
-
-    def within(self, binding: int) -> str:
-        return self.text if self.binding >= binding else f"({self.text})"
-
-
-_text = partial(tuple.__new__, _Text)
-
-
-class _Pieces:
-    """Writes instructions as the bodies of functions of bounded size."""
-
-    def __init__(self, writer: _Writer, outputs: list[_Place], names: Names) -> None:
-        self.inputs = writer.code.inputs
-        self.instructions = writer.instructions
-        self.outputs: dict[_Place, list[int]] = {}
-        for k, x in enumerate(outputs):
-            self.outputs.setdefault(x, []).append(k)
-        self.names = names
-        self.constants: list[str] = []
-        # Places that nothing reads: what stands there is computed since it may fail.
-        self.unread: set[int] = set()
-        statements = rolled(self._statements(), self.constants)
-        self.work = 0
-        self.bodies = self._placed(statements)
-
-    def _uses(self) -> Counter[int]:
-        """Return how often each instruction is used; those that may fail are used in any case."""
-        uses = Counter(x for x in self.outputs if type(x) is int)
-        for k in range(len(self.instructions) - 1, -1, -1):
-            one = self.instructions[k]
-            if uses[self.inputs + k] or not one.form.safe:
-                for x in one.operands:
-                    if type(x) is int:
-                        uses[x] += 1
-        return uses
-
-    def _statements(self) -> list[Statement]:
-        """Return a statement for each result that is used more than once, or is an output."""
-        first, uses = self.inputs, self._uses()
-        texts: dict[_Place, _Text] = {}
-        leaves: dict[str, Leaf] = {}
-        statements: list[Statement] = []
-        copies: list[Statement] = []
-        slots = 0
-
-        def text_of(x: _Place) -> _Text:
-            found = texts.get(x)
-            if found is None:
-                if type(x) is int:
-                    found = _Text("@", ATOM, 0, "i", (x,), ())
-                elif x.isdigit():  # type: ignore[union-attr] # a condition: an int in C, too
-                    found = _Text(x, ATOM, 0, "", (), ())  # type: ignore[arg-type]
-                else:
-                    binding = PREFIX if x[0] == "-" else ATOM  # type: ignore[index]
-                    found = _Text("@", binding, 0, CONSTANT, (), (x,))  # type: ignore[arg-type]
-                texts[x] = found
-            return found
-
-        def statement(letter: str, place: int, text: _Text, label: str = "") -> Statement:
-            leaf = leaves.setdefault(text.text, Leaf(f"@ = {text.text};"))
-            return Statement(
-                leaf, letter + text.arrays, (place, *text.places), text.constants, label
-            )
-
-        for k, (form, operands, _, label) in enumerate(self.instructions, first):
-            if not uses[k] and form.safe:
-                continue
-            if len(operands) == 2:  # as most are
-                x, y = [texts.get(x) or text_of(x) for x in operands]
-                left, right = form.operands
-                written = form.text.format(
-                    x[0] if x[1] >= left else f"({x[0]})", y[0] if y[1] >= right else f"({y[0]})"
-                )
-                depth = (x[2] if x[2] > y[2] else y[2]) + 1
-                text = _text((written, form.binding, depth, x[3] + y[3], x[4] + y[4], x[5] + y[5]))
-            else:
-                parts = [text_of(x) for x in operands]
-                within = [p.within(b) for p, b in zip(parts, form.operands, strict=True)]
-                text = _Text(
-                    form.text.format(*within),
-                    form.binding,
-                    max([p.depth for p in parts], default=0) + 1,
-                    "".join([p.arrays for p in parts]),
-                    tuple([place for p in parts for place in p.places]),
-                    tuple([constant for p in parts for constant in p.constants]),
-                )
-            outputs = self.outputs.get(k, [])
-            short = text[2] <= _DEEPEST and len(text[0]) <= _LONGEST
-            if uses[k] == 1 and short and not (outputs or label):
-                texts[k] = text
-                continue
-            letter, place = ("o", outputs[0]) if outputs else ("w", slots)
-            if not uses[k]:
-                self.unread.add(slots)
-            slots += not outputs
-            statements.append(statement(letter, place, text, label))
-            own = "(@ != 0)" if form.type == "int" else "@"
-            texts[k] = _Text(own, ATOM, 0, letter, (place,), ())
-        for result, homes in self.outputs.items():
-            made = type(result) is int and result >= first
-            own_text = text_of(result)
-            copied = own_text._replace(text="@") if made else own_text
-            copies += [statement("o", place, copied) for place in homes[made:]]
-        return statements + sorted(copies, key=lambda one: one.places)
-
-    def _placed(self, statements: list[Statement]) -> list[list[str]]:
-        """Return the lines of each piece, with room found for what stands in the work array.
-
-        What a loop walks over stays together; all else that only one piece uses is a variable.
-        """
-        pieces: list[int] = []
-        piece = size = 0
-        for one in statements:
-            if size and size + len(one.arrays) > PIECE:
-                piece, size = piece + 1, 0
-            size += len(one.arrays)
-            pieces.append(piece)
-        spans = [list(ranges(one, "w")) for one in statements]
-        blocks = _joined({span for own in spans for span in own if span[0] < span[1]})
-        starts = [start for start, _ in blocks]
-
-        def block_of(place: int) -> tuple[int, int]:
-            at = bisect_right(starts, place) - 1
-            return blocks[at] if at >= 0 and place <= blocks[at][1] else (place, place)
-
-        used = [dict.fromkeys(block_of(low) for low, _ in own) for own in spans]
-        last = {block: k for k, own in enumerate(used) for block in own}
-        homes: dict[tuple[int, int], int] = {}
-        free: defaultdict[int, list[int]] = defaultdict(list)
-        bodies: list[list[str]] = [[] for _ in range(piece + 1)]
-        names, variables, numbers = Names(self.names.taken), dict[int, str](), count(1)
-        for k, one in enumerate(statements):
-            if k and pieces[k] > pieces[k - 1]:
-                names, variables, numbers = Names(self.names.taken), {}, count(1)
-            for block in used[k]:
-                if block in homes:
-                    continue
-                alone = block[0] == block[1] and isinstance(one.shape, Leaf)
-                if alone and pieces[last[block]] == pieces[k] and block[0] not in self.unread:
-                    homes[block] = -1 - block[0]
-                    variables[homes[block]] = names.new(one.label or f"t{next(numbers)}")
-                    continue
-                length = block[1] - block[0] + 1
-                if free[length]:
-                    homes[block] = free[length].pop()
-                else:
-                    homes[block] = self.work
-                    self.work += length
-            letters = one.arrays.replace(CONSTANT, "")
-            places = []
-            for letter, place in zip(letters, one.places, strict=True):
-                block = block_of(place)
-                places.append(homes[block] + place - block[0] if letter == "w" else place)
-            bodies[pieces[k]] += spelled(one._replace(places=tuple(places)), variables)
-            for block in used[k]:
-                if last[block] == k and homes[block] >= 0:
-                    free[block[1] - block[0] + 1].append(homes[block])
-        return bodies
-
-
-def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ranges with those that overlap as one, in order."""
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
 def spell_c(
     code: Code,
     name: str,
@@ -736,23 +568,26 @@ def spell_c(
     >>> "out[0] = in[0] * in[0];" in spell_c(square, "square", [("x", NUMBER)], 0, NUMBER).source
     True
     """
-    writer = _Writer(code)
-    outputs: list[_Place] = []
-    results: list[Result] = []
-    tags: list[_Place] = []
-    for x in code.outputs:
-        place, kind, tag = writer.operand(x)
-        outputs.append(place)
-        results.append(Result(kind, len(code.outputs) + len(tags) if kind == EITHER else -1))
-        if kind == EITHER:
-            tags.append(tag)
     names = Names(_taken())
-    own = names.new(name if _WORDS.fullmatch(name) and name.isascii() else "f")
-    pieces = _Pieces(writer, outputs + tags, names)
+    own = names.new(function_name(name))
+    program = _Program(code, names)
+    instructions = Instructions(1)
+    inputs: list[Value] = [instructions.load(0, k, FLOAT) for k in range(code.inputs)]
+    outputs = _Writer(instructions, program).write(code, inputs)
+    results: list[Result] = []
+    tags: list[Number] = []
+    for _, kind, tag in outputs:
+        results.append(Result(kind, len(outputs) + len(tags) if kind == EITHER else -1))
+        if kind == EITHER:
+            tags.append((tag, BOOL, "0"))
+    ends = joined([one for x in outputs + tags for one in instructions.segments(x)])
+    pieces = Pieces(["in"], instructions, ends, names, program.module.constants)
+    functions = program.module.texts(list(instructions.called))
     body = "\n".join(_functions(own, code.inputs, pieces.bodies))
-    helpers = "\n\n".join(_helpers(body))
-    comment = _comment(own, code, arguments, captured, result, pieces.work, tags)
-    parts = [comment, _INCLUDES, helpers, _table(pieces.constants), body]
+    helpers = "\n\n".join(_helpers("\n".join([*functions, body])))
+    comment = _comment(own, code, arguments, captured, result, pieces.work, len(tags))
+    table = _table(program.module.constants)
+    parts = [comment, _INCLUDES, helpers, table, *functions, body]
     source = "\n\n".join(part for part in parts if part) + "\n"
     return SpelledC(source, own, code.inputs, len(outputs) + len(tags), pieces.work, results)
 
@@ -792,8 +627,9 @@ def _functions(name: str, inputs: int, bodies: list[list[str]]) -> Iterator[str]
         yield "    const double *restrict in, double *restrict out, double *restrict work)"
         yield "{"
         text = "\n".join(lines)
+        words = set(WORDS.findall(text))
         for parameter in ("in", "out", "work"):
-            if f"{parameter}[" not in text:
+            if parameter not in words:
                 yield f"    (void){parameter};"
         yield text
         yield "}\n"
@@ -844,7 +680,7 @@ def _comment(
     captured: int,
     result: Structure,
     work: int,
-    tags: Sequence[_Place],
+    tags: int,
 ) -> str:
     lines = [
         f"int {name}(const double *in, double *out, double *work)",
@@ -863,7 +699,7 @@ def _comment(
         label = _plain(code.labels.get(k, ""))
         lines.append(f"in[{k}]: captured{f', {label}' if label else ''}")
     lines += _places("out", "the result", result, 0)
-    for k in range(len(tags)):
+    for k in range(tags):
         lines.append(f"out[{len(code.outputs) + k}]: 1 where Python's result is an int")
     return "/*\n" + "\n".join(f"   {line}".rstrip() for line in lines) + "\n*/"
 

@@ -7,13 +7,14 @@ to fetch the code. A loop does the same operations in the same order, so with th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-# What an operand is, by a letter: an element of an array, or a constant.
-CONSTANT = "c"
-ARRAYS = {"i": "in", "o": "out", "w": "work", "t": "constants"}
+# What an operand is, by a letter: a constant, an element of the table of constants, one of the work
+# array; or of another array, which has another letter.
+CONSTANT, TABLE, WORK = "c", "t", "w"
 # The variables of loops within each other. One at most is added in each round, which joins what
 # repeats after so many statements: the inner loops first.
 VARIABLES = "ijkl"
@@ -147,7 +148,7 @@ def _loop(turns: list[list[Statement]], table: list[str]) -> Statement:
             if len(set(values)) == 1:
                 kept.append(values[0])
             else:
-                letter, stride = "t", 1
+                letter, stride = TABLE, 1
                 bases.append(len(table))
                 table += values
         letters.append(letter)
@@ -192,7 +193,7 @@ def ranges(one: Statement, array: str) -> Iterator[tuple[int, int]]:
 class _Operand(NamedTuple):
     """A constant, or the element of an array, whose place grows with the variables of loops."""
 
-    letter: str
+    array: str
     text: str
     place: int
     terms: tuple[tuple[int, str], ...]
@@ -203,27 +204,32 @@ class _Operand(NamedTuple):
 
     def spelled(self) -> str:
         """Return it as it stands in a statement."""
-        if self.letter == CONSTANT or self.text:
+        if self.text:
             return self.text
         text = str(self.place) if self.place or not self.terms else ""
         for stride, variable in self.terms:
             sign = "-" if stride < 0 else "+"
             size = variable if abs(stride) == 1 else f"{abs(stride)} * {variable}"
             text += f" {sign} {size}" if text else size if stride > 0 else f"-{size}"
-        return f"{ARRAYS[self.letter]}[{text}]"
+        return f"{self.array}[{text}]"
 
 
-def spelled(one: Statement, names: dict[int, str], indent: str = "    ") -> Iterator[str]:
-    """Give the lines of a statement; `names` has the variables in the places of `work`."""
+def spelled(
+    one: Statement, arrays: dict[str, str], names: dict[int, str], indent: str = "    "
+) -> Iterator[str]:
+    """Give the lines of a statement, whose arrays have these names by their letters.
+
+    `names` has the variables in the places of the work array.
+    """
     operands: list[_Operand] = []
     places, constants = iter(one.places), iter(one.constants)
     for letter in one.arrays:
         if letter == CONSTANT:
-            operands.append(_Operand(letter, next(constants), 0, ()))
+            operands.append(_Operand("", next(constants), 0, ()))
         else:
             place = next(places)
-            name = names.get(place, "") if letter == "w" else ""
-            operands.append(_Operand(letter, name, place, ()))
+            name = names.get(place, "") if letter == WORK else ""
+            operands.append(_Operand(arrays[letter], name, place, ()))
     yield from _lines(one.shape, operands, indent, 0)
 
 
@@ -231,8 +237,9 @@ def _lines(shape: Shape, operands: Sequence[_Operand], indent: str, depth: int) 
     if isinstance(shape, Leaf):
         first, *pieces = shape.text.split("@")
         texts = [x.spelled() + piece for x, piece in zip(operands, pieces, strict=True)]
-        declared = "const double " if operands[0].text else ""
-        yield from _broken(indent + declared + first + "".join(texts), indent)
+        declared = "const double " if not first and operands[0].text else ""
+        line = declared + first + "".join(texts)
+        yield from _broken(indent + _ADDRESS.sub(_address, line), indent)
         return
     variable = VARIABLES[depth]
     moving = [x.moving(stride, variable) for x, stride in zip(operands, shape.strides, strict=True)]
@@ -246,6 +253,15 @@ def _lines(shape: Shape, operands: Sequence[_Operand], indent: str, depth: int) 
         start = end
     if several:
         yield f"{indent}}}"
+
+
+_ADDRESS = re.compile(r"&(\w+)\[([^\]]*)\]")
+
+
+def _address(found: re.Match[str]) -> str:
+    """Return where in an array a part begins, as a sum."""
+    array, place = found.groups()
+    return array if place == "0" else f"{array} + {place}"
 
 
 _WIDTH = 100

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.code import Code
 from scalargrad.engine.errors import FAILURES
-from scalargrad.programs.c import CALLED_BACK, EITHER, FLOAT, SpelledC
+from scalargrad.programs.c import CALLED_BACK, SpelledC
+from scalargrad.programs.c_calls import EITHER, FLOAT
 from scalargrad.programs.c_compiler import library
 from scalargrad.programs.kinds import ANY
 from scalargrad.programs.names import Names

@@ -18,7 +18,6 @@ from scalargrad.engine.value import Value, backward_lock
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.entry import all_floats
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of
-from scalargrad.programs.linking import inlined
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import Structure, flatten_like
@@ -213,13 +212,14 @@ class Program:
 
     def _build_c(self) -> None:
         # Only here: it loads ctypes, which takes a while.
-        from scalargrad.programs.c import NotSpelled, spell_c
+        from scalargrad.programs.c import spell_c
+        from scalargrad.programs.c_calls import NotSpelled
         from scalargrad.programs.c_program import CProgram, spell_nesting
 
         assert self.code is not None
         with collector_paused():
             try:
-                code = inlined(optimised(self.code, FLOAT))
+                code = optimised(self.code, FLOAT)
                 spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
             except NotSpelled:
                 pass

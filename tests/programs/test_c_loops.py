@@ -113,6 +113,7 @@ def programs(draw: st.DrawFn) -> list[Statement]:
     return statements
 
 
+ARRAYS = {"i": "in", "o": "out", "w": "work", "t": "constants"}
 ROWS = [statement("@ = @ * @;", ("o", 5 * i + j), ("w", i), ("i", j)) for i in range(5)
         for j in range(5)]  # fmt: skip
 SAMPLES = [
@@ -147,7 +148,7 @@ def test_loops_do_the_same_in_the_same_order(statements: list[Statement]) -> Non
 def test_rows_and_samples_are_loops_within_loops() -> None:
     table: list[str] = []
     (rows,) = rolled(ROWS, table)
-    assert list(spelled(rows, {})) == [
+    assert list(spelled(rows, ARRAYS, {})) == [
         "    for (int i = 0; i < 5; i++) {",
         "        for (int j = 0; j < 5; j++)",
         "            out[5 * i + j] = work[i] * in[j];",
@@ -155,7 +156,7 @@ def test_rows_and_samples_are_loops_within_loops() -> None:
     ]
     assert not table
     (samples,) = rolled(SAMPLES, table)
-    assert list(spelled(samples, {})) == [
+    assert list(spelled(samples, ARRAYS, {})) == [
         "    for (int i = 0; i < 6; i++) {",
         "        for (int j = 0; j < 8; j++)",
         "            work[9 * i + j] = in[j] * constants[i];",
