@@ -137,6 +137,10 @@ def test_every_complex_form_has_the_derivatives_of_the_rules(
     # Two formulas for one number: each step of either is right to a few units in the last place.
     expected = [pytest.approx(float(leaf.grad), rel=1e-11, abs=1e-13) for leaf in leaves]
     assert complex_step_gradient(function, point) == expected
+    # And the function's value besides: through a product with itself.
+    y = function(*point)
+    square = [pytest.approx(2 * y * float(leaf.grad), rel=1e-11, abs=1e-11) for leaf in leaves]
+    assert complex_step_gradient(lambda *xs: function(*xs) * function(*xs), point) == square
 
 
 @pytest.mark.parametrize("x", [-800.0, 800.0])

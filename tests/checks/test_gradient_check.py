@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
+from statistics import median_low
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from scalargrad import (
     sin,
     value_and_grad,
 )
-from scalargrad.checks.one_sided import Slopes, kink
+from scalargrad.checks.gradient_check import _usual
+from scalargrad.checks.one_sided import Slopes, _steps, kink
 from tests.checks.random_functions import Floor, function_of, random_expression, random_input
 
 
@@ -251,3 +253,20 @@ def test_a_kink_is_none_where_closer_steps_see_another_gap(gap: float, other: fl
     assume(abs(other) > 1e-3)
     agrees = abs(other - gap) <= gap / 8 + 4 * closer.rounding
     assert (kink([*steps, closer]) is not None) is agrees
+
+
+@given(x=st.floats(1e-250, 0.015))
+def test_steps_at_a_small_input_are_of_its_own_size_too(x: float) -> None:
+    steps = _steps(x)
+    assert len(steps) > 22
+    assert steps == sorted(steps, reverse=True)
+    own = [step for step in steps if step < x]
+    assert own[0] >= x / 8
+    assert all(_steps(big)[0] <= big / 32 for big in (1.0, 3.0, 1e10))
+
+
+@given(st.lists(st.floats(0.1, 10.0), min_size=1, max_size=9))
+def test_the_usual_slope_is_the_median(slopes: list[float]) -> None:
+    found = _usual([Slopes(1.0, slope, slope, 0.0) for slope in slopes])
+    # Of an even number, the lower one of the middle two.
+    assert found == median_low(slopes)

@@ -253,6 +253,7 @@ def test_minimize_goes_as_it_always_has(
         (lambda p: [10 * (p[1] - p[0] ** 2), 1 - p[0]], [-1.2, 1.0], 20, "the residuals are 0"),
         (lambda p: [p[0] ** 2 - 2, p[0] - 1], [1.0], 11, "a further step would change the param"),
         (lambda p: [p[0] ** 3], [1.0], 135, "the residuals are 0 but for rounding"),
+        (lambda p: [p[0] ** 3], [100.0], 135, "the residuals are 0 but for rounding"),
         (lambda p: [p[0] ** 2], [1.0], 82, "the residuals are 0 but for rounding"),
         (
             lambda p: [exp(p[0]), p[1] - 2, p[0] * p[1]],

@@ -3,7 +3,8 @@
 Draws small changes of the package's code at random, and runs for each the tests that run the
 changed lines (then, should it survive, the others that run its file), in a throw-away clone of the
 last commit. Run it from the root of a checkout. It needs the `test` extra, and cosmic-ray and
-pytest-cov: `python3 -m pip install "cosmic-ray>=8.7" "pytest-cov>=7"`. 400 mutants take hours.
+pytest-cov: `python3 -m pip install "cosmic-ray>=8.7" "pytest-cov>=7"`. 400 mutants take an hour
+or more.
 """
 
 from __future__ import annotations

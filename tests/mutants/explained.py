@@ -25,6 +25,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "+ column[k:] = [x - along * v for x, v in zip(tail, reflection, strict=False)]",
     ): "Both are slices from the same place to the end of lists of one length.",
     (
+        "scalargrad/functions/activations.py",
+        "- return x if x > 0 else alpha * math.expm1(x)\n"
+        "+ return x if x >= 0 else alpha * math.expm1(x)",
+    ): "At 0 both forms give 0.",
+    (
         "scalargrad/functions/elementary.py",
         "- return a * 1.0\n+ return a / 1.0",
     ): "The number is a 0, times or by 1.0.",
@@ -65,6 +70,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "scalargrad/programs/lowering.py",
         "- run = values[operands[0]]\n+ run = values[operands[ -1]]",
     ): "A pick has one operand.",
+    (
+        "scalargrad/programs/python.py",
+        "- if op is _PROD and len(parts) > 1:\n+ if op is _PROD and len(parts) > 0:",
+    ): "A product of one number is spelled the same either way.",
     (
         "scalargrad/programs/python.py",
         '- return Text(repr(x), NEGATION if repr(x)[0] == "-" else ATOM)\n'

@@ -560,7 +560,10 @@ def unused_lines_in(source: str, allowed: set[str] = frozenset()) -> None:  # ty
 
 
 @settings(max_examples=80, deadline=None)
-@given(expressions([f for f in ALL_BUT_SUMPROD if f.name != "prod"]))
+# What rounds gives an int, and 1.0 times that is another number.
+@given(
+    expressions([f for f in ALL_BUT_SUMPROD if f.name not in ("prod", "ceil", "floor", "trunc")])
+)
 def test_source_is_valid_tidy_and_all_used(drawn: tuple[Expression, list[Any]]) -> None:
     expression, inputs = drawn
     both = value_and_grad(as_function(expression), tuple(range(expression.arity)))
