@@ -85,6 +85,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ): "A set of places is never larger than their list.",
     (
         "scalargrad/transforms/series.py",
+        "- priority = 10\n+ priority = 9",
+    ): "The other kinds have 0 and 1000.",
+    (
+        "scalargrad/transforms/series.py",
         "- found = _dot(weighted, powers[k - 1 :: -1])\n"
         "+ found = _dot(weighted, powers[k ^ 1 :: -1])",
     ): "The list has k items: a slice that starts behind its end starts at it.",
