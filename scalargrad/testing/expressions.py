@@ -203,7 +203,11 @@ def _single(function: Operation, results: _Results) -> _Results:
     arity = max(function.arity, 1 if function.arity else 2)
     columns = function.intervals if function.arity else function.intervals * arity
     last = [intervals[-1] for intervals in columns]
-    exact = [[low + share * (high - low) for low, high in last] for share in (0.5, 0.25, 0.75)]
+    # Each input another number: the distance of two that are equal is not tame.
+    exact = [
+        [low + share / (k + 1) * (high - low) for k, (low, high) in enumerate(last)]
+        for share in (0.5, 0.25, 0.75)
+    ]
     for tame in ([_whole(*interval) for interval in last], *exact):
         operands: list[int | tuple[Any]] = [0, *((x,) for x in tame[1:])]
         other = _Results([tame[0], *results.inputs[1:]], results.largest, results.condition)

@@ -698,6 +698,7 @@ def test_a_piece_may_return_its_arguments() -> None:
     assert slope(THIRD, Fraction(2)) == (4, 2 * THIRD)
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
 def test_conditions_that_pieces_return_combine() -> None:
     def function(piece: Piece) -> Any:
         @piece
