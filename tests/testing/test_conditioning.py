@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import Phase, find, given, settings
+from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -57,6 +57,8 @@ def test_what_is_off_on_the_way_grows_no_more_than_the_condition(
     condition: float, data: st.DataObject, signs: list[int]
 ) -> None:
     drawn = data.draw(expressions(ANALYTIC, condition=condition))
+    # Differences do not see the derivative by an input that vanishes beside what is added to it.
+    assume(all(x == 0 or abs(x) > 1e-9 for x in drawn[1]))
     # Rounding in the reference, a few units in the last place a step, counts for 1e-5 here.
     assert amplification(drawn, signs) <= 1.01 * condition
 
