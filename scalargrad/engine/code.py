@@ -72,6 +72,7 @@ class Call(Op):
     def __init__(self, name: str, code: Code) -> None:
         super().__init__(name, self.run, joint=_not_local)
         self.code = code
+        self.shares = all(op.shares for op, _ in code.equations)
 
     def run(self, *inputs: Any) -> Any:
         """Return what the Code gives."""

@@ -65,7 +65,7 @@ def pull_back(
                 slopes.setdefault(x, slope)
                 return
             slope = zero
-        if x not in slopes or (as_graph and _is_zero(slopes[x])):
+        if x not in slopes or (as_graph and is_zero(slopes[x])):
             slopes[x] = slope
         elif added_at_once or type(slope) is Cotangents:
             slopes[x] = slopes[x] + slope
@@ -79,13 +79,13 @@ def pull_back(
             continue
         g = _summed(node, slopes, terms) if node in terms else slopes[node]
         op, a, b = node._op, node._first, node._second
-        if type(a) is tuple or watching or (as_graph and _is_zero(g)):
+        if type(a) is tuple or watching or (as_graph and is_zero(g)):
             operands = operands_of(node)
             gs = [
                 g if isinstance(x, Node) and (within is None or x in within) else None
                 for x in operands
             ]
-            found = gs if as_graph and _is_zero(g) else contributions(node, gs, as_graph)
+            found = gs if as_graph and is_zero(g) else contributions(node, gs, as_graph)
             for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
                 if slope is not None:
                     add(x, slope)
@@ -122,7 +122,12 @@ def _summed(x: Any, slopes: dict[Any, Any], terms: dict[Any, list[Any]]) -> Any:
     return slopes[x]
 
 
-def _is_zero(slope: Any) -> bool:
+def is_zero(slope: Any) -> bool:
+    """Return whether this is a rule's own 0.
+
+    >>> is_zero(0), is_zero(0.0)
+    (True, False)
+    """
     return type(slope) is int and slope == 0
 
 

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from scalargrad.engine.signatures import Gradient, Unknown
 
 _STATIC = (str, type(None), bool)
-_NO_INSTANCE = object()
 TARGETS = ("python", "c")
 # So many entries are learned of a program, and so many tried.
 _MOST_ENTRIES = 8

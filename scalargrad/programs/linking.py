@@ -11,7 +11,6 @@ from typing import Any
 
 from scalargrad.engine.code import Call, Code, Equation, Literal, Operand, equation
 from scalargrad.engine.outputs import Pick, pick
-from scalargrad.engine.passes import total
 from scalargrad.programs.subprograms import CallOp
 from scalargrad.programs.tuples import pack, pack_total
 
@@ -32,7 +31,6 @@ class CutCall(Call):
     ) -> None:
         super().__init__(name, code)
         self.kinds, self.kind = kinds, kind
-        self.shares = all(op.shares for op, _ in code.equations)
 
     def run(self, *inputs: Any) -> Any:
         """Return what the Code gives."""
@@ -121,19 +119,16 @@ class _Linker:
         return sorted(self.parts[op].asked)
 
     def cut(self) -> Code:
-        code, _ = self.rewritten(self.top, list(self.top.code.outputs), drop=False)
-        return code
+        """Return the whole program's Code."""
+        return self.rewritten(self.top, self.top.code.outputs, drop=False)
 
     def call(self, op: CallOp) -> CutCall:
         if op not in self.calls:
-            part = self.parts[op]
-            code, _ = self.rewritten(part, list(self.layout(op)), drop=True)
+            code = self.rewritten(self.parts[op], self.layout(op), drop=True)
             self.calls[op] = CutCall(op.name, code)
         return self.calls[op]
 
-    def rewritten(
-        self, part: _Part, outputs: list[Operand], drop: bool
-    ) -> tuple[Code, list[Operand]]:
+    def rewritten(self, part: _Part, outputs: Sequence[Operand], drop: bool) -> Code:
         """Return a part's Code with what is needed alone; `drop` inputs that are not needed."""
         code, needs = part.code, part.needs
         known: dict[int, Operand] = {}
@@ -170,7 +165,7 @@ class _Linker:
             if type(place := known.get(k)) is int:
                 labels.setdefault(place, label)
         ends: list[Operand] = [known[x] if type(x) is int else x for x in outputs]
-        return Code(inputs, equations, ends, labels), ends
+        return Code(inputs, equations, ends, labels)
 
     def _is_at_hand(self, code: Code, x: Operand, known: dict[int, Operand]) -> bool:
         """Return whether an operand is a constant, an input that is kept, or an element of one."""
@@ -209,44 +204,3 @@ def _add(needs: dict[int, Need], x: int, need: Need) -> bool:
     size = len(before)
     before |= need
     return len(before) != size
-
-
-def inlined(code: Code) -> Code:
-    """Return `code` with what its calls compute in place of the calls."""
-    if not any(type(op) is CutCall for op, _ in code.equations):
-        return code
-    equations: list[Equation] = []
-    labels = {k: label for k, label in code.labels.items() if k < code.inputs}
-    known = _expanded(code, list(range(code.inputs)), code.inputs, equations, labels)
-    outputs = [known[x] if type(x) is int else x for x in code.outputs]
-    return Code(code.inputs, equations, outputs, labels)
-
-
-def _expanded(
-    code: Code, inputs: list[Any], first: int, equations: list[Equation], labels: dict[int, str]
-) -> list[Any]:
-    """Add the equations of `code`; return its variables: tuples as tuples of operands."""
-    known = list(inputs)
-    for k, (op, operands) in enumerate(code.equations, code.inputs):
-        found = [known[x] if type(x) is int else x for x in operands]
-        if type(op) is CutCall:
-            inner = _expanded(op.code, found, first, equations, labels)
-            ends = tuple(inner[x] if type(x) is int else x for x in op.code.outputs)
-            known.append(ends if len(ends) != 1 else ends[0])
-        elif op is pack:
-            known.append(tuple(found))
-        elif op is pack_total:
-            known.append(tuple(_sum(xs, first, equations) for xs in zip(*found, strict=True)))
-        elif type(op) is Pick and type(found[0]) is tuple and type(found[0]) is not Literal:
-            known.append(found[0][op.place])
-        else:
-            known.append(first + len(equations))
-            equations.append(equation((op, tuple(found))))
-            if k in code.labels:
-                labels[known[-1]] = code.labels[k]
-    return known
-
-
-def _sum(xs: Sequence[Operand], first: int, equations: list[Equation]) -> Operand:
-    equations.append(equation((total, tuple(xs))))
-    return first + len(equations) - 1

@@ -17,7 +17,7 @@ from scalargrad.engine.code import Call, Code, lower
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.modes import in_mode
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
-from scalargrad.engine.passes import dependents, pull_back, push_forward
+from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward
 from scalargrad.functions import arithmetic, choices
 from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
 from scalargrad.programs.tuples import (
@@ -28,7 +28,6 @@ from scalargrad.programs.tuples import (
     by_element,
     ends_of,
     frozen,
-    is_zero,
     of_shape,
     pack,
     packed,
@@ -86,7 +85,6 @@ class CallOp(Call):
     def __init__(self, subprogram: Subprogram, name: str, code: Code) -> None:
         super().__init__(name, code)
         self.subprogram = subprogram
-        self.shares = all(op.shares for op, _ in code.equations)
         # The variables that are conditions.
         self.conditions = {
             k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)

@@ -13,7 +13,7 @@ from scalargrad.engine.graph import Node
 from scalargrad.engine.modes import tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
-from scalargrad.engine.passes import added
+from scalargrad.engine.passes import added, is_zero
 from scalargrad.programs.trace import Symbol, Trace
 from scalargrad.transforms.nesting import NUMBER
 
@@ -64,11 +64,6 @@ class _TotalOp(Op):
         whole = this_trace().new(pack, tuple(sums.values()))
         places = {k: place for place, k in enumerate(sums)}
         return at_first(gs, Tangents(Parts(whole, places)))
-
-
-def is_zero(slope: Any) -> bool:
-    """Return whether this is a rule's own 0."""
-    return type(slope) is int and slope == 0
 
 
 def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:

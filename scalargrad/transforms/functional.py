@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, recording, tracing, transforms
-from scalargrad.engine.passes import dependents, pull_back, push_forward, seed_for
+from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward, seed_for
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -96,7 +96,7 @@ class _Trace(NamedTuple):
         push_forward(results, moved, as_graph or _traced())
         slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
         # A rule's own 0 gets the kind of what it is the derivative of.
-        slopes = [_zero(y) if _is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
+        slopes = [_zero(y) if is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
         return [_result(slope, as_graph) for slope in slopes]
 
     def rows_forward(self, numbers: Sequence[Any]) -> list[Any]:
@@ -126,7 +126,7 @@ class _Trace(NamedTuple):
         nodes = _results(slopes, self.leaves)
         reached = set(self.leaves)
         pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
-        slopes = {x: _zero(first) if _is_zero(slope) else slope for x, slope in slopes.items()}
+        slopes = {x: _zero(first) if is_zero(slope) else slope for x, slope in slopes.items()}
         numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
@@ -163,10 +163,6 @@ def _zero(x: Any) -> Any:
 
 def _is_number(x: Any) -> bool:
     return isinstance(x, Tracer) or (is_real(x) and not isinstance(x, bool))
-
-
-def _is_zero(slope: Any) -> bool:
-    return type(slope) is int and slope == 0
 
 
 def _result(x: Any, as_graph: bool) -> Any:

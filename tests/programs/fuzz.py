@@ -48,9 +48,9 @@ from scalargrad import (
 from scalargrad.engine.code import evaluate
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops, public_functions
-from scalargrad.programs.linking import inlined
 from scalargrad.programs.simplify import constant_key
 from scalargrad.transforms.nesting import flatten
+from tests.programs.inlining import inlined
 from tests.programs.pieces import (
     Item,
     Made,
