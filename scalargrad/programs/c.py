@@ -42,6 +42,7 @@ from scalargrad.programs.c_calls import (
     function_name,
     kind_of,
 )
+from scalargrad.programs.c_loops import Leaf, Statement, rolled, spelled
 from scalargrad.programs.c_pieces import (
     ATOM,
     CHOICE,
@@ -85,12 +86,17 @@ def _call_of_array(name: str, inputs: int, first: str = "") -> Form:
     return Form(text, ATOM, (LOWEST,) * inputs)
 
 
+def _test(name: str, inputs: int, safe: bool) -> Form:
+    return _call(name, inputs, safe)._replace(type="int")
+
+
 _ADD, _SUB = _infix("+", SUM, SUM, PRODUCT), _infix("-", SUM, SUM, PRODUCT)
 _MUL = _infix("*", PRODUCT, PRODUCT, PREFIX)
 _DIV = _infix("/", PRODUCT, PRODUCT, PREFIX, safe=False)
 _MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: _MUL}
 _NEG = Form("-{}", PREFIX, (ATOM,), True)
 _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
+_IS_ZERO = Form("{} == 0", COMPARISON, (SUM,), True, "int")
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
 _WHERE_OF_CONDITIONS = _WHERE._replace(type="int")
 _WHOLE = _call("sg_whole", 1)
@@ -135,19 +141,18 @@ _FUNCTIONS: dict[Op, Form] = {
     activations.sigmoid.op: _call("sg_sigmoid", 1),
     activations.softplus.op: _call("sg_softplus", 1),
     activations.gelu.op: _call("sg_gelu", 1),
-}
-# Functions of floats alone: what they give for an int is an int, or may be.
-_OF_FLOATS: dict[Op, Form] = {
-    arithmetic.mod.op: _call("sg_mod", 2),
-    arithmetic.floordiv.op: _call("sg_floordiv", 2),
-    arithmetic.absolute.op: _call("fabs", 1),
-    arithmetic.over.op: _call("sg_over", 2),
-    activations.relu.op: _call("sg_relu", 1, True),
     activations.silu.op: _call("sg_silu", 1),
-    choices.maximum.op: _call("sg_maximum", 2, True),
-    choices.minimum.op: _call("sg_minimum", 2, True),
 }
-_REMAINDERS = {arithmetic.mod.op, arithmetic.floordiv.op}
+# The larger or smaller of two numbers, and whether it is the second.
+_EXTREMES: dict[Op, tuple[Form, Form]] = {
+    choices.maximum.op: (_call("sg_maximum", 2, True), _test("sg_above", 2, True)),
+    choices.minimum.op: (_call("sg_minimum", 2, True), _test("sg_below", 2, True)),
+}
+# Functions whose result is in the kind of its operand.
+_IN_KIND: dict[Op, Form] = {
+    arithmetic.absolute.op: _call("fabs", 1, True),
+    activations.relu.op: _call("sg_relu", 1, True),
+}
 # Functions that are called back in Python: their last bits are those of its own algorithms, which
 # change with its version.
 CALLED_BACK: list[Op] = [
@@ -165,11 +170,6 @@ else:
 _ROUNDED: dict[Op, Form] = {
     getattr(arithmetic, name).op: _call(name, 1) for name in ("ceil", "floor", "trunc")
 }
-
-
-def _test(name: str, inputs: int, safe: bool) -> Form:
-    return _call(name, inputs, safe)._replace(type="int")
-
 
 # What says whether something holds of numbers of any kind.
 _TESTS: dict[Op, Form] = {
@@ -204,7 +204,7 @@ _CALLED = re.compile(r"[A-Za-z_]\w*(?=\()")
 
 @lru_cache(maxsize=1)
 def _taken() -> frozenset[str]:
-    tables = (_FUNCTIONS, _OF_FLOATS, _ROUNDED, _TESTS)
+    tables = (_FUNCTIONS, _IN_KIND, _ROUNDED, _TESTS)
     forms = [form for table in tables for form in table.values()]
     texts = [*_runtime().values(), *[form.text for form in forms]]
     words = {*_TAKEN.split(), *[word for text in texts for word in _CALLED.findall(text)]}
@@ -251,7 +251,11 @@ class _Writer:
                 and int in map(type, operands)
             ):
                 # As `equation` does it, in a part of the time.
-                known.append((self.add(form, values[0][0], values[1][0]), FLOAT, "0"))
+                (a, kind_a, _), (b, kind_b, _) = values
+                if form is _MUL and (a == "1.0" or b == "1.0") and kind_a == kind_b:
+                    known.append(values[a == "1.0"])  # times what a derivative starts with
+                else:
+                    known.append((self.add(form, a, b), FLOAT, "0"))
                 continue
             if type(op) is CutCall:
                 known.append(self.program.module.called(self.instructions, op, values))
@@ -320,12 +324,36 @@ def _function(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(_FUNCTIONS[op], *[x for x, _, _ in xs]), FLOAT, "0"
 
 
-def _of_floats(w: _Writer, op: Op, xs: _Operands) -> Number:
-    kinds = [kind for _, kind, _ in xs]
-    # A remainder is a float if one operand is; the others may return an operand, in its own kind.
-    if FLOAT not in kinds or (op not in _REMAINDERS and set(kinds) != {FLOAT}):
+def _in_kind(w: _Writer, op: Op, xs: _Operands) -> Number:
+    ((x, kind, tag),) = xs
+    if kind == BOOL:
         raise NotSpelled
-    return w.add(_OF_FLOATS[op], *[x for x, _, _ in xs]), FLOAT, "0"
+    return w.add(_IN_KIND[op], x), kind, tag
+
+
+def _extreme(w: _Writer, op: Op, xs: _Operands) -> Number:
+    (a, kind_a, tag), (b, kind_b, _) = xs
+    form, is_second = _EXTREMES[op]
+    if kind_a == kind_b and kind_a in (FLOAT, INT):
+        return w.add(form, a, b), kind_a, tag
+    return _where(w, op, [(w.add(is_second, a, b), BOOL, "0"), xs[1], xs[0]])
+
+
+def _both(w: _Writer, a: Place, b: Place) -> Place:
+    """Write that two conditions hold, of which each may be known."""
+    if "0" in (a, b):
+        return "0"
+    return b if a == "1" else a if b == "1" else w.add(_connective("&"), a, b)
+
+
+def _over(w: _Writer, op: Op, xs: _Operands) -> Number:
+    (a, kind, tag), (b, _, _) = xs
+    y = w.add(_call("sg_over", 2), a, b)
+    if kind == FLOAT:
+        return y, FLOAT, "0"
+    # At b = 0 an int gives an int.
+    tag = _both(w, tag if kind == EITHER else "1", w.add(_IS_ZERO, b))
+    return w.add(_call("sg_where", 3), tag, "0.0", y), EITHER, tag
 
 
 def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], Number]:
@@ -340,7 +368,7 @@ def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], Number]:
         tag: Place = "1"
         for _, kind, own in xs:
             if kind == EITHER:
-                tag = own if tag == "1" else w.add(_connective("&"), tag, own)
+                tag = _both(w, tag, own)
         y = w.add(form, *places)
         return w.add(_call("sg_where", 3), tag, w.add(_WHOLE, y), y), EITHER, tag
 
@@ -464,34 +492,70 @@ def _where(w: _Writer, op: Op, xs: _Operands) -> Number:
 
 
 def _power(w: _Writer, op: Op, xs: _Operands) -> Number:
-    if FLOAT not in [kind for _, kind, _ in xs]:
+    (a, kind_a, _), (b, kind_b, _) = xs
+    kinds = {kind_a, kind_b}
+    if FLOAT in kinds:
+        return w.add(_call("sg_power", 2), a, b), FLOAT, "0"
+    if EITHER in kinds:
         raise NotSpelled
-    return w.add(_call("sg_power", 2), *[x for x, _, _ in xs]), FLOAT, "0"
+    y = w.add(_call("sg_whole_power", 2), a, b)
+    if type(b) is not str:
+        return y, EITHER, w.add(_COMPARISONS[choices.at_least.op], b, "0.0")
+    return (y, FLOAT, "0") if b[0] == "-" else (y, INT, "1")
 
 
 def _power_log(w: _Writer, op: Op, xs: _Operands) -> Number:
-    n = xs[2][0]
-    if xs[0][1] != FLOAT or type(n) is not str or xs[2][1] != INT:
+    (a, kind_a, _), (b, kind_b, _), (n, kind_n, _) = xs
+    kinds = {kind_a, kind_b}
+    if type(n) is not str or kind_n != INT:
         raise NotSpelled
-    return w.add(_call("sg_power_log", 3), *[x for x, _, _ in xs]), FLOAT, "0"
+    if FLOAT in kinds:
+        return w.add(_call("sg_power_log", 3), a, b, n), FLOAT, "0"
+    if EITHER in kinds:
+        raise NotSpelled
+    if float(n) == 0:
+        return _power(w, op, xs[:2])
+    return w.add(_call("sg_whole_power_log", 3), a, b, n), FLOAT, "0"
 
 
 def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], Number]:
     def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
-        if xs[0][1] != FLOAT:
+        (x, kind, tag), (factor, kind_of_factor, _) = xs
+        if kind == BOOL:
             raise NotSpelled
-        return w.add(_call(name, 2), *[x for x, _, _ in xs]), FLOAT, "0"
+        y = w.add(_call(name, 2), x, factor)
+        if kind == FLOAT:
+            return y, FLOAT, "0"
+        if op is activations.leaky_relu.op and kind_of_factor != FLOAT:
+            if {kind, kind_of_factor} != {INT}:
+                raise NotSpelled
+            return w.add(_WHOLE, y), INT, "1"
+        # What is positive is returned as it is.
+        tag = _both(w, tag, w.add(_COMPARISONS[choices.greater.op], x, "0.0"))
+        return y, EITHER, tag
 
     return rule
 
 
-def _of_array(name: str, floats_alone: bool = False) -> Callable[[_Writer, Op, _Operands], Number]:
+def _of_array(name: str) -> Callable[[_Writer, Op, _Operands], Number]:
     def rule(w: _Writer, op: Op, xs: _Operands) -> Number:
-        if not xs or (floats_alone and {kind for _, kind, _ in xs} != {FLOAT}):
+        if not xs:
             raise NotSpelled
         return w.add(_call_of_array(name, len(xs)), *[x for x, _, _ in xs]), FLOAT, "0"
 
     return rule
+
+
+def _largest(w: _Writer, op: Op, xs: _Operands) -> Number:
+    kinds = {kind for _, kind, _ in xs}
+    if kinds == {FLOAT} or kinds == {INT}:
+        return w.add(_call_of_array("sg_max", len(xs)), *[x for x, _, _ in xs]), *xs[0][1:]
+    if not xs:
+        raise NotSpelled
+    found = xs[0]
+    for x in xs[1:]:
+        found = _where(w, op, [_comparison_of(w, choices.greater.op, [x, found]), x, found])
+    return found
 
 
 def _called_back(w: _Writer, op: Op, xs: _Operands) -> Number:
@@ -504,7 +568,8 @@ def _called_back(w: _Writer, op: Op, xs: _Operands) -> Number:
 
 _RULES: dict[Op, Callable[[_Writer, Op, _Operands], Number]] = {
     **dict.fromkeys(_FUNCTIONS, _function),
-    **dict.fromkeys(_OF_FLOATS, _of_floats),
+    **dict.fromkeys(_IN_KIND, _in_kind),
+    **dict.fromkeys(_EXTREMES, _extreme),
     **dict.fromkeys(_COMPARISONS, _comparison_of),
     **dict.fromkeys(_CONNECTIVES, _connected),
     **dict.fromkeys(_TESTS, _tested),
@@ -516,6 +581,9 @@ _RULES: dict[Op, Callable[[_Writer, Op, _Operands], Number]] = {
     arithmetic.mul.op: _arithmetic(_MUL),
     arithmetic.neg.op: _arithmetic(_NEG),
     arithmetic.pos.op: _arithmetic(Form("{}", ATOM, (ATOM,), True)),
+    arithmetic.mod.op: _arithmetic(_call("sg_mod", 2)),
+    arithmetic.floordiv.op: _arithmetic(_call("sg_floordiv", 2)),
+    arithmetic.over.op: _over,
     arithmetic.div.op: _division,
     arithmetic.steep.op: _division,
     choices.inverse.op: _inverse,
@@ -528,7 +596,7 @@ _RULES: dict[Op, Callable[[_Writer, Op, _Operands], Number]] = {
     activations.leaky_relu.op: _scaled("sg_leaky_relu"),
     activations.elu.op: _scaled("sg_elu"),
     op_of(activations.logsumexp): _of_array("sg_logsumexp"),
-    op_of(many.constant_max): _of_array("sg_max", floats_alone=True),
+    op_of(many.constant_max): _largest,
     op_of(many.fsum): _of_array("sg_fsum"),
     op_of(many.prod): _prod,
     op_of(many.sumprod): _sumprod,
@@ -556,10 +624,12 @@ def spell_c(
     arguments: Sequence[tuple[str, Structure]],
     captured: int,
     result: Structure,
+    ints: Sequence[int] = (),
 ) -> SpelledC:
-    """Return the C function `name` that gives `code`'s outputs for inputs that are all floats.
+    """Return the C function `name` that gives `code`'s outputs.
 
-    The inputs of `code` are the numbers of the arguments, in order, and then `captured` more.
+    The inputs of `code` are the numbers of the arguments, in order, and then `captured` more: those
+    at the places `ints` are ints, the others floats.
     Raises TypeError for an op or constant that C has no text for, and NotSpelled where the program
     has numbers that C would need to know the kind of.
 
@@ -572,7 +642,10 @@ def spell_c(
     own = names.new(function_name(name))
     program = _Program(code, names)
     instructions = Instructions(1)
-    inputs: list[Value] = [instructions.load(0, k, FLOAT) for k in range(code.inputs)]
+    kinds = [FLOAT] * code.inputs
+    for k in ints:
+        kinds[k] = INT
+    inputs: list[Value] = [instructions.load(0, k, kind) for k, kind in enumerate(kinds)]
     outputs = _Writer(instructions, program).write(code, inputs)
     results: list[Result] = []
     tags: list[Number] = []
@@ -583,9 +656,9 @@ def spell_c(
     ends = joined([one for x in outputs + tags for one in instructions.segments(x)])
     pieces = Pieces(["in"], instructions, ends, names, program.module.constants)
     functions = program.module.texts(list(instructions.called))
-    body = "\n".join(_functions(own, code.inputs, pieces.bodies))
+    body = "\n".join(_functions(own, code.inputs, ints, pieces.bodies, program.module.constants))
     helpers = "\n\n".join(_helpers("\n".join([*functions, body])))
-    comment = _comment(own, code, arguments, captured, result, pieces.work, len(tags))
+    comment = _comment(own, code, arguments, captured, ints, result, pieces.work, len(tags))
     table = _table(program.module.constants)
     parts = [comment, _INCLUDES, helpers, table, *functions, body]
     source = "\n\n".join(part for part in parts if part) + "\n"
@@ -621,7 +694,16 @@ def _table(constants: list[str]) -> str:
 _FLAGS = "FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW"
 
 
-def _functions(name: str, inputs: int, bodies: list[list[str]]) -> Iterator[str]:
+def _checks(ints: Sequence[int], constants: list[str]) -> Iterator[str]:
+    """Give the lines that return 1 where an int is too large."""
+    shape = Leaf("if (!sg_is_whole(@)) return 1;")
+    for one in rolled([Statement(shape, "i", (k,), ()) for k in ints], constants):
+        yield from spelled(one, {"i": "in"}, {})
+
+
+def _functions(
+    name: str, inputs: int, ints: Sequence[int], bodies: list[list[str]], constants: list[str]
+) -> Iterator[str]:
     for k, lines in enumerate(bodies):
         yield f"SG_APART static void {name}_{k}("
         yield "    const double *restrict in, double *restrict out, double *restrict work)"
@@ -640,6 +722,7 @@ def _functions(name: str, inputs: int, bodies: list[list[str]]) -> Iterator[str]
         yield f"    for (i = 0; i < {inputs}; i++)"
         yield "        if (!(in[i] - in[i] == 0))"
         yield "            return 1;"
+    yield from _checks(ints, constants)
     yield f"    feclearexcept({_FLAGS});"
     for k in range(len(bodies)):
         yield f"    {name}_{k}(in, out, work);"
@@ -678,6 +761,7 @@ def _comment(
     code: Code,
     arguments: Sequence[tuple[str, Structure]],
     captured: int,
+    ints: Sequence[int],
     result: Structure,
     work: int,
     tags: int,
@@ -689,16 +773,18 @@ def _comment(
         "or divided by zero, or one of in is not finite: out then means nothing.",
         f"work is room for {work} doubles, which need no values." if work else "work is not used.",
         "Compile without fast-math, and with -ffp-contract=off for the bits that Python gives.",
-        "",
     ]
-    place = 0
+    if ints:
+        lines.append("An int is whole, and between -2**53 and 2**53: for a larger one 1 is returned.")
+    lines.append("")
+    place, whole = 0, set(ints)
     for argument, structure in arguments:
-        lines += _places("in", argument, structure, place)
+        lines += _places("in", argument, structure, place, whole)
         place += size_of(structure)
     for k in range(place, place + captured):
         label = _plain(code.labels.get(k, ""))
-        lines.append(f"in[{k}]: captured{f', {label}' if label else ''}")
-    lines += _places("out", "the result", result, 0)
+        lines.append(f"in[{k}]: captured{f', {label}' if label else ''}{', an int' * (k in whole)}")
+    lines += _places("out", "the result", result, 0, set())
     for k in range(tags):
         lines.append(f"out[{len(code.outputs) + k}]: 1 where Python's result is an int")
     return "/*\n" + "\n".join(f"   {line}".rstrip() for line in lines) + "\n*/"
@@ -707,19 +793,23 @@ def _comment(
 _MOST_LINES = 40
 
 
-def _places(array: str, name: str, structure: Structure, place: int) -> Iterator[str]:
+def _places(
+    array: str, name: str, structure: Structure, place: int, ints: set[int]
+) -> Iterator[str]:
     """Give lines that say which elements of an array are which parts of an argument."""
     size = size_of(structure)
     if not size:
         return
     if structure is NUMBER:
-        yield f"{array}[{place}]: {_plain(name)}"
+        yield f"{array}[{place}]: {_plain(name)}{', an int' * (place in ints)}"
     elif size > _MOST_LINES or not isinstance(structure, Nest):
         last = f"{array}[{place + size - 1}]"
-        yield f"{array}[{place}] to {last}: the numbers of {_plain(name)}, in order"
+        own = ints.intersection(range(place, place + size))
+        note = f"; {'all' if len(own) == size else len(own)} of them are ints" if own else ""
+        yield f"{array}[{place}] to {last}: the numbers of {_plain(name)}, in order{note}"
     else:
         for key, nest in parts_of(structure):
-            yield from _places(array, f"{name}[{key!r}]", nest, place)
+            yield from _places(array, f"{name}[{key!r}]", nest, place, ints)
             place += size_of(nest)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from scalargrad.engine.code import Code
 from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.c import CALLED_BACK, SpelledC
-from scalargrad.programs.c_calls import EITHER, FLOAT
+from scalargrad.programs.c_calls import BOOL, EITHER, FLOAT
 from scalargrad.programs.c_compiler import library
 from scalargrad.programs.kinds import ANY
 from scalargrad.programs.names import Names
@@ -19,7 +19,6 @@ from scalargrad.programs.nests import returned
 from scalargrad.programs.python import Module, Spelled, Speller, Text
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure
 
-_KINDS: dict[str, Callable[[float], Any]] = {"int": int, "bool": bool}
 _Pointer = ctypes.c_void_p
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int,
@@ -42,8 +41,8 @@ class _Arrays(NamedTuple):
 class CProgram:
     """A spelled C program that has been compiled and loaded.
 
-    Called with the numbers, all of them floats, it returns the result in its nesting, or None where
-    Python must run: an error, or a number that is not finite.
+    Called with the numbers, floats and ints as it was spelled for, it returns the result in its
+    nesting, or None where Python must run: an error, a number that is not finite, a large int.
     """
 
     def __init__(self, spelled: SpelledC, nested: Spelled) -> None:
@@ -59,10 +58,12 @@ class CProgram:
         self._in_nesting: Callable[[Any], Any] = namespace[nested.name]
         # Of all ways to copy a list of floats into an array, by far the fastest.
         self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
-        self._plain = all(result.kind == FLOAT for result in spelled.results)
+        self._others = [
+            (k, *result) for k, result in enumerate(spelled.results) if result.kind != FLOAT
+        ]
         self._free: list[_Arrays] = []
 
-    def __call__(self, numbers: Sequence[float]) -> tuple[Any] | None:
+    def __call__(self, numbers: Sequence[Any]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
         free = self._free
         try:
@@ -70,13 +71,19 @@ class CProgram:
         except IndexError:
             arrays = self._new_arrays()
         inputs, outputs, _, addresses = arrays
-        self._pack(inputs, 0, *numbers)
-        failed = self._function(*addresses)
-        ys: Any = None if failed else outputs.tolist()
+        try:
+            self._pack(inputs, 0, *numbers)
+            failed = self._function(*addresses)
+        except (struct.error, OverflowError):  # of an int that is too large for a double
+            failed = True
+        ys: list[Any] = [] if failed else outputs.tolist()
         free.append(arrays)
         if failed:
             return None
-        return (self._in_nesting(ys if self._plain else self._in_kinds(ys)),)
+        for k, kind, tag in self._others:
+            if kind != EITHER or ys[tag]:
+                ys[k] = bool(ys[k]) if kind == BOOL else int(ys[k])
+        return (self._in_nesting(ys),)
 
     def _new_arrays(self) -> _Arrays:
         spelled = self.spelled
@@ -84,14 +91,6 @@ class CProgram:
         numbers, results, work = [array("d", bytes(8 * size)) for size in sizes]
         addresses = [x.buffer_info()[0] for x in (numbers, results, work)]
         return _Arrays(numbers, results, work, addresses)
-
-    def _in_kinds(self, ys: Sequence[float]) -> list[Any]:
-        found: list[Any] = []
-        for y, (kind, tag) in zip(ys, self.spelled.results, strict=False):
-            if kind == EITHER:
-                kind = "int" if ys[tag] else FLOAT
-            found.append(y if kind == FLOAT else _KINDS[kind](y))
-        return found
 
     def __reduce__(self) -> Any:
         return CProgram, (self.spelled, self._nested)

@@ -5,12 +5,16 @@ static double sg_fail(void)
     return 0.0;
 }
 
+/* sg_is_whole: whether an int is below 2**53: it is then no larger one that was rounded. */
+static int sg_is_whole(double x)
+{
+    return x > -9007199254740992.0 && x < 9007199254740992.0;
+}
+
 /* sg_whole: a Python int, which a double holds; it has no negative zero. */
 static double sg_whole(double x)
 {
-    if (!(x >= -9007199254740992.0 && x <= 9007199254740992.0))
-        return sg_fail();
-    return x + 0.0;
+    return sg_is_whole(x) ? x + 0.0 : sg_fail();
 }
 
 /* sg_div: a / b where a may be infinite or nan: those divide by zero without a flag. */
@@ -79,6 +83,24 @@ static double sg_power(double a, double b)
     return odd ? -y : y;
 }
 
+/* sg_whole_power: a ** b of ints: an int unless b is negative. */
+static double sg_whole_power(double a, double b)
+{
+    double y = 1.0;
+    if (b < 0)
+        return sg_power(a, b);
+    if (a == 0 || a == 1)
+        return b == 0 ? 1.0 : a;
+    if (a == -1)
+        return fmod(b, 2.0) == 0 ? 1.0 : a;
+    for (; b > 0; b--) {
+        y *= a;
+        if (!sg_is_whole(y))
+            return sg_fail();
+    }
+    return y;
+}
+
 /* sg_power_log: a ** b * log(a) ** n. */
 static double sg_power_log(double a, double b, double n)
 {
@@ -87,6 +109,14 @@ static double sg_power_log(double a, double b, double n)
         return b > 0 ? a : sg_fail();
     y = sg_power(a, b);
     return n != 0 ? y * sg_power(log(a), n) : y;
+}
+
+/* sg_whole_power_log: the same of ints, with n > 0. */
+static double sg_whole_power_log(double a, double b, double n)
+{
+    if (a == 0)
+        return b > 0 ? a : sg_fail();
+    return sg_whole_power(a, b) * sg_power(log(a), n);
 }
 
 /* sg_atan2: on the x axis exactly 0 or pi. */
@@ -103,6 +133,18 @@ static double sg_atan2(double y, double x)
 static double sg_maximum(double a, double b)
 {
     return b > a || b != b ? b : a;
+}
+
+/* sg_above: whether the larger of a and b is b. */
+static int sg_above(double a, double b)
+{
+    return b > a || b != b;
+}
+
+/* sg_below: whether the smaller of a and b is b. */
+static int sg_below(double a, double b)
+{
+    return b < a || b != b;
 }
 
 /* sg_minimum: the smaller. */

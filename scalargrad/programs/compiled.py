@@ -175,7 +175,8 @@ class Compiled(Generic[R]):
         processes.
         """
         if kwargs or self._found(args, backward=False) is None:
-            self._program(args, kwargs, backward=False)
+            program, _, numbers = self._program(args, kwargs, backward=False)
+            program.prepare(numbers)
 
     def __repr__(self) -> str:
         kept = len(self._programs)
@@ -233,15 +234,14 @@ class Compiled(Generic[R]):
     def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
         found = None if kwargs else self._found(args, backward)
         if found is not None:
-            program, kind, numbers = found
-            return program.run(kind, args, numbers), program
+            entry, numbers = found
+            program = entry.program
+            return program.run(entry.kind, args, numbers, entry.ints), program
         program, args, numbers = self._program(args, kwargs, backward)
         return program(args, numbers), program
 
-    def _found(
-        self, args: tuple[Any, ...], backward: bool
-    ) -> tuple[Program, str, list[float]] | None:
-        """Return the program for arguments like those of an earlier call, if they are that."""
+    def _found(self, args: tuple[Any, ...], backward: bool) -> tuple[Entry, list[Any]] | None:
+        """Return the entry for arguments like those of an earlier call, if they are that."""
         for entry in self._entries[backward]:
             numbers = entry.found(args)
             if numbers is None:
@@ -255,7 +255,7 @@ class Compiled(Generic[R]):
                     self._newest = program
             if changed(entry.lookups):
                 check(program.bindings, self.__name__)
-            return program, entry.kind, numbers
+            return entry, numbers
         return None
 
     def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
@@ -622,11 +622,14 @@ def compile(
     the last bits. With `inline=True`, what f computes is written into its callers instead.
 
     With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
-    is found, and kept in a cache on disk. It takes floats, and gives the same bits and errors as
-    the Python program, which runs in its place where a number is an int or not finite, or where an
-    error is to be raised. Raises TypeError for other kinds of number, and for what C has no text
-    for, such as a Function; ValueError for another target; RuntimeError where there is no
-    compiler, and on Windows.
+    is found, and kept in a cache on disk. It takes floats and ints, and gives the same bits, kinds
+    and errors as the Python program. There is one C program for floats alone, and one for each
+    choice of which numbers are ints, captured ones too: for the first 4 choices that are met. The
+    Python program runs in its place for further choices, where an int on the way reaches 2**53 in
+    size or a number is not finite, where C cannot keep the kinds of results, and where an error is
+    to be raised. Raises TypeError for other kinds of number, and for what C has no text for, such
+    as a Function; ValueError for another target; RuntimeError where there is no compiler, and on
+    Windows.
 
     >>> from scalargrad import grad, sin
     >>> slope = compile(grad(lambda x, y: x * y + sin(x)))

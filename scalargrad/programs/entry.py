@@ -16,7 +16,7 @@ from marshal import dumps
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.programs.bindings import lookups_of
-from scalargrad.programs.kinds import ANY, PLAIN, kind_of
+from scalargrad.programs.kinds import ANY, kind_of, places_of_ints
 from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, size_of, unflatten
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _FILLINGS: dict[type, tuple[Any, Any]] = {
     float: (0.0, struct.unpack("<d", b"\xff" * 8)[0]),
     int: (0, -1),
 }
+# How `struct` reads so many bytes of digits.
+_DIGITS = {8: "d", 4: "i"}
 # Static values that marshal tells apart as `Static` does. Not bytes: an array is written as they.
 _ATOMS = {str, int, float, bool, type(None)}
 _CONTAINERS = {list, tuple, dict}
@@ -52,10 +54,10 @@ class _Part:
         runs = groupby(zip(zeros, ones, strict=True), lambda pair: pair[0] == pair[1])
         lengths = [(same, len(list(run))) for same, run in runs]
         self.digits = struct.Struct(
-            "<" + "".join(f"{n}x" if same else "d" * (n // 8) for same, n in lengths)
+            "<" + "".join(f"{n}x" if same else _DIGITS[n] for same, n in lengths)
         )
         self.many = len(numbers) >= _MANY
-        self.last: tuple[bytes, Sequence[float]] = b"", ()
+        self.last: tuple[bytes, Sequence[Any]] = b"", ()
 
     def fits(self, data: bytes) -> bool:
         """Return whether these are the bytes of arguments that are alike."""
@@ -67,6 +69,7 @@ class Entry:
 
     def __init__(self, program: Program, key: Any, numbers: list[Any]) -> None:
         self.program, self.key, self.kind = program, key, kind_of(numbers)
+        self.ints = places_of_ints(numbers)
         self.lookups = lookups_of(program.bindings)
         structures = [structure for _, structure in program.arguments]
         self._count = len(structures)
@@ -92,7 +95,7 @@ class Entry:
     def _add(self, place: slice, structures: list[Structure], numbers: list[Any]) -> None:
         self._parts.append(_Part(place, structures[place], numbers))
 
-    def found(self, arguments: tuple[Any, ...]) -> list[float] | None:
+    def found(self, arguments: tuple[Any, ...]) -> list[Any] | None:
         """Return the numbers of `arguments` if these are alike, and None if not.
 
         The numbers are for a program in C; for Python, which needs none, the list is empty.
@@ -104,7 +107,7 @@ class Entry:
             given = arguments[0]
             if type(given) is not type(bound) or given.value is not bound.value:
                 return None
-        found: list[Sequence[float]] = [()] * len(self._parts)
+        found: list[Sequence[Any]] = [()] * len(self._parts)
         for k, part in self._in_turn:
             try:
                 data = dumps(arguments[part.place], _FORMAT)
@@ -125,9 +128,7 @@ class Entry:
 
 def entry_for(program: Program, key: Any, numbers: list[Any]) -> Entry | None:
     """Return an entry for arguments like those that have these numbers, if it can know them."""
-    kind = kind_of(numbers)
-    # C runs on floats alone.
-    if kind == ANY or (kind == PLAIN and program.target == "c"):
+    if kind_of(numbers) == ANY:
         return None
     structures = [structure for _, structure in program.arguments]
     if structures and _is_bound(structures[0]):

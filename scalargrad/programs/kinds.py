@@ -35,6 +35,15 @@ def kind_of(numbers: Iterable[Any]) -> str:
     return PLAIN if types <= {float, int} else ANY
 
 
+def places_of_ints(numbers: Sequence[Any], first: int = 0) -> tuple[int, ...]:
+    """Return which of `numbers`, counted from `first`, are ints.
+
+    >>> places_of_ints([1.0, 2, 3])
+    (1, 2)
+    """
+    return tuple([k for k, x in enumerate(numbers, first) if type(x) is int])
+
+
 def _literal(x: Any) -> str:
     kind = type(x)
     return FLOAT if kind is float else PLAIN if kind is int else BOOL if kind is bool else ANY

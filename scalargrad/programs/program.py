@@ -17,7 +17,7 @@ from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value, backward_lock
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.entry import all_floats
-from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of
+from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import Structure, flatten_like
@@ -73,6 +73,8 @@ class Runnable:
         return _loaded, (self.spelled,)
 
 
+# So many programs in C at most are written for numbers with ints among them.
+_MOST_OF_INTS = 4
 # A line for each leaf takes two thirds of the time of a loop, but must be compiled.
 _MOST_LINES = 10_000
 
@@ -137,9 +139,9 @@ class Program:
         self.entries = 0
         self.runnables: dict[str, Runnable] = {}
         self.latest: Runnable | CProgram | None = None
-        # With target "c": the program in C, once it is built; None where only Python can run it.
-        self.machine: CProgram | None = None
-        self._built = False
+        # With target "c": the programs in C by the places of the ints among the numbers; None where
+        # only Python can run them.
+        self.machines: dict[tuple[int, ...], CProgram | None] = {}
 
     def __call__(self, arguments: Sequence[Any], numbers: list[Any]) -> Any:
         """Return the result for `arguments`, whose numbers are `numbers`."""
@@ -149,30 +151,39 @@ class Program:
             arguments = (*arguments, given)
         kind = kind_of(numbers)
         if self.target == "c":
-            found = self._run_c(kind, numbers)
+            found = self._run_c(kind, numbers, places_of_ints(numbers))
             if found is not None:
                 return found[0]
         return self._run_python(kind, arguments)
 
-    def run(self, kind: str, arguments: Sequence[Any], numbers: list[float]) -> Any:
+    def run(
+        self, kind: str, arguments: Sequence[Any], numbers: list[Any], ints: tuple[int, ...]
+    ) -> Any:
         """Return the result for `arguments`, whose numbers are known to be of a kind: as a call.
 
-        `numbers` are needed for the target "c" alone.
+        `numbers`, and which of them are `ints`, are needed for the target "c" alone.
         """
         if self.captured:
             given = [x._data for x in self.captured]
             arguments = (*arguments, given)
             if not all_floats(given):
                 kind = ANY if kind_of(given) == ANY else PLAIN
+                ints += places_of_ints(given, len(numbers))
         if self.target == "c":
-            found = self._run_c(kind, numbers + given if self.captured else numbers)
+            found = self._run_c(kind, numbers + given if self.captured else numbers, ints)
             if found is not None:
                 return found[0]
         return self._run_python(kind, arguments)
 
+    def prepare(self, numbers: list[Any]) -> None:
+        """Write the program in C, if it is wanted, for calls with numbers like these."""
+        numbers = numbers + [x._data for x in self.captured]
+        if self.target == "c" and kind_of(numbers) != ANY:
+            self._machine(places_of_ints(numbers))
+
     def _run_python(self, kind: str, arguments: Sequence[Any]) -> Any:
         runnable = self.runnables.get(kind) or self.runnable(kind)
-        if self.machine is None:
+        if self.target != "c":
             self.latest = runnable
         try:
             return runnable.function(*arguments)
@@ -195,7 +206,7 @@ class Program:
         with backward_lock:
             add(self.targets, slopes)
 
-    def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
+    def _run_c(self, kind: str, numbers: list[Any], ints: tuple[int, ...]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
@@ -203,14 +214,20 @@ class Program:
                 f"target 'c' takes floats and ints, not {shown(strange)} "
                 f"({type(strange).__name__}): target='python' takes every kind of number"
             )
-        if not self._built:
-            self._build_c()
-        if self.machine is None:
-            return None
-        self.latest = self.machine
-        return self.machine(numbers) if kind == FLOAT else None
+        machine = self._machine(ints)
+        self.latest = machine or self.runnable(kind)
+        return machine(numbers) if machine is not None else None
 
-    def _build_c(self) -> None:
+    def _machine(self, ints: tuple[int, ...]) -> CProgram | None:
+        """Return the program in C for numbers of which these are ints, if there can be one."""
+        if ints not in self.machines:
+            full = len(self.machines.keys() - {()}) >= _MOST_OF_INTS
+            if self.code is None or (ints and full):
+                return None
+            self.machines[ints] = self._built_c(ints)
+        return self.machines[ints]
+
+    def _built_c(self, ints: tuple[int, ...]) -> CProgram | None:
         # Only here: it loads ctypes, which takes a while.
         from scalargrad.programs.c import spell_c
         from scalargrad.programs.c_calls import NotSpelled
@@ -219,14 +236,14 @@ class Program:
         assert self.code is not None
         with collector_paused():
             try:
-                code = optimised(self.code, FLOAT)
-                spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
+                # As the Python program for these numbers has it: to the sign of a zero.
+                code = optimised(self.code, PLAIN if ints else FLOAT)
+                spelled = spell_c(
+                    code, self.name, self.arguments, len(self.captured), self.result, ints
+                )
             except NotSpelled:
-                pass
-            else:
-                nested = spell_nesting(self.result)
-                self.machine = CProgram(spelled, nested)
-        self._built = True
+                return None
+            return CProgram(spelled, spell_nesting(self.result))
 
     def runnable(self, kind: str) -> Runnable:
         """Return the text for numbers of this kind."""
@@ -242,6 +259,6 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         # With a text for each kind of number that it may meet there.
         self.runnable(ANY)
-        if self.target == "c" and not self._built:
-            self._build_c()
+        if self.target == "c":
+            self._machine(())
         return {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}

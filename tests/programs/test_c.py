@@ -61,7 +61,7 @@ def outcome(f: Callable[..., Any], *args: Any) -> Any:
 
 def machines(compiled: Any) -> list[Any]:
     """Return the C programs of a compiled function: None for one that only Python can run."""
-    return [program.machine for program in compiled._programs.values()]
+    return [one for program in compiled._programs.values() for one in program.machines.values()]
 
 
 def same(f: Callable[..., Any], *points: Any) -> Any:

@@ -498,7 +498,7 @@ def test_c_gets_the_numbers_in_order() -> None:
         assert compiled(*args) == g(*args)
         assert compiled(*args) == g(*args)
         same(compiled, compiled, 1, *args[1:])
-    assert [entry.kind for entry in compiled._entries[False]] == ["float"]
+    assert [entry.kind for entry in compiled._entries[False]] == ["plain", "float"]
     with pytest.raises(TypeError, match="target 'c' takes floats and ints"):
         compiled(Fraction(1, 2), *args[1:])
 
