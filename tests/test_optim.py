@@ -187,7 +187,9 @@ def test_whole_training_steps_compile(
         assert here == there
     assert here[1]["steps"] == 5.0
     if target == "c":
-        assert [None in program.machines.values() for program in compiled._programs.values()] == [False]
+        assert [None in program.machines.values() for program in compiled._programs.values()] == [
+            False
+        ]
 
 
 def test_every_setting_may_be_traced() -> None:

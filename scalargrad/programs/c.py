@@ -492,16 +492,20 @@ def _where(w: _Writer, op: Op, xs: _Operands) -> Number:
 
 
 def _power(w: _Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind_a, _), (b, kind_b, _) = xs
-    kinds = {kind_a, kind_b}
-    if FLOAT in kinds:
+    (a, kind_a, tag_a), (b, kind_b, tag_b) = xs
+    if FLOAT in (kind_a, kind_b):
         return w.add(_call("sg_power", 2), a, b), FLOAT, "0"
-    if EITHER in kinds:
-        raise NotSpelled
-    y = w.add(_call("sg_whole_power", 2), a, b)
+    # Ints give an int, but for a negative exponent.
+    ints = _both(w, tag_a if kind_a == EITHER else "1", tag_b if kind_b == EITHER else "1")
+    if ints == "1":
+        y = w.add(_call("sg_whole_power", 2), a, b)
+    else:
+        y = w.add(_call("sg_either_power", 3), ints, a, b)
     if type(b) is not str:
-        return y, EITHER, w.add(_COMPARISONS[choices.at_least.op], b, "0.0")
-    return (y, FLOAT, "0") if b[0] == "-" else (y, INT, "1")
+        return y, EITHER, _both(w, ints, w.add(_COMPARISONS[choices.at_least.op], b, "0.0"))
+    if b[0] == "-":
+        return y, FLOAT, "0"
+    return y, (INT if ints == "1" else EITHER), ints
 
 
 def _power_log(w: _Writer, op: Op, xs: _Operands) -> Number:
@@ -775,7 +779,9 @@ def _comment(
         "Compile without fast-math, and with -ffp-contract=off for the bits that Python gives.",
     ]
     if ints:
-        lines.append("An int is whole, and between -2**53 and 2**53: for a larger one 1 is returned.")
+        lines.append(
+            "An int is whole, and between -2**53 and 2**53: for a larger one 1 is returned."
+        )
     lines.append("")
     place, whole = 0, set(ints)
     for argument, structure in arguments:

@@ -30,7 +30,7 @@ from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
 
 # What a number is in the Python program: a float; an int; a float or an int, as the run has it; a
-# bool. Ints stand in doubles, which hold them up to this size, and to which no larger one is rounded.
+# bool. Ints stand in doubles, which hold them up to this size; no larger one is rounded to it.
 FLOAT, INT, EITHER, BOOL = "float", "int", "either", "bool"
 LARGEST_INT = 2**53 - 1
 # More numbers than these in a row go into a function as one array.

@@ -101,6 +101,12 @@ static double sg_whole_power(double a, double b)
     return y;
 }
 
+/* sg_either_power: a ** b of ints or of floats. */
+static double sg_either_power(int ints, double a, double b)
+{
+    return ints ? sg_whole_power(a, b) : sg_power(a, b);
+}
+
 /* sg_power_log: a ** b * log(a) ** n. */
 static double sg_power_log(double a, double b, double n)
 {

@@ -1219,7 +1219,7 @@ def _some_as_ints(random: Random, nest: Any, large: bool) -> Any:
             else:
                 numbers[k] = random.choice(_INTS)
             if large and random.random() < 0.05:
-                numbers[k] = random.choice(_LARGE + (2**53 - 1, -(2**53), 2**31, 2**52))
+                numbers[k] = random.choice((*_LARGE, 2**53 - 1, -(2**53), 2**31, 2**52))
     return unflatten(structure, numbers)
 
 
