@@ -191,10 +191,11 @@ class Instructions:
     def pointer(self, value: Value) -> int:
         """Return where the numbers of a tuple begin."""
         whole = self.stored(value)
-        place = self._aliases.get(whole)
+        key = _ADDRESS, whole  # not `whole` alone: it may equal a number's key, as 1 equals True
+        place = self._aliases.get(key)
         if place is None:
             one = Instruction(_ADDRESS, (whole.place,), True, "", segments=(whole,))
-            place = self._aliases[whole] = self._new(one)
+            place = self._aliases[key] = self._new(one)
         return place
 
     def sum_of(self, values: Sequence[Value]) -> Stored:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import scalargrad as sg
 from scalargrad import Value, compile, exp, grad, hvp, jvp, log, relu, tanh, value_and_grad, where
 from scalargrad.nn import MLP
+from scalargrad.programs.c_calls import BOOL, Instructions, Stored
 from scalargrad.testing.inputs import EDGES
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
 from tests.threads import in_threads
@@ -318,6 +319,14 @@ def test_what_no_result_needs_fails_as_in_python() -> None:
     c = same(f, (1.0, 0.5), (2.0, 0.5), (1.0, 0.0))
     with pytest.raises(ZeroDivisionError):
         c(2.0, 0.5)
+
+
+def test_a_condition_and_the_tuple_of_it_alone_are_two_things() -> None:
+    instructions = Instructions(1)
+    whole = Stored(0, 3, (BOOL,))
+    condition, _, _ = instructions.element(whole, 0)
+    assert condition == instructions.element(whole, 0)[0]
+    assert instructions.pointer(whole) == instructions.pointer(whole) != condition
 
 
 # --- size, names, threads -------------------------------------------------------------------------
