@@ -346,13 +346,22 @@ def _both(w: _Writer, a: Place, b: Place) -> Place:
     return b if a == "1" else a if b == "1" else w.add(_connective("&"), a, b)
 
 
+def _ints(w: _Writer, *xs: Number) -> Place:
+    """Write that numbers, none of which is sure to be a float, are all ints."""
+    found: Place = "1"
+    for _, kind, tag in xs:
+        if kind == EITHER:
+            found = _both(w, found, tag)
+    return found
+
+
 def _over(w: _Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind, tag), (b, _, _) = xs
+    (a, kind, _), (b, _, _) = xs
     y = w.add(_call("sg_over", 2), a, b)
     if kind == FLOAT:
         return y, FLOAT, "0"
     # At b = 0 an int gives an int.
-    tag = _both(w, tag if kind == EITHER else "1", w.add(_IS_ZERO, b))
+    tag = _both(w, _ints(w, xs[0]), w.add(_IS_ZERO, b))
     return w.add(_call("sg_where", 3), tag, "0.0", y), EITHER, tag
 
 
@@ -365,10 +374,7 @@ def _arithmetic(form: Form) -> Callable[[_Writer, Op, _Operands], Number]:
         if EITHER not in kinds:
             return w.add(_WHOLE, w.add(form, *places)), INT, "1"
         # An int if all operands are; an operand that may be a float says so in its tag.
-        tag: Place = "1"
-        for _, kind, own in xs:
-            if kind == EITHER:
-                tag = _both(w, tag, own)
+        tag = _ints(w, *xs)
         y = w.add(form, *places)
         return w.add(_call("sg_where", 3), tag, w.add(_WHOLE, y), y), EITHER, tag
 
@@ -492,11 +498,11 @@ def _where(w: _Writer, op: Op, xs: _Operands) -> Number:
 
 
 def _power(w: _Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind_a, tag_a), (b, kind_b, tag_b) = xs
+    (a, kind_a, _), (b, kind_b, _) = xs
     if FLOAT in (kind_a, kind_b):
         return w.add(_call("sg_power", 2), a, b), FLOAT, "0"
     # Ints give an int, but for a negative exponent.
-    ints = _both(w, tag_a if kind_a == EITHER else "1", tag_b if kind_b == EITHER else "1")
+    ints = _ints(w, *xs)
     if ints == "1":
         y = w.add(_call("sg_whole_power", 2), a, b)
     else:
@@ -510,16 +516,13 @@ def _power(w: _Writer, op: Op, xs: _Operands) -> Number:
 
 def _power_log(w: _Writer, op: Op, xs: _Operands) -> Number:
     (a, kind_a, _), (b, kind_b, _), (n, kind_n, _) = xs
-    kinds = {kind_a, kind_b}
     if type(n) is not str or kind_n != INT:
         raise NotSpelled
-    if FLOAT in kinds:
+    if FLOAT in (kind_a, kind_b):
         return w.add(_call("sg_power_log", 3), a, b, n), FLOAT, "0"
-    if EITHER in kinds:
-        raise NotSpelled
     if float(n) == 0:
         return _power(w, op, xs[:2])
-    return w.add(_call("sg_whole_power_log", 3), a, b, n), FLOAT, "0"
+    return w.add(_call("sg_either_power_log", 4), _ints(w, *xs[:2]), a, b, n), FLOAT, "0"
 
 
 def _scaled(name: str) -> Callable[[_Writer, Op, _Operands], Number]:

@@ -117,12 +117,12 @@ static double sg_power_log(double a, double b, double n)
     return n != 0 ? y * sg_power(log(a), n) : y;
 }
 
-/* sg_whole_power_log: the same of ints, with n > 0. */
-static double sg_whole_power_log(double a, double b, double n)
+/* sg_either_power_log: the same of ints or of floats, with n > 0. */
+static double sg_either_power_log(int ints, double a, double b, double n)
 {
     if (a == 0)
         return b > 0 ? a : sg_fail();
-    return sg_whole_power(a, b) * sg_power(log(a), n);
+    return sg_either_power(ints, a, b) * sg_power(log(a), n);
 }
 
 /* sg_atan2: on the x axis exactly 0 or pi. */
