@@ -111,10 +111,16 @@ _COMPARISONS = {
     choices.equal.op: _comparison("=="),
     choices.unequal.op: _comparison("!="),
 }
+_XOR = _connective("!=")
 _CONNECTIVES = {
     choices.both.op: _connective("&"),
     choices.either.op: _connective("|"),
-    choices.one_of.op: _connective("!="),
+    choices.one_of.op: _XOR,
+}
+# Where one condition is a constant, a compiler would leave the other out, with its errors.
+_OF_KNOWN = {
+    choices.both.op: _test("sg_both", 2, False),
+    choices.either.op: _test("sg_either", 2, False),
 }
 _RADIANS, _DEGREES = math.pi / 180.0, 180.0 / math.pi
 # Functions whose result is a float, whatever they take.
@@ -457,7 +463,9 @@ def _clip(w: _Writer, op: Op, xs: _Operands) -> Number:
 def _connected(w: _Writer, op: Op, xs: _Operands) -> Number:
     if {kind for _, kind, _ in xs} != {BOOL}:
         raise NotSpelled
-    return w.add(_CONNECTIVES[op], *[x for x, _, _ in xs]), BOOL, "0"
+    places = [x for x, _, _ in xs]
+    known = str in map(type, places) and not all(map(w.is_safe, places))
+    return w.add((_OF_KNOWN if known else _CONNECTIVES).get(op, _XOR), *places), BOOL, "0"
 
 
 def _inverse(w: _Writer, op: Op, xs: _Operands) -> Number:

@@ -29,6 +29,18 @@ SG_APART static double sg_where(int condition, double a, double b)
     return condition ? a : b;
 }
 
+/* sg_both: a & b; both are computed. */
+SG_APART static int sg_both(int a, int b)
+{
+    return a & b;
+}
+
+/* sg_either: a | b; both are computed. */
+SG_APART static int sg_either(int a, int b)
+{
+    return a | b;
+}
+
 /* sg_over: a / b, but 0 at b = 0. */
 SG_APART static double sg_over(double a, double b)
 {
