@@ -96,6 +96,7 @@ _DIV = _infix("/", PRODUCT, PRODUCT, PREFIX, safe=False)
 _MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: _MUL}
 _NEG = Form("-{}", PREFIX, (ATOM,), True)
 _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
+_KEPT = _test("sg_kept", 1, False)
 _IS_ZERO = Form("{} == 0", COMPARISON, (SUM,), True, "int")
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
 _WHERE_OF_CONDITIONS = _WHERE._replace(type="int")
@@ -111,16 +112,10 @@ _COMPARISONS = {
     choices.equal.op: _comparison("=="),
     choices.unequal.op: _comparison("!="),
 }
-_XOR = _connective("!=")
 _CONNECTIVES = {
     choices.both.op: _connective("&"),
     choices.either.op: _connective("|"),
-    choices.one_of.op: _XOR,
-}
-# Where one condition is a constant, a compiler would leave the other out, with its errors.
-_OF_KNOWN = {
-    choices.both.op: _test("sg_both", 2, False),
-    choices.either.op: _test("sg_either", 2, False),
+    choices.one_of.op: _connective("!="),
 }
 _RADIANS, _DEGREES = math.pi / 180.0, 180.0 / math.pi
 # Functions whose result is a float, whatever they take.
@@ -253,12 +248,13 @@ class _Writer:
             form = _MOST_OFTEN.get(op)
             if (
                 form is not None
-                and FLOAT in (values[0][1], values[1][1])
+                and FLOAT in (kinds := (values[0][1], values[1][1]))
+                and BOOL not in kinds
                 and int in map(type, operands)
             ):
                 # As `equation` does it, in a part of the time.
-                (a, kind_a, _), (b, kind_b, _) = values
-                if form is _MUL and (a == "1.0" or b == "1.0") and kind_a == kind_b:
+                a, b = values[0][0], values[1][0]
+                if form is _MUL and (a == "1.0" or b == "1.0") and kinds[0] == kinds[1]:
                     known.append(values[a == "1.0"])  # times what a derivative starts with
                 else:
                     known.append((self.add(form, a, b), FLOAT, "0"))
@@ -288,6 +284,11 @@ class _Writer:
                 return _literal(op.forward(*[x.value for x in operands]))  # type: ignore[union-attr]
             except FAILURES as error:
                 raise NotSpelled from error
+        if BOOL in [kind for _, kind, _ in values] and op not in _OF_CONDITIONS:
+            values = [
+                (_kept(self, x), kind, tag) if kind == BOOL else (x, kind, tag)
+                for x, kind, tag in values
+            ]
         return _RULES[op](self, op, values)
 
 
@@ -324,6 +325,14 @@ def _is_wild(code: Code, known: dict[CutCall, bool]) -> bool:
 
 
 _Operands = list[Number]
+
+
+def _kept(w: _Writer, condition: Place) -> Place:
+    """Write a condition that is computed where a compiler may know what it leads to.
+
+    It would leave out what the condition is computed of, with its errors.
+    """
+    return condition if w.is_safe(condition) else w.add(_KEPT, condition)
 
 
 def _function(w: _Writer, op: Op, xs: _Operands) -> Number:
@@ -463,9 +472,10 @@ def _clip(w: _Writer, op: Op, xs: _Operands) -> Number:
 def _connected(w: _Writer, op: Op, xs: _Operands) -> Number:
     if {kind for _, kind, _ in xs} != {BOOL}:
         raise NotSpelled
-    places = [x for x, _, _ in xs]
-    known = str in map(type, places) and not all(map(w.is_safe, places))
-    return w.add((_OF_KNOWN if known else _CONNECTIVES).get(op, _XOR), *places), BOOL, "0"
+    a, b = [x for x, _, _ in xs]
+    if a == b or str in (type(a), type(b)):
+        a, b = _kept(w, a), _kept(w, b)
+    return w.add(_CONNECTIVES[op], a, b), BOOL, "0"
 
 
 def _inverse(w: _Writer, op: Op, xs: _Operands) -> Number:
@@ -492,6 +502,8 @@ def _where(w: _Writer, op: Op, xs: _Operands) -> Number:
     (condition, kind, _), (a, kind_a, tag_a), (b, kind_b, tag_b) = xs
     if kind != BOOL:
         condition = w.add(_NOT_ZERO, condition)
+    if a == b or (type(a) is type(b) is str):
+        condition = _kept(w, condition)
     if BOOL in (kind_a, kind_b):
         if kind_a != kind_b:
             raise NotSpelled
@@ -581,6 +593,8 @@ def _called_back(w: _Writer, op: Op, xs: _Operands) -> Number:
     return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
 
 
+# Where conditions are at home: they see to it themselves that these are computed.
+_OF_CONDITIONS = {*_CONNECTIVES, *_ALIASES, op_of(choices.where), choices.like.op}
 _RULES: dict[Op, Callable[[_Writer, Op, _Operands], Number]] = {
     **dict.fromkeys(_FUNCTIONS, _function),
     **dict.fromkeys(_IN_KIND, _in_kind),
