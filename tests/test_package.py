@@ -57,7 +57,7 @@ LAYERS = (
         "programs.kinds",
         "programs.nests",
     ),
-    *("programs.simplify", "programs.bindings", "programs.called"),
+    *("programs.simplify", "programs.accumulation", "programs.bindings", "programs.called"),
     *(
         "programs.python",
         *("programs.c_loops", "programs.c_pieces", "programs.c_calls", "programs.c"),

@@ -119,7 +119,7 @@ class Compiled(Generic[R]):
         """
         if self._f is not None and (running() or (active and tracing() is not None)):
             return self._within(args, kwargs)  # type: ignore[no-any-return]
-        return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
+        return self._run(args, kwargs, backward=False)  # type: ignore[no-any-return]
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
@@ -149,9 +149,7 @@ class Compiled(Generic[R]):
                 "backward() within no_grad has nothing to go back through: leave no_grad, or call "
                 "the compiled function for its value alone"
             )
-        (value, slopes), program = self._run(args, kwargs, backward=True)
-        program.add(slopes)
-        return value  # type: ignore[no-any-return]
+        return self._run(args, kwargs, backward=True)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the model that is compiled, such as its `parameters`."""
@@ -230,13 +228,13 @@ class Compiled(Generic[R]):
             advise_star(error, self._f, bound.args)
             raise
 
-    def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
+    def _run(self, args: Any, kwargs: Any, backward: bool) -> Any:
         found = None if kwargs else self._found(args, backward)
         if found is not None:
             program, kind, numbers = found
-            return program.run(kind, args, numbers), program
+            return program.run(kind, args, numbers)
         program, args, numbers = self._program(args, kwargs, backward)
-        return program(args, numbers), program
+        return program(args, numbers)
 
     def _found(
         self, args: tuple[Any, ...], backward: bool
@@ -373,7 +371,7 @@ class Compiled(Generic[R]):
             )
         symbols = [symbol() for _ in numbers]
         nests = unflatten(Nest(list, None, tuple(structures)), symbols)
-        targets: list[Value] = []
+        slopes: dict[Any, Any] = {}
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
         with in_mode(trace):
             output = self._of_nests(names, nests)
@@ -385,15 +383,13 @@ class Compiled(Generic[R]):
                         f"returned {output!r} ({type(output).__name__})"
                     )
                 slopes = _slopes_by_captured(outputs[0])
-                targets = list(slopes)
-                if not targets:
+                if not slopes:
                     raise TypeError(
                         f"backward of {self.__name__} reaches no Value: the result depends on none "
                         "that the function uses beside its arguments; for the derivatives by its "
                         "arguments use compile(value_and_grad(f))"
                     )
                 outputs += slopes.values()
-                result = Nest(tuple, None, (NUMBER, Nest(list, None, (NUMBER,) * len(slopes))))
         reached = topological_order([x for x in outputs if isinstance(x, Node)])
         wanted = set(reached)
         # In the order of the traced function: errors are then found in that order, too.
@@ -402,6 +398,9 @@ class Compiled(Generic[R]):
         code, leaves = lower(nodes, outputs, symbols)
         arguments = list(zip(names, structures, strict=True))
         captured = leaves[len(symbols) :]
+        if backward:
+            found = dict(zip(slopes, code.outputs[1:], strict=True))
+            code.outputs[1:] = [found[x] for x in captured]
         if any(type(x) is Symbol for x in captured):
             raise TypeError(ENDED)
         return Program(
@@ -410,7 +409,7 @@ class Compiled(Generic[R]):
             arguments,
             captured,
             result,
-            targets,
+            backward,
             bindings_of(self._f),
             self._target,
         )

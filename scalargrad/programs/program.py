@@ -20,7 +20,7 @@ from scalargrad.programs.entry import all_floats
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
-from scalargrad.transforms.nesting import Structure, flatten_like
+from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten_like
 
 if TYPE_CHECKING:
     from scalargrad.programs.c_program import CProgram
@@ -103,6 +103,13 @@ def _add(values: Sequence[Value], numbers: Sequence[Any]) -> None:
         value._grad += number
 
 
+def _joined(kind: str, numbers: list[Any]) -> str:
+    """Return the kind that numbers of a kind and these are of."""
+    if kind == FLOAT and all_floats(numbers):
+        return FLOAT
+    return ANY if ANY in (kind, kind_of(numbers)) else PLAIN
+
+
 def _loaded(spelled: Spelled) -> Runnable:
     return Runnable(spelled, None, _compiled_once(spelled.source))
 
@@ -121,7 +128,7 @@ class Program:
         arguments: list[tuple[str, Structure]],
         captured: list[Value],
         result: Structure,
-        targets: list[Value],
+        backward: bool,
         bindings: list[Binding],
         target: str,
     ) -> None:
@@ -130,8 +137,9 @@ class Program:
         self.code: Code | None = code
         # The Values whose numbers it takes in a list as its last argument, if there are any.
         self.captured = captured
-        # The Values whose derivatives it gives, for `backward`.
-        self.targets = targets
+        # Whether it adds their derivatives, which its code gives too, to their gradients. It then
+        # takes the Values themselves, with any kind of number, and a lock.
+        self.backward = backward
         self.bindings = bindings
         # How many ways of calling it have been learned.
         self.entries = 0
@@ -143,31 +151,23 @@ class Program:
 
     def __call__(self, arguments: Sequence[Any], numbers: list[Any]) -> Any:
         """Return the result for `arguments`, whose numbers are `numbers`."""
-        if self.captured:
-            given = [x._data for x in self.captured]
-            numbers = numbers + given
-            arguments = (*arguments, given)
-        kind = kind_of(numbers)
-        if self.target == "c":
-            found = self._run_c(kind, numbers)
-            if found is not None:
-                return found[0]
-        return self._run_python(kind, arguments)
+        return self.run(kind_of(numbers), arguments, numbers)
 
-    def run(self, kind: str, arguments: Sequence[Any], numbers: list[float]) -> Any:
+    def run(self, kind: str, arguments: Sequence[Any], numbers: list[Any]) -> Any:
         """Return the result for `arguments`, whose numbers are known to be of a kind: as a call.
 
         `numbers` are needed for the target "c" alone.
         """
-        if self.captured:
-            given = [x._data for x in self.captured]
-            arguments = (*arguments, given)
-            if not all_floats(given):
-                kind = ANY if kind_of(given) == ANY else PLAIN
         if self.target == "c":
-            found = self._run_c(kind, numbers + given if self.captured else numbers)
+            found = self._run_c(kind, numbers)
             if found is not None:
                 return found[0]
+        if self.backward:
+            return self._run_python(ANY, (*arguments, self.captured, backward_lock))
+        if self.captured:
+            given = [x._data for x in self.captured]
+            kind = _joined(kind, given)
+            arguments = (*arguments, given)
         return self._run_python(kind, arguments)
 
     def _run_python(self, kind: str, arguments: Sequence[Any]) -> Any:
@@ -183,20 +183,18 @@ class Program:
 
     def _numbers(self, arguments: Sequence[Any]) -> list[Any]:
         numbers: list[Any] = []
-        # The captured ones, if there are any, come last.
+        # What is captured has no structure, and comes last.
         structures = [structure for _, structure in self.arguments]
         for structure, argument in zip(structures, arguments, strict=False):
             numbers += flatten_like(structure, argument, "argument")
-        return numbers + arguments[-1] if self.captured else numbers
-
-    def add(self, slopes: Sequence[Any]) -> None:
-        """Add to the gradients of the targets."""
-        add = adder(len(self.targets))
-        with backward_lock:
-            add(self.targets, slopes)
+        return numbers + [x._data for x in self.captured]
 
     def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
+        if self.captured:
+            given = [x._data for x in self.captured]
+            kind = _joined(kind, given)
+            numbers = numbers + given
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
             raise TypeError(
@@ -208,7 +206,14 @@ class Program:
         if self.machine is None:
             return None
         self.latest = self.machine
-        return self.machine(numbers) if kind == FLOAT else None
+        found = self.machine(numbers) if kind == FLOAT else None
+        if found is None or not self.backward:
+            return found
+        ((value, slopes),) = found
+        add = adder(len(self.captured))
+        with backward_lock:
+            add(self.captured, slopes)
+        return (value,)
 
     def _build_c(self) -> None:
         # Only here: it loads ctypes, which takes a while.
@@ -220,11 +225,15 @@ class Program:
         with collector_paused():
             try:
                 code = optimised(self.code, FLOAT)
-                spelled = spell_c(code, self.name, self.arguments, len(self.captured), self.result)
+                result = self.result
+                if self.backward:
+                    slopes = Nest(list, None, (NUMBER,) * len(self.captured))
+                    result = Nest(tuple, None, (result, slopes))
+                spelled = spell_c(code, self.name, self.arguments, len(self.captured), result)
             except NotSpelled:
                 pass
             else:
-                nested = spell_nesting(self.result)
+                nested = spell_nesting(result)
                 self.machine = CProgram(spelled, nested)
         self._built = True
 
@@ -233,8 +242,9 @@ class Program:
         if kind not in self.runnables and self.code is not None:
             with collector_paused():
                 code = optimised(self.code, kind)
+                count = len(self.captured)
                 spelled = spell_python(
-                    code, self.name, self.arguments, len(self.captured), self.result, kind
+                    code, self.name, self.arguments, count, self.result, kind, self.backward
                 )
                 self.runnables[kind] = Runnable(spelled, code, _Compiled(spelled.source))
         return self.runnables.get(kind) or self.runnables[ANY]

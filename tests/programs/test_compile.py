@@ -1173,7 +1173,7 @@ def test_backward_of_a_pickle_adds_to_its_own_values() -> None:
     assert w.grad == 12.0
     again = pickle.loads(pickle.dumps(compiled))
     assert again.backward(2.0) == 18.0
-    (own,) = next(iter(again._programs.values())).targets
+    (own,) = next(iter(again._programs.values())).captured
     assert (own.grad, w.grad) == (24.0, 12.0)
 
 
