@@ -24,6 +24,7 @@ from scalargrad.functions.choices import like
 from scalargrad.programs.bindings import bindings_of, changed, check, holds
 from scalargrad.programs.called import called_function, is_called_with
 from scalargrad.programs.entry import Entry, entry_for
+from scalargrad.programs.kinds import kind_of
 from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import ENDED, Symbol, Trace, symbol
@@ -172,7 +173,7 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        if kwargs or self._found(args, backward=False) is None:
+        if kwargs or all(entry.found(args) is None for entry in self._entries[False]):
             self._program(args, kwargs, backward=False)
 
     def __repr__(self) -> str:
@@ -229,32 +230,26 @@ class Compiled(Generic[R]):
             raise
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> Any:
-        found = None if kwargs else self._found(args, backward)
-        if found is not None:
-            program, kind, numbers = found
-            return program.run(kind, args, numbers)
+        if not kwargs:
+            for entry in self._entries[backward]:
+                numbers = entry.found(args)
+                if numbers is not None:
+                    self._hit(entry)
+                    return entry.program.run(entry.kind, args, numbers)
         program, args, numbers = self._program(args, kwargs, backward)
-        return program(args, numbers)
+        return program.run(kind_of(numbers), args, numbers)
 
-    def _found(
-        self, args: tuple[Any, ...], backward: bool
-    ) -> tuple[Program, str, list[float]] | None:
-        """Return the program for arguments like those of an earlier call, if they are that."""
-        for entry in self._entries[backward]:
-            numbers = entry.found(args)
-            if numbers is None:
-                continue
-            program = entry.program
-            with self._lock:
-                self._hits += 1
-                # The one that was used last is in its place, as nearly always.
-                if program is not self._newest and entry.key in self._programs:
-                    self._programs.move_to_end(entry.key)
-                    self._newest = program
-            if changed(entry.lookups):
-                check(program.bindings, self.__name__)
-            return program, entry.kind, numbers
-        return None
+    def _hit(self, entry: Entry) -> None:
+        """Count an entry's use. Raises TraceError if its program is out of date."""
+        program = entry.program
+        with self._lock:
+            self._hits += 1
+            # The one that was used last is in its place, as nearly always.
+            if program is not self._newest and entry.key in self._programs:
+                self._programs.move_to_end(entry.key)
+                self._newest = program
+        if changed(entry.lookups):
+            check(program.bindings, self.__name__)
 
     def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
         """Let calls with arguments like these find the program at once from now on."""

@@ -149,12 +149,8 @@ class Program:
         self.machine: CProgram | None = None
         self._built = False
 
-    def __call__(self, arguments: Sequence[Any], numbers: list[Any]) -> Any:
-        """Return the result for `arguments`, whose numbers are `numbers`."""
-        return self.run(kind_of(numbers), arguments, numbers)
-
     def run(self, kind: str, arguments: Sequence[Any], numbers: list[Any]) -> Any:
-        """Return the result for `arguments`, whose numbers are known to be of a kind: as a call.
+        """Return the result for `arguments`, whose numbers are of a kind.
 
         `numbers` are needed for the target "c" alone.
         """
@@ -163,14 +159,10 @@ class Program:
             if found is not None:
                 return found[0]
         if self.backward:
-            return self._run_python(ANY, (*arguments, self.captured, backward_lock))
-        if self.captured:
+            kind, arguments = ANY, (*arguments, self.captured, backward_lock)
+        elif self.captured:
             given = [x._data for x in self.captured]
-            kind = _joined(kind, given)
-            arguments = (*arguments, given)
-        return self._run_python(kind, arguments)
-
-    def _run_python(self, kind: str, arguments: Sequence[Any]) -> Any:
+            kind, arguments = _joined(kind, given), (*arguments, given)
         runnable = self.runnables.get(kind) or self.runnable(kind)
         if self.machine is None:
             self.latest = runnable
