@@ -80,9 +80,12 @@ class _Term(NamedTuple):
 
 
 def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) -> Code:
-    if not any(type(op) is CutCall for op, _ in code.equations):
-        return code
+    called: dict[Op, Op] = {
+        op: _called(op, calls) for op, _ in code.equations if type(op) is CutCall
+    }
     sums = dict(_sums(code))
+    if not sums and all(op is own for op, own in called.items()):
+        return code
     kinds = kinds_of(code, inputs) if sums else []
     terms = {term.call: (term.place, x) for x, found in sums.items() for term in found}
     left_out = {term.tuple for found in sums.values() for term in found if term.tuple != term.call}
@@ -110,7 +113,7 @@ def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) 
             own = add(_adding(op, place, kinds[x], calls), (*operands, before))
             so_far[x] = own if len(op.code.outputs) == 1 else add(pick(place), (own,))
         else:
-            own = add(_called(op, calls), operands)
+            own = add(called.get(op, op), operands)
         known.append(own)
         if k in code.labels:
             labels[own] = code.labels[k]
@@ -120,6 +123,8 @@ def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) 
 
 def _sums(code: Code) -> Iterator[tuple[int, list[_Term]]]:
     """Return the sums of tuples that only calls give, each for one sum alone, and their terms."""
+    if sum(len(operands) for op, operands in code.equations if op is pack_total) < FEWEST:
+        return
     uses = Counter(x for _, operands in code.equations for x in operands)
     uses.update(code.outputs)
     totals: dict[int, list[Operand]] = {}
@@ -168,10 +173,8 @@ def _packed(op: CutCall, place: int) -> Sequence[Operand] | None:
     return op.code.equations[x - first].operands
 
 
-def _called(op: Op, calls: dict[Any, CutCall]) -> Op:
-    """Return an op; if it is a call, with what it calls accumulating too."""
-    if type(op) is not CutCall:
-        return op
+def _called(op: CutCall, calls: dict[Any, CutCall]) -> CutCall:
+    """Return a call with what it calls accumulating too."""
     if op not in calls:
         assert op.kinds is not None
         code = _accumulating(op.code, op.kinds, calls)
@@ -188,7 +191,6 @@ def _adding(op: CutCall, place: int, kind: Any, calls: dict[Any, CutCall]) -> Cu
     if key in calls:
         return calls[key]
     called = _called(op, calls)
-    assert type(called) is CutCall
     assert called.kinds is not None
     code, sums = called.code, called.code.inputs
 
