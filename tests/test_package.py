@@ -56,6 +56,7 @@ LAYERS = (
         "programs.linking",
         "programs.kinds",
         "programs.nests",
+        "programs.captured",
     ),
     *("programs.simplify", "programs.accumulation", "programs.bindings", "programs.called"),
     *(

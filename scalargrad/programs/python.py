@@ -22,6 +22,7 @@ from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.programs.accumulation import Nothings, accumulating, add_to, nothing
+from scalargrad.programs.captured import add_gradients, read_values
 from scalargrad.programs.kinds import FLOAT, PLAIN, kinds_of, operand_kind
 from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
@@ -145,8 +146,6 @@ class Speller:
         # Of tuples, the variables that are picked of them, by place; and those that have a name.
         self.picks: dict[int, dict[int, int]] = {}
         self.picked: dict[int, str] = {}
-        # The names of the Values whose data are inputs, where these are read one by one.
-        self.values: list[str] = []
         # Of inputs that are elements of a list: its name, their place in it, and its size.
         self.elements_of: dict[int, tuple[str, int, int]] = {}
         ops = dict.fromkeys(op for op, _ in code.equations)
@@ -243,50 +242,6 @@ class Speller:
         self.take_apart([names.get(k) or self.unused() for k in range(size)], name)
         for k, own in names.items():
             self.name_input(place + k, own, labelled)
-
-    def read_values(self, values: str, place: int, labels: Sequence[str]) -> None:
-        """Write the lines that read the inputs from `place` on: the data of the Values in a list.
-
-        They become a list as well if the most of them go on as tuples.
-        """
-        inputs = range(place, place + len(labels))
-        go_on = {k for first, end in self.packed for k in range(first, end) if k in inputs}
-        if len(go_on) * 2 > len(inputs):
-            given = self.names.new("captured")
-            self.statement(f"{given} =", f"[{self.each}._data for {self.each} in {values}]")
-            self.name_elements(given, place, [label or "p" for label in labels], labelled=False)
-            return
-        self.values = [self.names.new(f"{label}_value" if label else "v") for label in labels]
-        self.take_apart(self.values, values)
-        for k, (label, value) in enumerate(zip(labels, self.values, strict=True), place):
-            if self.uses[k]:
-                own = self.names.new(label or "p")
-                self.statement(f"{own} =", f"{value}._data")
-                self.name_input(k, own, labelled=False)
-
-    def add_gradients(self, values: str, slopes: Sequence[Operand], lock: str) -> None:
-        """Write the lines that add to the gradients of the Values, when all else is computed."""
-        listed = self.elements(slopes)
-        if not self.values or len(listed) * _SPARSE < len(slopes):
-            first = listed[0]
-            starred = len(listed) == 1 and first[0] == "*"
-            whole = first[1:] if starred else f"[{', '.join(listed)}]"
-            whole = whole if whole.isidentifier() else self.named(whole)
-            v, g = self.each, self.names.new("g")
-            self.lines.append(f"    with {lock}:")
-            self.lines.append(f"        for {v}, {g} in {self.zip()}({values}, {whole}):")
-            self.lines.append(f"            {v}._grad += {g}")
-            return
-        texts = [self.operand(x) for x in slopes]
-        texts = [text if text.safe else self.local(text) for text in texts]
-        self.lines.append(f"    with {lock}:")
-        for value, text in zip(self.values, texts, strict=True):
-            self.statement(f"    {value}._grad +=", text.text)
-
-    @cached_property
-    def each(self) -> str:
-        """The name of a Value in a loop."""
-        return self.names.new("v")
 
     @cached_property
     def packed(self) -> list[tuple[int, int]]:
@@ -603,11 +558,11 @@ def spell_python(
     if backward:
         given, lock = names.new("values"), names.new("lock")
         parameters = [*taken, given, lock]
-        speller.read_values(given, place, labels)
+        values = read_values(speller, given, place, labels)
         speller.write()
         y = speller.operand(next(outputs))
         y = y if y.safe else speller.local(y)
-        speller.add_gradients(given, list(outputs), lock)
+        add_gradients(speller, values, list(outputs), lock)
         speller.statement("return", y.text)
     else:
         if captured:

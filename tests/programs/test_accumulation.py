@@ -204,7 +204,7 @@ def test_gradients_of_captured_values_are_added_in_a_loop() -> None:
     xs = [float(k) for k in range(20)]
     assert compiled.backward(xs) == sum((3.0 * x + 2.0) * x for x in xs)
     assert [w.grad for w in ws] == [sum(x * x for x in xs), -sum(xs)]
-    assert "for v, g in zip(values, " in compiled.source
+    assert "for v_2, g in zip(values, " in compiled.source
     again = pickle.loads(pickle.dumps(compiled))
     assert again.backward(xs) == sum((3.0 * x + 2.0) * x for x in xs)
 
