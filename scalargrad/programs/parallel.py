@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from io import BytesIO
 from itertools import chain
 from operator import add
+from types import FunctionType
 from typing import Any
 
 from scalargrad.transforms.nesting import Structure, flatten, unflatten
@@ -43,19 +45,27 @@ class _Packed:
     @cached_property
     def _reduced(self) -> Any:
         as_it_is = type(self), (self._thing,)
+        file = BytesIO()
         try:
-            data = pickle.dumps(self._thing, pickle.HIGHEST_PROTOCOL)
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(self._thing)
         except (pickle.PicklingError, AttributeError, TypeError):
             return as_it_is  # for the executor, which may have another way of pickling
-        # So it may for what stands in a script.
-        if b"__main__" in data:
-            return as_it_is
+        data = file.getvalue()
         if self._by_hash and len(data) > _LONG:
             return _Hash, (sha256(data).digest(),)
         return _Bytes, (data,)
 
     def __reduce__(self) -> Any:
         return self._reduced
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses what stands in a script: where it arrives, `__main__` may be another."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__":
+            raise pickle.PicklingError(f"{obj!r} stands in a script")
+        return NotImplemented
 
 
 class _Bytes:

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from fractions import Fraction
 from functools import reduce
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -89,6 +89,30 @@ def test_a_worker_unpickles_a_function_once() -> None:
         map_grad(compiled, batch(4), executor)
     functions = {id(pickle.loads(sent)[0].function.kept()) for sent in executor.sent}
     assert len(functions) == 1
+
+
+class Pair(NamedTuple):
+    x: float
+    y: float
+
+
+def test_what_stands_in_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    def product(pair: Any) -> Any:
+        return pair[0] * pair[1]
+
+    # A program needs nothing of the script that its function stands in.
+    product.__module__ = "__main__"
+    executor = Elsewhere(1)
+    assert map_grad(compile(value_and_grad(product)), [((2.0, 3.0),)], executor) == (6.0, (3, 2))
+    assert executor.sent[0].count(b"_Packed") == 0
+    # But arguments of its classes do, and the programs for them.
+    monkeypatch.setattr(Pair, "__module__", "__main__")
+    monkeypatch.setattr("__main__.Pair", Pair, raising=False)
+    executor = Elsewhere(1)
+    found = map_grad(compile(value_and_grad(product)), [(Pair(2.0, 3.0),)], executor)
+    assert found == (6.0, Pair(3.0, 2.0))
+    assert executor.sent[0].count(b"_Packed") == 1
+    assert executor.sent[0].count(b"_Bytes") == 0
 
 
 @pytest.fixture
