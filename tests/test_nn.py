@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import Value, fsum, leaky_relu, relu, sigmoid, tanh
@@ -522,7 +522,6 @@ def outcome(unit: Callable[[], Any]) -> tuple[str, ...]:
     pairs=st.lists(st.tuples(MAYBE_VALUES, MAYBE_VALUES), min_size=1, max_size=4),
     offset=MAYBE_VALUES,
 )
-@settings(deadline=None)
 def test_a_unit_is_the_op_sumprod_whatever_the_numbers(
     pairs: list[tuple[Any, Any]], offset: Any
 ) -> None:

@@ -56,8 +56,9 @@ LAYERS = (
         "programs.linking",
         "programs.kinds",
         "programs.nests",
+        "programs.captured",
     ),
-    *("programs.simplify", "programs.bindings", "programs.called"),
+    *("programs.simplify", "programs.accumulation", "programs.bindings", "programs.called"),
     *(
         "programs.python",
         *("programs.c_loops", "programs.c_pieces", "programs.c_calls", "programs.c"),

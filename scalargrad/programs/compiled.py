@@ -24,6 +24,7 @@ from scalargrad.functions.choices import like
 from scalargrad.programs.bindings import bindings_of, changed, check, holds
 from scalargrad.programs.called import called_function, is_called_with
 from scalargrad.programs.entry import Entry, entry_for
+from scalargrad.programs.kinds import kind_of, places_of_ints
 from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import ENDED, Symbol, Trace, symbol
@@ -119,7 +120,7 @@ class Compiled(Generic[R]):
         """
         if self._f is not None and (running() or (active and tracing() is not None)):
             return self._within(args, kwargs)  # type: ignore[no-any-return]
-        return self._run(args, kwargs, backward=False)[0]  # type: ignore[no-any-return]
+        return self._run(args, kwargs, backward=False)  # type: ignore[no-any-return]
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
@@ -149,9 +150,7 @@ class Compiled(Generic[R]):
                 "backward() within no_grad has nothing to go back through: leave no_grad, or call "
                 "the compiled function for its value alone"
             )
-        (value, slopes), program = self._run(args, kwargs, backward=True)
-        program.add(slopes)
-        return value  # type: ignore[no-any-return]
+        return self._run(args, kwargs, backward=True)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the model that is compiled, such as its `parameters`."""
@@ -174,7 +173,7 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        if kwargs or self._found(args, backward=False) is None:
+        if kwargs or all(entry.found(args) is None for entry in self._entries[False]):
             program, _, numbers = self._program(args, kwargs, backward=False)
             program.prepare(numbers)
 
@@ -231,32 +230,27 @@ class Compiled(Generic[R]):
             advise_star(error, self._f, bound.args)
             raise
 
-    def _run(self, args: Any, kwargs: Any, backward: bool) -> tuple[Any, Program]:
-        found = None if kwargs else self._found(args, backward)
-        if found is not None:
-            entry, numbers = found
-            program = entry.program
-            return program.run(entry.kind, args, numbers, entry.ints), program
+    def _run(self, args: Any, kwargs: Any, backward: bool) -> Any:
+        if not kwargs:
+            for entry in self._entries[backward]:
+                numbers = entry.found(args)
+                if numbers is not None:
+                    self._hit(entry)
+                    return entry.program.run(entry.kind, args, numbers, entry.ints)
         program, args, numbers = self._program(args, kwargs, backward)
-        return program(args, numbers), program
+        return program.run(kind_of(numbers), args, numbers, places_of_ints(numbers))
 
-    def _found(self, args: tuple[Any, ...], backward: bool) -> tuple[Entry, list[Any]] | None:
-        """Return the entry for arguments like those of an earlier call, if they are that."""
-        for entry in self._entries[backward]:
-            numbers = entry.found(args)
-            if numbers is None:
-                continue
-            program = entry.program
-            with self._lock:
-                self._hits += 1
-                # The one that was used last is in its place, as nearly always.
-                if program is not self._newest and entry.key in self._programs:
-                    self._programs.move_to_end(entry.key)
-                    self._newest = program
-            if changed(entry.lookups):
-                check(program.bindings, self.__name__)
-            return entry, numbers
-        return None
+    def _hit(self, entry: Entry) -> None:
+        """Count an entry's use. Raises TraceError if its program is out of date."""
+        program = entry.program
+        with self._lock:
+            self._hits += 1
+            # The one that was used last is in its place, as nearly always.
+            if program is not self._newest and entry.key in self._programs:
+                self._programs.move_to_end(entry.key)
+                self._newest = program
+        if changed(entry.lookups):
+            check(program.bindings, self.__name__)
 
     def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
         """Let calls with arguments like these find the program at once from now on."""
@@ -373,7 +367,7 @@ class Compiled(Generic[R]):
             )
         symbols = [symbol() for _ in numbers]
         nests = unflatten(Nest(list, None, tuple(structures)), symbols)
-        targets: list[Value] = []
+        slopes: dict[Any, Any] = {}
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
         with in_mode(trace):
             output = self._of_nests(names, nests)
@@ -385,15 +379,13 @@ class Compiled(Generic[R]):
                         f"returned {output!r} ({type(output).__name__})"
                     )
                 slopes = _slopes_by_captured(outputs[0])
-                targets = list(slopes)
-                if not targets:
+                if not slopes:
                     raise TypeError(
                         f"backward of {self.__name__} reaches no Value: the result depends on none "
                         "that the function uses beside its arguments; for the derivatives by its "
                         "arguments use compile(value_and_grad(f))"
                     )
                 outputs += slopes.values()
-                result = Nest(tuple, None, (NUMBER, Nest(list, None, (NUMBER,) * len(slopes))))
         reached = topological_order([x for x in outputs if isinstance(x, Node)])
         wanted = set(reached)
         # In the order of the traced function: errors are then found in that order, too.
@@ -402,6 +394,9 @@ class Compiled(Generic[R]):
         code, leaves = lower(nodes, outputs, symbols)
         arguments = list(zip(names, structures, strict=True))
         captured = leaves[len(symbols) :]
+        if backward:
+            found = dict(zip(slopes, code.outputs[1:], strict=True))
+            code.outputs[1:] = [found[x] for x in captured]
         if any(type(x) is Symbol for x in captured):
             raise TypeError(ENDED)
         return Program(
@@ -410,7 +405,7 @@ class Compiled(Generic[R]):
             arguments,
             captured,
             result,
-            targets,
+            backward,
             bindings_of(self._f),
             self._target,
         )

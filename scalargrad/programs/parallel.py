@@ -6,26 +6,35 @@ import os
 import pickle
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cached_property, lru_cache
+from hashlib import sha256
+from io import BytesIO
+from itertools import chain
+from operator import add
+from types import FunctionType
 from typing import Any
 
 from scalargrad.transforms.nesting import Structure, flatten, unflatten
 
 # So many functions a worker keeps, with their programs: it gets the same one again and again.
 _KEPT = 8
+# Of a function of more bytes, their hash goes first, and the bytes to workers that lack them. To
+# send fewer costs less than to be asked for them.
+_LONG = 50_000
 
 
 class _Packed:
-    """What goes to a worker as bytes, which nothing on the way takes apart.
+    """What goes to a worker as bytes, which nothing on the way takes apart, or as their hash.
 
-    Schedulers such as dask's look into what they send, number by number. In this process it is
-    the thing itself.
+    Schedulers such as dask's look into what they send, number by number, and copy it several times.
+    In this process it is the thing itself.
     """
 
-    def __init__(self, thing: Any) -> None:
+    def __init__(self, thing: Any, by_hash: bool = False) -> None:
         self._thing = thing
+        self._by_hash = by_hash
 
     def unpacked(self) -> Any:
         """Return the thing."""
@@ -36,15 +45,27 @@ class _Packed:
     @cached_property
     def _reduced(self) -> Any:
         as_it_is = type(self), (self._thing,)
+        file = BytesIO()
         try:
-            data = pickle.dumps(self._thing, pickle.HIGHEST_PROTOCOL)
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(self._thing)
         except (pickle.PicklingError, AttributeError, TypeError):
             return as_it_is  # for the executor, which may have another way of pickling
-        # So it may for what stands in a script.
-        return as_it_is if b"__main__" in data else (_Bytes, (data,))
+        data = file.getvalue()
+        if self._by_hash and len(data) > _LONG:
+            return _Hash, (sha256(data).digest(),)
+        return _Bytes, (data,)
 
     def __reduce__(self) -> Any:
         return self._reduced
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses what stands in a script: where it arrives, `__main__` may be another."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__":
+            raise pickle.PicklingError(f"{obj!r} stands in a script")
+        return NotImplemented
 
 
 class _Bytes:
@@ -59,20 +80,43 @@ class _Bytes:
 
     def kept(self) -> Any:
         """Return the thing, the same one if it has arrived before."""
-        return _unpickled(self._data)
+        place = _place(sha256(self._data).digest())
+        if not place:
+            place.append(self.unpacked())
+        return place[0]
 
 
-_unpickled = lru_cache(_KEPT)(pickle.loads)
+class _Hash:
+    """The same where the hash of its bytes arrives."""
+
+    def __init__(self, digest: bytes) -> None:
+        self._digest = digest
+
+    def kept(self) -> Any:
+        """Return the thing, or None if its bytes have not arrived or are no longer kept."""
+        place = _place(self._digest)
+        return place[0] if place else None
+
+
+@lru_cache(_KEPT)
+def _place(digest: bytes) -> list[Any]:
+    """Return a list of what arrived as bytes of this hash: of one thing, or empty."""
+    return []
 
 
 class _Worker:
-    """What a worker does: it calls the function with each of some calls' arguments."""
+    """What a worker does: it calls the function with each of some calls' arguments.
+
+    It returns None if it lacks the function.
+    """
 
     def __init__(self, function: Any) -> None:
         self.function = function
 
-    def __call__(self, calls: Any) -> _Results:
+    def __call__(self, calls: Any) -> _Results | None:
         function = self.function.kept()
+        if function is None:
+            return None
         found: list[tuple[Sequence[Any], Structure]] = []
         for call in calls.unpacked():
             result = function(*call)
@@ -94,7 +138,7 @@ class _Results:
 
     def __reduce__(self) -> Any:
         structure = self.found[0][1]
-        numbers = [x for own, _ in self.found for x in own]
+        numbers = list(chain.from_iterable(own for own, _ in self.found))
         if {float}.issuperset(map(type, numbers)) and all(s == structure for _, s in self.found):
             return _unpacked, (structure, len(self.found), array("d", numbers).tobytes())
         return _Results, (self.found,)
@@ -113,6 +157,22 @@ def _workers(executor: Executor) -> int:
     if client is not None and hasattr(client, "nthreads"):
         return sum(client.nthreads().values()) or 1
     return getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+
+
+def _results(executor: Executor, function: Any, shares: Sequence[_Packed]) -> Iterator[_Results]:
+    """Yield the results of the shares of a batch, in order."""
+    done = 0
+    for results in executor.map(_Worker(_Packed(function, by_hash=True)), shares):
+        if results is None:
+            break
+        yield results
+        done += 1
+    else:
+        return
+    # A worker lacks the function. The later shares go again too: errors are raised in their order.
+    for results in executor.map(_Worker(_Packed(function)), shares[done:]):
+        assert results is not None
+        yield results
 
 
 def _process_pool() -> Any:
@@ -168,7 +228,7 @@ def map_grad(
     shares = [_Packed(calls[i : i + size]) for i in range(0, len(calls), size)]
     total: list[Any] = []
     structure: Structure = None
-    for results in executor.map(_Worker(_Packed(compiled)), shares):
+    for results in _results(executor, compiled, shares):
         for numbers, nesting in results.found:
             if total and nesting != structure:
                 raise ValueError(
@@ -177,6 +237,6 @@ def map_grad(
                     f"{unflatten(nesting, numbers)!r}, others do not"
                 )
             structure = nesting
-            total = [a + b for a, b in zip(total, numbers, strict=True)] if total else [*numbers]
+            total = [*map(add, total, numbers)] if total else [*numbers]
     value, gradients = unflatten(structure, total)
     return value, gradients

@@ -20,7 +20,7 @@ from scalargrad.programs.entry import all_floats
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
-from scalargrad.transforms.nesting import Structure, flatten_like
+from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten_like
 
 if TYPE_CHECKING:
     from scalargrad.programs.c_program import CProgram
@@ -105,6 +105,13 @@ def _add(values: Sequence[Value], numbers: Sequence[Any]) -> None:
         value._grad += number
 
 
+def _joined(kind: str, numbers: list[Any]) -> str:
+    """Return the kind that numbers of a kind and these are of."""
+    if kind == FLOAT and all_floats(numbers):
+        return FLOAT
+    return ANY if ANY in (kind, kind_of(numbers)) else PLAIN
+
+
 def _loaded(spelled: Spelled) -> Runnable:
     return Runnable(spelled, None, _compiled_once(spelled.source))
 
@@ -123,7 +130,7 @@ class Program:
         arguments: list[tuple[str, Structure]],
         captured: list[Value],
         result: Structure,
-        targets: list[Value],
+        backward: bool,
         bindings: list[Binding],
         target: str,
     ) -> None:
@@ -132,8 +139,9 @@ class Program:
         self.code: Code | None = code
         # The Values whose numbers it takes in a list as its last argument, if there are any.
         self.captured = captured
-        # The Values whose derivatives it gives, for `backward`.
-        self.targets = targets
+        # Whether it adds their derivatives, which its code gives too, to their gradients. It then
+        # takes the Values themselves, with any kind of number, and a lock.
+        self.backward = backward
         self.bindings = bindings
         # How many ways of calling it have been learned.
         self.entries = 0
@@ -143,45 +151,28 @@ class Program:
         # only Python can run them.
         self.machines: dict[tuple[int, ...], CProgram | None] = {}
 
-    def __call__(self, arguments: Sequence[Any], numbers: list[Any]) -> Any:
-        """Return the result for `arguments`, whose numbers are `numbers`."""
-        if self.captured:
-            given = [x._data for x in self.captured]
-            numbers = numbers + given
-            arguments = (*arguments, given)
-        kind = kind_of(numbers)
-        if self.target == "c":
-            found = self._run_c(kind, numbers, places_of_ints(numbers))
-            if found is not None:
-                return found[0]
-        return self._run_python(kind, arguments)
-
-    def run(
-        self, kind: str, arguments: Sequence[Any], numbers: list[Any], ints: tuple[int, ...]
-    ) -> Any:
-        """Return the result for `arguments`, whose numbers are known to be of a kind: as a call.
-
-        `numbers`, and which of them are `ints`, are needed for the target "c" alone.
-        """
-        if self.captured:
-            given = [x._data for x in self.captured]
-            arguments = (*arguments, given)
-            if not all_floats(given):
-                kind = ANY if kind_of(given) == ANY else PLAIN
-                ints += places_of_ints(given, len(numbers))
-        if self.target == "c":
-            found = self._run_c(kind, numbers + given if self.captured else numbers, ints)
-            if found is not None:
-                return found[0]
-        return self._run_python(kind, arguments)
-
     def prepare(self, numbers: list[Any]) -> None:
         """Write the program in C, if it is wanted, for calls with numbers like these."""
         numbers = numbers + [x._data for x in self.captured]
         if self.target == "c" and kind_of(numbers) != ANY:
             self._machine(places_of_ints(numbers))
 
-    def _run_python(self, kind: str, arguments: Sequence[Any]) -> Any:
+    def run(
+        self, kind: str, arguments: Sequence[Any], numbers: list[Any], ints: tuple[int, ...]
+    ) -> Any:
+        """Return the result for `arguments`, whose numbers are of a kind.
+
+        `numbers`, and the places of the ints among them, are needed for the target "c" alone.
+        """
+        if self.target == "c":
+            found = self._run_c(kind, numbers, ints)
+            if found is not None:
+                return found[0]
+        if self.backward:
+            kind, arguments = ANY, (*arguments, self.captured, backward_lock)
+        elif self.captured:
+            given = [x._data for x in self.captured]
+            kind, arguments = _joined(kind, given), (*arguments, given)
         runnable = self.runnables.get(kind) or self.runnable(kind)
         if self.target != "c":
             self.latest = runnable
@@ -194,20 +185,20 @@ class Program:
 
     def _numbers(self, arguments: Sequence[Any]) -> list[Any]:
         numbers: list[Any] = []
-        # The captured ones, if there are any, come last.
+        # What is captured has no structure, and comes last.
         structures = [structure for _, structure in self.arguments]
         for structure, argument in zip(structures, arguments, strict=False):
             numbers += flatten_like(structure, argument, "argument")
-        return numbers + arguments[-1] if self.captured else numbers
-
-    def add(self, slopes: Sequence[Any]) -> None:
-        """Add to the gradients of the targets."""
-        add = adder(len(self.targets))
-        with backward_lock:
-            add(self.targets, slopes)
+        return numbers + [x._data for x in self.captured]
 
     def _run_c(self, kind: str, numbers: list[Any], ints: tuple[int, ...]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
+        if self.captured:
+            given = [x._data for x in self.captured]
+            kind = _joined(kind, given)
+            if kind != FLOAT:
+                ints += places_of_ints(given, len(numbers))
+            numbers = numbers + given
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
             raise TypeError(
@@ -215,8 +206,18 @@ class Program:
                 f"({type(strange).__name__}): target='python' takes every kind of number"
             )
         machine = self._machine(ints)
-        self.latest = machine or self.runnable(kind)
-        return machine(numbers) if machine is not None else None
+        if machine is None:
+            self.latest = self.runnable(ANY if self.backward else kind)
+            return None
+        self.latest = machine
+        found = machine(numbers)
+        if found is None or not self.backward:
+            return found
+        ((value, slopes),) = found
+        add = adder(len(self.captured))
+        with backward_lock:
+            add(self.captured, slopes)
+        return (value,)
 
     def _machine(self, ints: tuple[int, ...]) -> CProgram | None:
         """Return the program in C for numbers of which these are ints, if there can be one."""
@@ -238,20 +239,23 @@ class Program:
             try:
                 # As the Python program for these numbers has it: to the sign of a zero.
                 code = optimised(self.code, PLAIN if ints else FLOAT)
-                spelled = spell_c(
-                    code, self.name, self.arguments, len(self.captured), self.result, ints
-                )
+                result, count = self.result, len(self.captured)
+                if self.backward:
+                    slopes = Nest(list, None, (NUMBER,) * count)
+                    result = Nest(tuple, None, (result, slopes))
+                spelled = spell_c(code, self.name, self.arguments, count, result, ints)
             except NotSpelled:
                 return None
-            return CProgram(spelled, spell_nesting(self.result))
+            return CProgram(spelled, spell_nesting(result))
 
     def runnable(self, kind: str) -> Runnable:
         """Return the text for numbers of this kind."""
         if kind not in self.runnables and self.code is not None:
             with collector_paused():
                 code = optimised(self.code, kind)
+                count = len(self.captured)
                 spelled = spell_python(
-                    code, self.name, self.arguments, len(self.captured), self.result, kind
+                    code, self.name, self.arguments, count, self.result, kind, self.backward
                 )
                 self.runnables[kind] = Runnable(spelled, code, _Compiled(spelled.source))
         return self.runnables.get(kind) or self.runnables[ANY]

@@ -21,6 +21,8 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
+from scalargrad.programs.accumulation import Nothings, accumulating, add_to, nothing
+from scalargrad.programs.captured import add_gradients, read_values
 from scalargrad.programs.kinds import FLOAT, PLAIN, kinds_of, operand_kind
 from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
@@ -66,11 +68,11 @@ _POWER, _PROD, _SUMPROD = elementary.power.op, op_of(many.prod), op_of(many.sump
 # They cannot raise on floats, and so need not be computed where they are not chosen.
 _SAFE = {
     *(op for op, (sign, *_) in _INFIX.items() if sign not in (" / ", " % ", " // ")),
-    *(arithmetic.neg.op, arithmetic.pos.op, _RELU, _WHERE, _SUMPROD, total),
+    *(arithmetic.neg.op, arithmetic.pos.op, choices.like.op, _RELU, _WHERE, _SUMPROD, total),
 }
 # Ops whose text has no name of a global.
-_NOT_NAMED = (Pick, CutCall)
-_UNNAMED = {_WHERE, pack, pack_total}
+_NOT_NAMED = (Pick, CutCall, Nothings)
+_UNNAMED = {_WHERE, pack, pack_total, add_to}
 # An expression is written into the place of its one use up to this depth and length.
 _DEEPEST, _LONGEST = 12, 150
 # So many terms at most make one sum.
@@ -139,6 +141,7 @@ class Speller:
         self.texts: list[Text | None] = [None] * code.inputs
         self.inputs = inputs
         self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
+        self.ends = {x for x in code.outputs if type(x) is int}
         self.uses.update(x for x in code.outputs if type(x) is int)
         # Of tuples, the variables that are picked of them, by place; and those that have a name.
         self.picks: dict[int, dict[int, int]] = {}
@@ -164,8 +167,12 @@ class Speller:
             if k in self.picked:
                 texts.append(Text(self.picked[k]))
                 continue
+            if op is add_to:
+                texts.append(self.add_to(operands))
+                continue
             text = self.expression(op, operands)
-            if type(op) is CutCall and uses[k] == len(picks := self.picks.get(k, {})) > 0:
+            if type(op) is CutCall and self.is_taken_apart(k, op):
+                picks = self.picks[k]
                 self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
                 texts.append(None)
                 continue
@@ -174,6 +181,16 @@ class Speller:
             if long or (uses[k] > 1 and not (op is pack and text.text.isidentifier())):
                 text = self.local(text, label)
             texts.append(text)
+
+    def is_taken_apart(self, k: int, op: CutCall) -> bool:
+        """Return whether what a call gives is used by its elements alone.
+
+        Of a single tuple whose elements only go out, one list is made.
+        """
+        picks = self.picks.get(k, {})
+        if not 0 < len(picks) == self.uses[k]:
+            return False
+        return len(op.code.outputs) > 1 or not self.ends.issuperset(picks.values())
 
     def local(self, text: Text, label: str = "") -> Text:
         """Write a statement that gives an expression a name; return the name."""
@@ -301,9 +318,10 @@ class Speller:
         if type(op) is not Pick or type(y := operands[0]) is not int or y < self.code.inputs:
             return None, 0
         source = self.code.equations[y - self.code.inputs].op
-        if type(source) is not CutCall and source is not pack_total:
+        if type(source) not in (CutCall, Pick) and source is not pack_total:
             return None, 0
-        size = len(source.kind) if type(source) is CutCall else 0
+        kind = self.kinds[y]
+        size = len(kind) if type(kind) is tuple else 0
         return (self.operand(y).within(ATOM), size), op.place
 
     def element(self, x: Operand) -> str:
@@ -313,7 +331,7 @@ class Speller:
     def statement(self, start: str, expression: str) -> None:
         """Write one line, or more where it is long."""
         line = f"    {start} {expression}"
-        if len(line) > 100:
+        if len(line.rpartition("\n")[2]) > 100:
             line = f"    {start} (\n{_wrapped(expression)}\n    )"
         self.lines.append(line)
 
@@ -322,7 +340,7 @@ class Speller:
         listed = ", ".join(names) + "," * (len(names) == 1)
         if len(listed) > 80:
             listed = f"(\n{_wrapped(listed)}\n    )"
-        self.lines.append(f"    {listed} = {whole}")
+        self.statement(f"{listed} =", whole)
 
     def operand(self, x: Operand) -> Text:
         """Return the text of a variable or constant."""
@@ -395,6 +413,8 @@ class Speller:
                 return f"({', '.join(texts)}{',' * (len(texts) == 1)})", ATOM
             text = ", ".join([part.within(COMPARISON) for part in parts])
             return f"{self.module.functions[op]}({text})", ATOM  # type: ignore[index]
+        if type(op) is Nothings:
+            return f"[{self.constant(nothing, 'nothing')}] * {op.size}", PRODUCT
         if op is pack_total:
             return self.pack_total([part.text for part in parts]), ATOM
         if op in _PREFIX:
@@ -441,15 +461,28 @@ class Speller:
 
     def pack_total(self, parts: list[str]) -> str:
         """Return the text of the sum of tuples, element by element."""
-        zipped = self.shared_name("zip", "zip", builtin=True)
-        if zipped != "zip":
-            self.module.constants[zipped] = zip
+        zipped = self.zip()
         text = parts[0]
         for i in range(1, len(parts), _MOST):
             some = [text if i == 1 else self.named(text), *parts[i : i + _MOST]]
             names = [f"g{k}" for k in range(len(some))]
             text = f"[{' + '.join(names)} for {', '.join(names)} in {zipped}({', '.join(some)})]"
         return text
+
+    def zip(self) -> str:
+        """Return the name of Python's zip."""
+        zipped = self.shared_name("zip", "zip", builtin=True)
+        if zipped != "zip":
+            self.module.constants[zipped] = zip
+        return zipped
+
+    def add_to(self, operands: Sequence[Operand]) -> Text:
+        """Write the statements that add numbers to the elements of a list; return its text."""
+        sums, *numbers = operands
+        name = self.operand(sums)
+        for k, x in enumerate(numbers):
+            self.statement(f"{name.text}[{k}] +=", self.operand(x).text)
+        return name
 
     def joined(self, sign: str, terms: list[str]) -> str:
         """Return terms with a sign between, in pieces: Python's compiler recurses over them."""
@@ -486,12 +519,16 @@ def spell_python(
     captured: int,
     result: Structure,
     inputs: str,
+    backward: bool = False,
 ) -> Spelled:
     """Return the function `name` of `arguments`, by name and nesting, that gives `code`'s outputs.
 
     The inputs of `code` are the numbers of all the arguments, in order, and then `captured` more,
     which come in a list as a last argument. They are all of the kind `inputs`. `result` is the
     nesting of the outputs.
+
+    With `backward` the list has Values, and a lock follows. What `code` gives after the result are
+    the derivatives by these Values, which are added to their gradients while the lock is held.
 
     >>> from scalargrad.engine.code import Equation
     >>> square = Code(1, [Equation(arithmetic.mul.op, (0, 0))], [1])
@@ -501,6 +538,7 @@ def spell_python(
     <BLANKLINE>
     """
     taken = [argument for argument, _ in arguments]
+    code = accumulating(code, [inputs] * code.inputs)
     calls = _calls_of(code)
     module = Module()
     used = [label for call in calls for label in call.code.labels.values()]
@@ -515,13 +553,25 @@ def spell_python(
     for argument, structure in arguments:
         place = unpack(speller, argument, structure, place)
     parameters = taken
-    if captured:
-        given = names.new("captured")
-        parameters = [*taken, given]
-        wishes = [code.labels.get(k) or "p" for k in range(place, place + captured)]
-        speller.name_elements(given, place, wishes, labelled=False)
-    speller.write()
-    speller.statement("return", returned(speller, result, iter(code.outputs)))
+    labels = [code.labels.get(k) or "" for k in range(place, place + captured)]
+    outputs = iter(code.outputs)
+    if backward:
+        given, lock = names.new("values"), names.new("lock")
+        parameters = [*taken, given, lock]
+        values = read_values(speller, given, place, labels)
+        speller.write()
+        y = speller.operand(next(outputs))
+        y = y if y.safe else speller.local(y)
+        add_gradients(speller, values, list(outputs), lock)
+        speller.statement("return", y.text)
+    else:
+        if captured:
+            given = names.new("captured")
+            parameters = [*taken, given]
+            wishes = [label or "p" for label in labels]
+            speller.name_elements(given, place, wishes, labelled=False)
+        speller.write()
+        speller.statement("return", returned(speller, result, outputs))
     text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
     return Spelled("\n\n".join([*texts, text]), own_name, module.ops, module.constants)
 
@@ -548,9 +598,13 @@ def _spelled_call(call: CutCall, module: Module) -> str:
         else:
             speller.name_input(k, name)
     speller.write()
-    texts = speller.elements(code.outputs)
-    starred = len(texts) == 1 and texts[0][0] == "*"
-    speller.statement("return", texts[0][1:] if starred else ", ".join(texts))
+    if len(code.outputs) == 1:
+        text = speller.operand(code.outputs[0]).text
+    else:
+        texts = speller.elements(code.outputs)
+        starred = len(texts) == 1 and texts[0][0] == "*"
+        text = texts[0][1:] if starred else ", ".join(texts)
+    speller.statement("return", text)
     return "\n".join(
         [f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""]
     )

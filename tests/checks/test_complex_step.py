@@ -127,7 +127,7 @@ WITH_COMPLEX_FORMS = [
 
 @pytest.mark.parametrize("function", WITH_COMPLEX_FORMS, ids=lambda f: f.name)
 @given(data=st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_every_complex_form_has_the_derivatives_of_the_rules(
     function: Operation, data: st.DataObject
 ) -> None:

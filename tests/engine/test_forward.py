@@ -65,7 +65,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(drawn=expressions(), data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_graph_run_again_is_a_graph_built_anew(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -99,7 +99,7 @@ def test_a_graph_run_again_is_a_graph_built_anew(drawn: Any, data: st.DataObject
 
 
 @given(xs=st.lists(fractions(), min_size=2, max_size=2), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_kind_of_op_runs_again(xs: Any, data: st.DataObject) -> None:
     leaves = [Value(float(x)) for x in xs]
     y = everything(*leaves)
@@ -116,7 +116,7 @@ def test_every_kind_of_op_runs_again(xs: Any, data: st.DataObject) -> None:
 
 
 @given(drawn=expressions(max_ops=6), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_graph_of_a_gradient_runs_again(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     x = Value(inputs[0])

@@ -28,7 +28,7 @@ def line(x: Any, a: Any, b: Any) -> Any:
 
 
 @given(samples=lists, a=numbers, b=numbers)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b: float) -> None:
     xs, ys = zip(*samples, strict=True)
     fit = curve_fit(line, xs, ys, [a, b])
@@ -55,7 +55,7 @@ def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b
 
 
 @given(samples=lists, i=st.integers(-40, 40), j=st.integers(-40, 40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_unit_of_a_parameter_does_not_matter(
     samples: list[tuple[float, float]], i: int, j: int
 ) -> None:
@@ -87,7 +87,7 @@ def test_the_unit_of_a_parameter_does_not_matter(
     level=st.floats(-5, 5),
     off=st.floats(0.8, 1.25),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_data_without_noise_give_the_parameters_back(
     amount: float, rate: float, level: float, off: float
 ) -> None:
@@ -150,7 +150,7 @@ def test_as_many_samples_as_parameters() -> None:
 
 
 @given(root=st.tuples(st.floats(0.5, 3), st.floats(0.5, 3)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_equations_are_solved(root: tuple[float, float]) -> None:
     a, b = root
     fit = least_squares(lambda p: (p[0] * p[1] - a * b, p[0] - p[1] ** 2 - a + b**2), [1, 1])

@@ -38,7 +38,7 @@ def power(x: Any, y: Any) -> Any:
 
 @functions
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @pytest.mark.slow
 def test_derivatives_at_edges_are_finite_or_an_error(
     function: Operation, data: st.DataObject
@@ -159,7 +159,6 @@ def test_first_derivatives_of_powers_at_zero_by_convention() -> None:
 )
 @example(1.0, 1e-12)
 @example(0.5, 0.0)
-@settings(deadline=None)
 def test_the_hessian_of_a_power_in_closed_form(x: float, y: float) -> None:
     log, p = math.log(x), x**y
     rows = hessian(power, (0, 1))(x, y)

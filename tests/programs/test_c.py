@@ -92,7 +92,7 @@ def wild_expressions(draw: st.DrawFn) -> Expression:
     return Expression(arity, tuple(steps))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(wild_expressions(), st.lists(st.tuples(*[NUMBERS] * 3), min_size=1, max_size=5))
 def test_random_programs_have_the_bits_and_errors_of_python(
     expression: Expression, points: list[tuple[float, ...]]
@@ -208,7 +208,7 @@ LAYERS: list[Callable[[Any, Any], Any]] = [
 ]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     st.lists(st.integers(1, 6), min_size=2, max_size=4),
     st.lists(st.sampled_from(LAYERS), min_size=3, max_size=3),

@@ -83,7 +83,7 @@ TRANSFORMED: dict[str, Callable[..., Any]] = {
 PAIRS = {way: (compile(f, target="c"), compile(f)) for way, f in TRANSFORMED.items()}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(way=st.sampled_from(sorted(TRANSFORMED)), point=POINTS)
 @example("value", POINT)
 @example("gradient", POINT)
@@ -266,7 +266,7 @@ INLINED = {
 }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(name=st.sampled_from(sorted(CASES)), x=NUMBERS, y=NUMBERS)
 def test_what_goes_in_and_comes_out_at_any_number(name: str, x: float, y: float) -> None:
     if name not in BOTH:

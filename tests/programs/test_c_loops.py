@@ -126,7 +126,7 @@ SAMPLES = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(programs())
 @example(ROWS)
 @example(SAMPLES)

@@ -133,7 +133,7 @@ def f(*nests: Any) -> Any:
     return [[relu(x) * 1.0, x * 1, x + x] for x in xs], nests[:1] if xs else 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_random_calls(data: st.DataObject) -> None:
     nests = data.draw(st.lists(NESTS, min_size=1, max_size=3))
@@ -383,7 +383,7 @@ DATA = st.floats(-3, 3) | st.sampled_from(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(DATA, DATA, DATA), min_size=1, max_size=6), st.integers(1, 40))
 @example([(0.5, 0.5, 1.0), (Fraction(1, 2), 0.5, 1.0), (0.5, Sub(0.5), 1)], 1)
 def test_captured_values_of_any_kind(calls: list[Any], count: int) -> None:

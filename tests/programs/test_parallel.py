@@ -5,14 +5,18 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from multiprocessing import get_context
+from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scalargrad import compile, map_grad, sumprod, tanh, value_and_grad
+from scalargrad import Value, compile, log, map_grad, sumprod, tanh, value_and_grad
+from scalargrad.programs import parallel
 
 
 def loss(params: Any, xs: Any, y: Any) -> Any:
@@ -85,6 +89,125 @@ def test_a_worker_unpickles_a_function_once() -> None:
         map_grad(compiled, batch(4), executor)
     functions = {id(pickle.loads(sent)[0].function.kept()) for sent in executor.sent}
     assert len(functions) == 1
+
+
+class Pair(NamedTuple):
+    x: float
+    y: float
+
+
+def test_what_stands_in_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    def product(pair: Any) -> Any:
+        return pair[0] * pair[1]
+
+    # A program needs nothing of the script that its function stands in.
+    product.__module__ = "__main__"
+    executor = Elsewhere(1)
+    assert map_grad(compile(value_and_grad(product)), [((2.0, 3.0),)], executor) == (6.0, (3, 2))
+    assert executor.sent[0].count(b"_Packed") == 0
+    # But arguments of its classes do, and the programs for them.
+    monkeypatch.setattr(Pair, "__module__", "__main__")
+    monkeypatch.setattr("__main__.Pair", Pair, raising=False)
+    executor = Elsewhere(1)
+    found = map_grad(compile(value_and_grad(product)), [(Pair(2.0, 3.0),)], executor)
+    assert found == (6.0, Pair(3.0, 2.0))
+    assert executor.sent[0].count(b"_Packed") == 1
+    assert executor.sent[0].count(b"_Bytes") == 0
+
+
+@pytest.fixture
+def all_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_LONG", 0)
+
+
+@pytest.mark.usefixtures("all_are_long")
+def test_a_long_function_goes_to_a_worker_once() -> None:
+    forget()
+    compiled, expected = compile(value_and_grad(loss)), one_after_the_other(batch(4))
+    for as_hash in ([True, False, False], [True, True]):
+        executor = Elsewhere(2)
+        assert map_grad(compiled, batch(4), executor) == expected
+        assert [b"_Hash" in sent for sent in executor.sent] == as_hash
+    program = len(pickle.dumps(compiled))
+    assert max(map(len, executor.sent)) < 9 * (51 + 2 * 51) + 1000 < program
+
+
+def test_a_short_function_is_not_asked_for() -> None:
+    forget()
+    executor = Elsewhere(2)
+    map_grad(compile(value_and_grad(lambda x: x * x)), [(1.0,), (2.0,)], executor)
+    assert len(executor.sent) == 2
+    assert not any(b"_Hash" in sent for sent in executor.sent)
+
+
+@pytest.mark.usefixtures("all_are_long")
+def test_a_long_function_that_changed_goes_again() -> None:
+    w = Value(2.0)
+    compiled = compile(value_and_grad(lambda x: w * x * x))
+    for weight in (2.0, 3.0, 2.0):
+        w.data = weight
+        assert map_grad(compiled, [(1.0,), (2.0,)], Elsewhere(2)) == (5 * weight, 6 * weight)
+
+
+@pytest.mark.usefixtures("all_are_long")
+def test_more_long_functions_than_a_worker_keeps() -> None:
+    functions = [compile(value_and_grad(lambda x, n=n: x * n)) for n in range(parallel._KEPT + 2)]
+    for _ in range(2):
+        for n, compiled in enumerate(functions):
+            assert map_grad(compiled, [(1.0,), (2.0,)], Elsewhere(1)) == (3.0 * n, 2.0 * n)
+
+
+class Forgetful(Elsewhere):
+    """The workers of some messages have forgotten all functions."""
+
+    def __init__(self, workers: int, forgets: list[bool]) -> None:
+        super().__init__(workers)
+        self._forgets = iter(forgets)
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
+        for arguments in zip(*iterables, strict=True):
+            if next(self._forgets, False):
+                forget()
+            yield from super().map(fn, *([argument] for argument in arguments))
+
+
+@pytest.mark.usefixtures("all_are_long")
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.3, 1e9, -1.0]), st.sampled_from([0.7, 3.0, 0.0]))),
+    st.integers(1, 5),
+    st.lists(st.booleans(), max_size=10),
+)
+def test_whatever_the_workers_lack(
+    calls: list[tuple[float, float]], workers: int, forgets: list[bool]
+) -> None:
+    calls = [(0.1, 0.7), *calls]
+    with ThreadPoolExecutor(1) as thread:
+        expected = outcome(calls, thread)
+    assert outcome(calls, Forgetful(workers, forgets)) == expected
+
+
+def outcome(calls: list[tuple[float, float]], executor: Executor) -> Any:
+    """Return the sums, or the type of the first error: of a logarithm, or a division by zero."""
+    try:
+        return map_grad(_quotient, calls, executor)
+    except (ValueError, ZeroDivisionError) as error:
+        return type(error)
+
+
+_quotient = compile(value_and_grad(lambda x, y: log(x) / y))
+
+
+def forget() -> None:
+    parallel._place.cache_clear()
+
+
+@pytest.mark.usefixtures("all_are_long")
+def test_long_functions_in_other_processes() -> None:
+    compiled = compile(value_and_grad(loss))
+    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        for calls in (4, 5, 4):
+            found = map_grad(compiled, batch(calls), processes)
+            assert found == one_after_the_other(batch(calls))
 
 
 def test_the_workers_of_a_dask_client_are_counted() -> None:

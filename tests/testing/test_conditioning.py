@@ -21,7 +21,7 @@ ANALYTIC = [op for op in FUNCTIONS.values() if op.analytic and supports(op.name)
 RATIONAL = ["+", "-", "*", "/", "neg"]
 TINY = 1e-9
 # What is found need not be simple.
-ONCE = settings(max_examples=500, database=None, deadline=None, phases=[Phase.generate])
+ONCE = settings(max_examples=500, database=None, phases=[Phase.generate])
 
 
 def amplification(drawn: Drawn, signs: list[int]) -> float:
@@ -52,7 +52,6 @@ SIGNS = st.lists(st.sampled_from([-1, 1]), min_size=11, max_size=11)
 
 @pytest.mark.parametrize("condition", [30.0, 1e3])
 @given(data=st.data(), signs=SIGNS)
-@settings(deadline=None)
 def test_what_is_off_on_the_way_grows_no_more_than_the_condition(
     condition: float, data: st.DataObject, signs: list[int]
 ) -> None:
@@ -73,7 +72,6 @@ def test_a_wider_bound_lets_worse_ones_through(condition: float) -> None:
 
 
 @given(expressions(RATIONAL, condition=100.0))
-@settings(deadline=None)
 def test_gradients_in_floats_are_the_exact_ones_to_within_the_condition(drawn: Drawn) -> None:
     expression, point = drawn
     answers = []
@@ -105,7 +103,7 @@ def test_no_draw_is_thrown_away_and_expressions_stay_as_long() -> None:
         return one
 
     @given(expressions(condition=30.0).map(noted))
-    @settings(max_examples=300, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=300, database=None, derandomize=True)
     def use(one: Drawn) -> None:
         used.append(len(one[0].steps))
 

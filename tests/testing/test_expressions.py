@@ -16,11 +16,10 @@ from scalargrad.testing import Expression, Operation, expressions, values
 from scalargrad.testing import __all__ as public
 
 Drawn = tuple[Expression, list[Any]]
-ONCE = settings(max_examples=500, database=None, deadline=None)
+ONCE = settings(max_examples=500, database=None)
 
 
 @given(expressions())
-@settings(deadline=None)
 def test_every_step_is_tame(drawn: Drawn) -> None:
     expression, point = drawn
     results = list(point)
@@ -34,7 +33,6 @@ def test_every_step_is_tame(drawn: Drawn) -> None:
 
 
 @given(expressions(["log", "asin"], inputs=2, max_ops=3))
-@settings(deadline=None)
 def test_options_are_kept_and_no_draw_is_thrown_away(drawn: Drawn) -> None:
     expression, point = drawn
     assert len(point) == expression.arity == 2
@@ -44,7 +42,6 @@ def test_options_are_kept_and_no_draw_is_thrown_away(drawn: Drawn) -> None:
 
 
 @given(expressions(["+", "*", "-"]), st.integers(-4, 4))
-@settings(deadline=None)
 def test_values_floats_and_printed_code_agree(drawn: Drawn, seed: int) -> None:
     expression, point = drawn
     scope: dict[str, Any] = {f"v{n}": x for n, x in enumerate(point)}
@@ -92,7 +89,6 @@ def test_ops_that_are_not_there_are_errors(ops: list[str], words: str) -> None:
 
 
 @given(st.from_type(Value), values(st.just(0.5)))
-@settings(deadline=None)
 def test_values_can_be_drawn(any_value: Value, half: Value) -> None:
     assert isinstance(any_value, Value)
     assert math.isfinite(any_value.data)

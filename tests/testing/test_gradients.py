@@ -20,7 +20,6 @@ from scalargrad.testing import check_gradient
 NUMBERS = st.floats(-10, 10)
 QUICKLY = settings(
     database=None,
-    deadline=None,
     derandomize=True,
     max_examples=50,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
@@ -135,7 +134,6 @@ def sigmoid(x: float) -> float:
 )
 @given(x=st.integers(-10, 10).map(float) | st.floats(-50, 50))
 @example(x=0.0)
-@settings(deadline=None)
 def test_no_right_gradient_is_accused(f: Any, gradient: Any, x: float) -> None:
     check_gradient(f, gradient, x)
 
@@ -152,7 +150,6 @@ def test_no_right_gradient_is_accused(f: Any, gradient: Any, x: float) -> None:
 )
 @given(x=st.integers(-10, 10).map(float) | st.floats(-20, 20))
 @example(x=0.0)
-@settings(deadline=None)
 def test_nor_beside_the_exact_one(f: Any, gradient: Any, x: float) -> None:
     check_gradient(f, gradient, x, exact=True)
 

@@ -23,7 +23,7 @@ ops = pytest.mark.parametrize("function", [FUNCTIONS[op] for op in OPS], ids=lam
 
 @ops
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_values_and_slopes_of_each_op(function: Operation, data: st.DataObject) -> None:
     point = data.draw(points(function))
     # The finite differences must not step over the kink of dist, at two points that are one.
@@ -38,7 +38,6 @@ def test_values_and_slopes_of_each_op(function: Operation, data: st.DataObject) 
 
 
 @given(expressions([op for op in OPS if FUNCTIONS[op].analytic and FUNCTIONS[op].arity]))
-@settings(deadline=None)
 def test_values_of_expressions(drawn: Any) -> None:
     expression, point = drawn
     found = evaluate(expression, [complex(x) for x in point])
@@ -59,7 +58,7 @@ def test_program_of_lines() -> None:
 
 
 @given(expressions(["+", "*", "tanh", "exp"], max_ops=10))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_simplify_keeps_what_fails_and_makes_it_small(drawn: Any) -> None:
     expression, point = drawn
 

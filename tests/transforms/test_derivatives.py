@@ -21,7 +21,7 @@ def untouched(values: Iterable[Value]) -> bool:
 
 
 @given(drawn=expressions(), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_they_are_what_backward_leaves_in_grad(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -47,7 +47,7 @@ def test_they_are_what_backward_leaves_in_grad(drawn: Any, data: st.DataObject) 
 
 
 @given(drawn=expressions(inputs=1, max_ops=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_second_derivatives(drawn: Any) -> None:
     expression, inputs = drawn
     leaf = Value(inputs[0])

@@ -122,7 +122,7 @@ def smooth_points(function: Operation) -> st.SearchStrategy[list[float]]:
 
 @functions
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_second_derivatives_agree_with_differences_of_gradients(
     function: Operation, data: st.DataObject
 ) -> None:
@@ -139,7 +139,7 @@ def test_second_derivatives_agree_with_differences_of_gradients(
 
 @functions
 @given(data=st.data())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @pytest.mark.slow
 def test_third_derivatives_agree_with_differences_of_second_ones(
     function: Operation, data: st.DataObject
@@ -176,7 +176,7 @@ NOT_ANALYTIC_IN_THE_RULE = {"tanh"}
     ids=lambda f: f.name,
 )
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_second_derivatives_agree_with_complex_steps_through_the_rule(
     function: Operation, data: st.DataObject
 ) -> None:
@@ -195,7 +195,7 @@ def test_second_derivatives_agree_with_complex_steps_through_the_rule(
 
 @given(st.floats(-3, 3), st.integers(1, 10))
 @example(0.7, 10)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_derivatives_of_a_product_to_tenth_order(x: float, n: int) -> None:
     # The derivative of order n is 2**(n/2) exp(x) sin(x + n pi/4).
     found = nth_derivative(lambda x: exp(x) * sin(x), n)(x)
@@ -226,7 +226,7 @@ def test_the_tenth_derivative_of_lgamma(x: float, reference: float) -> None:
 
 
 @given(st.floats(-3, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_derivatives_of_sin_and_tanh_to_sixth_order(x: float) -> None:
     for n in range(7):
         assert nth_derivative(sin, n)(x) == pytest.approx(math.sin(x + n * math.pi / 2), abs=1e-14)
@@ -245,7 +245,7 @@ def test_derivatives_of_sin_and_tanh_to_sixth_order(x: float) -> None:
 
 
 @given(drawn=expressions(max_ops=5), order=st.integers(2, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) -> None:
     expression, inputs = drawn
     leaf, others = Value(inputs[0]), inputs[1:]
@@ -265,7 +265,7 @@ def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) ->
 
 
 @given(drawn=expressions())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_create_graph_gives_the_gradients_that_backward_gives(drawn: Any) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -324,7 +324,7 @@ def test_create_graph_within_no_grad_gives_numbers_without_a_graph() -> None:
 
 
 @given(drawn=expressions(), data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_grad_is_backward_exactly(drawn: Any, data: st.DataObject) -> None:
     expression, tame = drawn
     anywhere = [data.draw(edge_numbers()) for _ in tame]
@@ -343,7 +343,7 @@ def test_grad_is_backward_exactly(drawn: Any, data: st.DataObject) -> None:
 
 
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"], max_ops=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: Any) -> None:
     expression, inputs = drawn
     found = hessian(expression, by_all(inputs))(*inputs)
@@ -365,7 +365,7 @@ def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: A
 
 
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"]))  # it has a kink
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_second_derivatives_agree_with_fifty_digits(drawn: Any) -> None:
     mpmath = pytest.importorskip("mpmath")
     expression, inputs = drawn
@@ -428,7 +428,7 @@ def of_many_digits(mpmath: Any) -> Any:
 
 
 @given(drawn=expressions(inputs=4), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_jvp_and_vjp_agree_to_the_last_digits(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     count = data.draw(st.integers(1, 3))
@@ -455,7 +455,7 @@ def test_jvp_and_vjp_agree_to_the_last_digits(drawn: Any, data: st.DataObject) -
 
 
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"]))  # it has a kink
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_hvp_is_the_hessian_times_the_vector(drawn: Any) -> None:
     expression, inputs = drawn
     u = directions(len(inputs))
@@ -541,7 +541,7 @@ class jet_engine:
 @given(
     drawn=expressions(exact, numbers=fractions(), largest=10**6, condition=math.inf), data=st.data()
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_derivatives_of_fractions_are_exact_to_third_order(drawn: Any, data: Any) -> None:
     expression, inputs = drawn
     u = [data.draw(fractions()) for _ in inputs]
@@ -573,7 +573,7 @@ def test_derivatives_of_fractions_are_exact_to_third_order(drawn: Any, data: Any
     a=fractions(),
     b=fractions(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_transforms_are_linear(first: Any, other: Any, a: Any, b: Any) -> None:
     f, [x] = first
     g = other[0]
@@ -834,7 +834,6 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(nest=NESTS, other=NESTS)
-@settings(deadline=None)
 def test_results_have_the_nesting_of_the_arguments(nest: Any, other: Any) -> None:
     def squares(nest: Any, other: Any) -> Any:
         return sum(x * x for x in numbers_in(nest)) + sum(3 * x for x in numbers_in(other))
@@ -854,7 +853,6 @@ def test_results_have_the_nesting_of_the_arguments(nest: Any, other: Any) -> Non
 
 
 @given(nest=NESTS)
-@settings(deadline=None)
 def test_jacobians_have_the_nesting_of_the_result_with_that_of_the_argument_inside(
     nest: Any,
 ) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import Value
@@ -40,7 +40,6 @@ def described(nest: Any, numbers: list[Any]) -> str:
 
 
 @given(nest=NESTS)
-@settings(deadline=None)
 def test_flatten_and_unflatten_are_inverse(nest: Any) -> None:
     found, structure = flatten(nest)
     expected: list[Any] = []
@@ -53,7 +52,6 @@ def test_flatten_and_unflatten_are_inverse(nest: Any) -> None:
 
 
 @given(nest=NESTS, other=NESTS)
-@settings(deadline=None)
 def test_structures_are_equal_for_equal_nestings_and_hashable(nest: Any, other: Any) -> None:
     one, two = flatten(nest)[1], flatten(other)[1]
     assert (one == two) is (described(nest, []) == described(other, []))
@@ -63,7 +61,6 @@ def test_structures_are_equal_for_equal_nestings_and_hashable(nest: Any, other: 
 
 
 @given(nest=NESTS)
-@settings(deadline=None)
 def test_anything_may_stand_in_the_places_of_the_numbers(nest: Any) -> None:
     found, structure = flatten(nest)
     strings = [f"number {i}" for i in range(len(found))]

@@ -83,7 +83,6 @@ def test_of_polynomial_are_its_own_coefficients(coefficients: list[Fraction]) ->
 
 
 @given(COEFFICIENTS, COEFFICIENTS, fractions())
-@settings(deadline=None)
 def test_of_product_is_cauchy_product(p: list[Fraction], q: list[Fraction], x: Fraction) -> None:
     f, g = polynomial(p), polynomial(q)
     product = taylor(lambda x: f(x) * g(x), x, 6)
@@ -91,7 +90,6 @@ def test_of_product_is_cauchy_product(p: list[Fraction], q: list[Fraction], x: F
 
 
 @given(COEFFICIENTS, COEFFICIENTS, fractions())
-@settings(deadline=None)
 def test_of_quotient_times_divisor_is_dividend(
     p: list[Fraction], q: list[Fraction], x: Fraction
 ) -> None:
@@ -138,7 +136,6 @@ def test_function_that_makes_floats(f: Any, number: Any) -> None:
 
 
 @given(st.floats(0.1, 5), st.integers(0, 20))
-@settings(deadline=None)
 def test_identities(x: float, order: int) -> None:
     line = [x, 1.0, *[0.0] * order][: order + 1]
     # The coefficients of log grow as x**-k: so do the errors.
@@ -165,7 +162,7 @@ SMOOTH = [function for name, function in FUNCTIONS.items() if name not in ("gamm
 
 
 @given(expressions(SMOOTH, inputs=2, max_ops=5), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_of_random_expression_is_nested_grad(
     drawn: tuple[Expression, list[Any]], data: st.DataObject
 ) -> None:
@@ -196,7 +193,7 @@ def test_of_random_expression_is_nested_grad(
         condition=math.inf,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_of_exact_expression_is_nested_grad_exactly(drawn: tuple[Expression, list[Any]]) -> None:
     expression, [x] = drawn
     assert taylor(expression, x, 4) == nested(expression, x, 4)
@@ -307,7 +304,6 @@ def test_by_what_f_captures() -> None:
 
 
 @given(st.floats(-2, 2), st.integers(0, 3), st.integers(0, 3))
-@settings(deadline=None)
 def test_of_taylor(x: float, outer: int, inner: int) -> None:
     found = taylor(lambda x: taylor(lambda y: exp(x) * sin(y), x, inner)[inner], x, outer)
     # The inner one is exp(x) times a derivative of sin.
@@ -491,7 +487,7 @@ def without_functions(x: Any) -> Any:
 
 
 @given(st.floats(-2, 2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_function(x: float) -> None:
     def third(f: Any) -> Any:
         return lambda x: taylor(f, x, 3)[3]

@@ -16,7 +16,7 @@ from tests.own_functions import ExpAndDouble, MultiplyAdd, mixture, quadratics, 
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3), data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_series_is_that_of_the_arithmetic(drawn: Any, used: Any, data: Any) -> None:
     quadratic, xs = drawn
     places = [i for i, plain in enumerate(quadratic.plain) if not plain]

@@ -185,7 +185,7 @@ def graphviz(dot: str) -> ET.Element:
 
 
 @has_dot
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions(), st.text(max_size=30))
 def test_graphviz_accepts_every_dot(drawn: tuple[Expression, list[float]], label: str) -> None:
     f, inputs = drawn

@@ -31,7 +31,6 @@ OPS = all_ops()
 pytestmark = pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")
 RUN = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -1,0 +1,66 @@
+"""Captured Values in the text of `.backward`: their data are read, and their gradients added to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from scalargrad.engine.code import Operand
+
+if TYPE_CHECKING:
+    from scalargrad.programs.python import Speller
+
+# One loop adds the gradients if so many of them for each piece come as pieces of tuples.
+_FEW = 3
+
+
+class Values(NamedTuple):
+    """The name of the list of the Values, and that of each Value, if these have names."""
+
+    list: str
+    names: Sequence[str]
+
+
+def read_values(speller: Speller, values: str, place: int, labels: Sequence[str]) -> Values:
+    """Write the lines that read the inputs from `place` on: the data of the Values in a list.
+
+    They become a list as well if the most of them go on as tuples.
+    """
+    inputs = range(place, place + len(labels))
+    go_on = {k for first, end in speller.packed for k in range(first, end) if k in inputs}
+    if len(go_on) * 2 > len(inputs):
+        data, each = speller.names.new("captured"), speller.names.new("v")
+        speller.statement(f"{data} =", f"[{each}._data for {each} in {values}]")
+        speller.name_elements(data, place, [label or "p" for label in labels], labelled=False)
+        return Values(values, ())
+    names = [speller.names.new(f"{label}_value" if label else "v") for label in labels]
+    speller.take_apart(names, values)
+    for k, (label, name) in enumerate(zip(labels, names, strict=True), place):
+        if speller.uses[k]:
+            own = speller.names.new(label or "p")
+            speller.statement(f"{own} =", f"{name}._data")
+            speller.name_input(k, own, labelled=False)
+    return Values(values, names)
+
+
+def add_gradients(speller: Speller, values: Values, slopes: Sequence[Operand], lock: str) -> None:
+    """Write the lines that add to the gradients of the Values, when all else is computed."""
+    listed = speller.elements(slopes)
+    if not values.names or len(listed) * _FEW < len(slopes):
+        first = listed[0]
+        starred = len(listed) == 1 and first[0] == "*"
+        whole = first[1:] if starred else f"[{', '.join(listed)}]"
+        whole = whole if whole.isidentifier() else speller.named(whole)
+        v, g = speller.names.new("v"), speller.names.new("g")
+        pairs = f"{speller.zip()}({values.list}, {whole})"
+        speller.lines += [
+            f"    with {lock}:",
+            f"        for {v}, {g} in {pairs}:",
+            f"            {v}._grad += {g}",
+        ]
+        return
+    texts = [speller.operand(x) for x in slopes]
+    texts = [text if text.safe else speller.local(text) for text in texts]
+    speller.lines.append(f"    with {lock}:")
+    for name, text in zip(values.names, texts, strict=True):
+        speller.statement(f"    {name}._grad +=", text.text)
