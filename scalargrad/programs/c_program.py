@@ -74,7 +74,7 @@ class CProgram:
         try:
             self._pack(inputs, 0, *numbers)
             failed = self._function(*addresses)
-        except (struct.error, OverflowError):  # of an int that is too large for a double
+        except struct.error:  # an int is too large for a double
             failed = True
         ys: list[Any] = [] if failed else outputs.tolist()
         free.append(arrays)
