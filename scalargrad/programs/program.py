@@ -222,7 +222,7 @@ class Program:
     def _machine(self, ints: tuple[int, ...]) -> CProgram | None:
         """Return the program in C for numbers of which these are ints, if there can be one."""
         if ints not in self.machines:
-            full = len(self.machines.keys() - {()}) >= _MOST_OF_INTS
+            full = len(self.machines) - (() in self.machines) >= _MOST_OF_INTS
             if self.code is None or (ints and full):
                 return None
             self.machines[ints] = self._built_c(ints)
