@@ -96,6 +96,7 @@ _DIV = _infix("/", PRODUCT, PRODUCT, PREFIX, safe=False)
 _MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: _MUL}
 _NEG = Form("-{}", PREFIX, (ATOM,), True)
 _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
+_AS_DOUBLE = Form("(double){}", PREFIX, (ATOM,), True)
 _KEPT = _test("sg_kept", 1, False)
 _IS_ZERO = Form("{} == 0", COMPARISON, (SUM,), True, "int")
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
@@ -438,7 +439,10 @@ def _sumprod(w: _Writer, op: Op, xs: _Operands) -> Number:
 
 def _division(w: _Writer, op: Op, xs: _Operands) -> Number:
     form = _call("sg_div", 2) if w.wild else _DIV
-    return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
+    (a, kind, _), (b, _, _) = xs
+    if kind == BOOL:
+        a = w.add(_AS_DOUBLE, a)  # two conditions would be divided as C's ints
+    return w.add(form, a, b), FLOAT, "0"
 
 
 def _comparison_of(w: _Writer, op: Op, xs: _Operands) -> Number:
