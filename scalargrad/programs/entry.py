@@ -59,10 +59,6 @@ class _Part:
         self.many = len(numbers) >= _MANY
         self.last: tuple[bytes, Sequence[Any]] = b"", ()
 
-    def fits(self, data: bytes) -> bool:
-        """Return whether these are the bytes of arguments that are alike."""
-        return len(data) == self.size and int.from_bytes(data, "little") & self.mask == self.masked
-
 
 class Entry:
     """Knows arguments nested, and with numbers of the same kinds, as those of an earlier call."""
@@ -113,11 +109,10 @@ class Entry:
                 data = dumps(arguments[part.place], _FORMAT)
             except ValueError:  # there is something that marshal does not know
                 return None
-            last = part.last
-            if part.many and data == last[0]:
+            if part.many and data == (last := part.last)[0]:
                 found[k] = last[1]
                 continue
-            if not part.fits(data):
+            if len(data) != part.size or int.from_bytes(data, "little") & part.mask != part.masked:
                 return None
             if self._numbers_wanted:
                 found[k] = part.digits.unpack(data)

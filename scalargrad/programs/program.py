@@ -238,7 +238,7 @@ class Program:
         with collector_paused():
             try:
                 # As the Python program for these numbers has it: to the sign of a zero.
-                code = optimised(self.code, PLAIN if ints else FLOAT)
+                code = optimised(self.code, ANY if self.backward else PLAIN if ints else FLOAT)
                 result, count = self.result, len(self.captured)
                 if self.backward:
                     slopes = Nest(list, None, (NUMBER,) * count)
