@@ -20,6 +20,8 @@ from scalargrad.programs.tuples import pack, pack_total
 
 # So many calls at least must give their tuples to one sum.
 FEWEST = 16
+# At the end of the name of a function that adds.
+_ADDED = "_added"
 
 
 class Nothing:
@@ -87,7 +89,11 @@ def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) 
     if not sums and all(op is own for op, own in called.items()):
         return code
     kinds = kinds_of(code, inputs) if sums else []
-    terms = {term.call: (term.place, x) for x, found in sums.items() for term in found}
+    # Of each call the tuples that it adds, by place, and the sums.
+    terms: dict[int, list[tuple[int, int]]] = {}
+    for x, found in sums.items():
+        for term in found:
+            terms.setdefault(term.call, []).append((term.place, x))
     left_out = {term.tuple for found in sums.values() for term in found if term.tuple != term.call}
     known: list[Operand] = list(range(code.inputs))
     labels = {k: label for k, label in code.labels.items() if k < code.inputs}
@@ -106,15 +112,16 @@ def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) 
             known.append(so_far[k])
             continue
         operands = tuple([known[x] if type(x) is int else x for x in operands])
-        if k in terms:
+        op = called.get(op, op)
+        for place, x in terms.get(k, ()):
             assert type(op) is CutCall
-            place, x = terms[k]
             before = so_far[x] if x in so_far else add(_nothings(len(kinds[x])))
-            own = add(_adding(op, place, kinds[x], calls), (*operands, before))
-            so_far[x] = own if len(op.code.outputs) == 1 else add(pick(place), (own,))
-        else:
-            own = add(called.get(op, op), operands)
+            op, operands = _adding(op, place, kinds[x], calls), (*operands, before)
+        own = add(op, operands)
         known.append(own)
+        for place, x in terms.get(k, ()):
+            assert type(op) is CutCall
+            so_far[x] = own if len(op.code.outputs) == 1 else add(pick(place), (own,))
         if k in code.labels:
             labels[own] = code.labels[k]
     outputs = [known[x] if type(x) is int else x for x in code.outputs]
@@ -183,31 +190,29 @@ def _called(op: CutCall, calls: dict[Any, CutCall]) -> CutCall:
 
 
 def _adding(op: CutCall, place: int, kind: Any, calls: dict[Any, CutCall]) -> CutCall:
-    """Return a call that adds the tuple that is its output at `place` to a list it is given.
+    """Return a call that adds the tuple that is its output at `place` to a list it is given last.
 
     `kind` is that of the sums.
     """
     key = op, place, kind
     if key in calls:
         return calls[key]
-    called = _called(op, calls)
-    assert called.kinds is not None
-    code, sums = called.code, called.code.inputs
+    code, sums = op.code, op.code.inputs
 
     def moved(x: Any) -> Any:
         return x + 1 if type(x) is int and x >= sums else x
 
     equations = [equation((op, tuple(map(moved, operands)))) for op, operands in code.equations]
-    numbers = _packed(called, place)
+    numbers = _packed(op, place)
     assert numbers is not None
     equations.append(equation((add_to, (sums, *map(moved, numbers)))))
     outputs = list(map(moved, code.outputs))
     outputs[place] = sums + len(equations)
     labels = {**{moved(k): label for k, label in code.labels.items()}, sums: "sums"}
     own = without_dead(Code(sums + 1, equations, outputs, labels))
-    kinds = called.kind if len(outputs) > 1 else (called.kind,)
+    assert op.kinds is not None
+    kinds = op.kind if len(outputs) > 1 else (op.kind,)
     result = (*kinds[:place], kind, *kinds[place + 1 :])
-    calls[key] = CutCall(
-        f"{op.name}_added", own, (*called.kinds, kind), result if len(outputs) > 1 else kind
-    )
+    name = op.name if op.name.endswith(_ADDED) else op.name + _ADDED
+    calls[key] = CutCall(name, own, (*op.kinds, kind), result if len(outputs) > 1 else kind)
     return calls[key]

@@ -991,6 +991,8 @@ class _Ways:
         ways = [("value", module["split_f"])]
         if chosen:
             ways.append(("grad", grad(module["split_f_1"], chosen)))
+        if self.leaves:
+            ways.append(("backward", module["split_f_1"]))
         for what, f in ways:
             in_python = compile(f, static_argnums=program.static)
             in_c = compile(f, static_argnums=program.static, target="c")
@@ -1013,9 +1015,20 @@ class _Ways:
             for x, number in zip(self.leaves, data, strict=True):
                 x.data = number
 
+    def with_gradients(self, compiled: Any) -> Callable[..., list[Any]]:
+        """Return a function that gives the value of `.backward` and the gradients that it added."""
+
+        def run(*args: Any) -> list[Any]:
+            for x in self.leaves:
+                x.grad = 0
+            return [compiled.backward(*args), *[x.grad for x in self.leaves]]
+
+        return run
+
     def same_in_c(self, what: str, in_python: Any, in_c: Any, args: list[Any]) -> None:
         """Compare a call of a program in C with the same in Python."""
-        a, b = Outcome(in_python, *args), Outcome(in_c, *args)
+        run: Any = self.with_gradients if what == "backward" else lambda compiled: compiled
+        a, b = Outcome(run(in_python), *args), Outcome(run(in_c), *args)
         if "target 'c'" in str(b.error):
             return
         latest = getattr(_latest(in_c), "latest", None)

@@ -67,6 +67,25 @@ def of_two(called: bool) -> Loss:
     return loss
 
 
+def of_two_tuples(called: bool) -> Loss:
+    """Return a loss whose calls each give terms of two sums, and more."""
+
+    def piece(ws: Any, vs: Any, x: Any, y: Any) -> Any:
+        return ws[0] * x - ws[1] * vs[0] + vs[1] * y, ws[0] * y
+
+    f: Any = compile(piece) if called else piece
+
+    def loss(ws: Any, xs: Any) -> Any:
+        vs = [ws[1], ws[0] * 2]
+        total, y = 0, ws[1]
+        for x in xs:
+            a, y = f(ws, vs, x, y)
+            total = total + a * x
+        return total
+
+    return loss
+
+
 def nested(called: bool) -> Loss:
     """Return a loss whose piece calls another many times itself."""
     inner = in_a_chain(called)
@@ -78,7 +97,7 @@ def nested(called: bool) -> Loss:
     return lambda ws, xs: sum(f(ws, x) for x in xs)
 
 
-LOSSES = [apart, in_a_chain, of_two, nested]
+LOSSES = [apart, in_a_chain, of_two, of_two_tuples, nested]
 
 
 def slopes_of(loss: Any, ws: Any, xs: Any) -> tuple[Any, str]:
@@ -89,7 +108,7 @@ def slopes_of(loss: Any, ws: Any, xs: Any) -> tuple[Any, str]:
 @given(xs=st.lists(NUMBERS, min_size=16, max_size=24), ws=st.tuples(NUMBERS, NUMBERS))
 @example(xs=[0.0] * 16, ws=(-1.0, -1.0))  # terms of zeros, of either sign
 @example(xs=[-0.0] * 20, ws=(1.0, 0.0))
-@pytest.mark.parametrize("loss", LOSSES[:3])
+@pytest.mark.parametrize("loss", LOSSES[:4])
 def test_the_bits_are_those_without(loss: Any, xs: list[float], ws: tuple[float, float]) -> None:
     found, text = slopes_of(loss(True), list(ws), xs)
     with patch.object(accumulation, "FEWEST", 10**9):
