@@ -61,7 +61,13 @@ LAYERS = (
     *("programs.simplify", "programs.accumulation", "programs.bindings", "programs.called"),
     *(
         "programs.python",
-        *("programs.c_loops", "programs.c_pieces", "programs.c_calls", "programs.c"),
+        *(
+            "programs.c_loops",
+            "programs.c_pieces",
+            "programs.c_calls",
+            "programs.c_rules",
+            "programs.c",
+        ),
         "programs.c_compiler",
         "programs.c_program",
         "programs.entry",

@@ -25,8 +25,8 @@ from scalargrad.functions.elementary import power_log
 from scalargrad.functions.many import constant_max
 from scalargrad.nn import MLP
 from scalargrad.programs import program as programs
-from scalargrad.programs.c import CALLED_BACK
 from scalargrad.programs.c_program import CProgram
+from scalargrad.programs.c_rules import CALLED_BACK
 from tests.programs import fuzz
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
 from tests.threads import in_threads
