@@ -66,7 +66,7 @@ LAYERS = (
             "programs.c_pieces",
             "programs.c_calls",
             "programs.c_rules",
-            "programs.c",
+            *("programs.c", "programs.frames"),
         ),
         "programs.c_compiler",
         "programs.c_program",

@@ -17,6 +17,7 @@ from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.value import Value, backward_lock
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.entry import all_floats
+from scalargrad.programs.frames import make_room
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
@@ -68,6 +69,8 @@ class Runnable:
         namespace = {**functions, **spelled.constants, "__name__": __name__}
         exec(compiled.code, namespace)
         self.function: Callable[..., Any] = namespace[spelled.name]
+        called = [namespace[name] for name in spelled.called]
+        make_room(namespace[spelled.name], spelled.calls, called)
 
     def __reduce__(self) -> Any:
         return _loaded, (self.spelled,)

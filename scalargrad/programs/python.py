@@ -101,12 +101,18 @@ _text = partial(tuple.__new__, Text)  # a third of the time of a call of the cla
 
 
 class Spelled(NamedTuple):
-    """The text of a function, its name in it, and what its globals must be."""
+    """The text of a function, its name in it, and what its globals must be.
+
+    `called` has the names of the other functions in the text, each after those that it calls, and
+    `calls` says how many calls of them the function makes.
+    """
 
     source: str
     name: str
     ops: dict[str, Op]
     constants: dict[str, Any]
+    called: Sequence[str] = ()
+    calls: int = 0
 
 
 class Module:
@@ -573,7 +579,10 @@ def spell_python(
         speller.write()
         speller.statement("return", returned(speller, result, outputs))
     text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
-    return Spelled("\n\n".join([*texts, text]), own_name, module.ops, module.constants)
+    source = "\n\n".join([*texts, text])
+    called = list(module.functions.values())
+    count = sum(type(op) is CutCall for op, _ in code.equations)
+    return Spelled(source, own_name, module.ops, module.constants, called, count)
 
 
 def _calls_of(code: Code) -> list[CutCall]:
