@@ -118,9 +118,9 @@ class Compiled(Generic[R]):
         While another function is traced, it stays a function of that one's program. Within a
         transform f itself is called: that must see what it computes.
         """
-        if self._f is not None and (running() or (active and tracing() is not None)):
+        if (transforms.depth or (active and tracing() is not None)) and self._f is not None:
             return self._within(args, kwargs)  # type: ignore[no-any-return]
-        return self._run(args, kwargs, backward=False)  # type: ignore[no-any-return]
+        return self._run(args, kwargs, False)  # type: ignore[no-any-return]
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
@@ -234,24 +234,25 @@ class Compiled(Generic[R]):
         if not kwargs:
             for entry in self._entries[backward]:
                 numbers = entry.found(args)
-                if numbers is not None:
-                    self._hit(entry)
-                    return entry.program.run(entry.kind, args, numbers, entry.ints)
+                if numbers is None:
+                    continue
+                program = entry.program
+                self._hits += 1  # without the lock, which takes longer than all else here
+                # The one that was used last is in its place, as nearly always.
+                if program is not self._newest:
+                    self._move_to_end(entry)
+                if changed(entry.lookups):
+                    check(program.bindings, self.__name__)
+                return program.run(entry.kind, args, numbers, entry.ints)
         program, args, numbers = self._program(args, kwargs, backward)
         return program.run(kind_of(numbers), args, numbers, places_of_ints(numbers))
 
-    def _hit(self, entry: Entry) -> None:
-        """Count an entry's use. Raises TraceError if its program is out of date."""
-        program = entry.program
-        self._hits += 1  # without the lock, which takes longer than all else here
-        # The one that was used last is in its place, as nearly always.
-        if program is not self._newest:
-            with self._lock:
-                if entry.key in self._programs:
-                    self._programs.move_to_end(entry.key)
-                    self._newest = program
-        if changed(entry.lookups):
-            check(program.bindings, self.__name__)
+    def _move_to_end(self, entry: Entry) -> None:
+        """Say that an entry's program is the one that was used last."""
+        with self._lock:
+            if entry.key in self._programs:
+                self._programs.move_to_end(entry.key)
+                self._newest = entry.program
 
     def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
         """Let calls with arguments like these find the program at once from now on."""

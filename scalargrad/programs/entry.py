@@ -103,22 +103,25 @@ class Entry:
             given = arguments[0]
             if type(given) is not type(bound) or given.value is not bound.value:
                 return None
-        found: list[Sequence[Any]] = [()] * len(self._parts)
+        wanted = self._numbers_wanted
+        found: list[Sequence[Any]] = [()] * len(self._parts) if wanted else []
         for k, part in self._in_turn:
             try:
                 data = dumps(arguments[part.place], _FORMAT)
             except ValueError:  # there is something that marshal does not know
                 return None
             if part.many and data == (last := part.last)[0]:
-                found[k] = last[1]
+                if wanted:
+                    found[k] = last[1]
                 continue
             if len(data) != part.size or int.from_bytes(data, "little") & part.mask != part.masked:
                 return None
-            if self._numbers_wanted:
-                found[k] = part.digits.unpack(data)
+            own = part.digits.unpack(data) if wanted else ()
             if part.many:
-                part.last = data, found[k]
-        return [x for own in found for x in own] if self._numbers_wanted else []
+                part.last = data, own
+            if wanted:
+                found[k] = own
+        return [x for own in found for x in own]
 
 
 def entry_for(program: Program, key: Any, numbers: list[Any]) -> Entry | None:
