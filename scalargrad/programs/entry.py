@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from marshal import dumps
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,7 @@ class Entry:
     def _add(self, place: slice, structures: list[Structure], numbers: list[Any]) -> None:
         self._parts.append(_Part(place, structures[place], numbers))
 
-    def found(self, arguments: tuple[Any, ...]) -> list[Any] | None:
+    def found(self, arguments: tuple[Any, ...]) -> Sequence[Any] | None:
         """Return the numbers of `arguments` if these are alike, and None if not.
 
         The numbers are for a program in C; for Python, which needs none, the list is empty.
@@ -121,7 +121,7 @@ class Entry:
                 part.last = data, own
             if wanted:
                 found[k] = own
-        return [x for own in found for x in own]
+        return found[0] if len(found) == 1 else list(chain.from_iterable(found))
 
 
 def entry_for(program: Program, key: Any, numbers: list[Any]) -> Entry | None:

@@ -161,7 +161,7 @@ class Program:
             self._machine(places_of_ints(numbers))
 
     def run(
-        self, kind: str, arguments: Sequence[Any], numbers: list[Any], ints: tuple[int, ...]
+        self, kind: str, arguments: Sequence[Any], numbers: Sequence[Any], ints: tuple[int, ...]
     ) -> Any:
         """Return the result for `arguments`, whose numbers are of a kind.
 
@@ -194,14 +194,14 @@ class Program:
             numbers += flatten_like(structure, argument, "argument")
         return numbers + [x._data for x in self.captured]
 
-    def _run_c(self, kind: str, numbers: list[Any], ints: tuple[int, ...]) -> tuple[Any] | None:
+    def _run_c(self, kind: str, numbers: Sequence[Any], ints: tuple[int, ...]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
         if self.captured:
             given = [x._data for x in self.captured]
             kind = _joined(kind, given)
             if kind != FLOAT:
                 ints += places_of_ints(given, len(numbers))
-            numbers = numbers + given
+            numbers = [*numbers, *given]
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
             raise TypeError(
