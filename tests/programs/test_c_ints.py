@@ -226,9 +226,9 @@ def test_entries_know_ints() -> None:
             assert repr(c(*call)) == repr(f(*call))
     entries = c._entries[False]
     assert [entry.ints for entry in entries] == [(0, 4), (1, 3, 4), (0, 2, 3)]
-    assert [entry.found(call) for entry, call in zip(entries[::-1], calls, strict=True)] == [
-        [call[0], *call[1], call[2]] for call in calls
-    ]
+    assert [
+        tuple(entry.found(call) or ()) for entry, call in zip(entries[::-1], calls, strict=True)
+    ] == [(call[0], *call[1], call[2]) for call in calls]
     for large in (2**31, 2**53 - 1, 2**53, 2**53 + 1, -(2**53), 10**400):
         assert repr(c(large, [0.5, 2, 3], 1.5)) == repr(f(large, [0.5, 2, 3], 1.5))
     many = [k if k % 3 else k / 2 for k in range(100)]
