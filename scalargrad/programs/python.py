@@ -326,7 +326,7 @@ class Speller:
         source = self.code.equations[y - self.code.inputs].op
         if type(source) not in (CutCall, Pick) and source is not pack_total:
             return None, 0
-        kind = self.kinds[y]
+        kind = source.kind if type(source) is CutCall else self.kinds[y]
         size = len(kind) if type(kind) is tuple else 0
         return (self.operand(y).within(ATOM), size), op.place
 
@@ -446,7 +446,9 @@ class Speller:
         if op is total:
             return self.joined(" + ", [part.within(PRODUCT) for part in parts]), SUM
         if op is _PROD and len(parts) > 1:
-            ones = ("1", "1.0") if FLOAT in map(self.kind, operands) else ("1",)
+            # Times 1.0 makes a float of ints.
+            kinds = [self.kind(x) for x in operands if type(x) is int]
+            ones = ("1", "1.0") if FLOAT in kinds else ("1",)
             rest = [part.within(NEGATION) for part in parts if part.text not in ones]
             if len(rest) > 1:
                 return self.joined(" * ", rest), PRODUCT

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Function, Value, compile, grad, hvp, jvp, relu, value_and_grad, where
+from scalargrad import Function, Value, compile, grad, hvp, jvp, prod, relu, value_and_grad, where
 
 THIRD = Fraction(1, 3)
 LARGE = 2**53 + 1
@@ -332,3 +332,9 @@ def test_work_to_compile_calls_of_functions_is_linear() -> None:
 
     few, many = calls(30), calls(120)
     assert many < 5 * few
+
+
+def test_a_product_of_ints_with_the_float_1_is_a_float() -> None:
+    for f in (lambda x: prod([x, x, 1.0, x]), lambda x: prod([1.0, x]), lambda x: prod([x, 1, x])):
+        for x in (2, -4, 0, 2.0):
+            assert repr(compile(f)(x)) == repr(f(x))
