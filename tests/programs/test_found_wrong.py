@@ -334,7 +334,10 @@ def test_work_to_compile_calls_of_functions_is_linear() -> None:
     assert many < 5 * few
 
 
-def test_a_product_of_ints_with_the_float_1_is_a_float() -> None:
-    for f in (lambda x: prod([x, x, 1.0, x]), lambda x: prod([1.0, x]), lambda x: prod([x, 1, x])):
-        for x in (2, -4, 0, 2.0):
-            assert repr(compile(f)(x)) == repr(f(x))
+@pytest.mark.parametrize("xs", [[None, None, 1.0, None], [1.0, None], [None, 1, None]])
+def test_a_product_of_ints_with_the_float_1_is_a_float(xs: list[Any]) -> None:
+    def f(x: Any) -> Any:
+        return prod([x if one is None else one for one in xs])
+
+    for x in (2, -4, 0, 2.0):
+        assert repr(compile(f)(x)) == repr(f(x))
