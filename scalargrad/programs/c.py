@@ -205,7 +205,8 @@ def spell_c(
     has numbers that C would need to know the kind of.
 
     >>> from scalargrad.engine.code import Equation
-    >>> square = Code(1, [Equation(arithmetic.mul.op, (0, 0))], [1])
+    >>> from scalargrad.functions.arithmetic import mul
+    >>> square = Code(1, [Equation(mul.op, (0, 0))], [1])
     >>> "out[0] = in[0] * in[0];" in spell_c(square, "square", [("x", NUMBER)], 0, NUMBER).source
     True
     """
