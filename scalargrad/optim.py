@@ -92,17 +92,8 @@ class Optimizer:
         Raises OverflowError where a number becomes too large for a float, and TypeError where a
         gradient is a Value; then nothing has changed.
         """
-        if active:
-            refuse_access()
+        gs = _gradients(self.parameters, "a step")
         xs = [parameter._data for parameter in self.parameters]
-        gs = [parameter._grad for parameter in self.parameters]
-        if any(issubclass(kind, Value) for kind in set(map(type, gs))):
-            parameter = next(p for p in self.parameters if isinstance(p._grad, Value))
-            raise TypeError(
-                f"the gradient of {parameter!r} is a Value, as create_graph leaves it, and a "
-                "step takes numbers: call backward() without create_graph, or set "
-                "p.grad = p.grad.data first"
-            )
         xs, self._memory = self._updated(xs, gs, self._memory, self.steps + 1)
         self.steps += 1
         if set(map(type, xs)) == {float}:  # which need no checks
@@ -113,7 +104,9 @@ class Optimizer:
                 parameter.data = x
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr!r})"
+        count = len(self.parameters)
+        plural = "" if count == 1 else "s"
+        return f"{type(self).__name__}({count} parameter{plural}, lr={self.lr!r})"
 
     def _updated(
         self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
@@ -663,8 +656,8 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
 
     They are multiplied by max_norm / (norm + 1e-6) where that is below 1, as in
     `torch.nn.utils.clip_grad_norm_`. Returns the norm that they had before. Raises what Optimizer
-    raises for its parameters, and ValueError for a negative `max_norm` or for gradients whose
-    norm is not finite: no factor would make them so.
+    raises for its parameters, TypeError where a gradient is a Value, and ValueError for a negative
+    `max_norm` or for gradients whose norm is not finite: no factor would make them so.
 
     >>> x, y = Value(0.0), Value(0.0)
     >>> x.grad, y.grad = 30.0, 40.0
@@ -675,7 +668,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     """
     checked = _checked_parameters(parameters)
     max_norm = _checked("max_norm", max_norm)
-    norm = math.hypot(*(parameter.grad for parameter in checked))
+    norm = math.hypot(*_gradients(checked, "clipping"))
     if not math.isfinite(norm):
         raise ValueError(
             f"the norm of the gradients is {norm}, so that they cannot be clipped: "
@@ -686,6 +679,20 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
         for parameter in checked:
             parameter.grad *= factor
     return norm
+
+
+def _gradients(parameters: Sequence[Value], what: str) -> list[Any]:
+    """Return the gradients of parameters: numbers, which `what` takes."""
+    if active:
+        refuse_access()
+    gs = [parameter._grad for parameter in parameters]
+    if any(issubclass(kind, Value) for kind in set(map(type, gs))):
+        parameter = next(p for p in parameters if isinstance(p._grad, Value))
+        raise TypeError(
+            f"the gradient of {parameter!r} is a Value, as create_graph leaves it, and {what} "
+            "takes numbers: call backward() without create_graph, or set p.grad = p.grad.data first"
+        )
+    return gs
 
 
 def _checked_parameters(parameters: Iterable[Value]) -> list[Value]:
