@@ -121,6 +121,8 @@ class Entry:
                 part.last = data, own
             if wanted:
                 found[k] = own
+        if not wanted:
+            return found
         return found[0] if len(found) == 1 else list(chain.from_iterable(found))
 
 
