@@ -262,7 +262,8 @@ def test_what_is_shown_at_the_prompt() -> None:
     assert repr(y) == "Value(data=9.0, grad=0, op='*')"
     y.backward(create_graph=True)
     assert repr(x) == "Value(data=3.0, grad=Value(6.0), label='x')"
-    assert repr(SGD([x], lr=0.1)) == "SGD(1 parameters, lr=0.1)"
+    assert repr(SGD([x], lr=0.1)) == "SGD(1 parameter, lr=0.1)"
+    assert repr(SGD([x, Value(0.0)], lr=0.1)) == "SGD(2 parameters, lr=0.1)"
     text = repr(MLP(64, [32, 10]))
     assert text == "MLP of 64 inputs, [32 ReLUNeurons, 10 LinearNeurons], 2410 parameters"
     assert repr(Layer(64, 32)) == "Layer of 32 ReLUNeurons, 64 inputs each"

@@ -275,11 +275,6 @@ def test_gradients_that_are_values_are_not_clipped() -> None:
     assert x.grad == 30.0
 
 
-def test_an_optimizer_shows_how_many_parameters_it_has() -> None:
-    assert repr(SGD([Value(1.0)], lr=0.5)) == "SGD(1 parameter, lr=0.5)"
-    assert repr(Adam([Value(1.0), Value(2.0)], lr=0.5)) == "Adam(2 parameters, lr=0.5)"
-
-
 def test_a_gradient_that_is_a_value_moves_nothing() -> None:
     x, y = Value(1.0), Value(2.0, label="y")
     optimizer = Adam([x, y])

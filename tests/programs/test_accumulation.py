@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import Value, compile, sqrt, value_and_grad
@@ -108,6 +108,7 @@ def slopes_of(loss: Any, ws: Any, xs: Any) -> tuple[Any, str]:
 @given(xs=st.lists(NUMBERS, min_size=16, max_size=24), ws=st.tuples(NUMBERS, NUMBERS))
 @example(xs=[0.0] * 16, ws=(-1.0, -1.0))  # terms of zeros, of either sign
 @example(xs=[-0.0] * 20, ws=(1.0, 0.0))
+@settings(max_examples=30)
 @pytest.mark.parametrize("loss", LOSSES[:4])
 def test_the_bits_are_those_without(loss: Any, xs: list[float], ws: tuple[float, float]) -> None:
     found, text = slopes_of(loss(True), list(ws), xs)
