@@ -439,7 +439,7 @@ def _largest(w: Writer, op: Op, xs: _Operands) -> Number:
 
 
 def _called_back(w: Writer, op: Op, xs: _Operands) -> Number:
-    if not xs:
+    if not xs or (op is special.polygamma.op and xs[0][1] != INT):  # its order must be an int
         raise NotSpelled
     number = f"{CALLED_BACK.index(op)} /* {op.name} */, "
     form = _call_of_array("sg_python", len(xs), number)

@@ -337,6 +337,14 @@ def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) ->
         assert not done.stderr
 
 
+def test_an_order_that_is_a_float_is_refused() -> None:
+    compiled = compile(lambda n, x: sg.polygamma(n, x) * x, target="c")
+    assert compiled(2, 1.5) == sg.polygamma(2, 1.5) * 1.5
+    for order in (2.0, 0.25):
+        with pytest.raises(ValueError, match="order of polygamma must be a non-negative int"):
+            compiled(order, 1.5)
+
+
 @pytest.mark.slow
 def test_many_random_programs() -> None:
     for k in range(120):
