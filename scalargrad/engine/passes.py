@@ -159,6 +159,9 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
             )
         move = None
         if gs.count(None) < len(gs):
+            if as_graph and all(g is None or is_zero(g) for g in gs):
+                tangents[node] = 0  # a rule would make it a float where it divides by a number
+                continue
             for part in contributions(node, gs, as_graph):
                 if part is not None:
                     move = part if move is None else move + part

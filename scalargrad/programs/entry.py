@@ -49,7 +49,7 @@ class _Part:
         )
         self.size = len(zeros)
         digits = int.from_bytes(zeros, "little") ^ int.from_bytes(ones, "little")
-        self.mask = ~digits & (1 << 8 * self.size) - 1
+        self.mask = ~digits
         self.masked = int.from_bytes(zeros, "little") & self.mask
         runs = groupby(zip(zeros, ones, strict=True), lambda pair: pair[0] == pair[1])
         lengths = [(same, len(list(run))) for same, run in runs]

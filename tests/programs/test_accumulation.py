@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Value, compile, sqrt, value_and_grad
+from scalargrad import Value, compile, grad, sqrt, value_and_grad
 from scalargrad.engine.code import Code, equation, evaluate
 from scalargrad.engine.outputs import pick
 from scalargrad.programs import accumulation
@@ -227,6 +227,19 @@ def test_gradients_of_captured_values_are_added_in_a_loop() -> None:
     assert "for v_2, g in zip(values, " in compiled.source
     again = pickle.loads(pickle.dumps(compiled))
     assert again.backward(xs) == sum((3.0 * x + 2.0) * x for x in xs)
+
+
+def test_names_stay_those_of_the_values() -> None:
+    w = Value(3.0, label="slope")
+    piece = compile(lambda v, x: (v[0] * x - v[1]) * x)
+    compiled = compile(lambda v, xs: sum(piece(v, x) for x in xs) * w)
+    xs = [float(k) for k in range(20)]
+    compiled.backward([1.0, 2.0], xs)
+    assert "slope = slope_value._data" in compiled.source
+    slopes = compile(grad(lambda v: sum(piece(v, x) for x in xs) * w))
+    slopes([1.0, 2.0])
+    assert "sums[1] +=" in slopes.source
+    assert "slope, = captured" in slopes.source
 
 
 def test_an_error_in_a_call_that_adds_names_the_op() -> None:

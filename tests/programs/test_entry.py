@@ -480,6 +480,33 @@ def test_gradients_are_added_in_order(count: int) -> None:
         adder(count)(values, [0.0] * (count + 1))
 
 
+def test_each_of_several_long_arguments_is_looked_at() -> None:
+    def f(a: Any, b: Any) -> Any:
+        return a[0] * 2, b[0] * 2, b[39]
+
+    for target in ("python", "c"):
+        try:
+            compiled = compile(f, target=target)
+        except RuntimeError:
+            continue  # there is no C compiler
+        a, b = [0.5] * 40, [1.5] * 40
+        for _ in range(4):
+            compiled(a, b)
+        for x in (2, 2.5, Fraction(1, 2), 3) if target == "python" else (2, 2.5, 3):
+            for y in (b, [x, *b[1:]], [*b[:39], x]):
+                assert repr(compiled(a, y)) == repr(f(a, y))
+        with pytest.raises(TypeError, match="takes plain numbers"):
+            compiled(a, [Value(1.0), *b[1:]])
+
+
+def test_static_arguments_of_many_kinds() -> None:
+    compiled = compile(lambda how, x: x * len(how), static_argnames="how")
+    for how, entries in (((1, ("a", 2.0)), 1), (frozenset("ab"), 1), ((1, frozenset("ab")), 1)):
+        for x in (0.5, 1.5, 2.5):
+            assert compiled(how, x) == x * 2
+        assert len(compiled._entries[False]) == entries
+
+
 # --- C, pickles -----------------------------------------------------------------------------------
 
 

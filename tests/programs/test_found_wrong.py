@@ -17,7 +17,20 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Function, Value, compile, grad, hvp, jvp, prod, relu, value_and_grad, where
+from scalargrad import (
+    Function,
+    Value,
+    compile,
+    grad,
+    hvp,
+    jvp,
+    maximum,
+    minimum,
+    prod,
+    relu,
+    value_and_grad,
+    where,
+)
 
 THIRD = Fraction(1, 3)
 LARGE = 2**53 + 1
@@ -341,3 +354,15 @@ def test_a_product_of_ints_with_the_float_1_is_a_float(xs: list[Any]) -> None:
 
     for x in (2, -4, 0, 2.0):
         assert repr(compile(f)(x)) == repr(f(x))
+
+
+@pytest.mark.parametrize("extreme", [maximum, minimum])
+def test_second_derivatives_of_extremes_are_zeros_of_their_kind(extreme: Any) -> None:
+    def f(x: Any) -> Any:
+        return where(x, extreme(2.0, x), x)
+
+    for x in (-0.0, 0.0, 1.5, 3.0, Fraction(5, 2), Fraction(0)):
+        second = hvp(f, (x,), (x,))
+        found = compile(lambda x: hvp(f, (x,), (x,)))(x)
+        assert repr(found) == repr(second)
+        assert type(second) in (type(x), float)
