@@ -159,8 +159,8 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
             )
         move = None
         if gs.count(None) < len(gs):
+            # A rule would make a float of a rule's own 0, where it divides by a number.
             if as_graph and all(g is None or is_zero(g) for g in gs):
-                tangents[node] = 0  # a rule would make it a float where it divides by a number
                 continue
             for part in contributions(node, gs, as_graph):
                 if part is not None:

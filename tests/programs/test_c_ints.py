@@ -337,6 +337,15 @@ def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) ->
         assert not done.stderr
 
 
+def test_a_function_is_prepared_in_c() -> None:
+    for numbers, ints in (((0.5, 2.0), ()), ((1, 2.0), (0,))):
+        compiled = compile(lambda x, y: x * y, target="c")
+        compiled.prepare(*numbers)
+        (program,) = compiled._programs.values()
+        assert list(program.machines) == [ints]
+        assert type(program.machines[ints]) is CProgram
+
+
 def test_an_order_that_is_a_float_is_refused() -> None:
     compiled = compile(lambda n, x: sg.polygamma(n, x) * x, target="c")
     assert compiled(2, 1.5) == sg.polygamma(2, 1.5) * 1.5

@@ -366,3 +366,22 @@ def test_second_derivatives_of_extremes_are_zeros_of_their_kind(extreme: Any) ->
         found = compile(lambda x: hvp(f, (x,), (x,)))(x)
         assert repr(found) == repr(second)
         assert type(second) in (type(x), float)
+
+
+def test_a_tuple_whose_numbers_do_not_move_forward() -> None:
+    def of(called: bool) -> Any:
+        def part(x: Any, v: Any, w: Any) -> Any:
+            return where(x, v[0], w)
+
+        piece: Any = compile(part) if called else part
+
+        def whole(a: Any, b: Any) -> Any:
+            v = 1.0 % b
+            return where(a, b, v + b) / piece(-0.0, [v], b + 2.5) + piece(a, [v], b) / 2.0
+
+        return whole
+
+    for tangents in ((1.0, 1.0), (1.0, 0.0)):
+        eager = hvp(of(called=False), (2.0, -0.625), tangents)
+        found = compile(lambda a, b, tangents=tangents: hvp(of(called=True), (a, b), tangents))
+        assert found(2.0, -0.625) == pytest.approx(eager, rel=1e-13)
