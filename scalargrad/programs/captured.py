@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scalargrad.engine.code import Operand
+from scalargrad.programs.nests import whole_of
 
 if TYPE_CHECKING:
     from scalargrad.programs.python import Speller
 
-# One loop adds the gradients if so many of them for each piece come as pieces of tuples.
+# One loop adds the gradients if a piece of their list has more than so many of them: from a tuple.
 _FEW = 3
 
 
@@ -47,9 +48,7 @@ def add_gradients(speller: Speller, values: Values, slopes: Sequence[Operand], l
     """Write the lines that add to the gradients of the Values, when all else is computed."""
     listed = speller.elements(slopes)
     if not values.names or len(listed) * _FEW < len(slopes):
-        first = listed[0]
-        starred = len(listed) == 1 and first[0] == "*"
-        whole = first[1:] if starred else f"[{', '.join(listed)}]"
+        whole = whole_of(listed) or f"[{', '.join(listed)}]"
         whole = whole if whole.isidentifier() else speller.named(whole)
         v, g = speller.names.new("v"), speller.names.new("g")
         pairs = f"{speller.zip()}({values.list}, {whole})"

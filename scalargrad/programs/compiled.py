@@ -28,7 +28,6 @@ from scalargrad.programs.kinds import kind_of, places_of_ints
 from scalargrad.programs.linking import linked
 from scalargrad.programs.program import Program, collector_paused
 from scalargrad.programs.trace import ENDED, Symbol, Trace, symbol
-from scalargrad.transforms.functional import running
 from scalargrad.transforms.nesting import (
     NUMBER,
     Nest,
@@ -140,7 +139,7 @@ class Compiled(Generic[R]):
         the function does not return one number, and within `no_grad`, where nothing is recorded
         to go back through.
         """
-        if running() or (active and tracing() is not None):
+        if transforms.depth or (active and tracing() is not None):
             untraceable(
                 "backward() of a compiled function cannot run while another is differentiated",
                 "use grad or value_and_grad of the function within",
@@ -245,7 +244,8 @@ class Compiled(Generic[R]):
                     check(program.bindings, self.__name__)
                 return program.run(entry.kind, args, numbers, entry.ints)
         program, args, numbers = self._program(args, kwargs, backward)
-        return program.run(kind_of(numbers), args, numbers, places_of_ints(numbers))
+        ints = places_of_ints(numbers) if self._target == "c" else ()
+        return program.run(kind_of(numbers), args, numbers, ints)
 
     def _move_to_end(self, entry: Entry) -> None:
         """Say that an entry's program is the one that was used last."""

@@ -26,7 +26,7 @@ from scalargrad.programs.captured import add_gradients, read_values
 from scalargrad.programs.kinds import FLOAT, PLAIN, kinds_of, operand_kind
 from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
-from scalargrad.programs.nests import returned, unpack
+from scalargrad.programs.nests import returned, unpack, whole_of
 from scalargrad.programs.simplify import constant_key
 from scalargrad.programs.tuples import pack, pack_total
 from scalargrad.transforms.nesting import Structure
@@ -414,8 +414,8 @@ class Speller:
         if type(op) is CutCall or op is pack:
             if op is pack:
                 texts = self.elements(operands)
-                if len(texts) == 1 and texts[0][0] == "*":
-                    return texts[0][1:], ATOM
+                if whole := whole_of(texts):
+                    return whole, ATOM
                 return f"({', '.join(texts)}{',' * (len(texts) == 1)})", ATOM
             text = ", ".join([part.within(COMPARISON) for part in parts])
             return f"{self.module.functions[op]}({text})", ATOM  # type: ignore[index]
@@ -613,8 +613,7 @@ def _spelled_call(call: CutCall, module: Module) -> str:
         text = speller.operand(code.outputs[0]).text
     else:
         texts = speller.elements(code.outputs)
-        starred = len(texts) == 1 and texts[0][0] == "*"
-        text = texts[0][1:] if starred else ", ".join(texts)
+        text = whole_of(texts) or ", ".join(texts)
     speller.statement("return", text)
     return "\n".join(
         [f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""]

@@ -53,11 +53,6 @@ def _deeper() -> Iterator[None]:
         transforms.depth -= 1
 
 
-def running() -> bool:
-    """Return whether this thread is within a transform, which must see what is computed."""
-    return transforms.depth > 0
-
-
 class _Trace(NamedTuple):
     """A function called with fresh Values in place of the numbers of its chosen arguments."""
 
