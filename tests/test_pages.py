@@ -1,4 +1,4 @@
-"""The README tells the truth: its scripts, tables, commands and links are tried here."""
+"""README and the guide tell the truth: their scripts, tables, commands and links are tried."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ import pytest
 
 import scalargrad
 from scalargrad import Value, compile, nn, optim, tanh
-from tests.readme import BLOCKS, ROOT, SCRIPTS, TEXT, write_scripts
+from tests.pages import (
+    BLOCKS,
+    OTHERS,
+    PAGES,
+    README,
+    ROOT,
+    SCRIPTS,
+    Block,
+    name_of,
+    text_of,
+    write_scripts,
+)
 
-# The prose: what is a place kept for later stands in comments.
-PROSE = re.sub(r"<!-- place for.*?-->", "", TEXT, flags=re.DOTALL)
-TABLES = TEXT.split("## Coming from")[1].split("\n## ")[0]
+GUIDE = ROOT / "demos" / "guide"
+TABLES = text_of(GUIDE / "coming-from.md")
 HABITS = re.findall(r"^\| (`[^|]+) \| ([^|]+) \|$", TABLES, re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 
@@ -49,7 +59,7 @@ def run(command: Sequence[str], folder: Path, text: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write_scripts(tmp_path_factory.mktemp("scripts"))
 
 
@@ -57,19 +67,20 @@ def promised(script: str) -> list[str]:
     return re.findall(r"^# prints:(?: (.*))?$", script, re.MULTILINE)
 
 
-@pytest.mark.parametrize("number", range(len(SCRIPTS)))
-def test_scripts_print_what_they_say_as_files(number: int, files: list[Path]) -> None:
-    assert promised(SCRIPTS[number])
-    printed = run(["-W", "error", str(files[number])], files[number].parent)
-    assert printed.splitlines() == promised(SCRIPTS[number])
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
+def test_scripts_print_what_they_say_as_files(script: Block, files: dict[str, Path]) -> None:
+    assert promised(script.text)
+    file = files[name_of(script)]
+    printed = run(["-W", "error", str(file)], file.parent)
+    assert printed.splitlines() == promised(script.text)
 
 
-@pytest.mark.parametrize("number", range(len(SCRIPTS)))
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 @pytest.mark.slow
-def test_scripts_print_what_they_say_when_pasted(number: int, tmp_path: Path) -> None:
+def test_scripts_print_what_they_say_when_pasted(script: Block, tmp_path: Path) -> None:
     # Interactive Python ends an indented block at a blank line, and prints what expressions give.
-    printed = run(["-i", "-q"], tmp_path, SCRIPTS[number])
-    assert printed.splitlines() == promised(SCRIPTS[number])
+    printed = run(["-i", "-q"], tmp_path, script.text)
+    assert printed.splitlines() == promised(script.text)
 
 
 CELL = """
@@ -81,26 +92,26 @@ TerminalInteractiveShell.instance(simple_prompt=True).run_cell(sys.stdin.read())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="IPython is not installed")
-@pytest.mark.parametrize("number", range(len(SCRIPTS)))
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 @pytest.mark.slow
 def test_scripts_print_what_they_say_in_ipython(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     # A terminal hands on what is pasted as one cell, and a prompt that is fed takes it by lines.
-    printed = run(["-c", CELL], tmp_path, SCRIPTS[number])
-    assert printed.splitlines() == promised(SCRIPTS[number])
+    printed = run(["-c", CELL], tmp_path, script.text)
+    assert printed.splitlines() == promised(script.text)
     session = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"]
-    printed = run(session, tmp_path, SCRIPTS[number] + "\n")
+    printed = run(session, tmp_path, script.text + "\n")
     lines = [re.sub(r"^(In \[\d+\]: | *\.\.\.: )+", "", line) for line in printed.splitlines()]
-    expected = [line for line in promised(SCRIPTS[number]) if line]
+    expected = [line for line in promised(script.text) if line]
     assert [line for line in lines if line.strip()] == expected
 
 
-@pytest.mark.parametrize("number", range(len(SCRIPTS)))
-def test_scripts_can_be_pasted_whole(number: int) -> None:
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
+def test_scripts_can_be_pasted_whole(script: Block) -> None:
     # Each statement ends where interactive Python, which reads line by line, says it does.
-    lines = SCRIPTS[number].splitlines()
+    lines = script.text.splitlines()
     for i in range(1, len(lines)):
         if not lines[i - 1]:
             assert not lines[i].startswith(" "), f"a blank line before {lines[i]!r}"
@@ -129,38 +140,54 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
             assert f"readme_block {block.marker[4:]}" in script
         elif block.language == "sh":
             command = block.text.removeprefix("python3 -m ").rstrip()
-            assert f"<!-- output: {command} -->" in TEXT
+            assert f"<!-- output: {command} -->" in text_of(block.page), command
         else:
             assert block.language == "python" or block.marker.startswith("output:")
 
 
-def test_modules_that_it_runs_are_there() -> None:
-    modules = set(re.findall(r"python3? -m ((?:demos|tests|scalargrad)[\w.]*)", PROSE))
-    assert {"demos.moons", "tests.benchmarks"} <= modules
-    for module in modules:
-        assert importlib.util.find_spec(module), module
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_that_it_runs_are_there(page: Path) -> None:
+    for module in re.findall(r"python3? -m ((?:demos|tests|scalargrad)[\w.]*)", text_of(page)):
+        assert importlib.util.find_spec(module.rstrip(".")), module
 
 
-def test_links_lead_to_files_and_headings() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
-    headings = re.findall(r"^##+ (.*)$", TEXT, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    for anchor in re.findall(r"\]\(#([^)]+)\)", TEXT):
-        assert anchor in anchors, anchor
+def anchors_of(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^):]+)\)", text_of(page)):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors_of(file), target
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(README.read_bytes()) <= 9_000
+
+
+def test_the_guides_index_lists_each_page() -> None:
+    index = text_of(GUIDE / "README.md")
+    for page in GUIDE.glob("*.md"):
+        assert page.name == "README.md" or f"]({page.name})" in index, page.name
 
 
 def test_lines_to_read_first_are_counted() -> None:
-    files = re.findall(r"\]\((scalargrad/\w+/\w+\.py)\)", TEXT)
+    text = text_of(GUIDE / "how-it-works.md")
+    files = re.findall(r"\]\(../../(scalargrad/engine/\w+\.py)\)", text)
     count = sum(len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in files)
-    assert f"They are {count} lines together" in TEXT
+    assert f"They are {count} lines together" in text
 
 
 def test_figures_are_each_explained() -> None:
-    table = TEXT.split("<!-- figures: begin -->")[1].split("<!-- figures: end -->")[0]
+    text = text_of(ROOT / "tests" / "benchmarks" / "README.md")
+    table = text.split("<!-- figures: begin -->")[1].split("<!-- figures: end -->")[0]
     rows = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[2:]
     assert len(rows) >= 10
-    explained = re.findall(r"^- \*\*([^*]+)\*\*:", TEXT.split("<!-- figures: end -->")[1], re.M)
+    explained = re.findall(r"^- \*\*([^*]+)\*\*:", text.split("<!-- figures: end -->")[1], re.M)
     for row in rows:
         if row.startswith("the same"):
             continue
@@ -169,7 +196,7 @@ def test_figures_are_each_explained() -> None:
 
 
 def habits_namespace() -> dict[str, Any]:
-    """Return what the tables "coming from" stand on: README says it in words before them."""
+    """Return what the tables "coming from" stand on: the page says it in words before them."""
     names: dict[str, Any] = {name: getattr(scalargrad, name) for name in scalargrad.__all__}
     model = nn.MLP(1, [4, 1], activation=tanh, rng=random.Random(0))
     x, y = Value(2.0), Value(3.0)
