@@ -106,7 +106,7 @@ def test_readme_leads_through_all_lessons() -> None:
 
 def test_readme_links_to_files_that_exist() -> None:
     targets = re.findall(r"\]\(([^)]+)\)", README)
-    assert len(targets) == len(NAMES) + 5
+    assert len(targets) == len(NAMES) + 7
     for target in targets:
         assert (LESSONS / target).is_file(), target
 
