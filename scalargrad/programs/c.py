@@ -151,10 +151,7 @@ class _Writer:
     def equation(self, op: Op, operands: tuple[Operand, ...], values: list[Number]) -> Number:
         """Write the instructions of one equation; return its result's place, kind and tag."""
         if op not in RULES:
-            raise TypeError(
-                f"target 'c' has no text for {op.name}, which runs Python code of its own: leave "
-                "it out of the function, or compile with target='python'"
-            )
+            raise NotSpelled  # a function of somebody's own, which runs Python code
         if operands and all(type(x) is Literal for x in operands):
             try:
                 return literal(op.forward(*[x.value for x in operands]))  # type: ignore[union-attr]
@@ -201,8 +198,8 @@ def spell_c(
 
     The inputs of `code` are the numbers of the arguments, in order, and then `captured` more: those
     at the places `ints` are ints, the others floats.
-    Raises TypeError for an op or constant that C has no text for, and NotSpelled where the program
-    has numbers that C would need to know the kind of.
+    Raises TypeError for a constant that is no float or int, and NotSpelled where the program has an
+    op that C has no text for, or numbers that C would need to know the kind of.
 
     >>> from scalargrad.engine.code import Equation
     >>> from scalargrad.functions.arithmetic import mul
@@ -244,6 +241,11 @@ _INCLUDES = """\
 
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
 #error "doubles are computed with more digits here: with gcc, add -msse2 -mfpmath=sse"
+#endif
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) \\
+    || defined(__NO_SIGNED_ZEROS__) || defined(__NO_TRAPPING_MATH__) \\
+    || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "an option changes the arithmetic here: leave out -ffast-math and what is like it"
 #endif
 
 /* A function that is not to become part of its caller: what it is given is computed in any case,

@@ -50,7 +50,7 @@ _MACRO = re.compile(
 
 
 class NotSpelled(Exception):
-    """C has no way to keep the kinds of this program's numbers: Python must run it."""
+    """C has no text for this program, or no way to keep its numbers' kinds: Python must run it."""
 
 
 class Stored(NamedTuple):

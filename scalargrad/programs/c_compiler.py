@@ -4,16 +4,19 @@ A library's file has a name of two parts: the hash of what it was made of (text,
 version, flags, machine), and the hash of its own bytes, which must be right before it is loaded.
 It gets that name by being renamed, at once and whole, so that processes may build the same
 library side by side. Where the cache cannot be used (a full disk, a directory of somebody else),
-libraries are built in a temporary directory and not kept.
+libraries are built in a temporary directory and not kept. A library that no program uses any more
+is unloaded.
 """
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import stat
@@ -21,11 +24,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import OrderedDict
+import weakref
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 COMPILERS = ("cc", "gcc", "clang", "tcc")
 FLAGS = (
@@ -45,10 +48,14 @@ GCC_FLAGS = tuple(
 )
 # clang takes operations to set no flags unless it is told.
 CLANG_FLAGS = ("-ffp-exception-behavior=strict", "-Wno-overriding-option")
+# Options that let a compiler compute other digits, or that change how the whole process computes:
+# with some of gcc's, loading a library sets subnormal numbers to 0 everywhere.
+_ARITHMETIC = re.compile(
+    r"-Ofast|-m(pc\d+|daz-ftz|recip.*)|-f(?!no-fast-math$|fp-contract=off$)"
+    r".*(math|fast|fp-|float|precision|zeros|trap|reciprocal|associative|denormal|approx).*"
+)
 # So many bytes of libraries are kept, those that were used last.
 CACHE_BYTES = 256 * 2**20
-# So many libraries a process finds again without looking at the disk.
-_LOADED = 128
 
 
 class Compiler(NamedTuple):
@@ -68,13 +75,24 @@ class Compiler(NamedTuple):
 def compiler() -> Compiler:
     """Return the compiler that CC names, or the first of cc, gcc, clang and tcc that is there.
 
-    Raises RuntimeError if there is none, and on Windows.
+    Raises RuntimeError if there is none, if CC has options that change the arithmetic, and on
+    Windows.
     """
     if sys.platform == "win32":
         raise RuntimeError(
             "target 'c' works on Linux and macOS, not on Windows yet: compile with target='python'"
         )
-    wanted = shlex.split(os.environ.get("CC", ""))
+    given = os.environ.get("CC", "")
+    try:
+        wanted = shlex.split(given)
+    except ValueError as error:
+        raise RuntimeError(f"CC is {given!r}, which is no command: {error}") from None
+    changing = [option for option in wanted[1:] if _ARITHMETIC.fullmatch(option)]
+    if changing:
+        raise RuntimeError(
+            f"CC has {changing[0]}, which changes the arithmetic: target 'c' gives the bits that "
+            "Python gives. Leave that option out of CC"
+        )
     for name, *options in [wanted] if wanted else [[name] for name in COMPILERS]:
         path = shutil.which(name)
         if path is not None:
@@ -97,7 +115,24 @@ def _asked(command: tuple[str, ...], changed: int, size: int) -> Compiler:
     return Compiler(command, f"{size} bytes, changed at {changed}")
 
 
-def library(source: str) -> ctypes.CDLL:
+class Library:
+    """A loaded library. It is unloaded when nothing refers to this object any more.
+
+    Who calls one of its functions holds it for that long. At the end of the process it stays: other
+    threads may still run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.loaded = ctypes.CDLL(str(path))
+        closing = weakref.finalize(self, _ctypes.dlclose, self.loaded._handle)
+        closing.atexit = False
+
+    def function(self, name: str) -> Any:
+        """Return one of its functions, which does not keep the library loaded."""
+        return self.loaded[name]
+
+
+def library(source: str) -> Library:
     """Return the C text `source` as a loaded library: from the cache, or compiled now.
 
     Raises RuntimeError if there is no compiler, or it refuses the text.
@@ -106,22 +141,20 @@ def library(source: str) -> ctypes.CDLL:
     parts = [source, *using.command, using.version, *using.flags, platform.machine(), sys.platform]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     with _lock:
-        if key in _libraries:
-            _libraries.move_to_end(key)
-            return _libraries[key]
+        kept = _libraries.get(key)
+    if kept is not None:
+        return kept
     found = _found(source, key, using)
     with _lock:
-        _libraries[key] = found
-        if len(_libraries) > _LOADED:
-            _libraries.popitem(last=False)
-    return found
+        return _libraries.setdefault(key, found)
 
 
-_libraries: OrderedDict[str, ctypes.CDLL] = OrderedDict()
+# Those that programs use, which are found again without looking at the disk.
+_libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def _found(source: str, key: str, using: Compiler) -> ctypes.CDLL:
+def _found(source: str, key: str, using: Compiler) -> Library:
     directory = cache_directory()
     if directory is not None:
         for path in sorted(directory.glob(f"{key}-*.so")):
@@ -134,12 +167,12 @@ def _found(source: str, key: str, using: Compiler) -> ctypes.CDLL:
                 path = directory / f"{key}-{_digest(built)}.so"
                 os.replace(built, path)
             _forget_old(directory, path)
-            return ctypes.CDLL(str(path))
+            return Library(path)
         except (OSError, _Refused):
             pass  # a full disk, or one from which nothing may be run: not kept, then
     with tempfile.TemporaryDirectory(prefix="scalargrad-") as building:
         try:
-            return ctypes.CDLL(str(_built(source, using, Path(building))))
+            return Library(_built(source, using, Path(building)))
         except _Refused as error:
             raise RuntimeError(str(error)) from None
 
@@ -186,11 +219,11 @@ def _is_ours(path: Path, is_kind: Callable[[int], bool]) -> bool:
     return is_kind(state.st_mode) and state.st_uid == os.geteuid() and not state.st_mode & 0o022
 
 
-def _load_kept(path: Path) -> ctypes.CDLL | None:
+def _load_kept(path: Path) -> Library | None:
     """Return a library of the cache; None, and the file removed, if it is not as it was written."""
     try:
         if _is_ours(path, stat.S_ISREG) and _digest(path) == path.stem.rpartition("-")[2]:
-            found = ctypes.CDLL(str(path))
+            found = Library(path)
             os.utime(path)
             return found
         path.unlink()

@@ -49,11 +49,12 @@ class CProgram:
     def __init__(self, spelled: SpelledC, nested: Spelled) -> None:
         self.spelled = spelled
         self._nested = nested  # the text that puts the results into their nesting
-        loaded = library(spelled.source)
-        self._function = loaded[spelled.name]
+        self._library = library(spelled.source)  # loaded for as long as this object lives
+        self._function = self._library.function(spelled.name)
         self._function.argtypes = [_Pointer, _Pointer, _Pointer]
         if "sg_python_function" in spelled.source:
-            _Pointer.in_dll(loaded, "sg_python_function").value = _CALLBACK_ADDRESS
+            pointer = _Pointer.in_dll(self._library.loaded, "sg_python_function")
+            pointer.value = _CALLBACK_ADDRESS
         namespace: dict[str, Any] = {**nested.constants}
         exec(nested.source, namespace)
         self._in_nesting: Callable[[Any], Any] = namespace[nested.name]

@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -333,21 +334,30 @@ def test_a_number_of_another_kind_names_the_target_that_takes_it() -> None:
         compile(lambda x: x * Fraction(1, 3), target="c")(1.0)
 
 
-def test_a_function_of_ones_own_is_named() -> None:
+def test_a_function_of_ones_own_runs_in_python() -> None:
     class Cube(Function):
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
             return x**3
 
         @staticmethod
         def backward(ctx: Any, g: Any) -> Any:
-            return g
+            (x,) = ctx.saved_tensors
+            return g * 3 * x**2
 
-    with pytest.raises(TypeError, match=r"target 'c' has no text for Cube.*target='python'"):
-        compile(lambda x: Cube.apply(x) + 1.0, target="c")(1.0)
-    own = sg.primitive(lambda g, y, x: g)(lambda x: x)
-    with pytest.raises(TypeError, match="target 'c' has no text"):
-        compile(lambda x: own(x) + 1.0, target="c")(1.0)
+    own = sg.primitive(lambda g, y, x: g * 2 * x, hint="small numbers")(lambda x: 4 / x)
+    piece = compile(lambda x, y: own(x) + Cube.apply(y))
+    for f in (
+        lambda x, y: Cube.apply(x) + 1.0,
+        lambda x, y: own(x) + y,
+        lambda x, y: piece(x, y) * piece(y, x) + own(x),
+    ):
+        for way in (f, value_and_grad(f, argnums=(0, 1))):
+            c = same(way, (0.5, 2.0), (0.0, 1.0), (3, 0.25), (1, 2))
+            assert machines(c)
+            assert set(machines(c)) == {None}
+            assert c.source.startswith("def ")
 
 
 def test_another_target_is_refused() -> None:
@@ -359,6 +369,9 @@ def test_no_compiler_and_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -O3")
     with pytest.raises(RuntimeError, match=r"CC is 'no-such-compiler -O3'.*install one"):
         compile(lambda x: x, target="c")
+    monkeypatch.setenv("CC", 'gcc "')
+    with pytest.raises(RuntimeError, match=r"CC is 'gcc \"', which is no command: No closing"):
+        compile(lambda x: x, target="c")
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match="cc, gcc, clang, tcc are not found"):
@@ -366,6 +379,41 @@ def test_no_compiler_and_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(RuntimeError, match="not on Windows"):
         compile(lambda x: x, target="c")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math"),
+        *("-ffinite-math-only", "-freciprocal-math", "-fno-signed-zeros", "-fno-trapping-math"),
+        *("-fsingle-precision-constant", "-ffp-contract=fast", "-ffp-model=fast", "-mrecip=all"),
+        *("-fdenormal-fp-math=preserve-sign", "-fapprox-func", "-mpc32", "-mdaz-ftz"),
+        *("-fexcess-precision=fast", "-ffloat-store", "-fcx-limited-range=fast"),
+    ],
+)
+def test_options_that_change_the_arithmetic_are_refused(
+    monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("CC", f"{COMPILER} -O2 {option}")
+    with pytest.raises(RuntimeError, match=f"CC has {option}, which changes the arithmetic"):
+        compile(lambda x: x, target="c")
+    # Those that are set by a compiler of one's own are known by what they define.
+    monkeypatch.setenv("CC", f"{COMPILER} -O2 -march=native -fno-fast-math -ffp-contract=off -pipe")
+    assert compile(lambda x: x * 0.5, target="c")(5e-324 * 3) == 1e-323
+
+
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_a_text_refuses_options_that_change_the_arithmetic(name: str, tmp_path: Path) -> None:
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not here")
+    c = compile(lambda x: x * 0.5, target="c")
+    c(1.0)
+    (tmp_path / "program.c").write_text(c.source, encoding="ascii")
+    for option in ("-O3", "-Ofast", "-ffast-math", "-ffinite-math-only"):
+        command = [name, "-c", option, "program.c"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == (option == "-O3")
+        assert ("an option changes the arithmetic" in done.stderr) == (option != "-O3")
 
 
 def test_threads_have_arrays_of_their_own() -> None:
@@ -445,7 +493,7 @@ def test_names_that_c_has_already(name: str) -> None:
 
 
 @pytest.fixture
-def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give an empty cache, in tmp_path, and the list of what is compiled."""
     built: list[str] = []
     original = c_compiler._built
@@ -456,9 +504,7 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
 
     monkeypatch.setattr(c_compiler, "_built", counted)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    c_compiler._libraries.clear()
-    yield built
-    c_compiler._libraries.clear()
+    return built
 
 
 def cube(x: Any) -> Any:
@@ -466,8 +512,7 @@ def cube(x: Any) -> Any:
 
 
 def fresh() -> float:
-    """Compile and call `cube` as a new process would."""
-    c_compiler._libraries.clear()
+    """Compile and call `cube` as a new process would: no program keeps its library loaded."""
     result: float = compile(cube, target="c")(2.0)
     return result
 
@@ -563,6 +608,49 @@ def test_the_cache_is_bounded(
         assert compile(lambda x, k=k: x * x + float(k), target="c")(1.0) == 1.0 + k
     assert sum(path.stat().st_size for path in kept(tmp_path)) <= 50_000
     assert kept(tmp_path)
+
+
+def loaded() -> list[str]:
+    """Return the libraries of this process that were made of programs."""
+    return re.findall(r"\S+(?:scalargrad|program)\S*\.so", Path("/proc/self/maps").read_text())
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of what is loaded")
+def test_a_library_is_unloaded_with_the_last_program_that_uses_it(
+    builds: list[str], tmp_path: Path
+) -> None:
+    def own() -> list[str]:
+        return [path for path in loaded() if str(tmp_path) in path]
+
+    first, second = compile(cube, target="c"), compile(cube, target="c")
+    assert first(2.0) == second(2.0) == 8.25
+    assert len(set(own())) == len(builds) == 1
+    copy = pickle.loads(pickle.dumps(second))
+    del first, second
+    assert copy(2.0) == 8.25
+    assert own()
+    del copy
+    assert not own()
+    for k in range(3):
+        assert compile(lambda x, k=k: x - float(k), target="c")(1.0) == 1.0 - k
+        assert not own()
+
+
+def test_a_library_stays_for_calls_that_run() -> None:
+    f: Any = compile(lambda x: sg.fsum([sg.gamma(x + k) for k in range(100)]), target="c")
+    expected = f(0.5)
+    (program,) = f._programs.values()
+    calls = [program.machines[()]]
+    del f, program
+
+    def run(_: int) -> None:
+        machine = calls[0]
+        for _ in range(40):
+            assert machine([0.5]) == (expected,)
+            calls[:] = [pickle.loads(pickle.dumps(machine))]  # others drop theirs meanwhile
+            machine = calls[0]
+
+    in_threads(run, 4)
 
 
 def test_two_processes_build_the_same_at_once(tmp_path: Path) -> None:
