@@ -19,7 +19,6 @@ from scalargrad.engine.modes import (
     is_afresh,
     mode,
     tracing,
-    transforms,
 )
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
@@ -168,8 +167,8 @@ class FunctionOp(Op):
         )
 
     def _run(self, *inputs: Any) -> Run:
-        if (active or transforms.depth) and not is_afresh():
-            # Neither a mode nor a transform of the caller's holds within.
+        if active and not is_afresh():
+            # No mode of the caller's holds within.
             with afresh():
                 return self._run(*inputs)
         given = [

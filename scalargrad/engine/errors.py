@@ -141,6 +141,15 @@ def refuse_copy(node: Any) -> NoReturn:
     )
 
 
+def refuse_copy_of_argument(leaf: Any) -> NoReturn:
+    """Raise the TypeError for copying or pickling what a transform differentiates by."""
+    raise TypeError(
+        f"{describe(leaf)} is an argument of grad or another transform, and a copy of it would be "
+        "cut off from its derivative: use it as it is, since no op changes a Value; for the number "
+        "alone take v.detach()"
+    )
+
+
 _REFLECTED = {
     **{"+": "__radd__", "-": "__rsub__", "*": "__rmul__"},
     **{"/": "__rtruediv__", "%": "__rmod__", "**": "__rpow__"},

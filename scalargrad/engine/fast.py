@@ -17,7 +17,7 @@ from scalargrad.engine.errors import (
 )
 from scalargrad.engine.modes import active, mode
 from scalargrad.engine.op import Op
-from scalargrad.engine.real import is_real
+from scalargrad.engine.real import number_of
 from scalargrad.engine.recording import recorded
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -48,7 +48,7 @@ def foremost(inputs: tuple[Any, ...]) -> Tracer:
 def unary_function(op: Op) -> Callable[..., Any]:
     """Return the function of one number, and method of Value, that computes or records `op`."""
     forward, value, tracer, refuse, failures = op.forward, Value, Tracer, refuse_result, FAILURES
-    active_, mode_, new, real, explain = active, mode, _new, is_real, explained
+    active_, mode_, new, number, explain = active, mode, _new, number_of, explained
     type_, float_, isinstance_, type_error, refuse_plain_ = (
         *(type, float, isinstance, TypeError),
         refuse_plain,
@@ -62,8 +62,10 @@ def unary_function(op: Op) -> Callable[..., Any]:
                 data = forward(x._data)
             except failures as error:
                 raise explain(error, op, (x,)) from None
-            if type_(data) is not float_ and not real(data):
-                refuse(op, (x,), data)
+            if type_(data) is not float_:
+                given, data = data, number(data)
+                if data is None:
+                    refuse(op, (x,), given)
             node = new(value)
             node._data = data
             node._grad = 0
@@ -100,15 +102,17 @@ def operator_of(op: Op) -> Callable[..., Any]:
 
     def method(self: Value, other: Any) -> Any:
         if active and (now := mode()) is not None:
-            if not isinstance(other, Value) and not is_real(other):
-                return refuse_operand(op, other)
-            return now.record(op, (self, other))
+            known = other if isinstance(other, Value) else number_of(other)
+            return refuse_operand(op, other) if known is None else now.record(op, (self, known))
         if isinstance(other, Value):
             number = other._data
-        elif type(other) is float or is_real(other):
+        elif type(other) is float:
             number = other
         else:
-            return refuse_operand(op, other)
+            number = number_of(other)
+            if number is None:
+                return refuse_operand(op, other)
+            other = number
         try:
             data = forward(self._data, number)
         except FAILURES as error:
@@ -130,8 +134,11 @@ def reflected_of(op: Op) -> Callable[..., Any]:
     forward = op.forward
 
     def method(self: Value, other: Any) -> Any:
-        if type(other) is not float and not is_real(other):
-            return refuse_operand(op, other)
+        if type(other) is not float:
+            number = number_of(other)
+            if number is None:
+                return refuse_operand(op, other)
+            other = number
         if active and (now := mode()) is not None:
             return now.record(op, (other, self))
         try:

@@ -192,10 +192,14 @@ def recording() -> AbstractContextManager[None]:
     return nullcontext() if mode() is now else in_mode(now)
 
 
-class _Transforms(threading.local):
-    """How many transforms this thread is within, and whether one must see what is in calls."""
+# The Values by which transforms differentiate whose functions run now, in any thread. So whether
+# a number is differentiated is read off its graph: it may have come into another thread.
+differentiated: set[Any] = set()
 
-    depth = 0
+
+class _Transforms(threading.local):
+    """Whether a transform of this thread must see what is in calls."""
+
     inline = False
 
 
@@ -203,17 +207,11 @@ transforms = _Transforms()
 
 
 def is_afresh() -> bool:
-    """Return whether no mode is in force here, and no transform runs."""
-    return not transforms.depth and not (active and mode() is not None)
+    """Return whether no mode is in force here."""
+    return not (active and mode() is not None)
 
 
-@contextmanager
-def afresh() -> Iterator[None]:
-    """In this block no mode is in force, and no transform runs: for a user's code on numbers."""
-    depth, transforms.depth = transforms.depth, 0
-    try:
-        # Being in no mode at all is faster than being in the mode None.
-        with in_mode(None) if active and mode() is not None else nullcontext():
-            yield
-    finally:
-        transforms.depth = depth
+def afresh() -> AbstractContextManager[None]:
+    """In this block no mode is in force: for a user's code on numbers."""
+    # Being in no mode at all is faster than being in the mode None.
+    return nullcontext() if is_afresh() else in_mode(None)

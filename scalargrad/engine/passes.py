@@ -13,10 +13,18 @@ from typing import Any
 
 from scalargrad.engine.errors import FAILURES, explained, shown
 from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.modes import active, mode, refuse_access, tracing, watcher, watching
+from scalargrad.engine.modes import (
+    active,
+    differentiated,
+    mode,
+    refuse_access,
+    tracing,
+    watcher,
+    watching,
+)
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick
-from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.real import in_kind, is_real, number_of
 
 
 def added(*xs: Any) -> Any:
@@ -282,6 +290,25 @@ def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
     return found
 
 
+def is_differentiated(ys: Iterable[Any], own: Sequence[Any] = ()) -> bool:
+    """Return whether a transform that runs now differentiates by what any of `ys` depends on.
+
+    What lies beyond the nodes `own` is left out. While a function is traced, that is so of all
+    its symbols.
+    """
+    traced = bool(active) and tracing() is not None
+    if not (differentiated or traced):
+        return False
+    ends = [y for y in ys if isinstance(y, Node)]
+    kept = set(own)
+    operands = [x for node in topological_order(ends, set(own)) for x in operands_of(node)]
+    return any(
+        x in differentiated or (traced and x._op is None and not hasattr(x, "_data"))
+        for x in (*ends, *operands)
+        if isinstance(x, Node) and x not in kept
+    )
+
+
 def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) -> dict[Any, Any]:
     """Return the derivatives of `y`, times `seed`, by all Values of its graph, or by `targets`.
 
@@ -371,12 +398,13 @@ def seed_for(output: Any, gradient: Any, as_graph: bool) -> Any:
     """
     if as_graph and isinstance(gradient, Node):
         return gradient
-    if not is_real(gradient):
+    number = number_of(gradient)
+    if number is None:
         cure = "; a Value goes with create_graph=True" if isinstance(gradient, Node) else ""
         raise TypeError(
             f"gradient must be a real number, got {shown(gradient)} "
             f"({type(gradient).__name__}){cure}"
         )
-    if type(gradient) is int:
-        gradient = in_kind(gradient, output._data)
-    return type(output)(gradient) if as_graph else gradient
+    if type(number) is int:
+        number = in_kind(number, output._data)
+    return type(output)(number) if as_graph else number

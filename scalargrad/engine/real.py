@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Complex, Number, Real
+from numbers import Complex, Integral, Number, Real
 from typing import Any
 
 
@@ -16,6 +16,24 @@ def is_real(x: object) -> bool:
         return True
     # Decimal is a Number, yet neither Real nor Complex in Python's numeric tower.
     return isinstance(x, Number) and (isinstance(x, Real) or not isinstance(x, Complex))
+
+
+def number_of(x: Any) -> Any:
+    """Return `x` as the real number to compute with, None if it is none.
+
+    That is `x` itself, but for numpy's integers, which wrap around at the end of their range where
+    Python's grow, and its arrays of no dimension: of those it is Python's number.
+
+    >>> number_of(2.5), number_of("2.5")
+    (2.5, None)
+    """
+    if type(x) is float or type(x) is int:
+        return x
+    if is_real(x):
+        return int(x) if hasattr(x, "dtype") and isinstance(x, Integral) else x
+    if getattr(x, "shape", None) == () and hasattr(x, "item"):
+        return number_of(x.item())
+    return None
 
 
 def in_kind(number: int, like: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from scalargrad.engine.errors import FAILURES, explained, refuse_result
 from scalargrad.engine.modes import active, mode
 from scalargrad.engine.op import Op
-from scalargrad.engine.real import is_real
+from scalargrad.engine.real import number_of
 from scalargrad.engine.value import Value
 
 _new = object.__new__
@@ -25,14 +25,22 @@ def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
     numbers = [x._data for x in inputs if isinstance(x, Value)]
     all_values = len(numbers) == len(inputs)
     if not all_values:
+        inputs = tuple([x if isinstance(x, Value) else _plain(x) for x in inputs])
         numbers = [x._data if isinstance(x, Value) else x for x in inputs]
     try:
         data = op.forward(*numbers)
     except FAILURES as error:
         raise explained(error, op, inputs) from None
-    if type(data) is not float and not is_real(data):
-        refuse_result(op, inputs, data)
+    if type(data) is not float:
+        given, data = data, number_of(data)
+        if data is None:
+            refuse_result(op, inputs, given)
     return make_node(op, inputs, data, inputs if all_values else None)
+
+
+def _plain(x: Any) -> Any:
+    number = number_of(x)
+    return x if number is None else number
 
 
 def make_node(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine import errors
 from scalargrad.engine.graph import Node, topological_order
-from scalargrad.engine.modes import active, refuse_access
+from scalargrad.engine.modes import active, differentiated, refuse_access
 from scalargrad.engine.passes import add_gradients, add_slopes, chosen, recompute, seed_for
-from scalargrad.engine.real import is_real
+from scalargrad.engine.real import number_of
 
 if TYPE_CHECKING:
     from scalargrad.engine.operators import Operators
@@ -28,11 +28,14 @@ backward_lock = threading.RLock()
 class Value(Operators):
     """One real number in a graph of numbers: its data, its gradient, and how it came to be.
 
-    `data` is any real number (int, float, Fraction, Decimal, a numpy scalar), kept as it is.
+    `data` is any real number (int, float, Fraction, Decimal, a numpy scalar), kept as it is; but a
+    numpy integer, which would wrap around, becomes Python's int.
     `grad` is the derivative of the output that `backward` was last called on, by this number:
     accumulated over passes for a leaf, that of the last pass for a result. It starts at 0, and
     None sets it to 0. `label` is a name for people to read. Comparisons compare the numbers; the
-    hash goes by identity. Raises TypeError for data that is not a real number.
+    hash goes by identity, as that of PyTorch's tensors: so `v in {1.0}` is False also where
+    `v == 1.0` holds, and a dict or set finds a Value only by itself. Raises TypeError for data that
+    is not a real number.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> y = a * b + a**2
@@ -46,9 +49,12 @@ class Value(Operators):
     __slots__ = ("_data", "_grad")
 
     def __init__(self, data: Any, label: str = "") -> None:
-        if type(data) is not float and not is_real(data):
+        if type(data) is float:
+            self._data = data
+        elif (number := number_of(data)) is not None:
+            self._data = number
+        else:
             errors.refuse_data(data)
-        self._data = data
         self._grad = 0
         self.label = label
         self._op = self._first = self._second = None
@@ -68,9 +74,10 @@ class Value(Operators):
     def data(self, number: Any) -> None:
         if active:
             refuse_access()
-        if type(number) is not float and not is_real(number):
+        kept = number_of(number)
+        if kept is None:
             errors.refuse_data(number)
-        self._data = number
+        self._data = kept
 
     @property
     def grad(self) -> Any:
@@ -87,11 +94,12 @@ class Value(Operators):
     def grad(self, gradient: Any) -> None:
         if active:
             refuse_access()
-        if gradient is None:
-            gradient = 0
-        elif not (type(gradient) is float or is_real(gradient) or isinstance(gradient, Value)):
-            errors.refuse_gradient(gradient)
-        self._grad = gradient
+        kept = 0 if gradient is None else number_of(gradient)
+        if kept is None:
+            if not isinstance(gradient, Value):
+                errors.refuse_gradient(gradient)
+            kept = gradient
+        self._grad = kept
 
     def backward(
         self,
@@ -168,9 +176,15 @@ class Value(Operators):
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = errors.refuse_floor_division
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Copy and pickle leaves. Raises TypeError for a result, whose graph does not travel."""
+        """Copy and pickle leaves.
+
+        Raises TypeError for a result, whose graph does not travel, and for an argument of a
+        transform such as `grad`, whose copy would have no derivative.
+        """
         if active:
             refuse_access()
+        if differentiated and self in differentiated:
+            errors.refuse_copy_of_argument(self)
         if self._op is not None:
             errors.refuse_copy(self)
         return super().__reduce_ex__(max(2, protocol))

@@ -12,13 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
 from scalargrad.engine.code import lower
 from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, in_mode, mode, tracing, transforms
-from scalargrad.engine.passes import pull_back
+from scalargrad.engine.modes import active, differentiated, in_mode, mode, tracing, transforms
+from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
 from scalargrad.programs.bindings import bindings_of, changed, check, holds
@@ -35,6 +35,7 @@ from scalargrad.transforms.nesting import (
     Structure,
     flatten,
     unflatten,
+    values_in,
     without_arrays,
 )
 from scalargrad.transforms.starred import advise_star
@@ -117,7 +118,7 @@ class Compiled(Generic[R]):
         While another function is traced, it stays a function of that one's program. Within a
         transform f itself is called: that must see what it computes.
         """
-        if (transforms.depth or (active and tracing() is not None)) and self._f is not None:
+        if (active or differentiated) and self._f is not None and _is_within(args, kwargs):
             return self._within(args, kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, False)  # type: ignore[no-any-return]
 
@@ -139,11 +140,8 @@ class Compiled(Generic[R]):
         the function does not return one number, and within `no_grad`, where nothing is recorded
         to go back through.
         """
-        if transforms.depth or (active and tracing() is not None):
-            untraceable(
-                "backward() of a compiled function cannot run while another is differentiated",
-                "use grad or value_and_grad of the function within",
-            )
+        if (active or differentiated) and _is_within(args, kwargs):
+            _refuse_backward()
         if active and mode() is not None:
             raise TypeError(
                 "backward() within no_grad has nothing to go back through: leave no_grad, or call "
@@ -242,10 +240,21 @@ class Compiled(Generic[R]):
                     self._move_to_end(entry)
                 if changed(entry.lookups):
                     check(program.bindings, self.__name__)
+                if program.followed and not differentiated.isdisjoint(program.followed):
+                    return self._followed(args, kwargs, backward)
                 return program.run(entry.kind, args, numbers, entry.ints)
+        given = args
         program, args, numbers = self._program(args, kwargs, backward)
+        if program.followed and not differentiated.isdisjoint(program.followed):
+            return self._followed(given, kwargs, backward)
         ints = places_of_ints(numbers) if self._target == "c" else ()
         return program.run(kind_of(numbers), args, numbers, ints)
+
+    def _followed(self, args: Any, kwargs: Any, backward: bool) -> Any:
+        """Return what the function returns where a transform differentiates by what it captures."""
+        if backward:
+            _refuse_backward()
+        return self._within(args, kwargs)
 
     def _move_to_end(self, entry: Entry) -> None:
         """Say that an entry's program is the one that was used last."""
@@ -401,7 +410,7 @@ class Compiled(Generic[R]):
             code.outputs[1:] = [found[x] for x in captured]
         if any(type(x) is Symbol for x in captured):
             raise TypeError(ENDED)
-        return Program(
+        program = Program(
             self.__name__,
             linked(code),
             arguments,
@@ -411,6 +420,9 @@ class Compiled(Generic[R]):
             bindings_of(self._f),
             self._target,
         )
+        if differentiated:
+            program.followed = tuple(x for x in (*captured, *nodes) if x in differentiated)
+        return program
 
     def __getstate__(self) -> dict[str, Any]:
         # A default may be anything; the programs do not need it.
@@ -483,6 +495,18 @@ class BoundCompiled(Generic[R]):
     def cache_info(self) -> CacheInfo:
         """Return what `cache_info` of the compiled function returns."""
         return self.__func__.cache_info()
+
+
+def _is_within(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether another function is traced, or a transform differentiates by these."""
+    return (active and tracing() is not None) or is_differentiated(values_in((args, kwargs)))
+
+
+def _refuse_backward() -> NoReturn:
+    untraceable(
+        "backward() of a compiled function cannot run while another is differentiated",
+        "use grad or value_and_grad of the function within",
+    )
 
 
 def _slopes_by_captured(y: Any) -> dict[Any, Any]:

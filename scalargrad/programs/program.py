@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.code import Code, evaluate
 from scalargrad.engine.errors import FAILURES, shown
+from scalargrad.engine.graph import Node
 from scalargrad.engine.value import Value, backward_lock
 from scalargrad.programs.bindings import Binding
 from scalargrad.programs.entry import all_floats
@@ -146,6 +147,8 @@ class Program:
         # takes the Values themselves, with any kind of number, and a lock.
         self.backward = backward
         self.bindings = bindings
+        # What it captures that a transform differentiated by when it was traced.
+        self.followed: tuple[Node, ...] = ()
         # How many ways of calling it have been learned.
         self.entries = 0
         self.runnables: dict[str, Runnable] = {}

@@ -19,8 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.modes import active, recording, tracing, transforms
-from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward, seed_for
+from scalargrad.engine.modes import active, differentiated, recording, tracing
+from scalargrad.engine.passes import (
+    dependents,
+    is_differentiated,
+    is_zero,
+    pull_back,
+    push_forward,
+    seed_for,
+)
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -33,6 +40,7 @@ from scalargrad.transforms.nesting import (
     flatten_like,
     mapped,
     unflatten,
+    values_in,
 )
 from scalargrad.transforms.starred import advise_star, star_advice
 
@@ -44,13 +52,13 @@ R = TypeVar("R")
 
 
 @contextmanager
-def _deeper() -> Iterator[None]:
-    transforms.depth += 1
+def _differentiated_by(leaves: Sequence[Value]) -> Iterator[None]:
+    differentiated.update(leaves)
     try:
         with recording():
             yield
     finally:
-        transforms.depth -= 1
+        differentiated.difference_update(leaves)
 
 
 class _Trace(NamedTuple):
@@ -60,8 +68,8 @@ class _Trace(NamedTuple):
     leaves: list[Value]
     # The nestings of the chosen arguments, as one tuple of them.
     structure: Structure
-    # Whether results are Values, to be differentiated again: within another transform, or where
-    # Values went in.
+    # Whether results are Values, to be differentiated again: where Values went in, or where they
+    # depend on what a transform around this one differentiates by.
     as_graph: bool
 
     def outputs(self) -> tuple[list[Any], Structure]:
@@ -176,7 +184,6 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
         found, structure = flatten(args[i], f"argument {i}")
         numbers += found
         structures.append(structure)
-    as_graph = transforms.depth > 0 or _any_value(numbers)
     # A Value's stand-in is a result of it, so that outer derivatives find their way through.
     leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
     whole = Nest(tuple, None, tuple(structures))
@@ -184,11 +191,14 @@ def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]
     for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
         arguments[i] = nest
     try:
-        with _deeper():
+        with _differentiated_by(leaves):
             output = f(*arguments, **kwargs)
     except TypeError as error:
         advise_star(error, f, args)
         raise
+    as_graph = _any_value(numbers) or (
+        bool(active or differentiated) and is_differentiated(values_in(output), leaves)
+    )
     return _Trace(output, leaves, whole, as_graph)
 
 

@@ -198,6 +198,24 @@ def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
     return _build(Nest(type(nest), keys, (NUMBER,) * len(found), factory), iter(found))
 
 
+def values_in(nest: Any) -> list[Any]:
+    """Return the Values, or other kinds of number that ops take, in lists, tuples and dicts.
+
+    >>> from scalargrad import Value
+    >>> values_in([1.0, {"w": Value(2.0)}])
+    [Value(data=2.0, grad=0)]
+    """
+    found: list[Any] = []
+    stack = [nest]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, list | tuple | dict):
+            stack += x.values() if isinstance(x, dict) else x
+        elif isinstance(x, Tracer):
+            found.append(x)
+    return found
+
+
 def _build(structure: Structure, numbers: Iterator[Any]) -> Any:
     if structure is NUMBER:
         return next(numbers)
