@@ -26,7 +26,14 @@ from scalargrad.engine.modes import active, refuse_access
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
-from scalargrad.fitting.fits import Fit, Minimum, curve_fit, least_squares, minimize
+from scalargrad.fitting.fits import (
+    Fit,
+    Minimum,
+    OptimizeWarning,
+    curve_fit,
+    least_squares,
+    minimize,
+)
 from scalargrad.functions.choices import choose
 from scalargrad.functions.elementary import sqrt
 from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
@@ -39,6 +46,7 @@ __all__ = [
     "Fit",
     "LinearLR",
     "Minimum",
+    "OptimizeWarning",
     "Optimizer",
     "RMSprop",
     "Schedule",

@@ -77,7 +77,8 @@ LAYERS = (
     ),
     *("programs.spelling", "programs.notation", "programs.latex", "programs.javascript"),
     "programs.lowering",
-    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.fits"),
+    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.models"),
+    "fitting.fits",
     *("losses", "nn", "optim"),
 )
 # They stand above all of the above, and on each other as they like.
