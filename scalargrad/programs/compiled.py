@@ -21,7 +21,7 @@ from scalargrad.engine.modes import active, differentiated, in_mode, mode, traci
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
-from scalargrad.programs.bindings import bindings_of, changed, check, holds
+from scalargrad.programs.bindings import Binding, bindings_of, check, held, holds, own_name
 from scalargrad.programs.called import called_function, is_called_with
 from scalargrad.programs.entry import Entry, entry_for
 from scalargrad.programs.kinds import kind_of, places_of_ints
@@ -210,10 +210,11 @@ class Compiled(Generic[R]):
         key = (self, names, *structures)
         called = trace.subprograms.get(key)
         if called is None or not holds(called.bindings):
+            bindings = self._bindings(names, structures)
             called = called_function(
                 trace, self.__name__, names, numbers, structures, self._of_nests
             )
-            called = called._replace(bindings=bindings_of(self._f))
+            called = called._replace(bindings=held(bindings))
             trace.keep(key, called, called.subprogram.captured)
         return called.apply(trace, numbers, structures)
 
@@ -238,7 +239,7 @@ class Compiled(Generic[R]):
                 # The one that was used last is in its place, as nearly always.
                 if program is not self._newest:
                     self._move_to_end(entry)
-                if changed(entry.lookups):
+                if not program.guard():
                     check(program.bindings, self.__name__)
                 if program.followed and not differentiated.isdisjoint(program.followed):
                     return self._followed(args, kwargs, backward)
@@ -319,7 +320,8 @@ class Compiled(Generic[R]):
                         for backward, entries in self._entries.items()
                     }
         else:
-            check(program.bindings, self.__name__)
+            if not program.guard():
+                check(program.bindings, self.__name__)
             self._learn(program, key, args, numbers)
         return program, args, numbers
 
@@ -380,6 +382,7 @@ class Compiled(Generic[R]):
         nests = unflatten(Nest(list, None, tuple(structures)), symbols)
         slopes: dict[Any, Any] = {}
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
+        bindings = self._bindings(names, structures)
         with in_mode(trace):
             output = self._of_nests(names, nests)
             outputs, result = flatten(output, f"the result of {self.__name__}")
@@ -417,12 +420,21 @@ class Compiled(Generic[R]):
             captured,
             result,
             backward,
-            bindings_of(self._f),
+            held(bindings),
             self._target,
         )
         if differentiated:
             program.followed = tuple(x for x in (*captured, *nodes) if x in differentiated)
         return program
+
+    def _bindings(self, names: tuple[str, ...], structures: list[Structure]) -> list[Binding]:
+        """Return what f, and what its static arguments have to do with it, may look up."""
+        static = [
+            (name, x.value)
+            for name, x in zip(names, structures, strict=True)
+            if isinstance(x, Static)
+        ]
+        return bindings_of((own_name(self._f, self.__name__), self._f), *static)
 
     def __getstate__(self) -> dict[str, Any]:
         # A default may be anything; the programs do not need it.
@@ -631,9 +643,12 @@ def compile(
     what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
     each of their values gets a program. Without f it is a decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while
-    it is traced: a name that is bound to another object later makes the call raise TraceError, but
-    a list that is changed in place, `random` and the time are not seen to change. So give data
-    that changes as arguments. Results have the value and the kind of the eager ones, but the sign
+    it is traced. If a name, an attribute of an object, or an item with a constant index or key is
+    bound to another object later, the call raises TraceError: those that f may look up, or any
+    function that it reaches, methods too. What is not seen: items of lists and dicts that are
+    changed in place otherwise (loops read them), names made as text, `random` and the time, and
+    what Python's library and installed packages look up. So give data that changes as arguments.
+    Results have the value and the kind of the eager ones, but the sign
     of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
     out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.

@@ -16,7 +16,7 @@ from scalargrad.engine.code import Code, evaluate
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.graph import Node
 from scalargrad.engine.value import Value, backward_lock
-from scalargrad.programs.bindings import Binding
+from scalargrad.programs.bindings import Binding, guard_of, unguarded
 from scalargrad.programs.entry import all_floats
 from scalargrad.programs.frames import make_room
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints
@@ -146,7 +146,7 @@ class Program:
         # Whether it adds their derivatives, which its code gives too, to their gradients. It then
         # takes the Values themselves, with any kind of number, and a lock.
         self.backward = backward
-        self.bindings = bindings
+        self.bindings, self.guard = bindings, guard_of(bindings)
         # What it captures that a transform differentiated by when it was traced.
         self.followed: tuple[Node, ...] = ()
         # How many ways of calling it have been learned.
@@ -271,4 +271,5 @@ class Program:
         self.runnable(ANY)
         if self.target == "c":
             self._machine(())
-        return {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}
+        state = {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}
+        return {**state, "guard": unguarded}
