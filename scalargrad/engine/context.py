@@ -33,7 +33,8 @@ class Context:
 
         When gradients of gradients are wanted, backward finds Values in their places, also of
         those that are kept as other attributes of the context, alone or in lists, tuples and
-        dicts. All else that is kept so is taken for a constant.
+        dicts. All else that is kept so must be constant: if it depends on the inputs, TypeError is
+        raised then.
         """
         self.saved_values = values
 
