@@ -50,6 +50,8 @@ def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
     names = [describe(x) for x in inputs[:8]]
     if len(inputs) > 8:
         names.append(f"... {len(inputs) - 8} more")
+    if op.written:
+        return op.written.format(*(f"({name})" if "=" in name else name for name in names))
     if op.name.isidentifier():
         return f"{op.name}({', '.join(names)})"
     return f" {op.name} ".join(f"({name})" if "=" in name else name for name in names)

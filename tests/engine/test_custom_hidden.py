@@ -28,6 +28,9 @@ class Kept:
     number: Any = None
 
 
+KEPT = Kept()
+
+
 def _into_global(ctx: Any, number: Any) -> None:
     global GLOBAL
     GLOBAL = number
@@ -53,7 +56,6 @@ DOORS: dict[str, tuple[Callable[[Any, Any], None], Callable[[Any], Any]]] = {
     "instance": (lambda ctx, n: setattr(KEPT, "number", n), lambda ctx: KEPT.number),
     "context's class": (lambda ctx, n: setattr(type(ctx), "foo", n), lambda ctx: ctx.foo),
 }
-KEPT = Kept()
 
 
 @pytest.fixture(autouse=True)
