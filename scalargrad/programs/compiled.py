@@ -648,9 +648,10 @@ def compile(
     function that it reaches, methods too. What is not seen: items of lists and dicts that are
     changed in place otherwise (loops read them), names made as text, `random` and the time, and
     what Python's library and installed packages look up. So give data that changes as arguments.
-    Results have the value and the kind of the eager ones, but the sign
-    of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
-    out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
+    Results have the value and the kind of the eager ones, but the last bits of `sumprod` may
+    differ, and the sign of a zero where nothing in the program sees it (as atan2, copysign and
+    functions of your own do); and what the result does not need is left out, with its errors.
+    Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
 
     A compiled function that f calls stays a function of f's program: it is traced once for each
