@@ -445,6 +445,8 @@ def _float_sums(
     try:
         for w, b in zip(weights, biases):  # noqa: B905 - strict takes its time
             # A weight that is a result is left out: an error then, as the lengths differ.
+            if len(w) != len(numbers):
+                return None
             y = sumprod([v._data for v in w if v._op is None], numbers)
             if b is None:
                 operands = (*w, *row)

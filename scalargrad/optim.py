@@ -97,12 +97,18 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its gradient; one whose gradient is 0 takes part, as any other.
 
-        Raises OverflowError where a number becomes too large for a float, and TypeError where a
-        gradient is a Value; then nothing has changed.
+        Raises OverflowError where finite numbers make one that is too large for a float, of a
+        parameter or of what is remembered of it, and TypeError where a gradient is a Value; then
+        nothing has changed.
         """
         gs = _gradients(self.parameters, "a step")
-        xs = [parameter._data for parameter in self.parameters]
-        xs, self._memory = self._updated(xs, gs, self._memory, self.steps + 1)
+        before = [parameter._data for parameter in self.parameters]
+        try:
+            xs, memory = self._updated(before, gs, self._memory, self.steps + 1)
+            _refuse_overflow((before, gs, *self._memory.values()), (xs, *memory.values()))
+        except OverflowError as error:
+            raise _with_cure(error, gs) from None
+        self._memory = memory
         self.steps += 1
         if set(map(type, xs)) == {float}:  # which need no checks
             for parameter, x in zip(self.parameters, xs, strict=True):
@@ -484,7 +490,7 @@ def _adam(
     beta1, beta2 = betas
     rest1, rest2 = 1 - beta1, 1 - beta2
     ms = [beta1 * m + rest1 * g for m, g in zip(memory["m"], gs, strict=True)]
-    vs = [beta2 * v + rest2 * (g * g) for v, g in zip(memory["v"], gs, strict=True)]
+    vs = [beta2 * v + rest2 * g**2 for v, g in zip(memory["v"], gs, strict=True)]
     # What a running mean that started at 0 lacks.
     share1, share2 = 1 - beta1**steps, 1 - beta2**steps
     root = _square_root_of([*vs, share2])
@@ -505,7 +511,7 @@ def _rmsprop(
     centered: bool,
 ) -> tuple[list[Any], _Memory]:
     rest = 1 - alpha
-    vs = [alpha * v + rest * (g * g) for v, g in zip(memory["v"], gs, strict=True)]
+    vs = [alpha * v + rest * g**2 for v, g in zip(memory["v"], gs, strict=True)]
     means, velocities, squares = memory["mean"], memory["velocity"], vs
     if centered:
         means = [alpha * mean + rest * g for mean, g in zip(means, gs, strict=True)]
@@ -534,7 +540,41 @@ def _shrunk(xs: list[Any], lr: Any, weight_decay: Any) -> list[Any]:
 
 def _square_root_of(xs: list[Any]) -> Callable[[Any], Any]:
     """Return the function that takes the square roots of `xs`: the fastest, for floats."""
-    return math.sqrt if set(map(type, xs)) == {float} else sqrt
+    return math.sqrt if set(map(type, xs)) == {float} else _root
+
+
+def _root(v: Any) -> Any:
+    """Return the square root of a mean of squares: where it is 0, so are their derivatives."""
+    return choose(v > 0, sqrt(choose(v > 0, v, 1)), 0)
+
+
+def _refuse_overflow(before: Sequence[list[Any]], after: Sequence[list[Any]]) -> None:
+    """Raise OverflowError where finite numbers of a parameter, `before`, made one that is not."""
+    # A sum is finite only if all its numbers are.
+    if math.isfinite(sum(map(sum, after))):
+        return
+    for i, made in enumerate(zip(*after, strict=True)):
+        given = [numbers[i] for numbers in before]
+        if all(map(math.isfinite, given)) and not all(map(math.isfinite, made)):
+            raise OverflowError(
+                f"parameter {i}, {given[0]!r}, would get a number too large for a float"
+            )
+
+
+def _with_cure(error: OverflowError, gs: list[Any]) -> OverflowError:
+    largest = shown(max(map(abs, _numbers(gs)), default=0))
+    error.args = (
+        f"{error.args[-1]}, in a step by gradients of up to {largest}; "
+        "nothing has changed: clip the gradients, or take a smaller lr",
+    )
+    return error
+
+
+def _numbers(xs: list[Any]) -> list[Any]:
+    """Return the numbers of plain numbers and Values; in place of symbols, which have none, 0."""
+    if set(map(type, xs)) == {float}:
+        return xs
+    return [x._data if type(x) is Value else 0 if isinstance(x, Tracer) else x for x in xs]
 
 
 def _chosen(condition: Any, xs: list[Any], ys: list[Any]) -> list[Any]:
@@ -569,7 +609,14 @@ def _update(
         )
     memory = {name: flatten_like(structure, state[name], f"state[{name!r}]") for name in remembered}
     steps = state["steps"] + 1
-    moved, memory = rule(xs, gs, memory, steps)
+    before = [xs, gs, *memory.values()]
+    try:
+        moved, memory = rule(xs, gs, memory, steps)
+        _refuse_overflow(
+            *(list(map(_numbers, rows)) for rows in (before, [moved, *memory.values()]))
+        )
+    except OverflowError as error:
+        raise _with_cure(error, gs) from None
     after = {name: unflatten(structure, memory[name]) for name in remembered}
     return unflatten(structure, moved), {"steps": steps, **after}
 
@@ -665,7 +712,8 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     They are multiplied by max_norm / (norm + 1e-6) where that is below 1, as in
     `torch.nn.utils.clip_grad_norm_`. Returns the norm that they had before. Raises what Optimizer
     raises for its parameters, TypeError where a gradient is a Value, and ValueError for a negative
-    `max_norm` or for gradients whose norm is not finite: no factor would make them so.
+    `max_norm` or for gradients that are not finite: no factor would make them so. Where their norm
+    alone is too large for a float: OverflowError. The gradients are then as they were.
 
     >>> x, y = Value(0.0), Value(0.0)
     >>> x.grad, y.grad = 30.0, 40.0
@@ -676,7 +724,13 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     """
     checked = _checked_parameters(parameters)
     max_norm = _checked("max_norm", max_norm)
-    norm = math.hypot(*_gradients(checked, "clipping"))
+    gs = _gradients(checked, "clipping")
+    norm = math.hypot(*gs)
+    if math.isinf(norm) and all(map(math.isfinite, gs)):
+        raise OverflowError(
+            f"the norm of the gradients is too large for a float, the largest is "
+            f"{max(map(abs, gs))!r}: scale the loss down"
+        )
     if not math.isfinite(norm):
         raise ValueError(
             f"the norm of the gradients is {norm}, so that they cannot be clipped: "
