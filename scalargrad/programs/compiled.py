@@ -5,6 +5,7 @@ There is one program for each nesting of the arguments.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 import threading
@@ -14,15 +15,14 @@ from functools import update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
-from scalargrad.engine.code import lower
 from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, differentiated, in_mode, mode, tracing, transforms
+from scalargrad.engine.modes import active, differentiated, mode, tracing, transforms
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
 from scalargrad.programs.bindings import Binding, bindings_of, check, held, holds, own_name
-from scalargrad.programs.called import called_function, is_called_with
+from scalargrad.programs.called import called_function, is_called_with, refuse_changes
 from scalargrad.programs.entry import Entry, entry_for
 from scalargrad.programs.kinds import kind_of, places_of_ints
 from scalargrad.programs.linking import linked
@@ -289,6 +289,8 @@ class Compiled(Generic[R]):
         names, args = self._bound(args, kwargs)
         numbers, structures, args = self._flattened(names, args)
         for x in numbers:
+            if type(x) is Symbol:
+                raise TraceError(ENDED)
             if isinstance(x, Node):
                 raise TypeError(
                     f"{self.__name__} is compiled and takes plain numbers, not {x!r}: give it the "
@@ -383,8 +385,9 @@ class Compiled(Generic[R]):
         slopes: dict[Any, Any] = {}
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
         bindings = self._bindings(names, structures)
-        with in_mode(trace):
+        with trace.running():
             output = self._of_nests(names, nests)
+            refuse_changes(self.__name__, names, structures, nests, iter(symbols))
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
@@ -400,23 +403,14 @@ class Compiled(Generic[R]):
                         "arguments use compile(value_and_grad(f))"
                     )
                 outputs += slopes.values()
-        reached = topological_order([x for x in outputs if isinstance(x, Node)])
-        wanted = set(reached)
-        # In the order of the traced function: errors are then found in that order, too.
-        nodes = [x for x in reached if type(x) is not Symbol]
-        nodes += [x for x in trace.symbols if x in wanted]
-        code, leaves = lower(nodes, outputs, symbols)
-        arguments = list(zip(names, structures, strict=True))
-        captured = leaves[len(symbols) :]
+        code, captured, results = trace.lowered(outputs, symbols)
         if backward:
             found = dict(zip(slopes, code.outputs[1:], strict=True))
             code.outputs[1:] = [found[x] for x in captured]
-        if any(type(x) is Symbol for x in captured):
-            raise TypeError(ENDED)
         program = Program(
             self.__name__,
             linked(code),
-            arguments,
+            list(zip(names, structures, strict=True)),
             captured,
             result,
             backward,
@@ -424,7 +418,7 @@ class Compiled(Generic[R]):
             self._target,
         )
         if differentiated:
-            program.followed = tuple(x for x in (*captured, *nodes) if x in differentiated)
+            program.followed = tuple(x for x in (*captured, *results) if x in differentiated)
         return program
 
     def _bindings(self, names: tuple[str, ...], structures: list[Structure]) -> list[Binding]:
@@ -459,6 +453,24 @@ class Compiled(Generic[R]):
             "_misses": 0,
             "_signature": signature,
         }
+
+    def __copy__(self) -> Compiled[R]:
+        return self._copied(lambda x: x)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[R]:
+        return self._copied(lambda x: copy.deepcopy(x, memo))
+
+    def _copied(self, copied: Callable[[Any], Any]) -> Compiled[R]:
+        """Return this with a copy of its function, which may be a model, and no programs yet."""
+        if self._f is None:  # there are programs alone
+            again: Compiled[R] = object.__new__(type(self))
+            again.__setstate__(self.__getstate__())
+            return again
+        static = tuple(self._static)
+        again = type(self)(copied(self._f), (), static, self._target, self._inline)
+        users = {name: x for name, x in vars(self).items() if name not in self._own}
+        vars(again).update({name: copied(x) for name, x in users.items() if name != "__wrapped__"})
+        return again
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

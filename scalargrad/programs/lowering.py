@@ -9,7 +9,6 @@ from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import output_ops
 from scalargrad.engine.graph import operands_of, topological_order
-from scalargrad.engine.modes import in_mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
@@ -35,7 +34,7 @@ def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:
     gs = [None if isinstance(x, Literal) else 1 for x in operands]
     trace = Trace({})
     try:
-        with in_mode(trace):
+        with trace.running():
             slopes = op.derivatives(gs, y, inputs)
         outputs = [0 if slope is None else slope for slope in slopes]
         code, _ = lower(trace.symbols, outputs, [*places, y])
@@ -97,7 +96,7 @@ def traced(
     """
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
-    with in_mode(trace):
+    with trace.running():
         y = call(list(symbols))
     code, leaves = lower(trace.symbols, [y], symbols)
     return _used(code, [*leaves, *trace.symbols])
@@ -164,7 +163,7 @@ def code_with_gradient(
     numbers = [x.data if isinstance(x, Value) else x for x in leaves]
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
-    with in_mode(trace):
+    with trace.running():
         y = f(*unflatten(structure, list(symbols)))
         if isinstance(y, list | tuple) and len(y) == 1:
             y = y[0]
