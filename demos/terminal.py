@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,7 +71,15 @@ def _path_ending_in(ending: str) -> Callable[[str], Path]:
     def parse(text: str) -> Path:
         if not text.endswith(ending):
             raise argparse.ArgumentTypeError(f"want a name ending in {ending}, not {text!r}")
-        return Path(text)
+        path = Path(text)
+        new = not path.exists()
+        try:
+            path.open("ab").close()  # to know it before the training
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"cannot write {text}: {error.strerror}") from None
+        if new:
+            path.unlink()
+        return path
 
     return parse
 
@@ -109,12 +119,13 @@ class Screen:
 
     def __enter__(self) -> Screen:
         if self.live:
+            atexit.register(_leave)  # before anything is changed: Ctrl-C may come at any point
             print("\x1b[?25l", end="")  # hide the cursor
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.live:
-            print("\x1b[?25h")
+            print(_PLAIN)
 
     def picture(self, lines: Sequence[str]) -> None:
         """Draw the lines over the last picture, leaving the cursor where progress goes."""
@@ -134,6 +145,16 @@ class Screen:
             print(f"\r{line}\x1b[K", end="", flush=True)
         elif step == steps or step % max(1, steps // 10) == 0:
             print(line, flush=True)
+
+
+# No colour, and the cursor is seen.
+_PLAIN = "\x1b[0m\x1b[?25h"
+
+
+def _leave() -> None:
+    """Leave the terminal as it was: nothing interrupts that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(_PLAIN, end="", flush=True)
 
 
 def run(main: Callable[[], None]) -> None:

@@ -92,6 +92,8 @@ def run(command: Callable[[], None]) -> int:
         command()
     except (ExpressionError, UsageError) as error:
         print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        raise  # nobody reads on: see __main__
     except OSError as error:
         print(
             f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "),

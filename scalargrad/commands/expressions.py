@@ -20,7 +20,18 @@ from typing import Any, NamedTuple, NoReturn
 from scalargrad.functions.methods import public_functions
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
-FUNCTIONS = {name: f for name, f in public_functions().items() if name != "softmax"}
+FUNCTIONS = {"abs": abs} | public_functions()
+# What other languages call some functions, and what gives no number here.
+_NAMES = {
+    "ln": "the natural logarithm is log(x)",
+    "max": "the larger of two is maximum(a, b)",
+    "min": "the smaller of two is minimum(a, b)",
+    "sum": "the sum of several is fsum([a, b, c])",
+    "sgn": "the sign of x is sign(x)",
+    "tg": "the tangent is tan(x)",
+    **{name: f"it is {name.replace('arc', 'a')}(x)" for name in ("arcsin", "arccos", "arctan")},
+    **dict.fromkeys(("softmax", "log_softmax"), "it gives a list"),
+}
 # Those that take lists.
 _OF_LISTS = {"fsum", "prod", "sumprod", "dist", "logsumexp"}
 # Python's parser recurses, and in WebAssembly its stack is small.
@@ -301,6 +312,8 @@ class _Parser:
                 self.fail(_INSTEAD[type(node.func)], self._end(node.func.value))
             self.fail("only our functions can be called, by name", self.place(node.func))
         name = node.func.id
+        if name in _NAMES:
+            self.fail(f"there is no function {name} here: {_NAMES[name]}", place)
         if name not in FUNCTIONS:
             near = get_close_matches(name, FUNCTIONS, 1, 0.5)
             hint = (
@@ -308,8 +321,6 @@ class _Parser:
                 if near
                 else "; there are those of math, and relu and the like"
             )
-            if name == "softmax":
-                hint = ": it gives a list"
             self.fail(f"there is no function {name} here{hint}", place)
         if node.keywords:
             self.fail(
@@ -318,15 +329,34 @@ class _Parser:
         function = FUNCTIONS[name]
         count = len(node.args)
         try:
-            inspect.signature(function).bind(*node.args)
+            bound = inspect.signature(function).bind(*node.args)
         except TypeError:
             self.fail(f"{name} does not take {count} argument{'s' * (count != 1)}", place)
+        whole = [
+            bound.arguments[parameter.name]
+            for parameter in bound.signature.parameters.values()
+            if parameter.annotation in (int, "int") and parameter.name in bound.arguments
+        ]
         if name in _OF_LISTS:
             for argument in node.args:
                 if not isinstance(argument, ast.List):
                     self.fail(f"{name} takes lists: {name}([x, y], ...)", self.place(argument))
         step = _Instruction("call", function, count, place)
-        return [*((x, name, k) for k, x in enumerate(node.args)), (step, "", 0)]
+        # An order, say, is no number to differentiate by.
+        arguments = [self._whole(x, name) if x in whole else x for x in node.args]
+        return [*((x, name, k) for k, x in enumerate(arguments)), (step, "", 0)]
+
+    def _whole(self, node: ast.expr, name: str) -> _Instruction:
+        """Return the instruction of a whole number that is written as one."""
+        sign = -1 if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else 1
+        constant = node.operand if isinstance(node, ast.UnaryOp) and sign < 0 else node
+        place = self.place(node)
+        if not isinstance(constant, ast.Constant):
+            self.fail(f"{name} takes a whole number here, such as 1", place)
+        number = sign * self._number(constant)
+        if not number.is_integer():
+            self.fail(f"{name} takes a whole number here, not {number:g}", place)
+        return _Instruction("number", int(number), place=place)
 
     def _check_constants(self) -> None:
         """Raise ExpressionError at the place where numbers alone cannot be computed with."""

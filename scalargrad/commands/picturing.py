@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import webbrowser
 from collections.abc import Sequence
@@ -43,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         if options.open:
             _open(drawing)
         elif options.output is None:
-            print(_printable(drawing.text), end="")
+            print(drawing, end="")
 
     return run(command)
 
@@ -54,13 +53,3 @@ def _open(drawing: Drawing) -> None:
     if not webbrowser.open(Path(file.name).as_uri()):
         raise UsageError(f"no browser was found: open {file.name} yourself")
     print(f"opened {file.name}")
-
-
-def _printable(tree: str) -> str:
-    try:
-        tree.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return tree.translate(
-            {ord("└"): "`", ord("├"): "|", ord("─"): "-", ord("│"): "|", ord("·"): "*"}
-        )
-    return tree

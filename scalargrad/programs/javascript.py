@@ -70,7 +70,6 @@ _NAMES = {
     "asinh": "Math.asinh",
     "cbrt": "Math.cbrt",
     "tanh": "Math.tanh",
-    "constant_max": "Math.max",
     "like": "like",
 }
 _SAME = ("pos", "same", "detach")

@@ -2,12 +2,13 @@ r"""Code as LaTeX, for slides and notebooks: \frac, \sqrt, \sin and so on."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.programs.notation import plain, show
+from scalargrad.programs.notation import SHARE, constant, plain
 from scalargrad.programs.spelling import (
     ATOM,
     CHOICE,
@@ -62,15 +63,23 @@ def _escaped(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def _number(x: Any) -> Text:
-    text = show(x).removesuffix(".0")
+def _number(x: Any, pi: str = r"\pi") -> Text:
+    if isinstance(x, float) and x == math.pi and pi:
+        return Text(pi)
+    if isinstance(x, bool):
+        return Text(f"\\text{{{str(x).lower()}}}")
+    text = constant(x).text
     fraction = re.fullmatch(r"(-?)(\d+)/(\d+)", text)
     if fraction:
         sign, top, bottom = fraction.groups()
-        return Text(f"{sign}\\frac{{{top}}}{{{bottom}}}", NEGATION if sign else ATOM)
+        return Text(f"{sign}\\frac{{{top}}}{{{bottom}}}", NEGATION if sign else POWER)
+    logarithm = re.fullmatch(r"log\((\d+)\)", text)
+    if logarithm:
+        return Text(f"\\log\\left({logarithm[1]}\\right)")
     power = re.fullmatch(r"(.*)e([+-]\d+)", text)
     if power:
-        return Text(f"{power[1]} \\times 10^{{{int(power[2])}}}", PRODUCT)
+        text = f"{power[1]} \\times 10^{{{int(power[2])}}}"
+        return Text(text, NEGATION if text.startswith("-") else PRODUCT)
     text = {"inf": r"\infty", "-inf": r"-\infty"}.get(text, _escaped(text))
     return Text(text, NEGATION if text.startswith("-") else ATOM)
 
@@ -80,12 +89,14 @@ def _function(name: str) -> Spelling:
 
 
 def _call(op: Op, operands: Sequence[Text]) -> Text:
-    inner = ", ".join(x.text for x in operands)
-    return Text(f"\\operatorname{{{_escaped(plain(op.name))}}}\\left({inner}\\right)")
+    return _operator(plain(op.name))(operands)  # type: ignore[operator]
+
+
+def _operator(name: str) -> Spelling:
+    return _function(f"\\operatorname{{{_escaped(name)}}}")
 
 
 _TIMES = r" \cdot "
-_ONES = ("1", "-1")
 
 
 def _mul(operands: Sequence[Text]) -> Text:
@@ -111,18 +122,16 @@ def _add(operands: Sequence[Text]) -> Text:
     return Text(f"{a:SUM} + {b:SUM}", SUM)
 
 
+# A power of a function stands behind its name, where nobody takes it for the argument's.
+_FUNCTION = re.compile(r"(\\(?!left|right)[a-z]+)(\\left\(.*\\right\))")
+
+
 def _power(operands: Sequence[Text]) -> Text:
     base, exponent = operands
+    function = _FUNCTION.fullmatch(base.text) if base.binding == ATOM else None
+    if function and re.fullmatch(r"[2-9]|\d\d", exponent.text):
+        return Text(f"{function[1]}^{{{exponent.text}}}{function[2]}", POWER)
     return Text(f"{base:ATOM}^{{{exponent.text}}}", POWER)
-
-
-def _power_log(operands: Sequence[Text]) -> Text:
-    a, b, n = operands
-    power = f"{a:ATOM}^{{{b.text}}}"
-    if n.text == "0":
-        return Text(power, POWER)
-    degree = "" if n.text == "1" else f"^{{{n.text}}}"
-    return Text(f"{power}{_TIMES}\\log{degree}\\left({a.text}\\right)", PRODUCT)
 
 
 def _cases(operands: Sequence[Text]) -> Text:
@@ -155,59 +164,110 @@ def _distance(operands: Sequence[Text]) -> Text:
     return Text(f"\\sqrt{{{squares}}}")
 
 
+def _close(operands: Sequence[Text]) -> Text:
+    a, b, relative, absolute = operands
+    larger = f"\\max\\left(\\left|{a}\\right|, \\left|{b}\\right|\\right)"
+    most = f"\\max\\left({relative:PRODUCT}{_TIMES}{larger}, {absolute}\\right)"
+    return Text(f"\\left|{a:SUM} - {b:PRODUCT}\\right| \\le {most}", COMPARISON)
+
+
+def _exponential(x: Text) -> Text:
+    return Text(f"e^{{{x.text}}}", POWER)
+
+
+def _exponential_by_name(x: Text) -> Text:
+    return Text(f"\\exp\\left({x.text}\\right)")
+
+
 _KNOWN = ["sin", "cos", "tan", "sinh", "cosh", "tanh", "log"]
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _SIGNS = {">": ">", "<": "<", ">=": r"\ge", "<=": r"\le", "==": "=", "!=": r"\ne"}
+_CONNECTIVES = {"&": r"\land", "|": r"\lor", "^": r"\oplus"}
 
-_SPELLINGS: dict[str, Spelling] = {
-    "+": _add,
-    "-": ("{0:SUM} - {1:PRODUCT}", SUM),
-    "*": _mul,
-    "/": _frac,
-    "over": _frac,
-    "steep": _frac,
-    "neg": ("-{0:PRODUCT}", NEGATION),
-    "**": _power,
-    "pow": _power,
-    "power_log": _power_log,
-    "%": (r"{0:POWER} \bmod {1:POWER}", PRODUCT),
-    "//": (r"\left\lfloor {0} / {1:POWER} \right\rfloor", ATOM),
-    "abs": (r"\left|{0}\right|", ATOM),
-    "fabs": (r"\left|{0}\right|", ATOM),
-    "sqrt": (r"\sqrt{{{0}}}", ATOM),
-    "cbrt": (r"\sqrt[3]{{{0}}}", ATOM),
-    "exp": ("e^{{{0}}}", POWER),
-    "exp2": ("2^{{{0}}}", POWER),
-    "expm1": ("e^{{{0}}} - 1", SUM),
-    "log2": (r"\log_{{2}}\left({0}\right)", ATOM),
-    "log10": (r"\log_{{10}}\left({0}\right)", ATOM),
-    "log1p": (r"\log\left(1 + {0:SUM}\right)", ATOM),
-    "gamma": (r"\Gamma\left({0}\right)", ATOM),
-    "lgamma": (r"\log\left|\Gamma\left({0}\right)\right|", ATOM),
-    "digamma": (r"\psi\left({0}\right)", ATOM),
-    "polygamma": (r"\psi^{{({0})}}\left({1}\right)", ATOM),
-    "sigmoid": (r"\sigma\left({0}\right)", ATOM),
-    "where": _cases,
-    "sumprod": _sumprod,
-    "prod": _prod,
-    "fsum": _sum,
-    "sum": _sum,
-    "hypot": _length,
-    "dist": _distance,
-    "maximum": _function(r"\max"),
-    "minimum": _function(r"\min"),
-    "constant_max": _function(r"\max"),
-    **{name: _function(f"\\{name}") for name in _KNOWN},
-    **{name: _function(f"\\{arc}") for name, arc in _ARCS.items()},
-    **{name: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for name, sign in _SIGNS.items()},
-    **{name: lambda operands: operands[0] for name in ("pos", "same", "detach", "like")},
-}
 
-LATEX = Language(
-    {OPS[name]: spelling for name, spelling in _SPELLINGS.items()},
-    _number,
-    _call,
-    longest=400,
-    repeated=80,
-    brackets=(r"\left(", r"\right)"),
-)
+def _table(taken: Container[str]) -> dict[Op, Spelling]:
+    """Return the spellings, where the symbols in `taken` are variables' names."""
+    exponential = _exponential_by_name if "e" in taken else _exponential
+
+    def greek(symbol: str, name: str) -> Spelling:
+        return _operator(name) if symbol in taken else _function(symbol)
+
+    def logsumexp(operands: Sequence[Text]) -> Text:
+        return Text(f"\\log\\left({_sum(list(map(exponential, operands))).text}\\right)")
+
+    def share(operands: Sequence[Text]) -> Text:
+        k, *xs = operands
+        exponentials = list(map(exponential, xs))
+        return _frac([exponentials[int(k.text)], _sum(exponentials)])
+
+    def polygamma(operands: Sequence[Text]) -> Text:
+        n, x = operands
+        if r"\psi" in taken:
+            return Text(f"\\operatorname{{polygamma}}\\left({n.text}, {x.text}\\right)")
+        return Text(f"\\psi^{{({n.text})}}\\left({x.text}\\right)")
+
+    spellings: dict[str, Spelling] = {
+        "+": _add,
+        "-": ("{0:SUM} - {1:PRODUCT}", SUM),
+        "*": _mul,
+        "/": _frac,
+        "neg": ("-{0:PRODUCT}", NEGATION),
+        "**": _power,
+        "pow": _power,
+        # In brackets among other terms: a + b mod c is read as the remainder of the sum, too.
+        "%": (r"{0:POWER} \bmod {1:POWER}", COMPARISON),
+        "//": (r"\left\lfloor {0:PRODUCT} / {1:POWER} \right\rfloor", ATOM),
+        "abs": (r"\left|{0}\right|", ATOM),
+        "fabs": (r"\left|{0}\right|", ATOM),
+        "sqrt": (r"\sqrt{{{0}}}", ATOM),
+        "cbrt": (r"\sqrt[3]{{{0}}}", ATOM),
+        "exp": lambda operands: exponential(operands[0]),
+        "exp2": ("2^{{{0}}}", POWER),
+        "expm1": lambda operands: Text(f"{exponential(operands[0]).text} - 1", SUM),
+        "log2": (r"\log_{{2}}\left({0}\right)", ATOM),
+        "log10": (r"\log_{{10}}\left({0}\right)", ATOM),
+        "log1p": (r"\log\left(1 + {0:SUM}\right)", ATOM),
+        "gamma": greek(r"\Gamma", "gamma"),
+        "lgamma": lambda operands: Text(
+            f"\\log\\left|{greek(chr(92) + 'Gamma', 'gamma')(operands).text}\\right|"  # type: ignore[operator]
+        ),
+        "digamma": greek(r"\psi", "digamma"),
+        "polygamma": polygamma,
+        "sigmoid": greek(r"\sigma", "sigmoid"),
+        "where": _cases,
+        "sumprod": _sumprod,
+        "prod": _prod,
+        "fsum": _sum,
+        "sum": _sum,
+        "hypot": _length,
+        "dist": _distance,
+        "logsumexp": logsumexp,
+        "maximum": _function(r"\max"),
+        "minimum": _function(r"\min"),
+        "constant_max": _function(r"\max"),
+        "isclose": _close,
+        "~": (r"\lnot {0:ATOM}", POWER),
+        **{name: _function(f"\\{name}") for name in _KNOWN},
+        **{name: _function(f"\\{arc}") for name, arc in _ARCS.items()},
+        **{name: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for name, sign in _SIGNS.items()},
+        **{n: (f"{{0:ATOM}} {sign} {{1:ATOM}}", COMPARISON) for n, sign in _CONNECTIVES.items()},
+        **{name: lambda operands: operands[0] for name in ("pos", "same", "detach", "like")},
+    }
+    return {SHARE: share, **{OPS[name]: spelling for name, spelling in spellings.items()}}
+
+
+def latex_language(names: Collection[str] = ()) -> Language:
+    """Return LaTeX for formulas of variables that are called `names`, as `latex_name` gives them.
+
+    A symbol such as e or \\sigma means one thing in a formula: where it is a variable's name, the
+    function is written by its own.
+    """
+    pi = "" if r"\pi" in names else r"\pi"
+    return Language(
+        _table(names),
+        lambda x: _number(x, pi),
+        _call,
+        longest=400,
+        repeated=80,
+        brackets=(r"\left(", r"\right)"),
+    )

@@ -9,6 +9,7 @@ from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import output_ops
 from scalargrad.engine.graph import operands_of, topological_order
+from scalargrad.engine.modes import in_mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
@@ -19,12 +20,14 @@ from scalargrad.programs.trace import Trace, symbol
 from scalargrad.transforms.nesting import flatten, unflatten
 
 
-def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:
+def rule_code(
+    op: Op, operands: Sequence[Any], rules: Callable[..., Sequence[Any]] | None = None
+) -> Code | None:
     """Return the code of the local derivatives of `op`, or None if they are not arithmetic.
 
     `operands` has a Literal where the operand is a constant and anything else where not. The
     code's inputs are the operands, constants too, and then the op's result; its outputs are the
-    derivatives by each operand, 0 by a constant.
+    derivatives by each operand, 0 by a constant. `rules(y, *operands)` stands for the op's own.
     """
     places = [symbol() for _ in operands]
     y = symbol()
@@ -34,34 +37,17 @@ def rule_code(op: Op, operands: Sequence[Any]) -> Code | None:
     gs = [None if isinstance(x, Literal) else 1 for x in operands]
     trace = Trace({})
     try:
-        with trace.running():
-            slopes = op.derivatives(gs, y, inputs)
-        outputs = [0 if slope is None else slope for slope in slopes]
+        with in_mode(trace):
+            slopes = op.derivatives(gs, y, inputs) if rules is None else rules(y, *inputs)
+        outputs = [
+            0 if g is None or slope is None else slope for g, slope in zip(gs, slopes, strict=True)
+        ]
         code, _ = lower(trace.symbols, outputs, [*places, y])
     except (TypeError, AttributeError, KeyError):
         if OPS.get(op.name) is op:
             raise
         return None
     return optimised(code, "float")
-
-
-def away_from_points(code: Code) -> Code:
-    """Return `code` as it is where no number is equal to another: for formulas that people read.
-
-    The rule of a power has a `where` for its base 0 and for its exponent 0.
-    """
-    is_equality = {
-        k for k, equation in enumerate(code.equations, code.inputs) if equation.op is OPS["=="]
-    }
-    instead: dict[int, Any] = {}
-    equations = []
-    for k, (op, operands) in enumerate(code.equations, code.inputs):
-        operands = tuple(instead.get(x, x) if isinstance(x, int) else x for x in operands)
-        equations.append(Equation(op, operands))
-        if op is OPS["where"] and operands[0] in is_equality:
-            instead[k] = operands[2]
-    outputs = [instead.get(x, x) if isinstance(x, int) else x for x in code.outputs]
-    return optimised(Code(code.inputs, equations, outputs), "float")
 
 
 def code_of(y: Value, inputs: Sequence[Any] = ()) -> tuple[Code, list[Any]]:
@@ -96,7 +82,7 @@ def traced(
     """
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
-    with trace.running():
+    with in_mode(trace):
         y = call(list(symbols))
     code, leaves = lower(trace.symbols, [y], symbols)
     return _used(code, [*leaves, *trace.symbols])
@@ -163,7 +149,7 @@ def code_with_gradient(
     numbers = [x.data if isinstance(x, Value) else x for x in leaves]
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
-    with trace.running():
+    with in_mode(trace):
         y = f(*unflatten(structure, list(symbols)))
         if isinstance(y, list | tuple) and len(y) == 1:
             y = y[0]

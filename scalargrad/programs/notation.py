@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from scalargrad.engine.op import Op
+from scalargrad.functions.activations import softmax
 from scalargrad.programs.spelling import (
     ATOM,
     COMPARISON,
@@ -25,9 +27,11 @@ from scalargrad.programs.spelling import (
 
 # At most so many digits of an exact number are shown.
 _DIGITS = 24
+# A float of more digits is written as a fraction, if it is one: 1/3, not 0.3333333333333333.
+_LONG = 12
 
 
-def show(x: Any) -> str:
+def show(x: Any, digits: int = 6) -> str:
     """Return the number `x` as people read it: a float with six significant digits.
 
     >>> show(2.0), show(2 / 3), show(1e-9), show(3), show(Fraction(1, 3))
@@ -44,9 +48,9 @@ def show(x: Any) -> str:
             return text
         return _approximate(x)
     if isinstance(x, Decimal):
-        return format(x, ".6g")
+        return format(x, f".{digits}g")
     try:
-        text = format(float(x), ".6g")
+        text = format(float(x), f".{digits}g")
     except (OverflowError, TypeError, ValueError):
         return plain(repr(x))
     return text if any(c in text for c in ".en") else f"{text}.0"
@@ -72,14 +76,26 @@ def plain(text: str, longest: int = 24) -> str:
     )
 
 
-def _constant(x: Any) -> Text:
-    if isinstance(x, float) and x.is_integer() and abs(x) < 1e6:
-        text = str(int(x))
-    else:
-        text = show(x)
+def constant(x: Any) -> Text:
+    """Return a constant to its last digit: what is computed with it is compared with a number."""
+    text = show(x)
+    if isinstance(x, float) and math.isfinite(x):
+        if x in _LOGARITHMS:
+            return Text(_LOGARITHMS[x])
+        text = repr(x)
+        if x.is_integer() and abs(x) < 1e15 and text != "-0.0":
+            text = str(int(x))
+        elif len(text) > _LONG:
+            short = Fraction(x).limit_denominator(1000)
+            text = str(short) if float(short) == x else text
+    elif isinstance(x, Decimal):
+        text = str(x)
     if text.startswith("-"):
         return Text(text, NEGATION)
     return Text(text, PRODUCT if "/" in text else ATOM)
+
+
+_LOGARITHMS = {math.log(n): f"log({n})" for n in (2, 10)}
 
 
 def _call(op: Op, operands: Sequence[Text]) -> Text:
@@ -115,12 +131,8 @@ def _table(times: str) -> dict[str, Spelling]:
             return Text(f"{p.text} / {q:POWER}", NEGATION)
         return Text(f"{p:PRODUCT} / {q:POWER}", PRODUCT)
 
-    def power_log(operands: Sequence[Text]) -> Text:
-        a, b, n = operands
-        if n.text == "0":
-            return Text(f"{a:ATOM}**{b:ATOM}", POWER)
-        log = f"log({a})" + ("" if n.text == "1" else f"**{n:ATOM}")
-        return Text(f"{a:ATOM}**{b:ATOM}{times}{log}", PRODUCT)
+    def total(operands: Sequence[Text]) -> Text:
+        return joined(" + ", [x.within(SUM) for x in operands], SUM, "0")
 
     def add(operands: Sequence[Text]) -> Text:
         a, b = operands
@@ -133,19 +145,25 @@ def _table(times: str) -> dict[str, Spelling]:
         "-": ("{0:SUM} - {1:PRODUCT}", SUM),
         "*": mul,
         "/": div,
-        "over": div,
-        "steep": div,
-        "power_log": power_log,
-        "same": lambda operands: operands[0],
-        "detach": lambda operands: operands[0],
-        "like": lambda operands: operands[0],
-        "%": ("{0:POWER} % {1:POWER}", PRODUCT),
-        "//": ("{0:POWER} // {1:POWER}", PRODUCT),
+        # In brackets within a product: -a % b is the remainder of -a, and a * b % c of a * b.
+        "%": ("{0:POWER} % {1:POWER}", SUM),
+        "//": ("{0:POWER} // {1:POWER}", SUM),
         "**": ("{0:ATOM}**{1:ATOM}", POWER),
         "neg": ("-{0:PRODUCT}", NEGATION),
-        "abs": ("|{0}|", ATOM),
+        "pos": _itself,
+        "same": _itself,
+        "detach": _itself,
+        "like": _itself,
+        "constant_max": lambda operands: Text(f"max({', '.join(x.text for x in operands)})"),
         "sumprod": sumprod,
         "prod": prod,
+        "sum": total,
+        "fsum": _of_lists("fsum"),
+        "logsumexp": _of_lists("logsumexp"),
+        "dist": _of_lists("dist", 2),
+        "isclose": ("isclose({0}, {1}, rel_tol={2}, abs_tol={3})", ATOM),
+        "~": ("~{0:ATOM}", POWER),
+        **{sign: (f"{{0:ATOM}} {sign} {{1:ATOM}}", COMPARISON) for sign in "&|^"},
         **{sign: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for sign in _COMPARISONS},
     }
 
@@ -153,9 +171,35 @@ def _table(times: str) -> dict[str, Spelling]:
 _COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
 
 
+def _itself(operands: Sequence[Text]) -> Text:
+    return operands[0]
+
+
+def _of_lists(name: str, count: int = 1) -> Spelling:
+    """Return the spelling of a function of `count` lists, which are equally long."""
+
+    def spelled(operands: Sequence[Text]) -> Text:
+        texts = [x.text for x in operands]
+        size = len(texts) // count
+        lists = [", ".join(texts[k * size : (k + 1) * size]) for k in range(count)]
+        return Text(f"{name}({', '.join(f'[{part}]' for part in lists)})")
+
+    return spelled
+
+
+# What softmax gives for one of its inputs, of whose number it is told first: the derivative of
+# logsumexp, as people write it.
+SHARE = Op("softmax", lambda k, *xs: softmax(xs)[k], joint=lambda g, y, k, *xs: [0] * (len(xs) + 1))
+
+
+def _share(operands: Sequence[Text]) -> Text:
+    k, *xs = operands
+    return Text(f"softmax([{', '.join(x.text for x in xs)}])[{k}]")
+
+
 def _language(times: str) -> Language:
     table = {OPS[name]: spelling for name, spelling in _table(times).items()}
-    return Language(table, _constant, _call)
+    return Language({**table, SHARE: _share}, constant, _call)
 
 
 UNICODE = _language(" · ")

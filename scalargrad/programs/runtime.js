@@ -57,17 +57,26 @@ function mod(a, b) {
 
 function floordiv(a, b) {
   if (b === 0) throw new PythonError("ZeroDivisionError", "float floor division by zero");
-  return Math.round((a - mod(a, b)) / b);
+  const rest = a % b;
+  let quotient = (a - rest) / b;
+  if (rest !== 0 && b < 0 !== rest < 0) quotient -= 1;
+  if (quotient === 0) return copysign(0, a / b);
+  const whole = Math.floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
 }
 
 function power(a, b) {
   if (a === 1 || b === 0) return 1;
   if (a === -1 && Math.abs(b) === Infinity) return 1;
   if (a === 0 && b < 0) {
+    if (b === -Infinity) return Infinity;
     throw new PythonError("ZeroDivisionError", "0.0 cannot be raised to a negative power");
   }
   const y = Math.pow(a, b);
   if (Number.isNaN(y) && !Number.isNaN(a) && !Number.isNaN(b)) {
+    if (Math.pow(-a, b) === Infinity) {
+      throw new PythonError("OverflowError", "complex exponentiation");
+    }
     const message = "a negative number to a fractional power is not a real number";
     throw new PythonError("ValueError", message);
   }
@@ -106,7 +115,7 @@ function remainder(a, b) {
   let r = Math.abs(a) % size;
   let odd = (Math.abs(a) % (2 * size)) >= size;
   if (2 * size === Infinity) odd = false;
-  if (r > size / 2 || (r === size / 2 && odd)) r -= size;
+  if (r > size - r || (r === size - r && odd)) r -= size;
   return r === 0 ? copysign(0, a) : a < 0 ? -r : r;
 }
 
@@ -137,6 +146,9 @@ function twoProduct(a, b) {
 
 function fma(a, b, c) {
   const plain = a * b + c;
+  if (Number.isFinite(a) && Number.isFinite(b) && !Number.isFinite(c)) return c;
+  // A product that is too small for a float has a sign still.
+  if (plain === 0 && c === 0) return a !== 0 && b !== 0 ? a * b : plain;
   if (!Number.isFinite(plain)) return bounded(defined(plain, a, b, c), a, b, c);
   const [p, e] = twoProduct(a, b);
   const [s, f] = twoSum(p, c);
@@ -162,7 +174,7 @@ function fsum(...xs) {
   if (special !== 0) {
     return Number.isNaN(special) && !xs.some(Number.isNaN) ? domainError() : special;
   }
-  return bounded(total, ...xs);
+  return Number.isFinite(total) ? total : rangeError();
 }
 
 function sum(...xs) {
@@ -194,12 +206,12 @@ function plainSumprod(xs, n) {
 }
 
 function hypot(...xs) {
-  return bounded(Math.hypot(...xs), ...xs);
+  return Math.hypot(...xs);
 }
 
 function dist(...xs) {
   const n = xs.length / 2;
-  return bounded(Math.hypot(...xs.slice(0, n).map((x, i) => x - xs[n + i])), ...xs);
+  return Math.hypot(...xs.slice(0, n).map((x, i) => x - xs[n + i]));
 }
 
 function logsumexp(...xs) {
@@ -213,6 +225,10 @@ function logsumexp(...xs) {
 
 function maximum(a, b) {
   return b > a || Number.isNaN(b) ? b : a;
+}
+
+function constant_max(...xs) {
+  return xs.reduce(maximum);
 }
 
 function minimum(a, b) {
@@ -311,11 +327,11 @@ function erfSeries(x) {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }
 
-// DLMF 7.9.2: a continued fraction, evaluated from its far end, for x >= 2.
+// DLMF 7.9.2: a continued fraction, evaluated from its far end, for x >= 1.
 function erfcFraction(x) {
   if (x > 28) return 0;
   let y = x;
-  for (let n = 120; n > 0; n--) y = x + n / 2 / y;
+  for (let n = Math.ceil(30 + 400 / (x * x)); n > 0; n--) y = x + n / 2 / y;
   // exp(-x * x), with what the square loses in rounding.
   const [square, rest] = twoProduct(x, x);
   return (Math.exp(-square) * (1 - rest)) / (Math.sqrt(Math.PI) * y);
@@ -329,7 +345,7 @@ function erf(x) {
 
 function erfc(x) {
   if (Number.isNaN(x)) return x;
-  if (x >= 2) return erfcFraction(x);
+  if (x >= 1) return erfcFraction(x);
   return x <= -2 ? 2 - erfcFraction(-x) : 1 - erf(x);
 }
 
@@ -356,9 +372,13 @@ function gamma(x) {
   if (x === -Infinity || isPole(x)) return domainError();
   if (x === Infinity || Number.isNaN(x)) return x;
   if (x < 0.5) {
-    if (x < -180) return copysign(0, sinPi(x));
-    const y = Math.PI / (sinPi(x) * gamma(1 - x));
-    return bounded(y, x);
+    if (x < -185) return copysign(0, sinPi(x));
+    // In two halves, either of which is in a float's range.
+    if (x < -170) {
+      const half = Math.exp(-stirling(1 - x) / 2);
+      return (Math.PI / sinPi(x)) * half * half;
+    }
+    return bounded(Math.PI / (sinPi(x) * gamma(1 - x)), x);
   }
   let product = 1;
   if (x === Math.floor(x) && x < 24) {
@@ -401,7 +421,8 @@ function zetaMinusOne(s) {
 function lgamma(x) {
   if (isPole(x) && x !== -Infinity) return domainError();
   if (Math.abs(x) === Infinity || Number.isNaN(x)) return Math.abs(x);
-  if (x < 0.5) return Math.log(Math.PI / Math.abs(sinPi(x))) - lgamma(1 - x);
+  if (Math.abs(x) < 1e-300) return -Math.log(Math.abs(x));
+  if (x < 0.5) return Math.log(Math.PI) - Math.log(Math.abs(sinPi(x))) - lgamma(1 - x);
   if (x <= 1.5) return lgammaNearOne(x - 1);
   if (x <= 2.5) return lgammaNearOne(x - 2) + Math.log1p(x - 2);
   if (x > 1e17) return bounded(x * (Math.log(x) - 1), x);
@@ -421,12 +442,12 @@ function digamma(x) {
 
 function polygamma(n, x) {
   if (Number.isNaN(x)) return x;
-  if (x === Infinity) return n ? 0 : x;
+  if (x === Infinity) return n ? copysign(0, (n % 2) - 1 / 2) : x;
   if (x === -Infinity || isPole(x)) return domainError();
   if (x > 0) return bounded(polygammaPositive(n, x), x);
   // DLMF 5.15.6
   const y = (n % 2 ? -1 : 1) * polygammaPositive(n, 1 - x) - piCotDerivative(n, x);
-  return bounded(y, x);
+  return Number.isFinite(y) ? y : rangeError();
 }
 
 // By recurrence (DLMF 5.15.5) to n + 10 and up, then the asymptotic series (5.11.2, 5.15.8).
@@ -491,11 +512,11 @@ function silu(x) {
 }
 
 function gelu(x) {
-  return (x * erfc(x * -Math.sqrt(0.5))) / 2;
+  return x * (erfc(x * -Math.sqrt(0.5)) / 2);
 }
 
 function sign(x) {
-  return Math.sign(x);
+  return Math.sign(x) + 0; // of -0 it is 0
 }
 
 function rounded(x, result) {
@@ -582,6 +603,7 @@ function sinc_derivative(x, n) {
 
 function sinQuarters(x, k) {
   let r = x - 2 * Math.round(x / 2);
+  if (r === 0) r = copysign(r, x);
   if (k % 2) return Math.sin(Math.PI * (0.5 - Math.abs(r))) * (2 - (k % 4));
   if (Math.abs(r) > 0.5) r = Math.sign(r) - r;
   return Math.sin(Math.PI * r) * (1 - (k % 4));

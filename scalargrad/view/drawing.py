@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.dot import dot_of
 from scalargrad.view.graph import Graph, part_of
 from scalargrad.view.groups import Group
@@ -91,7 +92,7 @@ class Drawing:
         return f'<div style="overflow:auto">{self.svg}</div>'
 
     def __str__(self) -> str:
-        return self.text
+        return self.text if shows_unicode() else in_ascii(self.text)
 
     def __repr__(self) -> str:
         graph = self._graph

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.programs.notation import ASCII, UNICODE, plain, show
 from scalargrad.programs.spelling import Text
-from scalargrad.view.graph import Backward, Forward, Graph, Line, Seed, Step, Writer, steps
+from scalargrad.view.characters import in_ascii, shows_unicode
+from scalargrad.view.graph import (
+    Backward,
+    Forward,
+    Graph,
+    Line,
+    Seed,
+    Step,
+    Writer,
+    in_brackets,
+    steps,
+)
 from scalargrad.view.subject import caller_variables, graph_of
 
 WIDTH = 80
 # Graphs of more nodes are summarised: this many steps of each pass are shown.
 _MOST_NODES = 60
 _SHOWN = 12
+# A formula takes so many lines at most.
+_MOST_LINES = 12
 
 
 class Explanation(str):
@@ -69,17 +82,9 @@ def explain(subject: Any, /, *arguments: Any, ascii_only: bool | None = None) ->
       df/dy = 2.0
     """
     if ascii_only is None:
-        ascii_only = not _shows_unicode()
+        ascii_only = not shows_unicode()
     graph = graph_of(subject, arguments, caller_variables(1), ascii_only)
     return Explanation(text_of(graph, ascii_only))
-
-
-def _shows_unicode() -> bool:
-    try:
-        "∂ · …".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def text_of(graph: Graph, ascii_only: bool = False) -> str:
@@ -128,15 +133,13 @@ def text_of(graph: Graph, ascii_only: bool = False) -> str:
 
 def _finished(lines: Sequence[str], ascii_only: bool) -> str:
     text = "\n".join(line.rstrip() for line in lines)
-    if ascii_only:
-        text = text.replace("…", "...").encode("ascii", "backslashreplace").decode("ascii")
-    return text
+    return in_ascii(text) if ascii_only else text
 
 
 def whole_formula(graph: Graph, ascii_only: bool, longest: int = WIDTH) -> str:
     """Return the output as one formula of the inputs, or "" if that is longer than `longest`."""
     language = ASCII if ascii_only else UNICODE
-    parts = [Text(node.name) for node in graph.nodes[: graph.inputs]]
+    parts = [Text(in_brackets(node.name)) for node in graph.nodes[: graph.inputs]]
     for node in graph.nodes[graph.inputs :]:
         assert node.op is not None
         operands = [
@@ -165,17 +168,23 @@ def _summary(graph: Graph, dots: str) -> list[str]:
 
 
 def _folded(text: str, indent: int) -> list[str]:
-    lines, line = [], " " * indent
-    for word in text.split(" "):
-        if len(line) + len(word) + 1 > WIDTH and line.strip():
-            lines.append(line.rstrip())
-            line = " " * indent
-        line += word + " "
-    return [*lines, line.rstrip()]
+    """Return `text` in lines within the width, all but the first indented so far."""
+    lines: list[str] = []
+    now = ""
+    for word in re.findall(r"\s*\S+", text):
+        if now.strip() and len(now) + len(word) > WIDTH:
+            lines.append(now)
+            now = " " * indent + word.lstrip()
+        else:
+            now += word
+    return [*lines, now]
 
 
 def _wrapped(line: Line, indent: int, dots: str) -> list[str]:
-    """Return `line` as text within the width: broken before an equals sign where it is too long."""
+    """Return `line` as text within the width: broken before an equals sign where it is too long.
+
+    A side that is too long for a line goes on in the next ones, a very long one is cut.
+    """
     space = " " * indent
     text = f"{space}{line}"
     if len(text) <= WIDTH:
@@ -185,15 +194,22 @@ def _wrapped(line: Line, indent: int, dots: str) -> list[str]:
         if len(now) + 3 + len(side) <= WIDTH:
             now += f" = {side}"
         else:
-            lines.append(_fitted(now, WIDTH, dots))
+            lines += _within(now, indent, dots)
             now = f"{space}    = {side}"
-    lines.append(_fitted(now, WIDTH, dots))
+    lines += _within(now, indent, dots)
     if line.note:
         if len(lines[-1]) + 2 + len(line.note) <= WIDTH:
             lines[-1] += f"  {line.note}"
         else:
             lines.append(f"{space}    {line.note}")
     return lines
+
+
+def _within(text: str, indent: int, dots: str) -> list[str]:
+    folded = _folded(text, indent + 6)
+    if len(folded) > _MOST_LINES or any(len(line) > WIDTH for line in folded):
+        return [_fitted(text, WIDTH, dots)]
+    return folded
 
 
 def _fitted(text: str, width: int, dots: str) -> str:

@@ -7,12 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from scalargrad.engine.code import Code
-from scalargrad.programs.latex import LATEX, latex_name
-from scalargrad.programs.lowering import away_from_points, code_with_gradient
+from scalargrad.engine.value import Value
+from scalargrad.programs.latex import latex_language, latex_name
+from scalargrad.programs.lowering import code_with_gradient, traced
 from scalargrad.programs.notation import ASCII, UNICODE
 from scalargrad.programs.spelling import Language, spell
+from scalargrad.transforms.nesting import flatten, unflatten
+from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import unique_names
-from scalargrad.view.subject import argument_names, caller_variables, names_in
+from scalargrad.view.subject import argument_names, caller_variables, names_in, one_result
+from scalargrad.view.written import as_written, with_written_gradient
 
 _LONGEST, _REPEATED = 300, 60
 
@@ -33,8 +37,7 @@ class Mathematics:
     @property
     def ascii(self) -> str:
         """The formulas, one a line, in ASCII."""
-        text = self._lines(ASCII, "d").replace("…", "...")
-        return text.encode("ascii", "backslashreplace").decode("ascii")
+        return in_ascii(self._lines(ASCII, "d"))
 
     def _lines(self, language: Language, d: str) -> str:
         short = replace(language, longest=_LONGEST, repeated=_REPEATED)
@@ -53,7 +56,8 @@ class Mathematics:
         r"""The formulas as LaTeX: an `aligned` environment, for math mode."""
         names = list(map(latex_name, self._names))
         result = latex_name(self._result)
-        spelled = spell(self._code, LATEX, names, lambda k: latex_name(self._temporary(k)))
+        language = latex_language([*names, result])
+        spelled = spell(self._code, language, names, lambda k: latex_name(self._temporary(k)))
         value, *slopes = spelled.outputs
         lines = [f"{name} &= {text}" for name, text in spelled.definitions]
         lines.append(f"{result} &= {value}")
@@ -74,10 +78,9 @@ class Mathematics:
         return f"$\\displaystyle {self.latex}$"
 
     def __str__(self) -> str:
-        return self.text
+        return self.text if shows_unicode() else self.ascii
 
-    def __repr__(self) -> str:
-        return self.text
+    __repr__ = __str__
 
 
 def formula(f: Callable[..., Any], /, *arguments: Any) -> Mathematics:
@@ -108,7 +111,7 @@ def formula(f: Callable[..., Any], /, *arguments: Any) -> Mathematics:
             "a Value has numbers, and explain(v) shows them"
         )
     labels = argument_names(f, arguments)
-    code, captured = code_with_gradient(f, arguments, labels)
+    code, captured = _with_gradient(f, arguments, labels)
     names_of, _ = names_in(caller_variables(1))
     given = labels + [node.label or names_of.get(id(node), "") for node in captured]
     # Only the inputs are looked at: the output is given as none of them.
@@ -116,4 +119,19 @@ def formula(f: Callable[..., Any], /, *arguments: Any) -> Mathematics:
     name = getattr(f, "__name__", "")
     result = name if name.isidentifier() and name not in names else ""
     result = result or next(x for x in ("f", "y", "out", "result", "f_") if x not in names)
-    return Mathematics(away_from_points(code), names, result)
+    return Mathematics(code, names, result)
+
+
+def _with_gradient(
+    f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
+) -> tuple[Code, list[Any]]:
+    """Return the code of the value and the derivatives, and the Values that `f` captures."""
+    leaves, structure = flatten(list(arguments), static=(str, type(None)))
+    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
+    code, nodes = traced(labels, numbers, lambda xs: one_result(f(*unflatten(structure, xs))))
+    written = with_written_gradient(as_written(code))
+    if written is not None:
+        return written, nodes[len(labels) : code.inputs]
+    # A function that is called as one is differentiated by its own derivatives.
+    code, captured = code_with_gradient(f, arguments, labels)
+    return as_written(code), captured

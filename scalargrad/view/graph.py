@@ -6,24 +6,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from math import isclose
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal
+from scalargrad.engine.code import Code, Equation, Literal, evaluate
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import in_kind
-from scalargrad.programs.lowering import away_from_points, rule_code
 from scalargrad.programs.notation import ASCII, UNICODE, plain, show
 from scalargrad.programs.simplify import constant_key
 from scalargrad.programs.spelling import ATOM, PRODUCT, Language, Text, spell
+from scalargrad.view.written import written_rule
 
 # In a formula the k-th operand stands as one character of Unicode's private use area, and the
 # result of the op as the one before them. No name has such characters: they are not printable.
 _FIRST = 0xE001
-# Brackets around a negative number that stands in brackets already.
-_DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
+# Brackets around a negative number that stands alone: within brackets, or between commas.
+_ALONE = re.compile(r"(?:(?<=[(\[])|(?<=, ))\(([^()]*)\)(?=[])]|, )")
+# Names that need no brackets among other terms: x, w[0], d['k'], layers.0.w.1.
+_SIMPLE = re.compile(r"[\w.'\[\]]+")
+# How many digits a number in a formula has: more where fewer would give another result.
+_DIGITS = (6, 9, 12, 17)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Formula:
         """Return the formula with `operands` for its operands and `result` for the op's result."""
         table = {_FIRST + k: operand for k, operand in enumerate(operands)}
         filled = self.text.translate({_FIRST - 1: result, **table})
-        return _DOUBLE.sub(r"(\1)", filled)
+        return _ALONE.sub(r"\1", filled)
 
 
 @dataclass
@@ -48,6 +55,8 @@ class Edge:
     operand: int | Literal
     formula: Formula
     derivative: Any = None
+    # The derivative, where the formula does not give it at these numbers.
+    instead: str = ""
 
 
 @dataclass
@@ -99,7 +108,8 @@ def build(
     language = ASCII if ascii_only else UNICODE
     named = unique_names(code, names, output)
     nodes = [Node(named[k], kinds[k], values[k]) for k in range(code.inputs)]
-    known: dict[Any, tuple[Formula, tuple[Formula, ...]]] = {}
+    known: dict[Any, tuple[Formula, _Slopes]] = {}
+    of_nodes: dict[int, _Slopes] = {}
     for number, equation in enumerate(code.equations, code.inputs):
         op, operands = equation.op, equation.operands
         pattern = tuple(x if isinstance(x, Literal) else None for x in operands)
@@ -108,11 +118,12 @@ def build(
         if key not in known:
             known[key] = _formulas(op, pattern, language)
         formula, slopes = known[key]
-        edges = tuple(map(Edge, operands, slopes))
+        edges = tuple(map(Edge, operands, slopes.formulas))
+        of_nodes[number] = slopes
         nodes.append(Node(named[number], "op", values[number], op, formula, edges))
     graph = Graph(nodes, output, code)
     try:
-        _differentiate(graph)
+        _differentiate(graph, of_nodes)
     except FAILURES as error:
         graph.failure = f"{type(error).__name__}: {error}"
         for node in nodes:
@@ -157,38 +168,57 @@ def unique_names(code: Code, names: Sequence[str], output: int) -> list[str]:
 
 def _formulas(
     op: Op, operands: tuple[Literal | None, ...], language: Language
-) -> tuple[Formula, tuple[Formula, ...]]:
+) -> tuple[Formula, _Slopes]:
     places = [Text(chr(_FIRST + k)) for k in range(len(operands))]
     texts = [
         place if x is None else language.number(x.value)
         for place, x in zip(places, operands, strict=True)
     ]
     forward = language.spell(op, texts)
-    return Formula(*forward[:2]), _local_formulas(op, operands, language)
+    return Formula(*forward[:2]), _slopes_of(op, operands, language)
 
 
-def _local_formulas(
-    op: Op, operands: tuple[Literal | None, ...], language: Language
-) -> tuple[Formula, ...]:
-    code = rule_code(op, operands)
+@dataclass(frozen=True)
+class _Slopes:
+    """The local derivatives of an op on some operands, as formulas, and as code of the same."""
+
+    formulas: tuple[Formula, ...]
+    code: Code | None
+
+    def at(self, inputs: Sequence[Any], y: Any) -> list[Any]:
+        """Return what the formulas come to at these numbers; None where they have no value."""
+        try:
+            return [] if self.code is None else evaluate(self.code, [*inputs, y])
+        except FAILURES:
+            return [None] * len(self.formulas)
+
+
+def _slopes_of(op: Op, operands: tuple[Literal | None, ...], language: Language) -> _Slopes:
+    code = written_rule(op, operands)
     if code is None:  # an op whose derivatives are not arithmetic
-        return tuple(Formula(f"{plain(op.name)}.backward") for _ in operands)
+        return _Slopes(tuple(Formula(f"{plain(op.name)}.backward") for _ in operands), None)
     inputs = [chr(_FIRST + k) for k in range(len(operands))] + [chr(_FIRST - 1)]
-    outputs = spell(away_from_points(code), language, inputs, str).outputs
-    return tuple(Formula(text.within(PRODUCT), PRODUCT) for text in outputs)
+    # One line has one formula: no part of it gets a name.
+    whole = replace(language, longest=sys.maxsize, repeated=sys.maxsize)
+    outputs = spell(code, whole, inputs, str).outputs
+    return _Slopes(tuple(Formula(x.within(PRODUCT), PRODUCT) for x in outputs), code)
 
 
-def _differentiate(graph: Graph) -> None:
-    """Set the derivatives on the edges and the gradients in the nodes."""
+def _differentiate(graph: Graph, formulas: Mapping[int, _Slopes]) -> None:
+    """Set the derivatives on the edges and the gradients in the nodes.
+
+    Where a formula has no value, or another than the rule gives, the rule's number takes its place:
+    at a kink or at the edge of a domain.
+    """
     nodes = graph.nodes
     top = nodes[graph.output].value
     one = in_kind(1, top)
     for node in nodes:
         node.gradient = in_kind(0, top)
     nodes[graph.output].gradient = one
-    for node in reversed(nodes):
-        if node.op is None:
-            continue
+    for number in range(len(nodes) - 1, graph.inputs - 1, -1):
+        node = nodes[number]
+        assert node.op is not None
         inputs = [operand_value(nodes, edge.operand) for edge in node.edges]
         try:
             gs = [one if isinstance(edge.operand, int) else None for edge in node.edges]
@@ -202,11 +232,22 @@ def _differentiate(graph: Graph) -> None:
                 for x, edge in zip(inputs, node.edges, strict=True)
             )
             raise explained(error, node.op, named, "the derivative of ") from None
-        for edge, slope in zip(node.edges, slopes, strict=True):
+        for edge, slope, found in zip_longest(
+            node.edges, slopes, formulas[number].at(inputs, node.value)
+        ):
             edge.derivative = slope
+            if formulas[number].code is not None and slope is not None and not _agree(found, slope):
+                edge.instead = in_formula(slope)
             if isinstance(edge.operand, int) and slope is not None:
                 operand = nodes[edge.operand]
                 operand.gradient = operand.gradient + node.gradient * slope
+
+
+def _agree(x: Any, y: Any) -> bool:
+    try:
+        return x is not None and bool(x == y or (x != x and y != y) or isclose(x, y))
+    except (TypeError, ArithmeticError, ValueError):
+        return False
 
 
 def operand_value(nodes: Sequence[Node], operand: int | Literal) -> Any:
@@ -342,10 +383,10 @@ class Writer:
         nodes = self.graph.nodes
         node = nodes[number]
         assert node.formula is not None
-        names = [
-            nodes[edge.operand].name if isinstance(edge.operand, int) else "" for edge in node.edges
-        ]
-        numbers = [in_formula(operand_value(nodes, edge.operand)) for edge in node.edges]
+        names = operand_names(nodes, node)
+        inputs = [operand_value(nodes, edge.operand) for edge in node.edges]
+        digits = _digits_of(node, inputs)
+        numbers = [in_formula(x, digits) for x in inputs]
         sides = (node.formula.fill(names), node.formula.fill(numbers), show(node.value))
         return Line(f"{node.name} =", sides)
 
@@ -357,7 +398,7 @@ class Writer:
         node = nodes[number]
         edge = node.edges[k]
         assert isinstance(edge.operand, int)
-        names = [nodes[e.operand].name if isinstance(e.operand, int) else "" for e in node.edges]
+        names = operand_names(nodes, node)
         product = node.gradient * edge.derivative
         note = ""
         if edge.operand in self.shared:
@@ -366,10 +407,11 @@ class Writer:
             self.sums[edge.operand] = total
             note = f"(so far {show(total)})"
         above = self.gradient(number)
+        slope = edge.instead or edge.formula.fill(names, in_brackets(node.name))
         return Line(
             f"{self.gradient(edge.operand)} +=",
             (
-                f"{above}{self.times}{edge.formula.fill(names, node.name)}",
+                f"{above}{self.times}{slope}",
                 f"{in_formula(node.gradient)}{self.times}{in_formula(edge.derivative)}",
                 show(product),
             ),
@@ -385,7 +427,37 @@ class Writer:
         return self.backward(step.node, step.edge)
 
 
-def in_formula(x: Any) -> str:
+def operand_names(nodes: Sequence[Node], node: Node) -> list[str]:
+    """Return the names of a node's operands as they stand in a formula: "" for a constant."""
+    return [
+        in_brackets(nodes[edge.operand].name) if isinstance(edge.operand, int) else ""
+        for edge in node.edges
+    ]
+
+
+def in_brackets(name: str) -> str:
+    """Return a name, in brackets if it might be read as several terms."""
+    return name if _SIMPLE.fullmatch(name) else f"({name})"
+
+
+def in_formula(x: Any, digits: int = _DIGITS[0]) -> str:
     """Return a number as it stands among other terms: a negative one in brackets."""
-    text = show(x)
+    text = show(x, digits)
     return f"({text})" if text.startswith("-") or "/" in text else text
+
+
+def _digits_of(node: Node, inputs: Sequence[Any]) -> int:
+    """Return how many digits the inputs of a node need for its value to be seen in them.
+
+    The difference of 1234567.5 and 1234567.25 is not seen in six.
+    """
+    assert node.op is not None
+    for digits in _DIGITS:
+        rounded = [float(show(x, digits)) if type(x) is float else x for x in inputs]
+        try:
+            found = node.op.forward(*rounded)
+            if found == node.value or isclose(found, node.value, rel_tol=1e-4):
+                break
+        except (*FAILURES, TypeError):
+            continue
+    return digits

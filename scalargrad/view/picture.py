@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from scalargrad.engine.code import Literal
 from scalargrad.programs.notation import plain, show
-from scalargrad.view.graph import Graph, Node
+from scalargrad.view.graph import Graph, Node, operand_names
 from scalargrad.view.groups import Group
 
 _LONGEST_TITLE = 22
@@ -213,8 +213,7 @@ def node_title(graph: Graph, node: Node) -> str:
     """Return what stands at the top of a node: its name, and its formula where there is room."""
     if node.op is None or node.formula is None:
         return short(node.name)
-    names = [graph.nodes[e.operand].name if isinstance(e.operand, int) else "" for e in node.edges]
-    title = f"{node.name} = {node.formula.fill(names)}"
+    title = f"{node.name} = {node.formula.fill(operand_names(graph.nodes, node))}"
     if cells(title) > _LONGEST_TITLE:
         title = f"{node.name}: {plain(node.op.name)}"
     return short(title)

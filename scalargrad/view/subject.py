@@ -88,7 +88,7 @@ def _of_function(
     watch = Watch(f, targets)
 
     def call(values: list[Any]) -> Any:
-        return _one_result(watch.run(unflatten(structure, values)))
+        return one_result(watch.run(unflatten(structure, values)))
 
     fixed = ""
     try:
@@ -116,7 +116,8 @@ def _of_function(
     return graph, groups
 
 
-def _one_result(y: Any) -> Any:
+def one_result(y: Any) -> Any:
+    """Return the one Value that a function gave. Raises TypeError for anything else."""
     if isinstance(y, list | tuple) and len(y) == 1:
         y = y[0]
     if isinstance(y, Value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import scalargrad
 from scalargrad.__main__ import main
 from tests.running import PLAIN, ROOT
 
@@ -314,6 +316,71 @@ def test_taylor_takes_one_name_and_an_order() -> None:
     assert "this has 2: x, y" in line
     [line] = error("taylor", "x", "x=1", "--order", "-1")
     assert "the order must be from 0 to 1000" in line
+
+
+def test_functions_of_other_names_are_taken_or_answered_with_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["explain", "abs(x)", "x=-2"]) == 0
+    assert capsys.readouterr().out.endswith("f/∂x = -1.0\n")
+    for expression, cure in (
+        ("max(x, 2)", "maximum(a, b)"),
+        ("min(x, 2)", "minimum(a, b)"),
+        ("ln(x)", "log(x)"),
+        ("x^2", "write **"),
+        ("arctan(x)", "atan(x)"),
+        ("sum([x, 2])", "fsum([a, b, c])"),
+        ("softmax([x, 2])", "a list"),
+    ):
+        first = error_here(capsys, "explain", expression, "x=1")[0]
+        assert cure in first, first
+
+
+def test_orders_are_whole_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "polygamma(1, x)", "x=1"]) == 0
+    # polygamma(1, 1) is pi**2 / 6, its derivative -2 zeta(3).
+    assert "= 1.64493\n" in (text := capsys.readouterr().out)
+    assert text.endswith("f/∂x = -2.40411\n")
+    assert main(["taylor", "polygamma(0, x)", "x=1", "--order", "1"]) == 0
+    for to in ("python", "c", "javascript", "latex"):
+        assert main(["compile", "polygamma(2, x)", "--to", to]) == 0
+    capsys.readouterr()
+    for expression, given in (("polygamma(x, x)", "such as 1"), ("polygamma(0.5, x)", "not 0.5")):
+        first = error_here(capsys, "explain", expression, "x=1")[0]
+        assert first.endswith(f"polygamma takes a whole number here, {given}")
+
+
+def test_an_unknown_command_is_named_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    [line] = error_here(capsys, "explan", "x", "x=1")
+    assert line == "error: there is no command explan; did you mean explain?"
+    [line] = error_here(capsys, "xyz")
+    assert line.startswith("error: there is no command xyz; there are explain, draw, compile")
+    [line] = error_here(capsys, "x*y", "x=1")
+    assert "x*y is no command: begin with one" in line
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"scalargrad {scalargrad.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["scalargrad --help", "scalargrad explain x*x x=2", "demos.lessons.newton"],
+)
+def test_it_ends_quietly_where_nobody_reads_on(module: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", *module.split()],
+        cwd=ROOT,
+        env=PLAIN,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert done.stderr == b""
 
 
 def test_options_that_make_no_sense_are_argparses_errors() -> None:

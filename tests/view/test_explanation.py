@@ -112,7 +112,7 @@ def test_names_are_labels_then_the_callers_variables_then_made_up() -> None:
 def test_names_within_lists_and_modules() -> None:
     ws = [Value(2.0), Value(3.0)]
     total = fsum(ws)
-    assert "total = fsum(ws[0], ws[1])" in explain(total)
+    assert "total = fsum([ws[0], ws[1]])" in explain(total)
     model = MLP(1, [1])
     loss = model([2.0]) ** 2
     text = explain(loss)

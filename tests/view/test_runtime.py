@@ -1,0 +1,144 @@
+"""The functions of JavaScript at extreme numbers, against Python's."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from scalargrad.engine.code import Code, Equation, Literal
+from scalargrad.engine.errors import FAILURES
+from scalargrad.functions.methods import all_ops
+from scalargrad.programs.javascript import javascript_function
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
+
+OPS = all_ops()
+SIZES = [
+    *(0.0, 5e-324, 2.2250738585072014e-308, 1e-300, 1e-160, 1e-30, 1e-17, 1e-8, 1e-3, 0.1),
+    *(0.25, 0.5, 0.75, 0.9999999999999999, 1.0, 1.0000000000000002, 1.5, 1.75, 2.0, 2.5, 3.0),
+    *(4.5, 5.75, 6.0, 10.0, 17.3, 24.0, 26.5, 36.0, 38.6, 100.0, 170.5, 171.6, 171.7, 175.3),
+    *(180.7, 184.2, 500.5, 709.7, 709.8, 710.4, 710.5, 745.0, 746.0, 1e3, 1e5, 1e8, 1e15, 4.5e15),
+    *(1e16, 1e17, 1e22, 1e154, 1.5e154, 1e300, 1e308, 1.7976931348623157e308, math.inf),
+]
+NUMBERS = [*SIZES, *[-x for x in SIZES], math.nan]
+FEW = [
+    *(0.0, 5e-324, 1e-308, 1e-160, 1e-8, 0.5, 1.0, 2.0, 3.0, 2.5, 26.5, 710.0, 1e8, 1e154),
+    *(1e308, 1.7e308, math.inf),
+]
+FEW += [-x for x in FEW]
+FEW.append(math.nan)
+# How many numbers an op takes, if not one; of those that take any number, so many are tried.
+ARITIES = {
+    **dict.fromkeys(["+", "-", "*", "/", "%", "//", "**", "pow", "over", "steep"], 2),
+    **dict.fromkeys(["atan2", "copysign", "fmod", "remainder", "maximum", "minimum"], 2),
+    **dict.fromkeys(["elu", "leaky_relu", "hypot", "logsumexp", "constant_max", "like"], 2),
+    **dict.fromkeys(["fsum", "sum", "prod", "fma", "clip"], 3),
+    **dict.fromkeys(["dist", "sumprod"], 4),
+    **dict.fromkeys(["isclose", "where"], 0),
+    **dict.fromkeys(["<", ">", "<=", ">=", "==", "!="], 2),
+    **dict.fromkeys(["&", "|", "^", "~"], 0),
+}
+# How many units in the last place a result may be off, where that is more than a few.
+LOOSE = {"gamma": 3000, "digamma": 100, "polygamma": 2000, "lgamma": 500, "sinc_derivative": 1e4}
+
+
+def call(name: str, inputs: Sequence[float]) -> tuple[Code, list[float]]:
+    """Return the code of an op: the order of a function is a constant."""
+    op = OPS[name]
+    orders = {"polygamma": (0,), "power_log": (2,), "sinc_derivative": (1,)}.get(name, ())
+    operands = [
+        Literal(x) if k in orders else k - sum(o < k for o in orders) for k, x in enumerate(inputs)
+    ]
+    variables = [x for k, x in enumerate(inputs) if k not in orders]
+    return Code(len(variables), [Equation(op, tuple(operands))], [len(variables)]), variables
+
+
+def inputs_of(name: str, rng: random.Random) -> list[tuple[Any, ...]]:
+    if name == "polygamma":
+        return [(n, x) for n in (0, 1, 2, 5) for x in NUMBERS]
+    if name == "power_log":
+        return [(a, b, n) for n in (0, 1, 2) for a in FEW for b in FEW]
+    if name == "sinc_derivative":
+        return [(x, n) for n in (1, 2, 3) for x in NUMBERS]
+    count = ARITIES.get(name, 1)
+    if count == 1:
+        return [(x,) for x in NUMBERS]
+    found = list(itertools.product(FEW, repeat=min(count, 2)))
+    if count > 2:
+        found = [tuple(rng.choice(FEW) for _ in range(count)) for _ in range(600)]
+    return found if count else []
+
+
+def python_result(name: str, inputs: Sequence[Any]) -> Any:
+    try:
+        return OPS[name].forward(*inputs)
+    except FAILURES as error:
+        return type(error).__name__
+
+
+def node_results(scripts: Sequence[str]) -> list[Any]:
+    """Return what the expressions give; an error's kind where they throw."""
+    node = shutil.which("node")
+    assert node is not None
+    tried = "\n".join(
+        f"try {{ const y = (() => {{ {script} }})()[0];\n"
+        "out.push(Object.is(y, -0) ? '-0' : Number.isFinite(y) ? y : String(y)); }\n"
+        "catch (e) { out.push('!' + (e.kind || e)); }"
+        for script in scripts
+    )
+    program = f"const out = [];\n{tried}\nconsole.log(JSON.stringify(out));"
+    result = subprocess.run([node, "-"], input=program, capture_output=True, text=True, check=True)
+    found: list[Any] = json.loads(result.stdout)
+    return found
+
+
+def differs(name: str, found: Any, right: Any) -> bool:
+    if isinstance(right, str):
+        return bool(found != f"!{right}")
+    if isinstance(found, str):
+        if found.startswith("!"):
+            return True
+        if found in ("true", "false"):
+            return (found == "true") != bool(right)
+        found = float(found.replace("Infinity", "inf"))
+    if math.isnan(right) or math.isnan(found):
+        return not (math.isnan(right) and math.isnan(found))
+    if found == right:
+        # An int has no zero with a sign.
+        return isinstance(right, float) and math.copysign(1, found) != math.copysign(1, right)
+    if math.isinf(right) or math.isinf(found):
+        return True
+    ulps = LOOSE.get(name, 32)
+    if name == "lgamma" and abs(found - right) < 5e-16:  # Python's own has no more digits near 1
+        return False
+    return not abs(found - right) <= ulps * max(math.ulp(right), 5e-324)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in OPS if ARITIES.get(name, 1)))
+def test_extreme_numbers(name: str) -> None:
+    rng = random.Random(1)
+    drawn = inputs_of(name, rng)
+    scripts = []
+    program = None
+    for inputs in drawn:
+        code, variables = call(name, inputs)
+        names = ["x", "y", "z", "w"][: len(variables)]
+        program = javascript_function("f", names, code)
+        numbers = ", ".join(
+            "NaN" if x != x else repr(x).replace("inf", "Infinity") for x in variables
+        )
+        scripts.append(f"{program}\nreturn f({numbers});")
+    wrong = [
+        (inputs, found, right)
+        for inputs, found in zip(drawn, node_results(scripts), strict=True)
+        if differs(name, found, right := python_result(name, inputs))
+    ]
+    assert not wrong, (len(wrong), wrong[:12])
