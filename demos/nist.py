@@ -197,7 +197,7 @@ def fitted(dataset: Dataset, start: list[float]) -> list[float] | None:
         fit = curve_fit(MODELS[dataset.name], dataset.xs, dataset.ys, start)
     except (RuntimeError, ValueError):
         return None
-    return digits(fit, dataset)
+    return digits(fit, dataset) if math.isfinite(fit.covariance[0][0]) else None
 
 
 def cells(found: list[float] | None) -> str:

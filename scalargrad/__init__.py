@@ -13,14 +13,8 @@ import importlib
 from math import e, inf, nan, pi, tau
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.checks import (
-    Estimate,
-    GradientError,
-    check_gradient,
-    complex_step_gradient,
-    gradcheck,
-    numerical_gradient,
-)
+from scalargrad import checks
+from scalargrad.checks import *
 from scalargrad.engine.anomaly import detect_anomaly
 from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
@@ -75,40 +69,11 @@ _ELSEWHERE = {
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Estimate",
-    "Function",
-    "GradientError",
-    "TraceError",
-    "Value",
-    "check_gradient",
-    "complex_step_gradient",
-    "derivatives",
-    "detect_anomaly",
-    "draw",
-    "e",
-    "explain",
-    "formula",
-    "grad",
-    "gradcheck",
-    "hessian",
-    "hvp",
-    "inf",
-    "jacobian",
-    "jvp",
-    "map_grad",
-    "nan",
-    "no_grad",
-    "numerical_gradient",
-    "once_differentiable",
-    "pi",
-    "primitive",
-    "stop_gradient",
-    "tau",
-    "taylor",
-    "value_and_grad",
-    "vjp",
-]
+__all__ = ["Function", "TraceError", "Value", "detect_anomaly", "no_grad", "once_differentiable"]
+__all__ += ["derivatives", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "vjp"]
+__all__ += ["draw", "explain", "formula", "map_grad", "stop_gradient", "taylor", "value_and_grad"]
+__all__ += ["e", "inf", "nan", "pi", "tau"]
+__all__ += checks.__all__
 __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += choices.__all__

@@ -201,9 +201,7 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
-        row = _row(x)
-        totals = _float_sums([self.w], [self.b], row)
-        total = totals[0] if totals else _weighted_sum(self.w, self.b, row)
+        (total,) = _sums([self.w], [self.b], x)
         return self.activation(total) if self.nonlin else total
 
     def __repr__(self) -> str:
@@ -233,15 +231,13 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(_size(nout))]
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
-        row, neurons = _row(x), self.neurons
-        # One of another class may have a call of its own.
-        weights = [neuron.w for neuron in neurons if type(neuron) is Neuron]
-        totals = None
-        if len(weights) == len(neurons):
-            totals = _float_sums(weights, [neuron.b for neuron in neurons], row)
-        if totals is None:
+        neurons = self.neurons
+        if any(type(neuron) is not Neuron for neuron in neurons):
+            row = _row(x)
+            # One of another class may have a call of its own.
             outputs = [neuron(row) for neuron in neurons]
         else:
+            totals = _sums([n.w for n in neurons], [n.b for n in neurons], x)
             outputs = [
                 neuron.activation(total) if neuron.nonlin else total
                 for neuron, total in zip(neurons, totals)  # noqa: B905 - strict takes its time
@@ -328,12 +324,7 @@ class Linear(Module):
         self.bias = _uniform(nout, bound, rng) if bias else None
 
     def __call__(self, x: Iterable[Any] | Any) -> list[Any]:
-        biases = self.bias if self.bias is not None else [None] * len(self.weight)
-        row = _row(x)
-        totals = _float_sums(self.weight, biases, row)
-        if totals is not None:
-            return totals
-        return [_weighted_sum(w, b, row) for w, b in zip(self.weight, biases, strict=True)]
+        return _sums(self.weight, self.bias or [None] * len(self.weight), x)
 
     def __repr__(self) -> str:
         nout, nin = len(self.weight), len(self.weight[0]) if self.weight else 0
@@ -398,13 +389,6 @@ def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]
     return [Value(draw(-bound, bound)) for _ in range(count)]
 
 
-def _weighted_sum(w: list[Value], b: Value | None, row: tuple[Any, ...]) -> Any:
-    """Return the sum of the inputs times their weights, and the bias, as one node."""
-    if len(w) != len(row):
-        raise ValueError(f"expected {len(w)} inputs, got {len(row)}")
-    return flat_sumprod(*w, *row) if b is None else flat_sumprod(*w, *row, b)
-
-
 def _row(x: Any) -> tuple[Any, ...]:
     """Return the inputs as a row; one number, as a layer of one neuron gives, is a row of one."""
     try:
@@ -424,16 +408,28 @@ def _row(x: Any) -> tuple[Any, ...]:
     return row
 
 
+def _sums(weights: Sequence[list[Value]], biases: Sequence[Value | None], x: Any) -> list[Any]:
+    """Return for each neuron the sum of the inputs times its weights, and its bias, as one node."""
+    row = _row(x)
+    for w in weights:
+        if len(w) != len(row):
+            raise ValueError(f"expected {len(w)} inputs, got {len(row)}")
+    totals = None if active and mode() is not None else _float_sums(weights, biases, row)
+    if totals is None:
+        totals = [
+            flat_sumprod(*w, *row) if b is None else flat_sumprod(*w, *row, b)
+            for w, b in zip(weights, biases, strict=True)
+        ]
+    return totals
+
+
 def _float_sums(
     weights: Sequence[list[Value]], biases: Sequence[Value | None], row: tuple[Any, ...]
 ) -> list[Any] | None:
-    """Return `_weighted_sum` of each neuron in one pass over the inputs: half of the time.
+    """Return `_sums` by one pass over the inputs, in half of the time.
 
-    None where that is not the usual case: no mode, weights and biases that are leaves, and sums
-    that are floats.
+    None where that is not the usual case: weights and biases that are leaves, sums that are floats.
     """
-    if not row or (active and mode() is not None):
-        return None
     numbers = [v._data for v in row if isinstance(v, Value)]
     sources = None
     if len(numbers) == len(row):

@@ -13,20 +13,42 @@ what is remembered of them, given their gradients. `Adam(...).step()` applies it
 ...     optimizer.step()
 >>> print(f"{x:.4f}")
 3.0000
+>>> from scalargrad import compile, value_and_grad
+>>> def loss(parameters, x, y):
+...     return (parameters["w"] * x + parameters["b"] - y) ** 2
+>>> @compile
+... def step(parameters, state, lr, x, y):
+...     value, gradients = value_and_grad(loss)(parameters, x, y)
+...     parameters, state = adam_update(parameters, gradients, state, lr)
+...     return parameters, state, value
+>>> parameters = {"w": 1.0, "b": 0.0}
+>>> state = adam_init(parameters)
+>>> for _ in range(100):
+...     parameters, state, value = step(parameters, state, 0.1, 2.0, 5.0)
+>>> print(f"{value:.3f} {state['steps']}")
+0.000 100.0
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from scalargrad.engine.errors import shown
 from scalargrad.engine.modes import active, refuse_access
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
-from scalargrad.fitting.fits import Fit, Minimum, curve_fit, least_squares, minimize
+from scalargrad.fitting.fits import (
+    Fit,
+    Minimum,
+    OptimizeWarning,
+    curve_fit,
+    least_squares,
+    minimize,
+)
 from scalargrad.functions.choices import choose
 from scalargrad.functions.elementary import sqrt
 from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
@@ -39,6 +61,7 @@ __all__ = [
     "Fit",
     "LinearLR",
     "Minimum",
+    "OptimizeWarning",
     "Optimizer",
     "RMSprop",
     "Schedule",
@@ -56,30 +79,67 @@ __all__ = [
     "sgd_update",
 ]
 
-Parameters = TypeVar("Parameters")
-State = dict[str, Any]
+Row = list[Any]
 # What is remembered of the parameters: by name, a number for each.
-_Memory = dict[str, list[Any]]
+Memory = dict[str, Row]
+State = dict[str, Any]
+
+# In place of parameters, by the functions that get them later: settings may then be traced.
+_LATER: Any = object()
+
+
+class Settings(dict[str, Any]):
+    """What an optimiser takes besides its parameters, by name."""
 
 
 class Optimizer:
     """The base class: checks and keeps the parameters, and moves all of them in `step`.
 
-    A subclass defines `_updated`, and names in `_remembered` what it keeps of each parameter.
-    `lr`, the learning rate, is an attribute to read and to set. Raises ValueError where there are
-    no parameters, for one that is given twice or is the result of an op, and for a setting out of
-    its range; TypeError for a parameter that is not a Value and for a setting that is not a real
-    number.
+    A subclass has in `_settings` what its arguments are besides the parameters, with defaults, and
+    in `_remembered` what it keeps of each parameter; it defines `_moved`. Settings are attributes
+    to read and to set, `lr` above all. Raises ValueError where there are no parameters, for one
+    that is given twice or is the result of an op, and for a setting out of its range; TypeError
+    for a parameter that is not a Value, for a setting that is not a real number, and for one that
+    is not there.
     """
 
+    _settings = Settings()
     _remembered: tuple[str, ...] = ()
+    # Whether weights decay apart from the gradient, and not by an L2 penalty.
+    _decoupled = False
 
-    def __init__(self, parameters: Iterable[Value], lr: Any, weight_decay: Any) -> None:
-        self.parameters = _checked_parameters(parameters)
-        self.lr = _checked("lr", lr)
-        self.weight_decay = _checked("weight_decay", weight_decay)
-        self.steps = 0
-        self._memory: _Memory = {name: [0] * len(self.parameters) for name in self._remembered}
+    def __init__(self, parameters: Iterable[Value], *values: Any, **named: Any) -> None:
+        given = dict(zip(self._settings, values))  # noqa: B905 - the others are named
+        if len(values) > len(self._settings) or not named.keys() <= self._settings.keys() - given:
+            got = ", ".join([*map(shown, values), *(f"{k}={shown(x)}" for k, x in named.items())])
+            raise TypeError(
+                f"{type(self).__name__} takes each of {', '.join(self._settings)} once, got {got}"
+            )
+        self._settings = Settings({**self._settings, **given, **named})
+        self._check(self._settings, traced=parameters is _LATER)
+        self.parameters = [] if parameters is _LATER else _checked_parameters(parameters)
+        self._state: State = {"steps": 0}
+        self._state.update({name: [0] * len(self.parameters) for name in self._remembered})
+
+    def __init_subclass__(cls) -> None:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters = [inspect.Parameter("parameters", kind)]
+        parameters += [inspect.Parameter(k, kind, default=x) for k, x in cls._settings.items()]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._settings:
+            return self._settings[name]
+        raise AttributeError(f"{type(self).__name__} has no {name}")
+
+    def __setattr__(self, name: str, x: Any) -> None:
+        (self._settings if name in self._settings else vars(self))[name] = x
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        count: int = self._state["steps"]
+        return count
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -89,13 +149,13 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its gradient; one whose gradient is 0 takes part, as any other.
 
-        Raises OverflowError where a number becomes too large for a float, and TypeError where a
-        gradient is a Value; then nothing has changed.
+        Raises OverflowError where finite numbers make one that is too large for a float, of a
+        parameter or of what is remembered of it, and TypeError where a gradient is a Value; then
+        nothing has changed.
         """
         gs = _gradients(self.parameters, "a step")
         xs = [parameter._data for parameter in self.parameters]
-        xs, self._memory = self._updated(xs, gs, self._memory, self.steps + 1)
-        self.steps += 1
+        xs, self._state = self._stepped(xs, gs, self._state)
         if set(map(type, xs)) == {float}:  # which need no checks
             for parameter, x in zip(self.parameters, xs, strict=True):
                 parameter._data = x
@@ -108,19 +168,55 @@ class Optimizer:
         plural = "" if count == 1 else "s"
         return f"{type(self).__name__}({count} parameter{plural}, lr={self.lr!r})"
 
-    def _updated(
-        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
-    ) -> tuple[list[Any], _Memory]:
-        """Return what the parameters `xs` with gradients `gs` become, and what is remembered."""
+    def _stepped(self, xs: Row, gs: Row, state: State) -> tuple[Row, State]:
+        """Return what the parameters `xs` with gradients `gs` become, and the next state."""
+        s, steps, moved, slopes = self._settings, state["steps"] + 1, xs, gs
+        before = [xs, gs, *(state[name] for name in self._remembered)]
+        try:
+            if _is_given(decay := s["weight_decay"]):
+                if self._decoupled:
+                    factor = 1 - s["lr"] * decay
+                    moved = [x * factor for x in xs]
+                else:
+                    slopes = [g + decay * x for x, g in zip(xs, gs, strict=True)]
+            moved, memory = self._moved(moved, slopes, state, steps, s)
+            _refuse_overflow(before, [moved, *memory.values()])
+        except OverflowError as error:
+            largest = shown(max(abs(g._data if type(g) is Value else g) for g in gs))
+            error.args = (
+                f"{error.args[-1]}, in a step by gradients of up to {largest}; "
+                "nothing has changed: clip the gradients, or take a smaller lr",
+            )
+            raise
+        return moved, {**state, "steps": steps, **memory}
+
+    def _moved(self, xs: Row, gs: Row, memory: Memory, steps: Any, s: Settings) -> Any:
+        """Return what `xs` become by a step of settings `s`, and what changes in the memory."""
         raise NotImplementedError
+
+    def _check(self, settings: Settings, traced: bool) -> None:
+        """Raise an error unless settings are numbers in their ranges, or tracers, if `traced`."""
+        for name, x in settings.items():
+            numbers = {name: x}
+            if name == "betas":
+                if not isinstance(x, list | tuple) or len(x) != 2:
+                    raise TypeError(
+                        f"betas must be a pair of numbers, such as (0.9, 0.999), got {x!r}"
+                    )
+                numbers = {f"betas[{i}]": beta for i, beta in enumerate(x)}
+            if type(self._settings[name]) is not bool:
+                for part, number in numbers.items():
+                    if not (traced and isinstance(number, Tracer)):
+                        below = 1 if name in ("alpha", "betas") else math.inf
+                        _checked_number(part, number, below)
 
 
 class SGD(Optimizer):
     """Gradient descent, with momentum if asked for: `torch.optim.SGD`.
 
     v = momentum * v + (1 - dampening) * g, where the first v is g, and x moves by -lr * v; with
-    `nesterov` by -lr * (g + momentum * v). `sgd_update` does the same with plain numbers. Raises
-    what Optimizer raises, and ValueError for `nesterov` without a momentum or with a dampening.
+    `nesterov` by -lr * (g + momentum * v). Raises what Optimizer raises, and ValueError for
+    `nesterov` without a momentum or with a dampening.
 
     >>> x = Value(1.0)
     >>> x.grad = 2.0
@@ -133,30 +229,32 @@ class SGD(Optimizer):
     -0.25
     """
 
+    _settings = Settings(lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False)
     _remembered = ("velocity",)
 
-    def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: Any = 1e-3,
-        momentum: Any = 0,
-        dampening: Any = 0,
-        weight_decay: Any = 0,
-        nesterov: bool = False,
-    ) -> None:
-        super().__init__(parameters, lr, weight_decay)
-        self.momentum = _checked("momentum", momentum)
-        self.dampening = _checked("dampening", dampening)
-        self.nesterov = nesterov
-        _check_nesterov(nesterov, momentum, dampening)
+    def _check(self, settings: Settings, traced: bool) -> None:
+        super()._check(settings, traced)
+        momentum, dampening = settings["momentum"], settings["dampening"]
+        if settings["nesterov"] and (not _is_given(momentum) or _is_given(dampening)):
+            raise ValueError(
+                f"nesterov needs a momentum above 0 and no dampening, "
+                f"got momentum={momentum!r} and dampening={dampening!r}"
+            )
 
-    def _updated(
-        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
-    ) -> tuple[list[Any], _Memory]:
-        return _sgd(
-            *(xs, gs, memory, steps),
-            *(self.lr, self.momentum, self.dampening, self.weight_decay, self.nesterov),
-        )
+    def _moved(self, xs: Row, gs: Row, memory: Memory, steps: Any, s: Settings) -> Any:
+        lr, momentum, keep = s["lr"], s["momentum"], 1 - s["dampening"]
+        if not _is_given(momentum):
+            return [x - lr * g for x, g in zip(xs, gs, strict=True)], {}
+        vs = [momentum * v + keep * g for v, g in zip(memory["velocity"], gs, strict=True)]
+        if isinstance(steps, Tracer):
+            first: Any = steps == 1  # type: ignore[comparison-overlap]
+            vs = [choose(first, g, v) for g, v in zip(gs, vs, strict=True)]
+        elif steps == 1:
+            vs = gs
+        moves = vs
+        if s["nesterov"]:
+            moves = [g + momentum * v for g, v in zip(gs, vs, strict=True)]
+        return [x - lr * move for x, move in zip(xs, moves, strict=True)], {"velocity": vs}
 
 
 class Adam(Optimizer):
@@ -164,8 +262,8 @@ class Adam(Optimizer):
 
     m = beta1 * m + (1 - beta1) * g and v = beta2 * v + (1 - beta2) * g**2, both divided after
     t steps by 1 - beta**t since they start at 0; x moves by -lr * m / (sqrt(v) + eps).
-    (Kingma and Ba, "Adam: a method for stochastic optimization", 2015.) `adam_update` does the
-    same with plain numbers. Raises what Optimizer raises.
+    (Kingma and Ba, "Adam: a method for stochastic optimization", 2015.) Raises what Optimizer
+    raises.
 
     >>> x = Value(1.0)
     >>> x.grad = 1000.0
@@ -174,33 +272,29 @@ class Adam(Optimizer):
     0.500000
     """
 
+    _settings = Settings(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
     _remembered = ("m", "v")
 
-    def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: Any = 1e-3,
-        betas: tuple[Any, Any] = (0.9, 0.999),
-        eps: Any = 1e-8,
-        weight_decay: Any = 0,
-    ) -> None:
-        super().__init__(parameters, lr, weight_decay)
-        self.betas = _checked_betas(betas)
-        self.eps = _checked("eps", eps)
-
-    def _updated(
-        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
-    ) -> tuple[list[Any], _Memory]:
-        gs = _penalised(xs, gs, self.weight_decay)
-        return _adam(xs, gs, memory, steps, self.lr, self.betas, self.eps)
+    def _moved(self, xs: Row, gs: Row, memory: Memory, steps: Any, s: Settings) -> Any:
+        lr, (beta1, beta2), eps = s["lr"], s["betas"], s["eps"]
+        rest1, rest2 = 1 - beta1, 1 - beta2
+        ms = [beta1 * m + rest1 * g for m, g in zip(memory["m"], gs, strict=True)]
+        vs = [beta2 * v + rest2 * g**2 for v, g in zip(memory["v"], gs, strict=True)]
+        # What a running mean that started at 0 lacks.
+        share1, share2 = 1 - beta1**steps, 1 - beta2**steps
+        root = _square_root_of([*vs, share2])
+        moved = [
+            x - lr * (m / share1 / (root(v / share2) + eps))
+            for x, m, v in zip(xs, ms, vs, strict=True)
+        ]
+        return moved, {"m": ms, "v": vs}
 
 
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient: `torch.optim.AdamW`.
 
     x first shrinks to x * (1 - lr * weight_decay), and then moves as in Adam. (Loshchilov and
-    Hutter, "Decoupled weight decay regularization", 2019.) `adamw_update` does the same with
-    plain numbers. Raises what Adam raises.
+    Hutter, "Decoupled weight decay regularization", 2019.) Raises what Adam raises.
 
     >>> x = Value(1.0)
     >>> AdamW([x], lr=0.5, weight_decay=0.5).step()
@@ -208,21 +302,8 @@ class AdamW(Adam):
     0.75
     """
 
-    def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: Any = 1e-3,
-        betas: tuple[Any, Any] = (0.9, 0.999),
-        eps: Any = 1e-8,
-        weight_decay: Any = 1e-2,
-    ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay)
-
-    def _updated(
-        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
-    ) -> tuple[list[Any], _Memory]:
-        xs = _shrunk(xs, self.lr, self.weight_decay)
-        return _adam(xs, gs, memory, steps, self.lr, self.betas, self.eps)
+    _settings = Settings(Adam._settings, weight_decay=1e-2)
+    _decoupled = True
 
 
 class RMSprop(Optimizer):
@@ -230,8 +311,8 @@ class RMSprop(Optimizer):
 
     v = alpha * v + (1 - alpha) * g**2, and x moves by -lr * u, where u = g / (sqrt(v) + eps);
     with momentum by -lr * b, where b = momentum * b + u. If `centered`, v is first made a
-    variance: the square of the gradient's own running average is subtracted. `rmsprop_update`
-    does the same with plain numbers. Raises what Optimizer raises.
+    variance: the square of the gradient's own running average is subtracted. Raises what
+    Optimizer raises.
 
     >>> x = Value(1.0)
     >>> x.grad = 1000.0
@@ -240,330 +321,120 @@ class RMSprop(Optimizer):
     0.000000
     """
 
+    _settings = Settings(lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False)
     _remembered = ("v", "mean", "velocity")
 
-    def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: Any = 1e-2,
-        alpha: Any = 0.99,
-        eps: Any = 1e-8,
-        weight_decay: Any = 0,
-        momentum: Any = 0,
-        centered: bool = False,
-    ) -> None:
-        super().__init__(parameters, lr, weight_decay)
-        self.alpha = _checked("alpha", alpha, below=1)
-        self.eps = _checked("eps", eps)
-        self.momentum = _checked("momentum", momentum)
-        self.centered = centered
-
-    def _updated(
-        self, xs: list[Any], gs: list[Any], memory: _Memory, steps: int
-    ) -> tuple[list[Any], _Memory]:
-        gs = _penalised(xs, gs, self.weight_decay)
-        return _rmsprop(xs, gs, memory, self.lr, self.alpha, self.eps, self.momentum, self.centered)
+    def _moved(self, xs: Row, gs: Row, memory: Memory, steps: Any, s: Settings) -> Any:
+        lr, alpha, eps, momentum = s["lr"], s["alpha"], s["eps"], s["momentum"]
+        rest = 1 - alpha
+        vs = [alpha * v + rest * g**2 for v, g in zip(memory["v"], gs, strict=True)]
+        changed, squares = {"v": vs}, vs
+        if s["centered"]:
+            means = [alpha * mean + rest * g for mean, g in zip(memory["mean"], gs, strict=True)]
+            variances = [v - mean**2 for v, mean in zip(vs, means, strict=True)]
+            # Rounding may take a variance of zero just below it.
+            squares = [choose(variance > 0, variance, 0) for variance in variances]
+            changed["mean"] = means
+        root = _square_root_of(squares)
+        us = [g / (root(square) + eps) for g, square in zip(gs, squares, strict=True)]
+        if _is_given(momentum):
+            us = [momentum * b + u for b, u in zip(memory["velocity"], us, strict=True)]
+            changed["velocity"] = us
+        return [x - lr * u for x, u in zip(xs, us, strict=True)], changed
 
 
-def sgd_init(parameters: Any) -> State:
-    """Return the state to start `sgd_update` with: no steps, and zeros nested as `parameters`.
-
-    `parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
-
-    >>> sgd_init([1.0, 2.0])
-    {'steps': 0.0, 'velocity': [0.0, 0.0]}
-    """
-    return _init(parameters, SGD._remembered)
-
-
-def sgd_update(
-    parameters: Parameters,
-    gradients: Any,
-    state: State,
-    lr: Any = 1e-3,
-    momentum: Any = 0,
-    dampening: Any = 0,
-    weight_decay: Any = 0,
-    nesterov: bool = False,
-) -> tuple[Parameters, State]:
-    """Return the parameters and the state after one step of `SGD`; nothing is changed in place.
-
-    `parameters` and `gradients` are nested alike; `state` is of `sgd_init`, or of the step before.
-    It may be part of a compiled function, whose arguments they are; so may the settings but
-    `nesterov`. Raises TypeError for another nesting, and what SGD raises for its settings.
-
-    >>> state = sgd_init({"w": 1.0})
-    >>> parameters, state = sgd_update({"w": 1.0}, {"w": 2.0}, state, lr=0.25, momentum=0.5)
-    >>> parameters, state
-    ({'w': 0.5}, {'steps': 1.0, 'velocity': {'w': 2.0}})
-    """
-    lr, momentum = _checked_or_traced("lr", lr), _checked_or_traced("momentum", momentum)
-    dampening = _checked_or_traced("dampening", dampening)
-    weight_decay = _checked_or_traced("weight_decay", weight_decay)
-    _check_nesterov(nesterov, momentum, dampening)
-
-    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
-        return _sgd(xs, gs, memory, steps, lr, momentum, dampening, weight_decay, nesterov)
-
-    return _update(parameters, gradients, state, SGD._remembered, rule)
-
-
-def adam_init(parameters: Any) -> State:
-    """Return the state to start `adam_update` with: no steps, and zeros nested as `parameters`.
-
-    `parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
-
-    >>> adam_init([1.0, 2.0])
-    {'steps': 0.0, 'm': [0.0, 0.0], 'v': [0.0, 0.0]}
-    """
-    return _init(parameters, Adam._remembered)
-
-
-def adam_update(
-    parameters: Parameters,
-    gradients: Any,
-    state: State,
-    lr: Any = 1e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 0,
-) -> tuple[Parameters, State]:
-    """Return the parameters and the state after one step of `Adam`; nothing is changed in place.
-
-    `parameters` and `gradients` are nested alike; `state` is of `adam_init`, or of the step
-    before. It may be part of a compiled function, whose arguments they are; so may the settings:
-    an `lr` that is an argument can follow a schedule. Raises TypeError for another nesting, and
-    what Adam raises for its settings.
-
-    >>> from scalargrad import compile, value_and_grad
-    >>> def loss(parameters, x, y):
-    ...     return (parameters["w"] * x + parameters["b"] - y) ** 2
-    >>> @compile
-    ... def step(parameters, state, lr, x, y):
-    ...     value, gradients = value_and_grad(loss)(parameters, x, y)
-    ...     parameters, state = adam_update(parameters, gradients, state, lr)
-    ...     return parameters, state, value
-    >>> parameters = {"w": 1.0, "b": 0.0}
-    >>> state = adam_init(parameters)
-    >>> for _ in range(100):
-    ...     parameters, state, value = step(parameters, state, 0.1, 2.0, 5.0)
-    >>> print(f"{value:.3f} {state['steps']}")
-    0.000 100.0
-    """
-    lr, weight_decay = (
-        _checked_or_traced("lr", lr),
-        _checked_or_traced("weight_decay", weight_decay),
-    )
-    betas, eps = _checked_betas(betas, _checked_or_traced), _checked_or_traced("eps", eps)
-
-    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
-        return _adam(xs, _penalised(xs, gs, weight_decay), memory, steps, lr, betas, eps)
-
-    return _update(parameters, gradients, state, Adam._remembered, rule)
-
-
-def adamw_init(parameters: Any) -> State:
-    """Return the state to start `adamw_update` with: that of `adam_init`.
-
-    >>> adamw_init(1.0)
-    {'steps': 0.0, 'm': 0.0, 'v': 0.0}
-    """
-    return adam_init(parameters)
-
-
-def adamw_update(
-    parameters: Parameters,
-    gradients: Any,
-    state: State,
-    lr: Any = 1e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 1e-2,
-) -> tuple[Parameters, State]:
-    """Return the parameters and the state after one step of `AdamW`: as `adam_update`.
-
-    >>> adamw_update([1.0], [0.0], adamw_init([1.0]), lr=0.5, weight_decay=0.5)[0]
-    [0.75]
-    """
-    lr, weight_decay = (
-        _checked_or_traced("lr", lr),
-        _checked_or_traced("weight_decay", weight_decay),
-    )
-    betas, eps = _checked_betas(betas, _checked_or_traced), _checked_or_traced("eps", eps)
-
-    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
-        return _adam(_shrunk(xs, lr, weight_decay), gs, memory, steps, lr, betas, eps)
-
-    return _update(parameters, gradients, state, Adam._remembered, rule)
-
-
-def rmsprop_init(parameters: Any) -> State:
-    """Return the state to start `rmsprop_update` with: no steps, zeros nested as `parameters`.
-
-    `parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
-
-    >>> rmsprop_init(1.0)
-    {'steps': 0.0, 'v': 0.0, 'mean': 0.0, 'velocity': 0.0}
-    """
-    return _init(parameters, RMSprop._remembered)
-
-
-def rmsprop_update(
-    parameters: Parameters,
-    gradients: Any,
-    state: State,
-    lr: Any = 1e-2,
-    alpha: Any = 0.99,
-    eps: Any = 1e-8,
-    weight_decay: Any = 0,
-    momentum: Any = 0,
-    centered: bool = False,
-) -> tuple[Parameters, State]:
-    """Return the parameters and the state after one step of `RMSprop`; no list is changed.
-
-    `parameters` and `gradients` are nested alike; `state` is of `rmsprop_init`, or of the step
-    before. It may be part of a compiled function, whose arguments they are; so may the settings
-    but `centered`. Raises TypeError for another nesting, and what RMSprop raises for its settings.
-
-    >>> parameters, _ = rmsprop_update([1.0], [1000.0], rmsprop_init([1.0]), lr=0.5, alpha=0.75)
-    >>> print(f"{parameters[0]:.6f}")
-    0.000000
-    """
-    lr, weight_decay = (
-        _checked_or_traced("lr", lr),
-        _checked_or_traced("weight_decay", weight_decay),
-    )
-    alpha, eps = _checked_or_traced("alpha", alpha, below=1), _checked_or_traced("eps", eps)
-    momentum = _checked_or_traced("momentum", momentum)
-
-    def rule(xs: list[Any], gs: list[Any], memory: _Memory, steps: Any) -> Any:
-        gs = _penalised(xs, gs, weight_decay)
-        return _rmsprop(xs, gs, memory, lr, alpha, eps, momentum, centered)
-
-    return _update(parameters, gradients, state, RMSprop._remembered, rule)
-
-
-def _sgd(
-    xs: list[Any],
-    gs: list[Any],
-    memory: _Memory,
-    steps: Any,
-    lr: Any,
-    momentum: Any,
-    dampening: Any,
-    weight_decay: Any,
-    nesterov: bool,
-) -> tuple[list[Any], _Memory]:
-    gs = _penalised(xs, gs, weight_decay)
-    if not _is_given(momentum):
-        return [x - lr * g for x, g in zip(xs, gs, strict=True)], memory
-    keep = 1 - dampening
-    vs = [momentum * v + keep * g for v, g in zip(memory["velocity"], gs, strict=True)]
-    vs = _chosen(steps == 1, gs, vs)
-    moves = [g + momentum * v for g, v in zip(gs, vs, strict=True)] if nesterov else vs
-    return [x - lr * move for x, move in zip(xs, moves, strict=True)], {"velocity": vs}
-
-
-def _adam(
-    xs: list[Any],
-    gs: list[Any],
-    memory: _Memory,
-    steps: Any,
-    lr: Any,
-    betas: Sequence[Any],
-    eps: Any,
-) -> tuple[list[Any], _Memory]:
-    beta1, beta2 = betas
-    rest1, rest2 = 1 - beta1, 1 - beta2
-    ms = [beta1 * m + rest1 * g for m, g in zip(memory["m"], gs, strict=True)]
-    vs = [beta2 * v + rest2 * (g * g) for v, g in zip(memory["v"], gs, strict=True)]
-    # What a running mean that started at 0 lacks.
-    share1, share2 = 1 - beta1**steps, 1 - beta2**steps
-    root = _square_root_of([*vs, share2])
-    moved = [
-        x - lr * (m / share1 / (root(v / share2) + eps)) for x, m, v in zip(xs, ms, vs, strict=True)
-    ]
-    return moved, {"m": ms, "v": vs}
-
-
-def _rmsprop(
-    xs: list[Any],
-    gs: list[Any],
-    memory: _Memory,
-    lr: Any,
-    alpha: Any,
-    eps: Any,
-    momentum: Any,
-    centered: bool,
-) -> tuple[list[Any], _Memory]:
-    rest = 1 - alpha
-    vs = [alpha * v + rest * (g * g) for v, g in zip(memory["v"], gs, strict=True)]
-    means, velocities, squares = memory["mean"], memory["velocity"], vs
-    if centered:
-        means = [alpha * mean + rest * g for mean, g in zip(means, gs, strict=True)]
-        variances = [v - mean**2 for v, mean in zip(vs, means, strict=True)]
-        # Rounding may take a variance of zero just below it.
-        squares = [choose(variance > 0, variance, 0) for variance in variances]
-    root = _square_root_of(squares)
-    us = [g / (root(square) + eps) for g, square in zip(gs, squares, strict=True)]
-    if _is_given(momentum):
-        us = velocities = [momentum * b + u for b, u in zip(velocities, us, strict=True)]
-    moved = [x - lr * u for x, u in zip(xs, us, strict=True)]
-    return moved, {"v": vs, "mean": means, "velocity": velocities}
-
-
-def _penalised(xs: list[Any], gs: list[Any], weight_decay: Any) -> list[Any]:
-    """Return the gradients with those of an L2 penalty."""
-    if not _is_given(weight_decay):
-        return gs
-    return [g + weight_decay * x for x, g in zip(xs, gs, strict=True)]
-
-
-def _shrunk(xs: list[Any], lr: Any, weight_decay: Any) -> list[Any]:
-    factor = 1 - lr * weight_decay
-    return [x * factor for x in xs]
-
-
-def _square_root_of(xs: list[Any]) -> Callable[[Any], Any]:
+def _square_root_of(xs: Row) -> Callable[[Any], Any]:
     """Return the function that takes the square roots of `xs`: the fastest, for floats."""
-    return math.sqrt if set(map(type, xs)) == {float} else sqrt
+    return math.sqrt if set(map(type, xs)) == {float} else _root
 
 
-def _chosen(condition: Any, xs: list[Any], ys: list[Any]) -> list[Any]:
-    if not isinstance(condition, Tracer):
-        return xs if condition else ys
-    return [choose(condition, x, y) for x, y in zip(xs, ys, strict=True)]
+def _root(v: Any) -> Any:
+    """Return the square root of a mean of squares: where it is 0, so are their derivatives."""
+    return choose(v > 0, sqrt(choose(v > 0, v, 1)), 0)
 
 
 def _is_given(setting: Any) -> bool:
     return isinstance(setting, Tracer) or setting != 0
 
 
-def _init(parameters: Any, remembered: tuple[str, ...]) -> State:
-    numbers, structure = flatten(parameters, "parameters")
-    zeros = [0.0 if isinstance(x, Tracer) else in_kind(0, x) for x in numbers]
-    return {"steps": 0.0, **{name: unflatten(structure, zeros) for name in remembered}}
+def _refuse_overflow(before: Sequence[Row], after: Sequence[Row]) -> None:
+    """Raise OverflowError where finite numbers of a parameter, `before`, made one that is not."""
+    total = sum(map(sum, after))
+    if type(total) is float and math.isfinite(total):  # so all of them are
+        return
+    for i, made in enumerate(zip(*after, strict=True)):
+        given = [numbers[i] for numbers in before]
+        if any(map(_has_no_end, made)) and not any(map(_has_no_end, given)):
+            raise OverflowError(
+                f"parameter {i}, {shown(given[0])}, would get a number too large for a float"
+            )
 
 
-def _update(
-    parameters: Parameters,
-    gradients: Any,
-    state: State,
-    remembered: tuple[str, ...],
-    rule: Callable[..., tuple[list[Any], _Memory]],
-) -> tuple[Parameters, State]:
-    xs, structure = flatten(parameters, "parameters")
-    gs = flatten_like(structure, gradients, "gradients")
-    if not isinstance(state, dict) or set(state) != {"steps", *remembered}:
-        raise TypeError(
-            f"the state must be a dict of {', '.join(['steps', *remembered])}, as the init "
-            f"function of the same optimiser gives, not {shown(state)}"
-        )
-    memory = {name: flatten_like(structure, state[name], f"state[{name!r}]") for name in remembered}
-    steps = state["steps"] + 1
-    moved, memory = rule(xs, gs, memory, steps)
-    after = {name: unflatten(structure, memory[name]) for name in remembered}
-    return unflatten(structure, moved), {"steps": steps, **after}
+def _has_no_end(x: Any) -> bool:
+    number = x._data if type(x) is Value else x
+    return isinstance(number, float) and not math.isfinite(number)
+
+
+_INIT = """Return the state to start `{0}_update` with: no steps, and zeros nested as `parameters`.
+
+`parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
+
+>>> {0}_init([1.0, 2.0])["steps"]
+0.0
+"""
+_UPDATE = """Return the parameters and the state after one step of `{1}`; no list is changed.
+
+`parameters` and `gradients` are nested alike; `state` is of `{0}_init`, or of the step before.
+Settings are those of `{1}`, in its order. It may be part of a compiled function, whose arguments
+they all may be, but for settings that are True or False: an `lr` that is an argument can follow a
+schedule. Raises TypeError for another nesting, and what `{1}` raises for its settings.
+
+>>> state = {0}_init({{"w": 1.0}})
+>>> {0}_update({{"w": 1.0}}, {{"w": 0.0}}, state, weight_decay=0)[0]
+{{'w': 1.0}}
+"""
+
+
+def _functions(
+    kind: type[Optimizer],
+) -> tuple[Callable[[Any], State], Callable[..., tuple[Any, State]]]:
+    """Return an optimiser as functions of plain, nested numbers: its first state, and a step."""
+
+    def init(parameters: Any) -> State:
+        numbers, structure = flatten(parameters, "parameters")
+        zeros = [0.0 if isinstance(x, Tracer) else in_kind(0, x) for x in numbers]
+        return {"steps": 0.0, **{name: unflatten(structure, zeros) for name in kind._remembered}}
+
+    def update(
+        parameters: Any, gradients: Any, state: State, *settings: Any, **named: Any
+    ) -> tuple[Any, State]:
+        optimizer = kind(_LATER, *settings, **named)
+        xs, structure = flatten(parameters, "parameters")
+        gs = flatten_like(structure, gradients, "gradients")
+        if not isinstance(state, dict) or set(state) != {"steps", *kind._remembered}:
+            raise TypeError(
+                f"the state must be a dict of {', '.join(['steps', *kind._remembered])}, as the "
+                f"init function of the same optimiser gives, not {shown(state)}"
+            )
+        flat = {
+            name: flatten_like(structure, state[name], f"state[{name!r}]")
+            for name in kind._remembered
+        }
+        moved, after = optimizer._stepped(xs, gs, {"steps": state["steps"], **flat})
+        after.update({name: unflatten(structure, after[name]) for name in kind._remembered})
+        return unflatten(structure, moved), after
+
+    name = kind.__name__.lower()
+    for function, text in ((init, _INIT), (update, _UPDATE)):
+        function.__name__ = function.__qualname__ = f"{name}_{function.__name__}"
+        function.__doc__ = text.format(name, kind.__name__)
+    return init, update
+
+
+sgd_init, sgd_update = _functions(SGD)
+adam_init, adam_update = _functions(Adam)
+adamw_init, adamw_update = _functions(AdamW)
+rmsprop_init, rmsprop_update = _functions(RMSprop)
 
 
 class Schedule:
@@ -610,7 +481,7 @@ class CosineAnnealingLR(Schedule):
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: Any = 0) -> None:
         self.T_max = _checked_count("T_max", T_max)
-        self.eta_min = _checked("eta_min", eta_min)
+        self.eta_min = _checked_number("eta_min", eta_min)
         super().__init__(optimizer)
 
     def _lr_after(self, steps: int) -> Any:
@@ -641,8 +512,8 @@ class LinearLR(Schedule):
         end_factor: Any = 1.0,
         total_iters: int = 5,
     ) -> None:
-        self.start_factor = _checked("start_factor", start_factor)
-        self.end_factor = _checked("end_factor", end_factor)
+        self.start_factor = _checked_number("start_factor", start_factor)
+        self.end_factor = _checked_number("end_factor", end_factor)
         self.total_iters = _checked_count("total_iters", total_iters)
         super().__init__(optimizer)
 
@@ -657,7 +528,8 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     They are multiplied by max_norm / (norm + 1e-6) where that is below 1, as in
     `torch.nn.utils.clip_grad_norm_`. Returns the norm that they had before. Raises what Optimizer
     raises for its parameters, TypeError where a gradient is a Value, and ValueError for a negative
-    `max_norm` or for gradients whose norm is not finite: no factor would make them so.
+    `max_norm` or for gradients that are not finite: no factor would make them so. Where their norm
+    alone is too large for a float: OverflowError. The gradients are then as they were.
 
     >>> x, y = Value(0.0), Value(0.0)
     >>> x.grad, y.grad = 30.0, 40.0
@@ -667,8 +539,14 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     0.6000 0.8000
     """
     checked = _checked_parameters(parameters)
-    max_norm = _checked("max_norm", max_norm)
-    norm = math.hypot(*_gradients(checked, "clipping"))
+    max_norm = _checked_number("max_norm", max_norm)
+    gs = _gradients(checked, "clipping")
+    norm = math.hypot(*gs)
+    if math.isinf(norm) and all(map(math.isfinite, gs)):
+        raise OverflowError(
+            f"the norm of the gradients is too large for a float, the largest is "
+            f"{max(map(abs, gs))!r}: scale the loss down"
+        )
     if not math.isfinite(norm):
         raise ValueError(
             f"the norm of the gradients is {norm}, so that they cannot be clipped: "
@@ -725,31 +603,13 @@ def _checked_parameters(parameters: Iterable[Value]) -> list[Value]:
     return checked
 
 
-def _checked(name: str, x: Any, below: float = math.inf) -> Any:
+def _checked_number(name: str, x: Any, below: float = math.inf) -> Any:
     if not is_real(x):
         raise TypeError(f"{name} must be a real number, got {x!r} ({type(x).__name__})")
     if not 0 <= x < below:
         bound = f" and below {below}" if below < math.inf else " and finite"
         raise ValueError(f"{name} must be at least 0{bound}, got {x!r}")
     return x
-
-
-def _checked_or_traced(name: str, x: Any, below: float = math.inf) -> Any:
-    return x if isinstance(x, Tracer) else _checked(name, x, below)
-
-
-def _checked_betas(betas: Any, check: Callable[..., Any] = _checked) -> tuple[Any, ...]:
-    if not isinstance(betas, list | tuple) or len(betas) != 2:
-        raise TypeError(f"betas must be a pair of numbers, such as (0.9, 0.999), got {betas!r}")
-    return tuple(check(f"betas[{i}]", beta, below=1) for i, beta in enumerate(betas))
-
-
-def _check_nesterov(nesterov: bool, momentum: Any, dampening: Any) -> None:
-    if nesterov and (not _is_given(momentum) or _is_given(dampening)):
-        raise ValueError(
-            f"nesterov needs a momentum above 0 and no dampening, "
-            f"got momentum={momentum!r} and dampening={dampening!r}"
-        )
 
 
 def _checked_count(name: str, x: Any) -> int:

@@ -294,6 +294,33 @@ def test_wrong_number_of_inputs(model: Any, x: Any) -> None:
         model(x)
 
 
+@pytest.mark.parametrize("model", [Neuron(3), Layer(3, 2), MLP(3, [2, 1]), Linear(3, 2)])
+@pytest.mark.parametrize("count", [2, 4])
+def test_wrong_number_of_inputs_where_weights_are_results(model: Any, count: int) -> None:
+    if isinstance(model, Linear):
+        rows = model.weight
+    else:
+        first = model.layers[0] if isinstance(model, MLP) else model
+        rows = [n.w for n in first.neurons] if isinstance(first, Layer) else [first.w]
+    for w in rows:
+        w[1] = w[0] * 2
+    with pytest.raises(ValueError, match=f"^expected 3 inputs, got {count}$"):
+        model([1.0] * count)
+    out = model([1.0, 10.0, 100.0])
+    if not isinstance(model, MLP):
+        outs = out if isinstance(out, list) else [out]
+        biases = (
+            model.bias
+            if isinstance(model, Linear)
+            else [n.b for n in (model.neurons if isinstance(model, Layer) else [model])]
+        )
+        for y, w, b in zip(outs, rows, biases or [], strict=True):
+            total = w[0].data * 21 + w[2].data * 100 + b.data
+            nonlin = not isinstance(model, Linear)
+            expected = max(total, 0.0) if nonlin else total
+            assert y.data == pytest.approx(expected, rel=1e-12)
+
+
 def test_inputs_that_are_no_row() -> None:
     with pytest.raises(TypeError, match=r"inputs must be a list of numbers.*got None"):
         Neuron(2)(None)

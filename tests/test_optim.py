@@ -1,3 +1,4 @@
+import json
 import math
 import random
 import shutil
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import Value, compile, tanh, value_and_grad
+from scalargrad import Value, compile, grad, tanh, value_and_grad
 from scalargrad.nn import MLP
 from scalargrad.optim import (
     SGD,
@@ -284,13 +285,112 @@ def test_a_gradient_that_is_a_value_moves_nothing() -> None:
     assert (x.data, y.data, optimizer.steps) == (1.0, 2.0, 0)
 
 
-def test_an_overflow_moves_nothing() -> None:
-    x, y = Value(1.0), Value(2.0)
-    optimizer = RMSprop([x, y], centered=True, alpha=0)
-    x.grad, y.grad = 1.0, 1e200
-    with pytest.raises(OverflowError):
+# Settings, the parameter, and a gradient by which a number becomes too large for a float.
+OVERFLOWS: list[tuple[type[Optimizer], dict[str, Any], float, float]] = [
+    (SGD, {"lr": 10.0}, -1.7e308, 1.7e308),
+    (SGD, {"lr": 1e-3, "momentum": 0.9, "dampening": 0.0, "weight_decay": 1e200}, 1e200, 1.0),
+    (SGD, {"lr": 1.0, "momentum": 0.9, "nesterov": True}, 0.0, 1.5e308),
+    (Adam, {}, 1.0, 1e160),
+    (Adam, {"weight_decay": 1e200}, 1.0, 1.0),
+    (AdamW, {}, 1.0, -1e160),
+    (AdamW, {"weight_decay": 1e200, "lr": 1e110}, 1.0, 1.0),
+    (RMSprop, {}, 1.0, 1e160),
+    (RMSprop, {"centered": True, "alpha": 0.0}, 1.0, 1e200),
+    (RMSprop, {"momentum": 1e200, "lr": 1e200}, 1.0, -1.0),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "start", "g"), OVERFLOWS)
+def test_an_overflow_moves_nothing(
+    kind: type[Optimizer], settings: dict[str, Any], start: float, g: float
+) -> None:
+    words = "in a step by gradients of up to .*; nothing has changed: clip the gradients, or take"
+    x, other = Value(start), Value(2.0)
+    optimizer = kind([other, x], **settings)
+    init, update = FUNCTIONS[kind]
+    parameters, state = [2.0, start], init([2.0, start])
+    for _ in range(3):  # some make it only by what they remember
+        other.grad, x.grad = 0.5, g
+        before = (x.data, other.data, optimizer.steps, optimizer._state)
+        given = json.dumps([parameters, state])
+        try:
+            optimizer.step()
+        except OverflowError:
+            break
+        parameters, state = update(parameters, [0.5, g], state, **settings)
+    with pytest.raises(OverflowError, match=words):
         optimizer.step()
-    assert (x.data, y.data, optimizer.steps) == (1.0, 2.0, 0)
+    assert (x.data, other.data, optimizer.steps, optimizer._state) == before
+    with pytest.raises(OverflowError, match=words):
+        update(parameters, [0.5, g], state, **settings)
+    assert json.dumps([parameters, state]) == given
+
+
+@pytest.mark.parametrize("g", [math.inf, -math.inf, math.nan])
+def test_a_gradient_that_is_not_finite_goes_on_as_in_python(g: float) -> None:
+    x, other = Value(1.0), Value(1.0)
+    optimizer = Adam([x, other])
+    x.grad, other.grad = g, 1.0
+    optimizer.step()
+    assert math.isnan(x.data)
+    assert math.isfinite(other.data)
+
+
+def test_one_large_gradient_is_seen_in_a_program() -> None:
+    step = compile(lambda p, g, state: adam_update(p, g, state))
+    with pytest.raises(OverflowError):
+        step([1.0], [1e160], adam_init([1.0]))
+
+
+def test_a_norm_that_is_too_large_is_not_clipped() -> None:
+    x, y = Value(1.0), Value(1.0)
+    x.grad = y.grad = 1.5e308
+    with pytest.raises(
+        OverflowError, match=r"norm .* too large for a float.*1\.5e\+308: scale the"
+    ):
+        clip_grad_norm_([x, y], 1.0)
+    assert (x.grad, y.grad) == (1.5e308, 1.5e308)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        *[(kind, {"eps": 0.5}) for kind in (Adam, AdamW, RMSprop)],
+        (RMSprop, {"eps": 0.5, "centered": True}),
+        (RMSprop, {"eps": 0.5, "momentum": 0.5}),
+        (SGD, {}),
+    ],
+)
+@pytest.mark.parametrize("program", [False, True])
+def test_derivatives_through_an_update_by_a_gradient_of_0(
+    kind: type[Optimizer], settings: dict[str, Any], program: bool
+) -> None:
+    init, update = FUNCTIONS[kind]
+    decay = {"weight_decay": 0.0} if kind is AdamW else {}
+
+    # The gradient 4 (p - 2) is 0 at 2. The first step is -lr g / (c |g| + eps), for some c.
+    def stepped(p: Any) -> Any:
+        return update([p], [4 * (p - 2)], init([2.0]), lr=0.1, **settings, **decay)[0][0]
+
+    slope = compile(grad(stepped)) if program else grad(stepped)
+    assert slope(2.0) == pytest.approx(1 - 0.1 * 4 / settings.get("eps", 1.0), rel=1e-14, abs=0)
+
+
+def test_derivatives_through_several_updates() -> None:
+    def trained(p: Any, steps: int) -> Any:
+        parameters, state = [p, 1.0], adam_init([2.0, 1.0])
+        for _ in range(steps):
+            gradients = [2 * parameters[0], 0.0]
+            parameters, state = adam_update(parameters, gradients, state, 0.1, eps=0.25)
+        return parameters[0]
+
+    assert trained(0.0, 3) == 0
+    # There sqrt(v) is |g| times a constant, which adds nothing at 0: each step is linear.
+    m, p = Fraction(0), Fraction(1)
+    for t in range(1, 4):
+        m = Fraction(9, 10) * m + Fraction(1, 10) * 2 * p
+        p -= Fraction(1, 10) * m / (1 - Fraction(9, 10) ** t) / Fraction(1, 4)
+    assert grad(lambda p: trained(p, 3))(0.0) == pytest.approx(float(p), rel=1e-13, abs=0)
 
 
 @pytest.mark.parametrize(("schedule", "expected"), SCHEDULES)

@@ -30,8 +30,8 @@ CONTRACT = [
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("engine.real", "engine.op", "engine.tracer", "engine.errors", "engine.outputs"),
-    *("engine.modes", "engine.distinct", "engine.context", "engine.graph", "engine.code"),
+    *("engine.real", "engine.op", "engine.tracer", "engine.modes", "engine.errors"),
+    *("engine.outputs", "engine.distinct", "engine.context", "engine.graph", "engine.code"),
     *("engine.passes", "engine.value", "engine.recording", "engine.fast", "engine.signatures"),
     *(
         "engine.primitive",
@@ -77,7 +77,8 @@ LAYERS = (
     ),
     *("programs.spelling", "programs.notation", "programs.latex", "programs.javascript"),
     "programs.lowering",
-    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.fits"),
+    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.models"),
+    "fitting.fits",
     *("losses", "nn", "optim"),
 )
 # They stand above all of the above, and on each other as they like.

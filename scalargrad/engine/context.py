@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.engine.distinct import plain
 from scalargrad.engine.errors import shown
 from scalargrad.engine.outputs import Cotangents
-from scalargrad.engine.real import in_kind, is_real
+from scalargrad.engine.real import in_kind, is_real, number_of
 
 if TYPE_CHECKING:
     from scalargrad.engine.custom import FunctionOp
@@ -33,7 +33,8 @@ class Context:
 
         When gradients of gradients are wanted, backward finds Values in their places, also of
         those that are kept as other attributes of the context, alone or in lists, tuples and
-        dicts. All else that is kept so is taken for a constant.
+        dicts. All else that is kept so must be constant: if it depends on the inputs, TypeError is
+        raised then.
         """
         self.saved_values = values
 
@@ -70,7 +71,7 @@ class Run:
             if type(y) is not float:
                 if not is_real(y):
                     op.refuse_output(y)
-                numbers = tuple(map(plain, self.returned))
+                numbers = tuple([number_of(plain(y)) for y in self.returned])
         self.numbers = numbers
         self.differentiable = self._differentiable() if context._constant else None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from numbers import Complex
 from typing import Any, NoReturn
 
+from scalargrad.engine.modes import tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
@@ -50,6 +51,8 @@ def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
     names = [describe(x) for x in inputs[:8]]
     if len(inputs) > 8:
         names.append(f"... {len(inputs) - 8} more")
+    if op.written:
+        return op.written.format(*(f"({name})" if "=" in name else name for name in names))
     if op.name.isidentifier():
         return f"{op.name}({', '.join(names)})"
     return f" {op.name} ".join(f"({name})" if "=" in name else name for name in names)
@@ -223,4 +226,7 @@ def untraceable(what: str, cure: str) -> NoReturn:
         frame = frame.f_back
     file, line = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(file, line).strip()
-    raise TraceError(f"{what}, at line {line} of {file}:\n    {text}\n{cure}")
+    error = TraceError(f"{what}, at line {line} of {file}:\n    {text}\n{cure}")
+    if (now := tracing()) is not None:
+        now.refused(error)
+    raise error

@@ -60,6 +60,9 @@ class Mode:
     def refuse_access(self) -> None:
         """Raise an error if the number of a Value may not be read or set in this mode."""
 
+    def refused(self, error: Exception) -> None:
+        """Take note of the TraceError that is raised now: somebody may catch it."""
+
 
 class Wrapper(Mode):
     """A mode that passes on to the one `around` it, or to none."""

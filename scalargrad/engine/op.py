@@ -23,14 +23,25 @@ class Op:
 
     Either `rules` has one for each input, or `joint` is a single one that returns the list of the
     derivatives by all inputs: for ops of any number of inputs. `hint` tells a user whose input was
-    refused what the op takes. Two ops are the same only if they are the same object.
+    refused what the op takes; `written` is how errors write an op that users have no name for, as
+    in "{0} / {1}". Two ops are the same only if they are the same object.
 
     >>> square = Op("square", lambda a: a * a, [lambda g, y, a: g * (2 * a)])
     >>> square.forward(3), square.derivatives([1], 9, [3])
     (9, [6])
     """
 
-    __slots__ = ("__weakref__", "forward", "function", "hint", "joint", "name", "rules", "shares")
+    __slots__ = (
+        "__weakref__",
+        "forward",
+        "function",
+        "hint",
+        "joint",
+        "name",
+        "rules",
+        "shares",
+        "written",
+    )
 
     function: Callable[..., Any]  # what is called by users
 
@@ -41,6 +52,7 @@ class Op:
         rules: Sequence[Rule] = (),
         joint: Rule | None = None,
         hint: str = "",
+        written: str = "",
     ) -> None:
         self.name = name
         self.forward = forward
@@ -49,6 +61,7 @@ class Op:
             joint = lambda g, y, *inputs: [rule(g, y, *inputs) for rule in rules]  # noqa: E731
         self.joint = joint
         self.hint = hint
+        self.written = written
         # Whether two results of the op on the same inputs may be one: not if a user's code runs.
         self.shares = True
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.engine.errors import TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.fitting.levenberg_marquardt import (
@@ -25,10 +25,14 @@ from scalargrad.fitting.levenberg_marquardt import (
     Solution,
     least_squares_minimum,
 )
+from scalargrad.fitting.models import compiled_or_eager, rows_at
 from scalargrad.fitting.newton_cg import newton_cg
-from scalargrad.programs.compiled import compile
 from scalargrad.transforms.functional import hvp, jvp, value_and_grad
 from scalargrad.transforms.starred import advise_star
+
+
+class OptimizeWarning(UserWarning):
+    """Given with a fit whose covariance is not known, as by `scipy.optimize`."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ def curve_fit(
     _check_count(model, start)
     if samples:
         _check_one_number("the model", model(samples[0][0], *[Value(x) for x in start]))
-    row = _compiled_or_eager(value_and_grad(lambda parameters, x: model(x, *parameters)))
+    rows_of = rows_at(model, xs, len(start))
 
     def linearise(parameters: list[float]) -> Linear:
-        rows = [row(parameters, x) for x, _ in samples]
+        rows = rows_of(parameters)
         residuals = [value - y for (value, _), (_, y) in zip(rows, samples, strict=True)]
         return Linear(
             residuals, [list(column) for column in zip(*(g for _, g in rows), strict=True)]
@@ -116,7 +120,8 @@ def curve_fit(
     def place(i: int) -> str:
         return f"the model at xs[{i}] = {samples[i][0]!r}"
 
-    return _fit(linearise, start, len(samples), "samples", place, max_iterations)
+    names, size = _parameter_names(model, len(start)), math.hypot(*ys)
+    return _fit(linearise, start, len(samples), "samples", place, names, size, max_iterations)
 
 
 def least_squares(
@@ -139,7 +144,7 @@ def least_squares(
     def columns(parameters: list[Any]) -> list[Any]:
         return [jvp(residuals, (parameters,), (unit,)) for unit in units]
 
-    program = _compiled_or_eager(columns)
+    program = compiled_or_eager(columns)
 
     def linearise(parameters: list[float]) -> Linear:
         moved = program(parameters)
@@ -148,7 +153,9 @@ def least_squares(
     def place(i: int) -> str:
         return f"residual {i}"
 
-    return _fit(linearise, start, count, "residuals", place, max_iterations)
+    name = next(iter(inspect.signature(residuals).parameters), "p")
+    names = [f"{name}[{i}]" for i in range(len(start))]
+    return _fit(linearise, start, count, "residuals", place, names, 0.0, max_iterations)
 
 
 def minimize(f: Callable[[list[Any]], Any], x0: Any, max_iterations: int = 1000) -> Minimum:
@@ -170,8 +177,8 @@ def minimize(f: Callable[[list[Any]], Any], x0: Any, max_iterations: int = 1000)
     """
     start = _vector("x0", x0)
     _check_one_number("f", _at_start(f, start))
-    value_and_gradient = _compiled_or_eager(value_and_grad(f))
-    curvature = _compiled_or_eager(lambda x, v: hvp(f, (x,), (v,)))
+    value_and_gradient = compiled_or_eager(value_and_grad(f))
+    curvature = compiled_or_eager(lambda x, v: hvp(f, (x,), (v,)))
     _check_finite("f(x0)", value_and_gradient(start)[0])
     stopped = newton_cg(value_and_gradient, curvature, start, max_iterations)
     if not stopped.converged:
@@ -188,6 +195,8 @@ def _fit(
     count: int,
     things: str,
     place: Callable[[int], str],
+    names: list[str],
+    size: float,
     max_iterations: int,
 ) -> Fit:
     if count < len(start):
@@ -210,58 +219,83 @@ def _fit(
             "start elsewhere, or scale the numbers down"
         )
     try:
-        solution = least_squares_minimum(linearise, start, max_iterations)
+        solution = least_squares_minimum(linearise, start, max_iterations, size)
     except NotConverged as error:
+        where = "stuck at the start" if error.parameters == start else "it stood"
         raise RuntimeError(
-            f"no convergence: {error}; it stood at a sum of squares of "
-            f"{error.sum_of_squares!r}, at the parameters {error.parameters!r}: "
+            f"no convergence: {error}; {where}, at a sum of squares of "
+            f"{error.length * error.length!r}, at the parameters {error.parameters!r}: "
             "try another start, or fewer parameters"
         ) from None
-    _check_rank(solution)
-    covariance = _covariance(solution, count - len(start))
+    lack = _lack(solution, start, names)
+    if solution.parameters == start and solution.length:
+        if lack:
+            raise ValueError(lack)
+        _check_downhill(linearise, start, solution.length, names)
+    if lack:
+        warnings.warn(f"the covariance is infinite: {lack}", OptimizeWarning, stacklevel=3)
+    covariance, errors = _covariance(solution, 0 if lack else count - len(start))
     return Fit(
         solution.parameters,
-        [math.sqrt(covariance[i][i]) for i in range(len(start))],
+        errors,
         covariance,
-        solution.sum_of_squares,
+        solution.length * solution.length,
         solution.iterations,
         solution.message,
     )
 
 
-def _check_rank(solution: Solution) -> None:
+def _check_downhill(
+    linearise: Callable[[list[float]], Linear], start: list[float], length: float, names: list[str]
+) -> None:
+    """Raise an error if the start, where the fit stayed, is a saddle or a maximum of the sum."""
+    for i, name in enumerate(names):
+        for t in (1e-6, -1e-6):
+            point = list(start)
+            point[i] += t * max(1.0, abs(start[i]))
+            if math.hypot(*linearise(point).residuals) < (1 - 1e-15) * length:
+                raise ValueError(
+                    f"stuck at the start: the sum of squares is stationary there, and no minimum, "
+                    f"as it falls with {name}: start elsewhere"
+                )
+
+
+def _lack(solution: Solution, start: list[float], names: list[str]) -> str:
+    """Return why the parameters are not all determined, "" if they are."""
     rank, n = solution.jacobian.rank(), len(solution.parameters)
-    if rank < n:
-        dependent = sorted(solution.jacobian.order[rank:])
-        names = ", ".join(map(str, dependent))
-        raise ValueError(
-            f"the data do not determine all {n} parameters: at {solution.parameters!r} the "
-            f"Jacobian has rank {rank}, since what a change of parameter {names} does, "
-            "the other parameters do as well, or nothing: leave it out, or fix it"
+    if rank == n:
+        return ""
+    flat = [names[i] for i in range(n) if solution.flat[i]]
+    if flat:
+        where = "there"
+        if solution.parameters != start:
+            where = f"at {solution.parameters!r}, where the fit ended"
+        stuck = all(solution.parameters[i] == start[i] for i in range(n) if solution.flat[i])
+        return (
+            f"{'stuck at the start: ' if stuck else ''}the derivative by {' and by '.join(flat)} "
+            f"is 0 {where}: start elsewhere, or leave out what has no effect"
         )
+    redundant = " and ".join(sorted(names[i] for i in solution.jacobian.order[rank:]))
+    return (
+        f"the data do not determine all {n} parameters: at {solution.parameters!r} the Jacobian "
+        f"has rank {rank}, and {redundant} is redundant, as the others can replace it: "
+        "leave it out, or fix it"
+    )
 
 
-def _covariance(solution: Solution, degrees_of_freedom: int) -> list[list[float]]:
+def _covariance(
+    solution: Solution, degrees_of_freedom: int
+) -> tuple[list[list[float]], list[float]]:
+    """Return the covariance of the parameters, and their standard deviations."""
     n = len(solution.parameters)
     if not degrees_of_freedom:
-        return [[math.inf] * n for _ in range(n)]
-    variance = solution.sum_of_squares / degrees_of_freedom
-    inverse, scale = solution.jacobian.inverse_of_normal_matrix(), solution.scale
-    return [[variance * inverse[i][j] / scale[i] / scale[j] for j in range(n)] for i in range(n)]
-
-
-def _compiled_or_eager(f: Callable[..., Any]) -> Callable[..., Any]:
-    program: Callable[..., Any] = compile(f)
-
-    def call(*args: Any) -> Any:
-        nonlocal program
-        try:
-            return program(*args)
-        except TraceError:
-            program = f
-            return f(*args)
-
-    return call
+        return [[math.inf] * n for _ in range(n)], [math.inf] * n
+    inverse = solution.jacobian.inverse_of_normal_matrix()
+    deviation = solution.length / math.sqrt(degrees_of_freedom)
+    # In the unit of each parameter: squares of small deviations are lost.
+    units = [deviation / scale for scale in solution.scale]
+    covariance = [[units[i] * inverse[i][j] * units[j] for j in range(n)] for i in range(n)]
+    return covariance, [units[i] * math.sqrt(inverse[i][i]) for i in range(n)]
 
 
 def _check_count(model: Callable[..., Any], start: list[float]) -> None:
@@ -276,6 +310,16 @@ def _check_count(model: Callable[..., Any], start: list[float]) -> None:
             f"the model is called with x and as many parameters as p0 has, here {len(start)}, and "
             f"takes ({', '.join(signature.parameters)}): {error}"
         ) from None
+
+
+def _parameter_names(model: Callable[..., Any], count: int) -> list[str]:
+    try:
+        parameters = list(inspect.signature(model).parameters.values())[1:]
+    except ValueError:  # it has no signature
+        parameters = []
+    if len(parameters) < count or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return [f"parameter {i}" for i in range(count)]
+    return [p.name for p in parameters[:count]]
 
 
 def _at_start(f: Callable[[list[Any]], Any], start: list[float]) -> Any:

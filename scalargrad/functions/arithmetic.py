@@ -22,9 +22,13 @@ __all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sig
 
 
 def _operator(
-    name: str, symbol: str, forward: Callable[..., Any], *rules: Callable[..., Any]
+    name: str,
+    symbol: str,
+    forward: Callable[..., Any],
+    *rules: Callable[..., Any],
+    written: str = "",
 ) -> Any:
-    return named(name, __name__, Op(symbol, forward, rules))
+    return named(name, __name__, Op(symbol, forward, rules, written=written))
 
 
 def _over(a: Any, b: Any) -> Any:
@@ -48,8 +52,8 @@ mul = _operator("mul", "*", operator.mul, lambda g, y, a, b: g * b, lambda g, y,
 div = _operator(
     "div", "/", operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b
 )
-neg = _operator("neg", "neg", operator.neg, lambda g, y, a: -g)
-pos = _operator("pos", "pos", operator.pos, lambda g, y, a: g)
+neg = _operator("neg", "neg", operator.neg, lambda g, y, a: -g, written="-{0}")
+pos = _operator("pos", "pos", operator.pos, lambda g, y, a: g, written="+{0}")
 floordiv = _operator("floordiv", "//", operator.floordiv, constant, constant)
 mod = _operator(
     "mod", "%", operator.mod, lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b)
@@ -62,10 +66,16 @@ steep = _operator(
     _steep,
     lambda g, y, a, b: steep(g, b),  # type: ignore[has-type]
     lambda g, y, a, b: -steep(g * y, b),  # type: ignore[has-type]
+    written="{0} / {1}",
 )
 # a / b, but 0 at b = 0, where it has no derivative.
 over = _operator(
-    "over", "over", _over, lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b)
+    "over",
+    "over",
+    _over,
+    lambda g, y, a, b: steep(g, b),
+    lambda g, y, a, b: -steep(g * y, b),
+    written="{0} / {1}",
 )
 # The same number, as a node of its own: what a transform differentiates by.
 same = _operator("same", "same", lambda a: a, lambda g, y, a: g)

@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import named, primitive, spelling_of
+from scalargrad.engine.primitive import named, op_of, primitive, spelling_of
 from scalargrad.engine.tracer import Tracer
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
@@ -96,6 +96,8 @@ def power_log(a: Any, b: Any, n: int) -> Any:
     y = _real_power(a, b)
     return y * math.log(a) ** n if n else y
 
+
+op_of(power_log).written = "{0}**{1} * log({0})**{2}"
 
 _POWER_HINT = "a negative base takes a constant whole exponent; for a real cube root use cbrt"
 
@@ -254,6 +256,9 @@ def sinc_derivative(a: Any, n: int) -> Any:
     return numerics.sinc(a, n)
 
 
+op_of(sinc_derivative).written = "derivative {1} of sinc({0})"
+
+
 @primitive(lambda g, y, a: g * sinc_derivative(a, 1))
 def sinc(x: Any, /) -> Any:
     """Return sin(pi x) / (pi x), and 1 at x = 0: normalised, as numpy's.
@@ -401,6 +406,9 @@ def sech(x: Any, /) -> Any:
     """Return the hyperbolic secant of x, 1 / cosh(x), without overflow."""
     e = math.exp(-math.fabs(x))
     return 2 * e / (1 + e * e)
+
+
+op_of(sech).written = "1 / cosh({0})"
 
 
 @primitive(lambda g, y, a: g / hypot(1, a))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from scalargrad.engine import passes
 from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import made, spelling_of
+from scalargrad.engine.primitive import made, op_of, spelling_of
 from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import over
@@ -217,3 +217,6 @@ def constant_max(*xs: Any) -> Any:
     It is for what does not depend on it, such as a shift that cancels.
     """
     return next((x for x in xs if x != x), max(xs))
+
+
+op_of(constant_max).written = "max({0}, ...)"

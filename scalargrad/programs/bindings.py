@@ -1,66 +1,363 @@
-"""The names that a traced function looked up, and what they were bound to.
+"""What a traced function looked up, and what that was bound to: names, attributes and items.
 
-A program keeps what the names meant while the function was traced. It is wrong to run it when one
-of them means something else: a loop that binds `batch` anew would train on the first for ever.
+A program keeps what they meant while the function was traced. It is wrong to run it when one of
+them means something else: a loop that binds `batch` anew would train on the first for ever.
+
+What a function may look up is read off its code, and off that of all the functions that it reaches:
+those that its names are bound to, methods of objects, what is wrapped or within containers.
+Python's own library, installed packages, and this package, `nn` aside, are not looked into.
 """
 
 from __future__ import annotations
 
 import builtins
-import dis
-import inspect
+import os
+import sys
 from collections.abc import Callable, Iterator
-from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType
+from functools import lru_cache, partial
+from opcode import EXTENDED_ARG, opmap
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import PACKAGE, TraceError, shown
 from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.programs.simplify import constant_key
 
 
 class Binding(NamedTuple):
-    """A name, the namespace or the cell of a closure that has it, and what it was bound to."""
+    """A name, attribute or item, as one writes it; where it is; and what it was bound to.
+
+    `form` is the text of the lookup, such as "{}.rate", where {} is `where`, and `get` does it. Of
+    what is not bound it is the text of the question whether it is.
+    """
 
     name: str
-    where: dict[str, Any] | CellType
+    where: Any
+    form: str
+    get: Callable[[Any], Any]
     bound: Any
 
 
-# What looks a name up, the name, and what it was bound to.
-Lookup = tuple[Callable[[str, Any], Any], str, Any]
-
 _UNBOUND = object()
-_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
-_STORES = {"STORE_GLOBAL", "DELETE_GLOBAL"}
-_STORES_IN_CELLS = {"STORE_DEREF", "DELETE_DEREF"}
+_OLD = sys.version_info < (3, 11)
+_LOAD_GLOBAL, _STORE_NAME = opmap["LOAD_GLOBAL"], opmap["STORE_NAME"]
+_LOAD_CONST, _SUBSCRIPT = opmap["LOAD_CONST"], opmap.get("BINARY_SUBSCR")
+_LOADS = {opmap.get(f"LOAD_{name}", -1) for name in ("GLOBAL", "NAME", "FROM_DICT_OR_GLOBALS")}
+_STORES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
+_STORES_IN_CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
+# A lookup that finds nothing raises one of these; an empty cell ValueError.
+_NOT_THERE = (AttributeError, LookupError, TypeError, ValueError)
+_PLAIN = frozenset((int, float, bool, str, bytes, complex, type(None), type(...)))
+_PYTHONS_OWN = os.path.dirname(os.__file__)
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_NN = f"{PACKAGE}nn.py"
+# Methods that a trace runs only where it names them.
+_NOT_IMPLICIT = frozenset(
+    f"__{name}__"
+    for name in ("init", "new", "repr", "str", "format", "reduce", "getstate", "del", "set_name")
+)
 
 
-def bindings_of(f: Callable[..., Any]) -> list[Binding]:
-    """Return the names that `f`, what it wraps, and the functions that it defines look up.
+class _Lookups(NamedTuple):
+    """What a code object, with the functions that it defines, looks up and binds.
 
-    Those that it binds itself are left out: it did so while it was traced.
+    `keys` are names of attributes, strings that may be names or keys, and constant indices.
+    """
+
+    names: frozenset[str]
+    stored: frozenset[str]
+    keys: frozenset[Any]
+
+
+@lru_cache(maxsize=4096)
+def _lookups(code: CodeType) -> _Lookups:
+    loads: set[str] = set()
+    stored: set[str] = set()
+    keys: set[Any] = set(code.co_names)
+    local: set[str] = set()  # in the body of a class
+    # Each instruction is two bytes, with further bytes of its operand in those before it. The
+    # module `dis` takes fifty times as long.
+    more = [x for x in code.co_cellvars if x not in code.co_varnames]
+    cells = (*(code.co_cellvars if _OLD else (*code.co_varnames, *more)), *code.co_freevars)
+    operand: int = 0
+    constant: Any = None
+    for instruction, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        operand = operand << 8 | low
+        if instruction == EXTENDED_ARG:
+            continue
+        if instruction in _LOADS:
+            # The lowest bit says something else.
+            k = operand >> 1 if instruction == _LOAD_GLOBAL and not _OLD else operand
+            if (name := code.co_names[k]) not in local:
+                loads.add(name)
+        elif instruction in _STORES:
+            stored.add(code.co_names[operand])
+        elif instruction in _STORES_IN_CELLS:
+            stored.add(cells[operand])
+        elif instruction == _STORE_NAME:
+            local.add(code.co_names[operand])
+        elif instruction == _SUBSCRIPT and type(constant) is int and code.co_filename != _NN:
+            keys.add(constant)
+        constant = code.co_consts[operand] if instruction == _LOAD_CONST else None
+        operand = 0
+    for x in code.co_consts:
+        if isinstance(x, CodeType):
+            inner = _lookups(x)
+            loads |= inner.names
+            stored |= inner.stored
+            keys |= inner.keys
+        elif type(x) is str:
+            keys.add(x)
+    return _Lookups(*map(frozenset, (loads, stored, keys)))
+
+
+def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
+    """Return what the functions among the roots look up: themselves, and what they reach.
+
+    A root is a function or object, with the name that it has. Names that a function binds itself
+    are left out.
 
     >>> rate = 0.5
-    >>> [(b.name, b.bound) for b in bindings_of(lambda x: rate * x)]
+    >>> [(b.name, b.bound) for b in bindings_of(("f", lambda x: rate * x))]
     [('rate', 0.5)]
     """
-    found: dict[tuple[int, str], Binding] = {}
-    for function in _functions(f):
-        code, namespace = function.__code__, function.__globals__
-        own = set(_names(code, _STORES_IN_CELLS))
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            if name not in own and (now := _now(name, cell)) is not _UNBOUND:
-                found[id(cell), name] = Binding(name, cell, now)
-        for name in set(_names(code, _LOADS)).difference(_names(code, _STORES)):
-            # One of Python's own may be hidden by a global later.
-            if name in namespace or hasattr(builtins, name):
-                found[id(namespace), name] = Binding(name, namespace, _now(name, namespace))
-    return list(found.values())
+    keys: set[Any] = set()
+    while True:
+        search = _Search(keys)
+        for name, root in roots:
+            search.visit(name, root)
+        # A function that was reached last may name attributes of what was seen before.
+        if search.keys == keys:
+            return list(search.found.values())
+        keys = search.keys
+
+
+class _Search:
+    """One walk from the roots, over all that code with these keys can look up."""
+
+    def __init__(self, keys: set[Any]) -> None:
+        self.keys = set(keys)
+        self._names = sorted(x for x in keys if type(x) is str)
+        self.found: dict[tuple[int, str], Binding] = {}
+        self._seen: dict[int, Any] = {}
+        self._waiting: list[tuple[str, Any]] = []
+
+    def visit(self, path: str, root: Any) -> None:
+        """Look at a root, and at all that is reached from it."""
+        self._waiting.append((path, root))
+        while self._waiting:
+            path, x = self._waiting.pop()
+            if type(x) in _PLAIN or isinstance(x, Tracer) or id(x) in self._seen:
+                continue
+            self._seen[id(x)] = x
+            self._look_at(path, x)
+
+    def _look_at(self, path: str, x: Any) -> None:
+        if isinstance(x, FunctionType):
+            self._function(x)
+        elif isinstance(x, MethodType):
+            self._reach(_first_name(x.__func__) or path, x.__self__)
+            self._reach(path, x.__func__)
+        elif isinstance(x, partial):
+            for part in (x.func, *x.args, *x.keywords.values()):
+                self._reach(path, part)
+        elif isinstance(x, ModuleType):
+            self._module(path, x)
+        elif isinstance(x, type):
+            self._class(path, x)
+        elif hasattr(type(x), "__wrapped__") or "__wrapped__" in getattr(x, "__dict__", ()):
+            self._reach(path, x.__wrapped__)  # what `compile` and `functools.cache` made
+        else:
+            self._object(path, x)
+
+    def _reach(self, path: str, x: Any) -> None:
+        if type(x) not in _PLAIN:
+            self._waiting.append((path, x))
+
+    def _bind(self, name: str, where: Any, form: str, get: Callable[[Any], Any]) -> None:
+        """Add the binding of a lookup, if it finds something, and go on to that."""
+        bound = _now(get, where)
+        if bound is not _UNBOUND:
+            # (`where` is kept in it, and so its id.)
+            self.found[id(where), form] = Binding(name, where, form, get, bound)
+            self._reach(name, bound)
+
+    def _function(self, f: FunctionType) -> None:
+        wrapped = getattr(f, "__wrapped__", None)
+        self._reach(own_name(wrapped, f.__name__), wrapped)
+        if _is_foreign(f.__code__):
+            rules = getattr(getattr(f, "op", None), "rules", None) or ()
+            for rule in rules:  # of a primitive of the user's own
+                self._reach(f.__name__, rule)
+            return
+        code, namespace = _lookups(f.__code__), f.__globals__
+        self.keys |= code.keys
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            if name not in code.stored:
+                self._bind(name, cell, "{}.cell_contents", _contents)
+        for name in code.names - code.stored:
+            if name in namespace:
+                self._bind(name, namespace, f"{{}}[{name!r}]", partial(_item, name))
+            elif hasattr(builtins, name):  # a global may hide it later
+                form, get = f"{name!r} in {{}}", partial(_item, name)
+                self.found[id(namespace), form] = Binding(name, namespace, form, get, _UNBOUND)
+        for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
+            self._reach(f.__name__, default)
+
+    def _module(self, path: str, module: ModuleType) -> None:
+        names = [name for name in self._names if name in vars(module)]
+        foreign = _is_foreign_file(getattr(module, "__file__", None) or "<built in>")
+        for name in names:
+            if not foreign or not isinstance(vars(module)[name], ModuleType):
+                self._attribute(path, module, name)
+
+    def _attribute(self, path: str, x: Any, name: str, form: str = "{}.%s") -> None:
+        self._bind(f"{path}.{name}", x, form % name, partial(_attribute, name))
+
+    def _class(self, path: str, cls: type) -> None:
+        """Look at what code of these keys finds in a class: its attributes and methods."""
+        for name, x in _class_attributes(cls).items():
+            # Called, a class makes an object.
+            if name in self.keys or name == "__init__" or _is_implicit(name, x):
+                self._class_attribute(path, cls, name, x)
+
+    def _class_attribute(self, path: str, cls: type, name: str, x: Any) -> None:
+        if isinstance(x, FunctionType) and _is_foreign(x.__code__):
+            return
+        if isinstance(x, classmethod):
+            self._bind(
+                f"{path}.{name}", cls, f"{{}}.{name}.__func__", partial(_attribute_function, name)
+            )
+        elif isinstance(x, property):
+            self._attribute(path, cls, name)
+            self._reach(path, x.fget)
+        elif not isinstance(x, MemberDescriptorType):
+            self._attribute(path, cls, name)
+
+    def _object(self, path: str, x: Any) -> None:
+        self._items(path, x)
+        cls = type(x)
+        of_class = _class_attributes(cls)
+        own = getattr(x, "__dict__", None)
+        own = own if type(own) is dict else {}
+        for name, attribute in of_class.items():
+            if _is_implicit(name, attribute):
+                self._class_attribute(cls.__name__, cls, name, attribute)
+            elif name not in self.keys:
+                continue
+            elif isinstance(attribute, FunctionType) and name not in own:
+                if not _is_foreign(attribute.__code__):
+                    form, get = f"{{}}.{name}.__func__", partial(_attribute_function, name)
+                    self._bind(f"{path}.{name}", x, form, get)
+            elif isinstance(attribute, staticmethod | MemberDescriptorType) or not hasattr(
+                type(attribute), "__get__"
+            ):
+                self._attribute(path, x, name)
+            elif name not in own:
+                self._class_attribute(cls.__name__, cls, name, attribute)
+        for name in self._names:
+            if name in own and (name not in of_class or not _is_data(of_class[name])):
+                self._attribute(path, x, name)
+
+    def _items(self, path: str, x: Any) -> None:
+        """Look at the items of a container, and bind those that constants may stand for."""
+        if isinstance(x, dict):
+            for key in self.keys:
+                if key in x and type(key) in (str, int):
+                    self._bind(f"{path}[{key!r}]", x, f"{{}}[{key!r}]", partial(_item, key))
+            for key, item in x.items():
+                self._reach(f"{path}[{key!r}]", item)
+        elif isinstance(x, list | tuple | set | frozenset):
+            if isinstance(x, list):
+                for key in self.keys:
+                    if type(key) is int:
+                        self._bind(f"{path}[{key}]", x, f"{{}}[{key}]", partial(_item, key))
+            if not _PLAIN.issuperset(map(type, x)):
+                for i, item in enumerate(x):
+                    self._reach(f"{path}[{i}]", item)
+
+
+def _class_attributes(cls: type) -> dict[str, Any]:
+    """Return the attributes that objects of a class find in it, Python's own and ours aside."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        root = base.__module__.partition(".")[0]
+        if root not in sys.stdlib_module_names and not isinstance(base, Tracer):
+            found.update(vars(base))
+    return found
+
+
+def _is_implicit(name: str, x: Any) -> bool:
+    """Return whether Python itself may call a class's attribute, as in an operator."""
+    return name.startswith("__") and isinstance(x, FunctionType) and name not in _NOT_IMPLICIT
+
+
+def _is_data(x: Any) -> bool:
+    return hasattr(type(x), "__set__") and not isinstance(x, MemberDescriptorType)
+
+
+def own_name(x: Any, name: str) -> str:
+    """Return how the code of an object that is called names that object: self, as a rule."""
+    return _first_name(_class_attributes(type(x)).get("__call__")) or name
+
+
+def _first_name(f: Any) -> str:
+    code = getattr(f, "__code__", None)
+    return code.co_varnames[0] if code is not None and code.co_argcount else ""
+
+
+def _is_foreign(code: CodeType) -> bool:
+    return _is_foreign_file(code.co_filename)
+
+
+@lru_cache(maxsize=4096)
+def _is_foreign_file(file: str) -> bool:
+    """Return whether what is in a file is not looked into."""
+    if file == _NN:
+        return False
+    own = (PACKAGE, _PYTHONS_OWN, "<frozen ", "<built in>")
+    return file.startswith(own) or any(part in file for part in _INSTALLED)
+
+
+def _contents(cell: CellType) -> Any:
+    return cell.cell_contents
+
+
+def _attribute(name: str, x: Any) -> Any:
+    return getattr(x, name)
+
+
+def _attribute_function(name: str, x: Any) -> Any:
+    found = getattr(x, name)
+    return getattr(found, "__func__", found)
+
+
+def _item(key: Any, x: Any) -> Any:
+    return x[key]
+
+
+def _now(get: Callable[[Any], Any], where: Any) -> Any:
+    try:
+        return get(where)
+    except _NOT_THERE:
+        return _UNBOUND
+
+
+def held(bindings: list[Binding]) -> list[Binding]:
+    """Return those that are bound to the same as before: what a trace binds itself is not."""
+    return [b for b in bindings if _now(b.get, b.where) is b.bound]
 
 
 def check(bindings: list[Binding], function: str) -> None:
-    """Raise TraceError, naming the variable, if a name is bound to something else by now."""
+    """Raise TraceError, naming the variable, if one is bound to something else by now."""
     for name, bound, now in _differences(bindings):
         raise TraceError(
             f"{function} was compiled when {name!r} was {_shortened(bound)}; it is "
@@ -70,82 +367,57 @@ def check(bindings: list[Binding], function: str) -> None:
 
 
 def holds(bindings: list[Binding]) -> bool:
-    """Return whether all names are still bound to what they were."""
+    """Return whether all is still bound to what it was."""
     return not any(_differences(bindings))
 
 
 def _differences(bindings: list[Binding]) -> Iterator[tuple[str, Any, Any]]:
-    for name, where, bound in bindings:
-        now = _now(name, where)
+    for name, where, _, get, bound in bindings:
+        now = _now(get, where)
         if now is not bound and not _equal(now, bound):
             yield name, bound, now
 
 
-def lookups_of(bindings: list[Binding]) -> list[Lookup]:
-    """Return the bindings in the form that `changed` takes."""
-    found: list[Lookup] = []
-    for name, where, bound in bindings:
-        get = where.get if isinstance(where, dict) else partial(_in_cell, where)
-        found.append((get, name, bound))
-    return found
+def unguarded() -> bool:
+    """Return True: the guard of what looks nothing up, or cannot: it came from a pickle."""
+    return True
 
 
-def changed(lookups: list[Lookup]) -> bool:
-    """Return whether a name is bound to another object by now, equal or not: quicker than `check`.
+def guard_of(bindings: list[Binding]) -> Callable[[], bool]:
+    """Return a function that says whether all is bound to the same object still, equal or not.
+
+    It is quicker than `check`: each lookup stands in its text.
 
     >>> rate = 0.5
-    >>> changed(lookups_of(bindings_of(lambda x: rate * x)))
-    False
+    >>> guard_of(bindings_of(("f", lambda x: rate * x)))()
+    True
     """
-    for get, name, bound in lookups:  # noqa: SIM110 - any() of a generator takes twice the time
-        if get(name, _UNBOUND) is not bound:
-            return True
-    return False
+    if not bindings:
+        return unguarded
+    names: dict[int, str] = {}
+    kept: dict[str, Any] = {}
 
+    def name_of(x: Any) -> str:
+        name = names.setdefault(id(x), f"x{len(names)}")
+        kept[name] = x
+        return name
 
-def _in_cell(cell: CellType, name: str, default: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # deleted, or not bound yet
-        return default
-
-
-def _functions(f: Any) -> Iterator[FunctionType]:
-    """Return the functions whose names count: `f` itself, and what it wraps."""
-    while f is not None:
-        if isinstance(f, partial):
-            f = f.func
-        elif isinstance(f, MethodType):
-            f = f.__func__
-        elif isinstance(f, FunctionType):
-            # Not by __module__: the transforms' wrappers take over that of what they wrap.
-            if not f.__code__.co_filename.startswith(PACKAGE):
-                yield f
-            f = getattr(f, "__wrapped__", None)
-        elif hasattr(f, "__wrapped__"):
-            f = f.__wrapped__
-        else:
-            called = inspect.getattr_static(type(f), "__call__", None)
-            f = called if isinstance(called, FunctionType) else None
-
-
-def _names(code: CodeType, instructions: set[str]) -> Iterator[str]:
-    """Return the names in such instructions of `code` and of the functions that it defines."""
-    local = set()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "STORE_NAME":  # in the body of a class
-            local.add(instruction.argval)
-        elif instruction.opname in instructions and instruction.argval not in local:
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant, instructions)
-
-
-def _now(name: str, where: Any) -> Any:
-    if type(where) is dict:
-        return where.get(name, _UNBOUND)
-    return _in_cell(where, name, _UNBOUND)
+    tests = [
+        f"not {form.format(name_of(where))}"
+        if bound is _UNBOUND
+        else f"{form.format(name_of(where))} is {name_of(bound)}"
+        for _, where, form, _, bound in bindings
+    ]
+    # Local names are the quickest.
+    lines = [
+        f"def guard({', '.join(f'{name}={name}' for name in kept)}):",
+        *("    try:", "        return (", "            True"),
+        *[f"            and {test}" for test in tests],
+        *("        )", "    except NOT_THERE:", "        return False"),
+    ]
+    namespace = {**kept, "NOT_THERE": _NOT_THERE}
+    exec("\n".join(lines), namespace)
+    return namespace["guard"]  # type: ignore[no-any-return]
 
 
 def _equal(a: Any, b: Any) -> bool:

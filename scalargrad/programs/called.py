@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import untraceable
 from scalargrad.engine.graph import Node
-from scalargrad.engine.modes import in_mode
 from scalargrad.engine.outputs import pick
 from scalargrad.engine.real import is_real
 from scalargrad.programs.bindings import Binding
@@ -80,15 +80,27 @@ def called_function(
             elements = [inner.new(pick(k), (inputs[-1],)) for k in range(size)]
         elements_of.append(elements)
         nests.append(unflatten(structure, elements))
-    with in_mode(inner):
+    with inner.running():
         output = function(names, nests)
-    for argument, structure, nest, elements in zip(
-        names, structures, nests, elements_of, strict=True
-    ):
-        if not _is_as_it_was(nest, structure, iter(elements)):
-            untraceable(f"{name} changed its argument {argument} in place", "change a copy of it")
+        refuse_changes(name, names, structures, nests, chain.from_iterable(elements_of))
     ends, result = flatten(output, f"the result of {name}")
     return CalledFunction(Subprogram(name, inputs, ends, inner), ends, result, [])
+
+
+def refuse_changes(
+    name: str,
+    names: Sequence[str],
+    structures: Sequence[Structure],
+    nests: Sequence[Any],
+    numbers: Iterator[Any],
+) -> None:
+    """Raise TraceError if an argument is not the nest of these numbers any more.
+
+    The caller would not see what was changed in place.
+    """
+    for argument, structure, nest in zip(names, structures, nests, strict=True):
+        if not _is_as_it_was(nest, structure, numbers):
+            untraceable(f"{name} changed its argument {argument} in place", "change a copy of it")
 
 
 def _is_as_it_was(nest: Any, structure: Structure, elements: Iterator[Any]) -> bool:

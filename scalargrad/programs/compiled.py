@@ -5,6 +5,7 @@ There is one program for each nesting of the arguments.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 import threading
@@ -14,15 +15,14 @@ from functools import update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
-from scalargrad.engine.code import lower
 from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, differentiated, in_mode, mode, tracing, transforms
+from scalargrad.engine.modes import active, differentiated, mode, tracing, transforms
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
-from scalargrad.programs.bindings import bindings_of, changed, check, holds
-from scalargrad.programs.called import called_function, is_called_with
+from scalargrad.programs.bindings import Binding, bindings_of, check, held, holds, own_name
+from scalargrad.programs.called import called_function, is_called_with, refuse_changes
 from scalargrad.programs.entry import Entry, entry_for
 from scalargrad.programs.kinds import kind_of, places_of_ints
 from scalargrad.programs.linking import linked
@@ -210,10 +210,11 @@ class Compiled(Generic[R]):
         key = (self, names, *structures)
         called = trace.subprograms.get(key)
         if called is None or not holds(called.bindings):
+            bindings = self._bindings(names, structures)
             called = called_function(
                 trace, self.__name__, names, numbers, structures, self._of_nests
             )
-            called = called._replace(bindings=bindings_of(self._f))
+            called = called._replace(bindings=held(bindings))
             trace.keep(key, called, called.subprogram.captured)
         return called.apply(trace, numbers, structures)
 
@@ -238,7 +239,7 @@ class Compiled(Generic[R]):
                 # The one that was used last is in its place, as nearly always.
                 if program is not self._newest:
                     self._move_to_end(entry)
-                if changed(entry.lookups):
+                if not program.guard():
                     check(program.bindings, self.__name__)
                 if program.followed and not differentiated.isdisjoint(program.followed):
                     return self._followed(args, kwargs, backward)
@@ -288,6 +289,8 @@ class Compiled(Generic[R]):
         names, args = self._bound(args, kwargs)
         numbers, structures, args = self._flattened(names, args)
         for x in numbers:
+            if type(x) is Symbol:
+                raise TraceError(ENDED)
             if isinstance(x, Node):
                 raise TypeError(
                     f"{self.__name__} is compiled and takes plain numbers, not {x!r}: give it the "
@@ -319,7 +322,8 @@ class Compiled(Generic[R]):
                         for backward, entries in self._entries.items()
                     }
         else:
-            check(program.bindings, self.__name__)
+            if not program.guard():
+                check(program.bindings, self.__name__)
             self._learn(program, key, args, numbers)
         return program, args, numbers
 
@@ -380,8 +384,10 @@ class Compiled(Generic[R]):
         nests = unflatten(Nest(list, None, tuple(structures)), symbols)
         slopes: dict[Any, Any] = {}
         trace = Trace(dict(zip(symbols, numbers, strict=True)))
-        with in_mode(trace):
+        bindings = self._bindings(names, structures)
+        with trace.running():
             output = self._of_nests(names, nests)
+            refuse_changes(self.__name__, names, structures, nests, iter(symbols))
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
@@ -397,32 +403,32 @@ class Compiled(Generic[R]):
                         "arguments use compile(value_and_grad(f))"
                     )
                 outputs += slopes.values()
-        reached = topological_order([x for x in outputs if isinstance(x, Node)])
-        wanted = set(reached)
-        # In the order of the traced function: errors are then found in that order, too.
-        nodes = [x for x in reached if type(x) is not Symbol]
-        nodes += [x for x in trace.symbols if x in wanted]
-        code, leaves = lower(nodes, outputs, symbols)
-        arguments = list(zip(names, structures, strict=True))
-        captured = leaves[len(symbols) :]
+        code, captured, results = trace.lowered(outputs, symbols)
         if backward:
             found = dict(zip(slopes, code.outputs[1:], strict=True))
             code.outputs[1:] = [found[x] for x in captured]
-        if any(type(x) is Symbol for x in captured):
-            raise TypeError(ENDED)
         program = Program(
             self.__name__,
             linked(code),
-            arguments,
+            list(zip(names, structures, strict=True)),
             captured,
             result,
             backward,
-            bindings_of(self._f),
+            held(bindings),
             self._target,
         )
         if differentiated:
-            program.followed = tuple(x for x in (*captured, *nodes) if x in differentiated)
+            program.followed = tuple(x for x in (*captured, *results) if x in differentiated)
         return program
+
+    def _bindings(self, names: tuple[str, ...], structures: list[Structure]) -> list[Binding]:
+        """Return what f, and what its static arguments have to do with it, may look up."""
+        static = [
+            (name, x.value)
+            for name, x in zip(names, structures, strict=True)
+            if isinstance(x, Static)
+        ]
+        return bindings_of((own_name(self._f, self.__name__), self._f), *static)
 
     def __getstate__(self) -> dict[str, Any]:
         # A default may be anything; the programs do not need it.
@@ -447,6 +453,24 @@ class Compiled(Generic[R]):
             "_misses": 0,
             "_signature": signature,
         }
+
+    def __copy__(self) -> Compiled[R]:
+        return self._copied(lambda x: x)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[R]:
+        return self._copied(lambda x: copy.deepcopy(x, memo))
+
+    def _copied(self, copied: Callable[[Any], Any]) -> Compiled[R]:
+        """Return this with a copy of its function, which may be a model, and no programs yet."""
+        if self._f is None:  # there are programs alone
+            again: Compiled[R] = object.__new__(type(self))
+            again.__setstate__(self.__getstate__())
+            return again
+        static = tuple(self._static)
+        again = type(self)(copied(self._f), (), static, self._target, self._inline)
+        users = {name: x for name, x in vars(self).items() if name not in self._own}
+        vars(again).update({name: copied(x) for name, x in users.items() if name != "__wrapped__"})
+        return again
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -631,11 +655,15 @@ def compile(
     what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
     each of their values gets a program. Without f it is a decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while
-    it is traced: a name that is bound to another object later makes the call raise TraceError, but
-    a list that is changed in place, `random` and the time are not seen to change. So give data
-    that changes as arguments. Results have the value and the kind of the eager ones, but the sign
-    of a zero may differ, and the last bits of `sumprod`; and what the result does not need is left
-    out, with its errors. Raises TraceError, naming the line, where f branches on a traced number,
+    it is traced. If a name, an attribute of an object, or an item with a constant index or key is
+    bound to another object later, the call raises TraceError: those that f may look up, or any
+    function that it reaches, methods too. What is not seen: items of lists and dicts that are
+    changed in place otherwise (loops read them), names made as text, `random` and the time, and
+    what Python's library and installed packages look up. So give data that changes as arguments.
+    Results have the value and the kind of the eager ones, but the last bits of `sumprod` may
+    differ, and the sign of a zero where nothing in the program sees it (as atan2, copysign and
+    functions of your own do); and what the result does not need is left out, with its errors.
+    Raises TraceError, naming the line, where f branches on a traced number,
     or reads the `.data` or `.grad` of any Value.
 
     A compiled function that f calls stays a function of f's program: it is traced once for each

@@ -15,7 +15,6 @@ from itertools import chain, groupby
 from marshal import dumps
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.programs.bindings import lookups_of
 from scalargrad.programs.kinds import ANY, kind_of, places_of_ints
 from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, size_of, unflatten
 
@@ -66,7 +65,6 @@ class Entry:
     def __init__(self, program: Program, key: Any, numbers: list[Any]) -> None:
         self.program, self.key, self.kind = program, key, kind_of(numbers)
         self.ints = places_of_ints(numbers)
-        self.lookups = lookups_of(program.bindings)
         structures = [structure for _, structure in program.arguments]
         self._count = len(structures)
         # What a compiled method is bound to: its identity counts.

@@ -32,6 +32,9 @@ class CutCall(Call):
         super().__init__(name, code)
         self.kinds, self.kind = kinds, kind
 
+    def __reduce__(self) -> Any:
+        return CutCall, (self.name, self.code, self.kinds, self.kind)
+
     def run(self, *inputs: Any) -> Any:
         """Return what the Code gives."""
         outputs = super().run(*inputs)

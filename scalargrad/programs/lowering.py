@@ -9,7 +9,6 @@ from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import output_ops
 from scalargrad.engine.graph import operands_of, topological_order
-from scalargrad.engine.modes import in_mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
@@ -37,7 +36,7 @@ def rule_code(
     gs = [None if isinstance(x, Literal) else 1 for x in operands]
     trace = Trace({})
     try:
-        with in_mode(trace):
+        with trace.running():
             slopes = op.derivatives(gs, y, inputs) if rules is None else rules(y, *inputs)
         outputs = [
             0 if g is None or slope is None else slope for g, slope in zip(gs, slopes, strict=True)
@@ -82,7 +81,7 @@ def traced(
     """
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
-    with in_mode(trace):
+    with trace.running():
         y = call(list(symbols))
     code, leaves = lower(trace.symbols, [y], symbols)
     return _used(code, [*leaves, *trace.symbols])
@@ -149,7 +148,7 @@ def code_with_gradient(
     numbers = [x.data if isinstance(x, Value) else x for x in leaves]
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
-    with in_mode(trace):
+    with trace.running():
         y = f(*unflatten(structure, list(symbols)))
         if isinstance(y, list | tuple) and len(y) == 1:
             y = y[0]

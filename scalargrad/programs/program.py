@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import gc
 import linecache
+import pickle
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from scalargrad.engine.code import Code, evaluate
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.graph import Node
 from scalargrad.engine.value import Value, backward_lock
-from scalargrad.programs.bindings import Binding
+from scalargrad.programs.bindings import Binding, guard_of, unguarded
 from scalargrad.programs.entry import all_floats
 from scalargrad.programs.frames import make_room
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints
@@ -62,9 +63,9 @@ _compiled_once = lru_cache(maxsize=8)(_Compiled)
 class Runnable:
     """A spelled program that has been compiled: `function` runs it."""
 
-    def __init__(self, spelled: Spelled, code: Code | None, compiled: _Compiled) -> None:
+    def __init__(self, spelled: Spelled, code: Code | bytes, compiled: _Compiled) -> None:
         self.spelled = spelled
-        self.code = code  # what it computes; one from a pickle has none
+        self._code = code  # what it computes, also as its pickle
         self.compiled = compiled  # with which its lines in tracebacks live
         functions = {name: function_of(op) for name, op in spelled.ops.items()}
         namespace = {**functions, **spelled.constants, "__name__": __name__}
@@ -74,7 +75,17 @@ class Runnable:
         make_room(namespace[spelled.name], spelled.calls, called)
 
     def __reduce__(self) -> Any:
-        return _loaded, (self.spelled,)
+        # A process pool pickles and unpickles it again and again, and few need the code.
+        if isinstance(self._code, Code):
+            self._code = pickle.dumps(self._code)
+        return _loaded, (self.spelled, self._code)
+
+    @property
+    def code(self) -> Code:
+        """What it computes: to name the op that failed."""
+        if not isinstance(self._code, Code):
+            self._code = pickle.loads(self._code)
+        return self._code  # type: ignore[return-value]
 
 
 # So many programs in C at most are written for numbers with ints among them.
@@ -116,8 +127,8 @@ def _joined(kind: str, numbers: list[Any]) -> str:
     return ANY if ANY in (kind, kind_of(numbers)) else PLAIN
 
 
-def _loaded(spelled: Spelled) -> Runnable:
-    return Runnable(spelled, None, _compiled_once(spelled.source))
+def _loaded(spelled: Spelled, code: bytes) -> Runnable:
+    return Runnable(spelled, code, _compiled_once(spelled.source))
 
 
 class Program:
@@ -146,7 +157,7 @@ class Program:
         # Whether it adds their derivatives, which its code gives too, to their gradients. It then
         # takes the Values themselves, with any kind of number, and a lock.
         self.backward = backward
-        self.bindings = bindings
+        self.bindings, self.guard = bindings, guard_of(bindings)
         # What it captures that a transform differentiated by when it was traced.
         self.followed: tuple[Node, ...] = ()
         # How many ways of calling it have been learned.
@@ -185,8 +196,7 @@ class Program:
         try:
             return runnable.function(*arguments)
         except FAILURES:
-            if runnable.code is not None:
-                evaluate(runnable.code, self._numbers(arguments))  # names the op that failed
+            evaluate(runnable.code, self._numbers(arguments))  # names the op that failed
             raise
 
     def _numbers(self, arguments: Sequence[Any]) -> list[Any]:
@@ -271,4 +281,5 @@ class Program:
         self.runnable(ANY)
         if self.target == "c":
             self._machine(())
-        return {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}
+        state = {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}
+        return {**state, "guard": unguarded}

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import copysign
 from numbers import Rational
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal, Operand, equation
+from scalargrad.engine.code import Call, Code, Equation, Literal, Operand, equation
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
+from scalargrad.engine.outputs import Pick
+from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.engine.real import is_real
-from scalargrad.functions import arithmetic, choices, elementary
+from scalargrad.functions import arithmetic, choices, elementary, many
+from scalargrad.functions.methods import all_ops
 from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
 from scalargrad.programs.linking import CutCall
+from scalargrad.programs.tuples import pack, pack_total
 
 _ADD, _SUB, _NEG = arithmetic.add.op, arithmetic.sub.op, arithmetic.neg.op
 _MUL, _DIV = arithmetic.mul.op, arithmetic.div.op
 # Their result is their operand: they only mean something to derivatives.
 _ALIASES = {arithmetic.same.op, arithmetic.detach.op}
+_SUMPROD = many.flat_sumprod.op
+# Of all our functions these alone give another number for -0.0 than for 0.0. A user's own may too.
+_SEE_SIGNS = {arithmetic.copysign.op, elementary.atan2.op}
+_BLIND = {*all_ops().values(), pack, pack_total, total} - _SEE_SIGNS
 
 
 def optimised(code: Code, inputs: str) -> Code:
@@ -27,12 +36,29 @@ def optimised(code: Code, inputs: str) -> Code:
     return without_dead(simplified(code, inputs))
 
 
-def _of_kinds(op: CutCall, kinds: tuple[Any, ...], calls: dict[Any, CutCall]) -> CutCall:
+def sees_signs(code: Code) -> bool:
+    """Return whether something in `code` may give another number for -0.0 than for 0.0.
+
+    >>> sees_signs(Code(1, [Equation(elementary.atan2.op, (0, Literal(-1.0)))], [1]))
+    True
+    """
+    for op in {op for op, _ in code.equations}:
+        if isinstance(op, Call):
+            if sees_signs(op.code):
+                return True
+        elif op not in _BLIND and type(op) is not Pick:
+            return True
+    return False
+
+
+def _of_kinds(op: CutCall, kinds: tuple[Any, ...], builder: _Builder) -> CutCall:
     """Return a call optimised for inputs of these kinds: the same one each time."""
+    calls = builder.calls
     found = calls.get((op, kinds))
     if found is None:
-        code, known = _rebuilt(op.code, kinds, _Builder.emit, calls)
-        outputs = tuple(operand_kind(x, known) for x in code.outputs)
+        inner = _Builder(kinds, calls, builder.signed)
+        code = _rebuilt(op.code, inner, _Builder.emit)
+        outputs = tuple(map(inner.kind, code.outputs))
         kind = outputs if len(outputs) != 1 else outputs[0]
         found = calls[op, kinds] = CutCall(op.name, without_dead(code), kinds, kind)
     return found
@@ -42,13 +68,15 @@ class _Builder:
     """Equations as they are written, none twice; and what is known of each variable.
 
     `kinds` has the kind of each, and `negatives` what a negation is the negative of. `calls` has
-    the calls by what they were and the kinds of their inputs.
+    the calls by what they were and the kinds of their inputs. `signed` says that something in the
+    program sees the sign of a zero, which then is kept.
     """
 
-    def __init__(self, inputs: Sequence[Any], calls: dict[Any, CutCall]) -> None:
+    def __init__(self, inputs: Sequence[Any], calls: dict[Any, CutCall], signed: bool) -> None:
         self.equations: list[Equation] = []
         self.kinds = list(inputs)
         self.calls = calls
+        self.signed = signed
         self.negatives: dict[Operand, Operand] = {}
         self._first: dict[Any, int] = {}
         self._kinds_by_op: dict[Any, str] = {}
@@ -80,7 +108,7 @@ class _Builder:
         """Return the simplest operand with the value and the kind of `op` of `operands`."""
         if type(op) is CutCall:
             kinds = tuple([self.kind(x) for x in operands])
-            return self.add(_of_kinds(op, kinds, self.calls), operands)
+            return self.add(_of_kinds(op, kinds, self), operands)
         constant = Literal in map(type, operands)
         if constant or op in _OF_VARIABLES or not self.negatives.keys().isdisjoint(operands):
             rule = _RULES.get(op)
@@ -92,11 +120,8 @@ class _Builder:
         return self.add(op, operands)
 
 
-def _rebuilt(
-    code: Code, inputs: Sequence[Any], write: Callable[..., Operand], calls: dict[Any, CutCall]
-) -> tuple[Code, list[Any]]:
-    """Return `code` with each equation written by `write(builder, op, operands)`, and its kinds."""
-    builder = _Builder(inputs, calls)
+def _rebuilt(code: Code, builder: _Builder, write: Callable[..., Operand]) -> Code:
+    """Return `code` with each equation written by `write(builder, op, operands)`."""
     known: list[Operand] = list(range(code.inputs))
     for op, operands in code.equations:
         known.append(
@@ -108,20 +133,22 @@ def _rebuilt(
         if type(place) is int and (place >= code.inputs or k < code.inputs):
             labels.setdefault(place, label)
     outputs = [known[x] if type(x) is int else x for x in code.outputs]
-    return Code(code.inputs, builder.equations, outputs, labels), builder.kinds
+    return Code(code.inputs, builder.equations, outputs, labels)
 
 
 def simplified(code: Code, inputs: str) -> Code:
-    """Return `code` with simpler equations of the same value and kind; a zero's sign may differ.
+    """Return `code` with simpler equations of the same value and kind.
 
-    `inputs` is the kind that all inputs are of. No equation is there twice.
+    The sign of a zero may differ, unless something in `code` sees it. `inputs` is the kind that all
+    inputs are of. No equation is there twice.
 
     >>> from scalargrad.functions.arithmetic import add, mul
     >>> code = Code(1, [Equation(mul.op, (0, Literal(1))), Equation(add.op, (1, 1))], [2])
     >>> simplified(code, "float").equations
     [Equation(op=<op +>, operands=(0, 0))]
     """
-    return _rebuilt(code, [inputs] * code.inputs, _Builder.emit, {})[0]
+    builder = _Builder([inputs] * code.inputs, {}, sees_signs(code))
+    return _rebuilt(code, builder, _Builder.emit)
 
 
 def shared(code: Code) -> Code:
@@ -131,7 +158,7 @@ def shared(code: Code) -> Code:
     >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
     1
     """
-    return _rebuilt(code, [ANY] * code.inputs, _Builder.add, {})[0]
+    return _rebuilt(code, _Builder([ANY] * code.inputs, {}, signed=True), _Builder.add)
 
 
 def without_dead(code: Code) -> Code:
@@ -199,27 +226,43 @@ def _neutral(s: _Builder, x: Operand, neutral: Operand, number: int) -> bool:
     return _is(neutral, number) or (kind == FLOAT and _is_float(neutral, number))
 
 
+def _is_nothing(s: _Builder, x: Operand, zero: Operand, sign: int = 1) -> bool:
+    """Return whether x with `zero` added, or taken off with sign -1, is x itself."""
+    if not s.signed:
+        return _neutral(s, x, zero, 0)
+    # -0.0 + 0 is 0.0, while anything + -0.0 and anything - 0.0 is what it was.
+    if type(zero) is Literal and type(zero.value) is int:
+        return sign < 0 and _neutral(s, x, zero, 0)
+    return _neutral(s, x, zero, 0) and copysign(1.0, zero.value) != sign  # type: ignore[union-attr]
+
+
+def _negated(s: _Builder, x: Operand, other: Operand) -> Operand | None:
+    """Return what x is the negative of, if x may be replaced by that in arithmetic with `other`."""
+    c = s.negatives.get(x)
+    if c is None or ANY in (s.kind(x), s.kind(other)):
+        return None
+    # The negative of an int 0 has no sign.
+    return c if not s.signed or s.kind(c) == FLOAT else None
+
+
 def _add(s: _Builder, a: Operand, b: Operand) -> Operand | None:
-    if _neutral(s, a, b, 0):
+    if _is_nothing(s, a, b):
         return a
-    if _neutral(s, b, a, 0):
+    if _is_nothing(s, b, a):
         return b
-    if ANY not in (s.kind(a), s.kind(b)):
-        if (c := s.negatives.get(b)) is not None:
-            return s.emit(_SUB, (a, c))
-        if (c := s.negatives.get(a)) is not None:
-            return s.emit(_SUB, (b, c))
+    if (c := _negated(s, b, a)) is not None:
+        return s.emit(_SUB, (a, c))
+    if (c := _negated(s, a, b)) is not None:
+        return s.emit(_SUB, (b, c))
     return None
 
 
 def _sub(s: _Builder, a: Operand, b: Operand) -> Operand | None:
-    if _neutral(s, a, b, 0):
+    if _is_nothing(s, a, b, -1):
         return a
-    if _neutral(s, b, a, 0):
+    if _is_nothing(s, b, a):
         return s.emit(_NEG, (b,))
-    if ANY not in (s.kind(a), s.kind(b)) and (c := s.negatives.get(b)) is not None:
-        return s.emit(_ADD, (a, c))
-    return None
+    return s.emit(_ADD, (a, c)) if (c := _negated(s, b, a)) is not None else None
 
 
 def _mul(s: _Builder, a: Operand, b: Operand) -> Operand | None:
@@ -231,11 +274,10 @@ def _mul(s: _Builder, a: Operand, b: Operand) -> Operand | None:
         return s.emit(_NEG, (a,))
     if _neutral(s, b, a, -1):
         return s.emit(_NEG, (b,))
-    if ANY not in (s.kind(a), s.kind(b)):
-        if (c := s.negatives.get(a)) is not None:
-            return s.emit(_NEG, (s.emit(_MUL, (c, b)),))
-        if (c := s.negatives.get(b)) is not None:
-            return s.emit(_NEG, (s.emit(_MUL, (a, c)),))
+    if (c := _negated(s, a, b)) is not None:
+        return s.emit(_NEG, (s.emit(_MUL, (c, b)),))
+    if (c := _negated(s, b, a)) is not None:
+        return s.emit(_NEG, (s.emit(_MUL, (a, c)),))
     return None
 
 
@@ -243,9 +285,18 @@ def _div(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     # An int over 1 is a float.
     if s.kind(a) == FLOAT and (_is(b, 1) or _is_float(b, 1)):
         return a
-    if ANY not in (s.kind(a), s.kind(b)) and (c := s.negatives.get(a)) is not None:
+    if (c := _negated(s, a, b)) is not None:
         return s.emit(_NEG, (s.emit(_DIV, (c, b)),))
     return None
+
+
+def _sumprod(s: _Builder, *operands: Operand) -> Operand | None:
+    """A sum of products begins with a 0: so does its text, where the sign of a zero is seen."""
+    n = len(operands) // 2
+    if not s.signed or operands[2 * n :] == (Literal(0),):
+        return None
+    products = s.add(_SUMPROD, (*operands[: 2 * n], Literal(0)))
+    return s.add(_ADD, (products, operands[-1])) if len(operands) > 2 * n else products
 
 
 def _neg(s: _Builder, a: Operand) -> Operand | None:
@@ -278,12 +329,15 @@ def _where(s: _Builder, condition: Operand, a: Operand, b: Operand) -> Operand |
 
 
 # Their rules have something to say where neither constants nor negatives are among the operands.
-_OF_VARIABLES = {*_ALIASES, arithmetic.pos.op, choices.like.op, op_of(choices.where)}
+_OF_VARIABLES = {
+    *(*_ALIASES, arithmetic.pos.op, choices.like.op, op_of(choices.where), _SUMPROD),
+}
 _RULES: dict[Op, Callable[..., Operand | None]] = {
     _ADD: _add,
     _SUB: _sub,
     _MUL: _mul,
     _DIV: _div,
+    _SUMPROD: _sumprod,
     _NEG: _neg,
     elementary.power.op: _power,
     arithmetic.pos.op: _pos,

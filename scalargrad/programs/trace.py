@@ -7,13 +7,16 @@ What would need a number itself raises `TraceError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from sys import _getframe
 from typing import Any, NoReturn
 
-from scalargrad.engine.code import lower, run
-from scalargrad.engine.errors import untraceable
+from scalargrad.engine.code import Code, Literal, Operand, equation, lower, run
+from scalargrad.engine.errors import PACKAGE, TraceError, untraceable
 from scalargrad.engine.fast import record
-from scalargrad.engine.graph import Node, topological_order
+from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
@@ -33,8 +36,9 @@ def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
 
 
 ENDED = (
-    "a traced number was used after its trace had ended: a traced function must not "
-    "keep it in a global, a list or an attribute; return it instead"
+    "a traced number was used after its trace had ended, or in another thread than it: a traced "
+    "function must not keep it in a global, a list or an attribute (return it instead), and what "
+    "a thread pool computes is not traced (compute it in the function itself)"
 )
 _NO_NUMBER = "a traced number has no value until the program runs"
 _FUNCTIONS = (
@@ -45,6 +49,10 @@ _BRANCH = "a traced function cannot branch on a traced number"
 _CHOOSE = (
     "write where(condition, a, b) for if (conditions combine by & and |), maximum(a, b) and "
     "minimum(a, b) for max and min; or name the argument in static_argnums"
+)
+_LOOK_UP = (
+    "compare it, as in where(x == 1.0, a, b); or name the argument in static_argnums, if it is "
+    "what chooses"
 )
 _BACKWARD = "use grad or value_and_grad within, or compile(f).backward(...) from outside"
 
@@ -77,10 +85,17 @@ def is_condition(x: Any) -> bool:
     return op in choices.CONDITIONS
 
 
+class NotTracedHere(TraceError, AttributeError):
+    """Raised where the number of a symbol is wanted: it has none, as `hasattr` must know."""
+
+
 class Symbol(Node):
     """A number that is not known yet: an input of a traced function, or what is computed of it."""
 
-    __slots__ = ()
+    # Its place among the symbols of its trace, and -1 - its place among the inputs.
+    __slots__ = ("number",)
+
+    number: int
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -92,13 +107,18 @@ class Symbol(Node):
         """Return the symbol of `op` on `inputs`."""
         now = mode()
         if now is None:
-            raise TypeError(ENDED)
+            raise TraceError(ENDED)
         return now.record(op, inputs)
 
     @property
     def data(self) -> Any:
         """Raise TraceError: there is no number."""
         untraceable(f"{_NO_NUMBER}, so it has no .data", _FUNCTIONS)
+
+    @property
+    def _data(self) -> Any:
+        """Raise TraceError: an op of a Value and this does not know of its trace."""
+        raise NotTracedHere(ENDED)
 
     @property
     def grad(self) -> Any:
@@ -108,7 +128,8 @@ class Symbol(Node):
     def detach(self) -> Any:
         """Return the same number, as a constant."""
         trace = tracing()
-        assert trace is not None
+        if trace is None:
+            raise TraceError(ENDED)
         return trace.record(detach.op, (self,))
 
     def __repr__(self) -> str:
@@ -123,7 +144,12 @@ class Symbol(Node):
             raise TypeError("~ is for conditions, such as x > 0")
         return record(choices.inverse.op, (self,))
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        """Return the hash by identity for our own code; anybody else would look for a number."""
+        if id(_getframe(1).f_globals) not in _ours:
+            _check_ours(_getframe(1))
+        return id(self) >> 4
+
     __bool__ = _refused(_BRANCH, _CHOOSE)
     __int__ = __float__ = __complex__ = __index__ = _refused(_NO_NUMBER, _FUNCTIONS)
     __round__ = __trunc__ = __floor__ = __ceil__ = _refused(_NO_NUMBER, _FUNCTIONS)
@@ -144,12 +170,30 @@ class Symbol(Node):
     __rxor__ = _connective(choices.one_of.op, reflected=True)
 
 
+# The ids of the globals of modules of this package, which live as long as it does.
+_ours: set[int] = set()
+
+
+def _check_ours(frame: Any) -> None:
+    """Raise TraceError if code that is not of this package wants a symbol's hash."""
+    if not frame.f_code.co_filename.startswith(PACKAGE):
+        untraceable("a traced number cannot be looked up in a set or a dict", _LOOK_UP)
+    _ours.add(id(frame.f_globals))
+
+
 def symbol(label: str = "") -> Symbol:
     """Return a new symbol for an input."""
     node = _new(Symbol)
     node.label = label
     node._op = node._first = node._second = None
+    node.number = -1
     return node
+
+
+def _values(used: Sequence[Sequence[Any]], outputs: Sequence[Any]) -> list[Any]:
+    """Return the Values among operands and outputs, each once."""
+    nodes = (x for xs in (*used, outputs) for x in xs if isinstance(x, Node))
+    return list(dict.fromkeys(x for x in nodes if type(x) is not Symbol))
 
 
 class Trace(Mode):
@@ -162,6 +206,8 @@ class Trace(Mode):
         self.symbols: list[Symbol] = []  # what was computed, in order
         self.samples = samples
         self._sampled: set[Any] = set(samples)
+        # The first TraceError that was raised.
+        self._refusal: Exception | None = None
         # Of calls (subprograms.py): what was traced, tuples by their elements, the sizes of those
         # that are inputs, and inputs that are the run of a call.
         self.subprograms: dict[Any, Any] = {}
@@ -186,6 +232,7 @@ class Trace(Mode):
         node = _new(Symbol)
         node.label = ""
         node._op = op
+        node.number = len(self.symbols)
         if op.joint is not None:
             node._first, node._second = inputs, False
         else:
@@ -212,6 +259,21 @@ class Trace(Mode):
             "(logsumexp and softmax need no maximum taken out)",
         )
 
+    def refused(self, error: Exception) -> None:
+        self._refusal = self._refusal or error
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """In this block ops make symbols of this trace.
+
+        A TraceError that was raised within is raised again at its end: a function that catches it
+        would go on with what it does for other numbers.
+        """
+        with in_mode(self):
+            yield
+        if self._refusal is not None:
+            raise self._refusal
+
     def keep(self, key: Any, called: Any, captured: Sequence[Any]) -> None:
         """Keep a function that was traced for a call, for further calls."""
         self.subprograms[key] = called
@@ -220,6 +282,57 @@ class Trace(Mode):
         """Say what numbers some symbols have in the call for which the function is traced."""
         self.samples.update(samples)
         self._sampled.update(samples)
+
+    def lowered(
+        self, outputs: Sequence[Any], inputs: Sequence[Symbol]
+    ) -> tuple[Code, list[Any], list[Any]]:
+        """Return the Code of what `outputs` need, the Values that it captures, and their results.
+
+        Its order is that of the traced function: errors are then found in that order, too. What
+        it captures are the inputs after `inputs`; results of Values are computed from their leaves.
+        """
+        symbols = self.symbols
+        for k, x in enumerate(inputs):
+            x.number = ~k
+        needed = [False] * len(symbols)
+
+        def need(operands: Sequence[Any]) -> None:
+            for x in operands:
+                if type(x) is not Symbol:
+                    continue
+                k = x.number
+                own, place = (symbols, k) if k >= 0 else (inputs, ~k)
+                if place >= len(own) or own[place] is not x:
+                    raise TraceError(ENDED)
+                if k >= 0:
+                    needed[k] = True
+
+        need(outputs)
+        for x in reversed(symbols):
+            if needed[x.number]:
+                need(operands_of(x))
+        kept = [x for x in symbols if needed[x.number]]
+        used = [operands_of(x) for x in kept]
+        results = topological_order(_values(used, outputs))
+        used = [*map(operands_of, results), *used]
+        captured = [x for x in _values(used, outputs) if x._op is None]
+        values = {x: k for k, x in enumerate([*captured, *results], len(inputs))}
+        places = dict(zip([x.number for x in kept], count(len(inputs) + len(values)), strict=False))
+
+        def place(x: Any) -> Operand:
+            if type(x) is Symbol:
+                return places[x.number] if x.number >= 0 else ~x.number
+            return values[x] if isinstance(x, Node) else Literal(x)
+
+        nodes = [*results, *kept]
+        equations = [
+            equation((x._op, tuple(map(place, operands))))
+            for x, operands in zip(nodes, used, strict=True)
+        ]
+        labelled = [x for x in (*inputs, *captured, *nodes) if x.label]
+        labels: dict[Any, str] = {place(x): x.label for x in labelled}
+        inputs_in_all = len(inputs) + len(captured)
+        return Code(inputs_in_all, equations, [*map(place, outputs)], labels), captured, results
 
     def sample(self, x: Any) -> Any:
         """Return the number that `x` has in the call for which the function is traced."""

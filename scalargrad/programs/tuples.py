@@ -26,6 +26,9 @@ class _PackOp(Op):
 
     __slots__ = ()
 
+    def __reduce__(self) -> str:
+        return "pack"
+
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are, of Cotangents on the way back."""
         first = next(g for g in gs if g is not None)
@@ -44,6 +47,9 @@ class _TotalOp(Op):
     """The sum of tuples, element by element."""
 
     __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "pack_total"
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are, of Cotangents on the way back."""

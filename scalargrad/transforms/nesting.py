@@ -25,6 +25,8 @@ class Nest(NamedTuple):
     items: tuple[Structure, ...]
     # What a defaultdict makes of missing keys.
     factory: Any = None
+    # What tells keys apart that are equal, as 2, 2.0 and True are: None if all are strings.
+    own_keys: tuple[Any, ...] | None = None
 
 
 class Static:
@@ -111,7 +113,8 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
     if isinstance(nest, dict):
         inner = [_collect(x, f"{path}[{key!r}]", static, numbers) for key, x in nest.items()]
         factory = nest.default_factory if isinstance(nest, defaultdict) else None
-        return Nest(type(nest), tuple(nest), tuple(inner), factory)
+        own_keys = None if {str}.issuperset(map(type, nest)) else tuple(map(_static_key, nest))
+        return Nest(type(nest), tuple(nest), tuple(inner), factory, own_keys)
     if isinstance(nest, list | tuple):
         if _PLAIN.issuperset(map(type, nest)):
             numbers.extend(nest)  # a subclass may have an addition of its own, which += would call

@@ -13,7 +13,6 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import in_mode
 from scalargrad.engine.op import Op
 from scalargrad.functions import activations, arithmetic, elementary
 from scalargrad.programs.lowering import rule_code
@@ -78,7 +77,7 @@ def as_written(code: Code) -> Code:
 
     inputs = [symbol() for _ in range(code.inputs)]
     trace = Trace({})
-    with in_mode(trace):
+    with trace.running():
         outputs = _outputs(code, _run(code, inputs, record))
     return optimised(lower(trace.symbols, outputs, inputs)[0], "float")
 
@@ -128,7 +127,7 @@ def with_written_gradient(code: Code) -> Code | None:
     """
     inputs = [symbol() for _ in range(code.inputs)]
     trace = Trace({})
-    with in_mode(trace):
+    with trace.running():
         [y] = _outputs(code, _run(code, inputs, _of_equation))
         gradients: dict[Any, Any] = {y: 1}
         # Simplified, it may be a number, as x**0 is.

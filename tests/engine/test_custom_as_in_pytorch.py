@@ -199,14 +199,15 @@ def test_the_gradient_by_an_output_that_was_not_used() -> None:
         ctx.set_materialize_grads(False)
         return x * 1, x * 1
 
-    for forward in (materialized, not_materialized):
+    for forward, unused in ((materialized, 0), (not_materialized, None)):
+        seen.clear()
         x = Value(Fraction(2))
         first, _ = single(forward, backward).apply(x)
         first.backward()
         first.backward(create_graph=True)
-    assert seen[0] == seen[1] == (1, 0)
-    assert [type(g) for g in seen[0]] == [Fraction, Fraction]
-    assert seen[2] == seen[3] == (1, None)
+        assert len(seen) > 1
+        assert all(gs == (1, unused) for gs in seen)
+        assert {type(g) for g in seen[0]} <= {Fraction, type(None)}
 
 
 # --- outputs without a derivative ---------------------------------------------------------------

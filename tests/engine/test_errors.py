@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import math
 import operator
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 import scalargrad
 from scalargrad import Value, log, sqrt, sumprod
-from scalargrad.engine.errors import describe_call
-from scalargrad.functions.methods import all_ops
+from scalargrad.engine.errors import Shown, describe_call
+from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.testing import FUNCTIONS
 
 
@@ -241,3 +242,30 @@ def test_of_many_operands_eight_are_shown() -> None:
     assert shown(8) == "prod(0, 1, 2, 3, 4, 5, 6, 7)"
     assert shown(9) == "prod(0, 1, 2, 3, 4, 5, 6, 7, ... 1 more)"
     assert shown(30).endswith("7, ... 22 more)")
+
+
+# --- ops of which a user has no name ------------------------------------------------------------
+
+# They give what they are given, and fail on no number.
+NEVER_FAIL = {"same", "detach", "like"}
+
+
+def test_errors_name_no_op_that_no_user_has_written() -> None:
+    named = {*public_functions(), "abs", "sum", *NEVER_FAIL}
+    for name, op in all_ops().items():
+        text = describe_call(op, (Shown(2.5, "x"), Shown(3, ""), 1))
+        words = set(re.findall(r"[a-z_]\w*", text)) - {"x"}
+        assert words <= {*named, "max", "derivative", "of"}, f"{name}: {text}"
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "words"),
+    [
+        (lambda x: scalargrad.hypot(x, 0.0), 0.0, r"in the derivative of \(?0.0\)? / \(?0.0\)?"),
+        (lambda x: (x * x) ** x, 0.0, r"in the derivative of 0.0 / 0.0"),
+        (lambda x: scalargrad.cosh(x), 800.0, r"in cosh\(800.0\)"),
+    ],
+)
+def test_errors_of_second_derivatives(f: Any, x: float, words: str) -> None:
+    with pytest.raises((ArithmeticError, ValueError), match=words):
+        scalargrad.grad(scalargrad.grad(f))(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial, wraps
@@ -190,6 +191,190 @@ def test_names_are_found_behind_wrappers(name: str) -> None:
     refused(f, 3.0)
 
 
+# --- attributes, items, and the names of all functions that a trace may run -----------------------
+
+REBINDABLE = """
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from types import ModuleType, SimpleNamespace
+from scalargrad import Value, compile, grad, jvp, primitive, sin, stop_gradient
+from scalargrad.nn import MLP, Linear
+
+class Model:
+    scale = 2.0
+    def __init__(self):
+        self.k, self.w, self.h = 2.0, Value(3.0), None
+    @compile
+    def compiled(self, x):
+        return self.k * self.w * x
+    def method(self, x):
+        return self.k * x
+    def __call__(self, x):
+        return self.method(x) + self.w
+    def __mul__(self, x):
+        return batch[0] * x
+    def of_global(self, x):
+        return batch[0] * x
+    def of_held(self, x):
+        return held["rate"] * x
+    @property
+    def twice(self):
+        return self.k * 2
+    @classmethod
+    def of_class(cls, x):
+        return cls.scale * x
+    @staticmethod
+    def static(x):
+        return batch[0] * x
+
+class Child(Model):
+    def method(self, x):
+        return super().method(x) * self.scale
+
+@dataclass
+class Config:
+    rate: float = 2.0
+@dataclass(slots=True)
+class Slots:
+    rate: float = 2.0
+class Holder:
+    def __init__(self, **items):
+        self.items = items
+    def __getattr__(self, name):
+        return self.items[name]
+
+batch = [2.0]
+model, child, config, slots = Model(), Child(), Config(), Slots()
+models, held = [Model(), Model()], {"a": [Model()], "rate": 2.0}
+space = SimpleNamespace(inner=SimpleNamespace(rates={"a": [1.0, 2.0]}), f=Model().of_global)
+module = ModuleType("settings")
+module.rate = 2.0
+holder = Holder(rate=2.0)
+net, linear = MLP(2, [3, 1]), Linear(2, 1)
+def helper(x):
+    return batch[0] * x
+def deeper(x, f=helper):
+    return f(x)
+def of_model(m, x):
+    return m.k * x
+called = compile(helper)
+slope = grad(helper)
+cached = lru_cache(lambda: batch[0])
+halved = partial(of_model, model)
+@primitive(lambda g, y, x: g * batch[0])
+def own(x):
+    return x
+"""
+# What is compiled (a function, or its body), what is bound anew after that, and how errors name it.
+ANEW = [
+    *(
+        ("model.compiled", "model.k = 5.0", "self.k"),
+        ("model.compiled", "model.w = Value(3.0)", "self.w"),
+        ("compile(model.method)", "model.k = 5.0", "self.k"),
+        ("compile(model)", "model.k = 5.0", "self.k"),
+        ("compile(model)", "model.w = Value(3.0)", "self.w"),
+        ("compile(model)", "model.method = sin", "self.method"),
+        ("compile(model)", "Model.method = lambda self, x: x", "self.method"),
+        ("compile(model)", "Model.__call__ = lambda self, x: x", "Model.__call__"),
+        ("compile(child)", "child.k = 5.0", "self.k"),
+        ("compile(child)", "Model.scale = 5.0", "self.scale"),
+        ("compile(child)", "child.scale = 5.0", "self.scale"),
+        ("compile(grad(child))", "child.scale = 5.0", "self.scale"),
+        ("compile(of_model, static_argnums=0)", "model.k = 5.0", "m.k"),
+        ("compile(halved)", "model.k = 5.0", "k"),
+    ),
+    *(
+        ("config.rate", "config.rate = 3.0", "config.rate"),
+        ("slots.rate", "slots.rate = 3.0", "slots.rate"),
+        ("module.rate", "module.rate = 3.0", "module.rate"),
+        ("holder.rate", "holder.items['rate'] = 3.0", "holder.items['rate']"),
+        ("getattr(config, 'rate')", "config.rate = 3.0", "config.rate"),
+        ("vars(config)['rate']", "config.rate = 3.0", "config.rate"),
+        ("held['rate']", "held['rate'] = 3.0", "held['rate']"),
+        ("held.get('rate')", "held['rate'] = 3.0", "held['rate']"),
+        ("batch[0]", "batch[0] = 3.0", "batch[0]"),
+        ("batch[-1]", "batch[-1] = 3.0", "batch[-1]"),
+        ("Model.scale", "Model.scale = 3.0", "Model.scale"),
+        ("Model().scale", "Model.scale = 3.0", "Model.scale"),
+        ("model.twice", "model.k = 3.0", "model.k"),
+        ("model.of_class(x)", "Model.scale = 3.0", "scale"),
+        ("Model.of_class(x)", "Model.scale = 3.0", "Model.scale"),
+        ("space.inner.rates['a'][1]", "space.inner.rates['a'][1] = 3.0", "rates['a'][1]"),
+        ("space.inner.rates['a'][1]", "space.inner.rates['a'] = [1.0, 2.0]", "rates['a']"),
+        ("space.inner.rates['a'][1]", "space.inner = None", "space.inner"),
+        ("sum(m(x) for m in models)", "models[1].k = 3.0", "models[1].k"),
+        ("held['a'][0](x)", "held['a'][0].k = 3.0", "k"),
+        ("net([x, x])", "net.layers[0].neurons[1].b = Value(0.0)", "net.layers[0].neurons[1].b"),
+        ("linear([x, x])[0]", "linear.bias = [Value(0.0)]", "linear.bias"),
+    ),
+    *(
+        (expression, "batch = [2.0]", "batch")
+        for expression in (
+            *("helper(x)", "deeper(x)", "called(x)", "slope(x)", "grad(helper)(x)", "cached()"),
+            *("model.of_global(x)", "model * x", "Model.static(x)", "space.f(x)", "grad(own)(x)"),
+            *("jvp(helper, (x,), (1.0,))[1]", "stop_gradient(helper(x))", "(lambda: helper(x))()"),
+            *("[f(x) for f in (helper, sin)][0]", "compile(helper)(x)", "grad(called)(x)"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "change", "name"), ANEW)
+@pytest.mark.parametrize("calls", [1, 3])
+def test_what_any_function_looks_up_is_looked_after(
+    what: str, change: str, name: str, calls: int
+) -> None:
+    module = defined(REBINDABLE, __name__=__name__)
+    if "compile" in what and not what.startswith("compile(helper)"):
+        f = eval(what, module)
+        args = (module["model"], 1.0) if "static" in what else (1.0,)
+    else:
+        exec(f"def f(x):\n    return x * ({what})", module)
+        f, args = compile(module["f"]), (1.0,)
+    results = {f(*args) for _ in range(calls)}
+    assert len(results) == 1
+    exec(change, module)
+    with pytest.raises(TraceError, match=rf"was compiled when .*{re.escape(name)}.? was "):
+        f(*args)
+
+
+def test_what_a_trace_binds_itself_is_its_own() -> None:
+    module = defined(
+        REBINDABLE
+        + """
+class Counting(Model):
+    calls = 0
+    cache = None
+    def __call__(self, x):
+        self.calls += 1
+        if self.cache is None:
+            self.cache = {}
+        self.last = len(x)
+        self.cache["last"] = self.last
+        return self.k * sum(x)
+""",
+        __name__=__name__,
+    )
+    model = module["Counting"]()
+    f = compile(model)
+    for xs in ([1.0], [1.0, 2.0], [1.0], [1.0, 2.0]):  # two traces
+        assert f(xs) == 2.0 * sum(xs)
+    model.k = 3.0
+    with pytest.raises(TraceError, match=r"'self\.k' was 2\.0; it is 3\.0 now"):
+        f([1.0])
+
+
+def test_what_code_does_not_name_may_be_bound_anew() -> None:
+    module = defined(REBINDABLE, __name__=__name__)
+    f = compile(module["model"])
+    assert f(1.0) == 5.0
+    module["model"].h = module["model"].epoch = module["model"].batch = 1
+    module["held"] = [7.0]  # only a method that does not run looks it up
+    assert f(1.0) == 5.0
+    module["model"].k = 1.0 + 1.0  # equal: it need not be the same
+    assert f(1.0) == 5.0
+
+
 # --- what is equal --------------------------------------------------------------------------------
 
 EQUAL: list[tuple[Any, Any]] = [
@@ -325,10 +510,11 @@ def test_names_that_no_call_has_looked_up_need_not_be_bound() -> None:
     assert program(3.0) == 3.0 * bool(unbound)
 
 
-def test_what_is_changed_in_place_is_not_seen() -> None:
-    settings, points = SimpleNamespace(rate=2.0), [1.0]
-    f = compile(lambda x: x * settings.rate * points[0])
-    assert f(1.0) == 2.0
-    settings.rate, points[0] = 3.0, 5.0
-    assert f(1.0) == 2.0
+def test_what_is_not_seen_is_said() -> None:
+    names, points = ["rate"], [1.0, 2.0]
+    settings = SimpleNamespace(rate=2.0)
+    f = compile(lambda x: sum(x * point * getattr(settings, names[0][:]) for point in points))
+    assert f(1.0) == 6.0
+    points.append(3.0)
+    assert f(1.0) == 6.0
     assert "in place" in str(compile.__doc__)

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
+from itertools import product
 from typing import Any
 
 import pytest
 
+import scalargrad as sg
 from scalargrad import (
     Function,
     Value,
@@ -26,11 +28,15 @@ from scalargrad import (
     jvp,
     maximum,
     minimum,
+    primitive,
     prod,
     relu,
     value_and_grad,
     where,
 )
+from scalargrad.engine.code import Code, Equation
+from scalargrad.functions.methods import all_ops
+from scalargrad.programs.simplify import sees_signs
 
 THIRD = Fraction(1, 3)
 LARGE = 2**53 + 1
@@ -385,3 +391,94 @@ def test_a_tuple_whose_numbers_do_not_move_forward() -> None:
         eager = hvp(of(called=False), (2.0, -0.625), tangents)
         found = compile(lambda a, b, tangents=tangents: hvp(of(called=True), (a, b), tangents))
         assert found(2.0, -0.625) == pytest.approx(eager, rel=1e-13)
+
+
+# --- the sign of a zero, where something sees it --------------------------------------------------
+
+MAKES_ZEROS: dict[str, Callable[[Any], Any]] = {
+    "0.0 - y": lambda y: 0.0 - y,
+    "0 - y": lambda y: 0 - y,
+    "y + 0.0": lambda y: y + 0.0,
+    "y - -0.0": lambda y: y - -0.0,
+    "-0.0 + y": lambda y: -0.0 + y,
+    "sum([y])": lambda y: sum([y]),
+    "sumprod([y], [1])": lambda y: sg.sumprod([y], [1]),
+    "sumprod([y, y], [1.0, 2]) + y": lambda y: sg.sumprod([y, y], [1.0, 2]) + y,
+    "-y * 2.0": lambda y: -y * 2.0,
+    "-y / 2": lambda y: -y / 2,
+    "y + -(y * 0)": lambda y: y + -(y * 0),
+    "y - -(0 * y)": lambda y: y - -(0 * y),
+    "a call": compile(lambda y: 0.0 - y),
+}
+
+
+def _of_sign(x: float) -> float:
+    return math.copysign(1.0, x)
+
+
+own_sign = primitive(lambda g, y, x: 0.0)(_of_sign)
+SEE_SIGNS: dict[str, Callable[[Any], Any]] = {
+    "atan2": lambda x: sg.atan2(x, -1.0),
+    "copysign": lambda x: sg.copysign(2.0, x),
+    "own": own_sign,
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "sees"),
+    [*product(["python"], SEE_SIGNS), ("c", "atan2"), ("c", "copysign")],
+)
+@pytest.mark.parametrize("makes", MAKES_ZEROS)
+def test_the_sign_of_a_zero_is_kept_where_something_sees_it(
+    makes: str, sees: str, target: str
+) -> None:
+    zero, see = MAKES_ZEROS[makes], SEE_SIGNS[sees]
+    compiled = compile(lambda y: see(zero(y)), target=target)
+    for y in (0.0, -0.0, 0, 1.5, -2):
+        plain = zero(y) if makes != "a call" else 0.0 - y
+        assert repr(compiled(y)) == repr(see(plain)), y
+
+
+def test_no_other_function_sees_the_sign_of_a_zero() -> None:
+    def outcome(op: Any, xs: Any) -> Any:
+        try:
+            return op.forward(*xs)
+        except (ArithmeticError, ValueError, TypeError) as error:
+            return type(error)
+
+    others = (0.0, -0.0, 1.0, -1.5, 2, 0, -3)
+    seeing = set()
+    for name, op in all_ops().items():
+        for count in [len(op.rules)] if op.rules else [1, 2, 3, 4]:
+            for k in range(count):
+                for rest in product(others, repeat=count - 1):
+                    a, b = (outcome(op, (*rest[:k], zero, *rest[k:])) for zero in (0.0, -0.0))
+                    if not (a == b or (a != a and b != b)):
+                        seeing.add(name)
+        code = Code(4, [Equation(op, (0, 1, 2, 3)[: len(op.rules) or 2])], [4])
+        assert sees_signs(code) == (name in ("atan2", "copysign"))
+    assert seeing == {"atan2", "copysign"}
+
+
+# --- errors of an unpickled program ---------------------------------------------------------------
+
+
+def test_an_unpickled_program_names_the_op_that_fails() -> None:
+    inner = compile(lambda a, b: (a % b, a / b))
+
+    def f(x: Any, y: Any) -> Any:
+        first, second = inner(x, y)
+        return [second, first, sg.log(y)]
+
+    f.__qualname__ = "f"
+    compiled = compile(f)
+    compiled(1.0, 2.0)
+    loaded = pickle.loads(pickle.dumps(compiled))
+    for x, y in ((7.0, 0.0), (Decimal(7), Decimal(0)), (1.0, -1.0)):
+        found = []
+        for one in (compiled, loaded):
+            with pytest.raises((ArithmeticError, ValueError)) as error:
+                one(x, y)
+            found.append(repr(error.value))
+        assert found[0] == found[1]
+        assert ", in " in found[0]
