@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scalargrad.commands.arguments import Parser, read_with_values, run
 from scalargrad.commands.expressions import UsageError
-from scalargrad.programs.notation import show
+from scalargrad.view.languages.notation import show
 
 _EPILOG = """examples:
   python -m scalargrad taylor "exp(sin(x))" x=0 --order 8

@@ -45,8 +45,8 @@ def _program(expression: Expression, language: str) -> str:
 
         return formula(expression, *numbers).latex
     if language == "javascript":
-        from scalargrad.programs.javascript import javascript_function
-        from scalargrad.programs.lowering import code_with_gradient
+        from scalargrad.view.languages.javascript import javascript_function
+        from scalargrad.view.lowering import code_with_gradient
 
         code, _ = code_with_gradient(expression, numbers, expression.names)
         return javascript_function("f", expression.names, code)

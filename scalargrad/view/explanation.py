@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.programs.notation import ASCII, UNICODE, plain, show
-from scalargrad.programs.spelling import Text
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import (
     Backward,
@@ -21,6 +19,8 @@ from scalargrad.view.graph import (
     in_brackets,
     steps,
 )
+from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
+from scalargrad.view.languages.spelling import Text
 from scalargrad.view.subject import caller_variables, graph_of
 
 WIDTH = 80

@@ -8,13 +8,13 @@ from typing import Any
 
 from scalargrad.engine.code import Code
 from scalargrad.engine.value import Value
-from scalargrad.programs.latex import latex_language, latex_name
-from scalargrad.programs.lowering import code_with_gradient, traced
-from scalargrad.programs.notation import ASCII, UNICODE
-from scalargrad.programs.spelling import Language, spell
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import unique_names
+from scalargrad.view.languages.latex import latex_language, latex_name
+from scalargrad.view.languages.notation import ASCII, UNICODE
+from scalargrad.view.languages.spelling import Language, spell
+from scalargrad.view.lowering import code_with_gradient, traced
 from scalargrad.view.subject import argument_names, caller_variables, names_in, one_result
 from scalargrad.view.written import as_written, with_written_gradient
 

@@ -17,9 +17,9 @@ from scalargrad.engine.code import Code, Equation, Literal, evaluate
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import in_kind
-from scalargrad.programs.notation import ASCII, UNICODE, plain, show
 from scalargrad.programs.simplify import constant_key
-from scalargrad.programs.spelling import ATOM, PRODUCT, Language, Text, spell
+from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
+from scalargrad.view.languages.spelling import ATOM, PRODUCT, Language, Text, spell
 from scalargrad.view.written import written_rule
 
 # In a formula the k-th operand stands as one character of Unicode's private use area, and the

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.engine.code import Code, Equation
-from scalargrad.programs.javascript import arrow, runtime_for
-from scalargrad.programs.lowering import rule_code
-from scalargrad.programs.notation import show
 from scalargrad.view.explanation import whole_formula
 from scalargrad.view.graph import Backward, Forward, Graph, Writer, steps
+from scalargrad.view.languages.javascript import arrow, runtime_for
+from scalargrad.view.languages.notation import show
+from scalargrad.view.lowering import rule_code
 from scalargrad.view.picture import Picture
 from scalargrad.view.svg import svg_of, text
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scalargrad.engine.code import Literal
-from scalargrad.programs.notation import plain, show
 from scalargrad.view.graph import Graph, Node, operand_names
 from scalargrad.view.groups import Group
+from scalargrad.view.languages.notation import plain, show
 
 _LONGEST_TITLE = 22
 

@@ -11,10 +11,10 @@ from scalargrad.engine.code import run
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
-from scalargrad.programs.lowering import code_of, traced, why_fixed, with_outputs
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters
+from scalargrad.view.lowering import code_of, traced, why_fixed, with_outputs
 
 # How deep names are looked for within lists, dicts and modules.
 _DEEPEST = 3

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalargrad.programs.notation import show
+from scalargrad.view.languages.notation import show
 from scalargrad.view.svg import text
 
 Point = Sequence[float]

@@ -15,11 +15,11 @@ from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.functions import activations, arithmetic, elementary
-from scalargrad.programs.lowering import rule_code
-from scalargrad.programs.notation import SHARE
 from scalargrad.programs.simplify import optimised
-from scalargrad.programs.spelling import OPS
 from scalargrad.programs.trace import Trace, symbol
+from scalargrad.view.languages.notation import SHARE
+from scalargrad.view.languages.spelling import OPS
+from scalargrad.view.lowering import rule_code
 
 
 def _shares(y: Any, *xs: Any) -> list[Any]:

@@ -52,22 +52,22 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "+ x: like(0, seed) if type(slope) is int and slope >= 0 else slope",
     ): "A slope that is a plain int is the 0 put there for a captured Value that none arrived at.",
     (
-        "scalargrad/programs/latex.py",
+        "scalargrad/view/languages/latex.py",
         '- text = base if len(base) == 1 else f"\\\\mathrm{{{base}}}"\n'
         '+ text = base if len(base) <= 1 else f"\\\\mathrm{{{base}}}"',
     ): "The pattern leaves no base empty.",
     (
-        "scalargrad/programs/lowering.py",
+        "scalargrad/view/lowering.py",
         "- alive[code.outputs[0]] = True  # type: ignore[index]\n"
         "+ alive[code.outputs[ -1]] = True  # type: ignore[index]",
     ): "The code of a graph has one output here.",
     (
-        "scalargrad/programs/lowering.py",
+        "scalargrad/view/lowering.py",
         '- if op is OPS["where"] and operands[0] in is_equality:\n'
         '+ if op == OPS["where"] and operands[0] in is_equality:',
     ): "An op has no == of its own: it equals itself only.",
     (
-        "scalargrad/programs/lowering.py",
+        "scalargrad/view/lowering.py",
         "- run = values[operands[0]]\n+ run = values[operands[ -1]]",
     ): "A pick has one operand.",
     (

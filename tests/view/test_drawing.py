@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from scalargrad import Value, exp, sin, sqrt, where
 from scalargrad.nn import MLP, Layer, Neuron
-from scalargrad.programs.notation import show
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.drawing import Drawing, draw
+from scalargrad.view.languages.notation import show
 from tests.view.graphs import HOSTILE, deep, diamond, models, random_graph
 
 SVG = "{http://www.w3.org/2000/svg}"

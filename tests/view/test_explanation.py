@@ -14,9 +14,9 @@ from hypothesis import given
 
 from scalargrad import Value, exp, fsum, sin, sqrt, tanh, where
 from scalargrad.nn import MLP
-from scalargrad.programs.notation import show
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.explanation import explain
+from scalargrad.view.languages.notation import show
 from tests.view.graphs import HOSTILE, deep, diamond
 
 XY = """\

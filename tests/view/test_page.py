@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from scalargrad import Function, Value, explain, log, sin, sqrt, where
 from scalargrad.functions.methods import all_ops
 from scalargrad.nn import MLP
-from scalargrad.programs.javascript import JAVASCRIPT, runtime_for
-from scalargrad.programs.notation import plain
-from scalargrad.programs.spelling import Text
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.view.drawing import draw
+from scalargrad.view.languages.javascript import JAVASCRIPT, runtime_for
+from scalargrad.view.languages.notation import plain
+from scalargrad.view.languages.spelling import Text
 from tests.view.browser import Browser, browsing, chromium
 from tests.view.graphs import HOSTILE, deep, models, random_graph
 

@@ -18,14 +18,14 @@ from scalargrad import Value, losses, where
 from scalargrad.engine.code import evaluate
 from scalargrad.engine.errors import FAILURES
 from scalargrad.functions.methods import public_functions
-from scalargrad.programs.javascript import javascript_function
-from scalargrad.programs.latex import latex_name
-from scalargrad.programs.lowering import code_with_gradient
-from scalargrad.programs.notation import show
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.explanation import text_of
 from scalargrad.view.formulas import formula
 from scalargrad.view.graph import Backward, Forward, Graph, Writer, steps
+from scalargrad.view.languages.javascript import javascript_function
+from scalargrad.view.languages.latex import latex_name
+from scalargrad.view.languages.notation import show
+from scalargrad.view.lowering import code_with_gradient
 from scalargrad.view.picture import picture_of
 from scalargrad.view.subject import graph_of
 from tests.view.reading import latex_value, python_value

@@ -6,7 +6,7 @@ from typing import Any
 
 from scalargrad import Function, Value, sin
 from scalargrad.engine.code import evaluate
-from scalargrad.programs.lowering import code_of, with_outputs
+from scalargrad.view.lowering import code_of, with_outputs
 
 
 class SumAndProduct(Function):

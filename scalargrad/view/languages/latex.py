@@ -8,8 +8,8 @@ from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.programs.notation import SHARE, constant, plain
-from scalargrad.programs.spelling import (
+from scalargrad.view.languages.notation import SHARE, constant, plain
+from scalargrad.view.languages.spelling import (
     ATOM,
     CHOICE,
     COMPARISON,

@@ -15,7 +15,7 @@ from typing import Any
 
 from scalargrad.engine.code import Code, Literal
 from scalargrad.engine.op import Op
-from scalargrad.programs.spelling import (
+from scalargrad.view.languages.spelling import (
     ATOM,
     COMPARISON,
     NEGATION,

@@ -10,7 +10,7 @@ from typing import Any
 
 from scalargrad.engine.op import Op
 from scalargrad.functions.activations import softmax
-from scalargrad.programs.spelling import (
+from scalargrad.view.languages.spelling import (
     ATOM,
     COMPARISON,
     NEGATION,

@@ -14,9 +14,9 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
 from scalargrad.programs.simplify import optimised, without_dead
-from scalargrad.programs.spelling import OPS
 from scalargrad.programs.trace import Trace, symbol
 from scalargrad.transforms.nesting import flatten, unflatten
+from scalargrad.view.languages.spelling import OPS
 
 
 def rule_code(

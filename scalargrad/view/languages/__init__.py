@@ -1,0 +1,1 @@
+"""The languages that formulas are written in: text, LaTeX and JavaScript."""
