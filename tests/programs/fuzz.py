@@ -2,8 +2,9 @@
 
 `programs()` draws Python functions as text: all ops, comparisons of comparisons, every kind of
 number, awkward names of arguments, nests of which a part is not used, static arguments, captured
-Values and captured numbers. `check` runs one in every way there is and raises AssertionError where
-two differ: in value, in kind, or in the error.
+Values and captured numbers, by name and as attributes, items, and what methods and helpers return.
+`check` runs one in every way there is and raises AssertionError where two differ: in value, in
+kind, or in the error.
 
 The suite runs a few of them. For many: `python3 -m tests.programs.fuzz --examples 20000 --seed 1`.
 """
@@ -147,7 +148,57 @@ _MANY["log_softmax"] = lambda *xs: sum(k * y for k, y in enumerate(scalargrad.lo
 _MANY["softmax"] = lambda *xs: sum(k * y for k, y in enumerate(scalargrad.softmax(xs), 1))
 _MANY["sum"] = lambda *xs: sum(xs)
 
+
+@dataclass
+class Settings:
+    """What holds a captured number or Value, by an attribute or items."""
+
+    rate: Any
+    items: dict[str, Any]
+    row: list[Any]
+    inner: Any = None
+
+    def get(self) -> Any:
+        return self.rate
+
+    def of_items(self) -> Any:
+        return self.items["a"]
+
+    def __call__(self) -> Any:
+        return self.get()
+
+    @property
+    def now(self) -> Any:
+        return self.rate
+
+
+@dataclass(slots=True)
+class Slots:
+    """The same, of an attribute alone."""
+
+    rate: Any
+
+
+def _settings(x: Any) -> Settings:
+    return Settings(x, {"a": x, "b": 0}, [x, 0], Slots(x))
+
+
+# How a captured number is read from settings {h}, and what is bound anew to change that.
+_READS = (
+    *(("{h}.rate", "{h}.rate"), ("{h}.get()", "{h}.rate"), ("{h}()", "{h}.rate")),
+    *(("{h}.now", "{h}.rate"), ("getattr({h}, 'rate')", "{h}.rate"), ("{h}_read()", "{h}.rate")),
+    *(("{h}.inner.rate", "{h}.inner.rate"), ("{h}.inner.rate", "{h}.inner")),
+    *(("{h}.items['a']", "{h}.items['a']"), ("{h}.of_items()", "{h}.items['a']")),
+    *(("{h}.row[0]", "{h}.row[0]"), ("{h}.row[-2]", "{h}.row"), ("{h}_read()", "{h}")),
+)
+# What looks a number up.
+_LOOKUPS = (
+    *("{x} in {{0.0, 1.0}}", "{{1.0: 2.0}}.get({x})", "hash({x})", "{{{x}: 1.0}}"),
+    *("dict.fromkeys([{x}])", "({x}, 0) in {{(1.0, 0)}}", "{x} not in frozenset([2.0])"),
+)
+
 S = SimpleNamespace(
+    settings=_settings,
     **{name: function for name, (function, _) in _FIXED.items()},
     **{f"many_{name}": function for name, function in _MANY.items()},
     **{"label": _label, "Point": Point, "OrderedDict": OrderedDict, "defaultdict": defaultdict},
@@ -174,7 +225,7 @@ class Program:
     arguments: list[str]
     static: list[int]
     setup: list[str]
-    numbers: list[str]  # captured by name
+    numbers: list[tuple[str, str]]  # what is captured: how it is read, and what is bound to it
     steps: list[Step]
     result: str  # an expression of the results
     result_uses: tuple[str, ...]
@@ -462,7 +513,7 @@ class _Drawing:
             # The sign of a zero, to what sees it.
             a, of_a = self.operand()
             zero = random.choice(
-                ("0.0 - {}", "{} + 0.0", "sum([{}])", "0 * {}", "-{} * 2", "{} - 0")
+                ("0.0 - {}", "{} + 0.0", "S_.many_sum({})", "0 * {}", "-{} * 2", "{} - 0")
             )
             name = random.choice(("atan2({}, -1.0)", "copysign(2.0, {})", "own_sign({})"))
             text, uses = f"S_.{name}".format(zero.format(a)), of_a
@@ -593,18 +644,34 @@ def drawn(random: Random) -> Program:
         static = [len(names)]
         names.append(next(name for name in NAMES if name not in names))
         calls = 2
-    setup, captured, numbers = [], [], []
+    setup: list[str] = []
+    captured: list[str] = []
+    numbers: list[tuple[str, str]] = []
+
+    def in_settings(k: int, name: str) -> None:
+        """Let a captured number or Value be read from settings."""
+        h = f"h_{k}"
+        read, place = (text.format(h=h) for text in random.choice(_READS))
+        setup.append(f"{h} = S_.settings({name})\ndef {h}_read():\n    return {h}.rate")
+        numbers.append((read, place))
+
     for k in range(random.choice((0, 0, 0, 1, 2))):
         label = random.choice(LABELS)
         setup.append(f"w_{k} = Value({text_of(d.number(d.kind))}, label={label!r})")
-        captured.append(f"w_{k}")
+        if random.random() < 0.3:
+            in_settings(k, f"w_{k}")
+        else:
+            captured.append(f"w_{k}")
     if captured and random.random() < 0.4:
         text = random.choice(("w_0 * 2", "w_0 + w_0", "S_.Multiply(w_0, w_0)", "0 + w_0", "-w_0"))
         setup.append(f"u_0 = {text}")
         captured.append("u_0")
     for k in range(random.choice((0, 0, 1))):
         setup.append(f"g_{k} = {text_of(d.constant())}")
-        numbers.append(f"g_{k}")
+        if random.random() < 0.5:
+            in_settings(k + 2, f"g_{k}")
+        else:
+            numbers.append((f"g_{k}", f"g_{k}"))
     # The arguments of each call, of another kind in each.
     arguments: list[list[Any]] = []
     for i in range(calls):
@@ -631,11 +698,11 @@ def drawn(random: Random) -> Program:
         if not isinstance(twins[0][0], str):
             path = "[0][0]" if path and isinstance(twins[0][0][0], tuple) else path
             d.add(Step(f"v_{len(d.steps)}", f"{names[-1]}{path}", (), argument=names[-1]))
-    for name in [*captured, *numbers]:
+    for name in [*captured, *[read for read, _ in numbers]]:
         d.add(Step(f"v_{len(d.steps)}", name, ()))
     if not d.steps:
         setup.append("g_0 = 2.0")
-        numbers.append("g_0")
+        numbers.append(("g_0", "g_0"))
         for module in d.modules:
             module["g_0"] = 2.0
         d.add(Step("v_0", "g_0", ()))
@@ -983,10 +1050,38 @@ class _Ways:
             self.retune()
         self.pickled(f)
         assert [x.label for x in self.leaves] == labels, "a label of a captured Value has changed"
-        for name in program.numbers:
-            traced = len(f._programs) == len(program.calls) == 1
-            if traced and any(x.text == name for x in program.items if isinstance(x, Step)):
-                self.rebind(name, f, program.calls[0])
+        for _, place in program.numbers:
+            if len(f._programs) == len(program.calls) == 1:
+                self.rebind(place, f, program.calls[0])
+        self.looked_up()
+
+    def looked_up(self) -> None:
+        """Look up a number that depends on the arguments: that is an error."""
+        program = self.program
+        moving: set[str] = set()
+        for step in program.steps:
+            # `where` of a constant condition may be a constant.
+            chosen = "S_.where(" in step.text
+            if self.is_number(step) or (moving.intersection(step.uses) and not chosen):
+                moving.add(step.name)
+        for k, name in enumerate(sorted(moving)[-2:]):
+            look_up = _LOOKUPS[(len(program.steps) + k) % len(_LOOKUPS)].format(x=name)
+            *lines, last = program.source("looking").splitlines()
+            module = dict(self.module)
+            exec("\n".join([*lines, f"    {look_up}", last]), module)
+            for args in program.calls:
+                found = Outcome(compile(module["looking"], static_argnums=program.static), *args)
+                self.seen["looked up"] += 1
+                assert found.error is not None, f"{look_up} is {found}"
+
+    def is_number(self, step: Step) -> bool:
+        """Return whether a step is a number of an argument, and no bool, in each call."""
+        if not step.argument:
+            return False
+        k = self.program.arguments.index(step.argument)
+        name = normalize("NFKC", step.argument)
+        numbers = [eval(step.text, {"S_": S, name: args[k]}) for args in self.program.calls]
+        return k not in self.program.static and not any(isinstance(x, bool) for x in numbers)
 
     def pickled(self, f: Any) -> None:
         """Compare a compiled function with what a pickle makes of it."""
@@ -1087,18 +1182,32 @@ class _Ways:
             self.module["u_0"].forward()
 
     def rebind(self, name: str, f: Any, args: list[Any]) -> None:
-        """Bind a captured number anew: the call must say so, or give the eager result."""
-        module = self.module["split_f"].__globals__
-        before = module[name]
-        for new in (before, 0.0, -0.0, 1, True, 1.0, 5):
-            module[name] = new
+        """Bind what a captured number is read from anew: the call must say so."""
+        # Helpers of the setup have the globals of the one, the parts of the function the other's.
+        modules = self.module, self.module["split_f"].__globals__
+        before = eval(name, self.module)
+
+        def bind(new: Any) -> None:
+            for module in modules:
+                exec(f"{name} = new", module, {"new": new}) if "." in name else module.update(
+                    {name: new}
+                )
+
+        for new in (before, 0.0, -0.0, 1, True, 1.0, 5, Value(1.0)):
+            bind(new)
             found = Outcome(f, *args)
-            if constant_key(new) == constant_key(before):
-                assert not isinstance(found.error, TraceError), f"{name} bound to {new!r}: {found}"
+            self.seen["bound anew"] += 1
+            refused = isinstance(found.error, TraceError)
+            if new is before or self.same_constant(new, before):
+                assert not refused, f"{name} bound to {new!r}: {found}"
             else:
-                refused = isinstance(found.error, TraceError)
                 assert refused or f._hits == 0, f"{name} bound to {new!r}: {found}"
-        module[name] = before
+        bind(before)
+
+    @staticmethod
+    def same_constant(a: Any, b: Any) -> bool:
+        kinds = int, float, Fraction, Decimal
+        return isinstance(a, kinds) and isinstance(b, kinds) and constant_key(a) == constant_key(b)
 
     def derivatives(self) -> None:
         """Compare gradients, second derivatives along a direction, and jvp."""

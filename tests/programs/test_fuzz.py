@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from scalargrad.engine.code import Literal
 from scalargrad.functions import activations, arithmetic, choices, elementary
 from scalargrad.functions.methods import public_functions
-from scalargrad.programs import bindings, compiled, names, nests, python, simplify
+from scalargrad.programs import bindings, compiled, names, nests, python, simplify, trace
 from scalargrad.transforms import nesting
 from tests.programs import fuzz
 
@@ -137,6 +137,26 @@ def equal_constants_are_the_same(patch: pytest.MonkeyPatch) -> None:
 @mutation
 def names_bound_anew_are_not_seen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compiled, "check", lambda bindings, function: None)
+
+
+@mutation
+def attributes_bound_anew_are_not_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(bindings._Search, "_attribute", lambda *args: None)
+
+
+@mutation
+def items_bound_anew_are_not_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(bindings._Search, "_items", lambda *args: None)
+
+
+@mutation
+def only_names_of_the_outermost_function_are_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(bindings._Search, "_reach", lambda *args: None)
+
+
+@mutation
+def symbols_are_looked_up_by_identity(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trace.Symbol, "__hash__", object.__hash__)
 
 
 @mutation
