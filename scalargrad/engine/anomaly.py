@@ -72,8 +72,10 @@ class Anomalies(Wrapper):
 
         `nodes` are each after what depends on it.
         """
-        totals: dict[Any, Any] = {}
+        totals: dict[Any, Any] = {nodes[0]: nodes[0]._grad}
         for node in nodes:
+            if node not in totals:
+                continue  # what nothing reaches is not visited
             operands = operands_of(node)
             gs = [node._grad if isinstance(x, Value) else None for x in operands]
             for x, slope in zip(operands, contributions(node, gs, as_graph=False), strict=True):

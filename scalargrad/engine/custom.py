@@ -201,16 +201,18 @@ class FunctionOp(Op):
         rows = []
         for k, output in enumerate(run.numbers):
             one = in_kind(1, output)
-            seed = {k: one if y is run else Value(one)} if run.has_derivative(k) else {}
-            rows.append(self.pulled_back(Cotangents(seed), y, *inputs))
+            seed = Cotangents({k: one if y is run else Value(one)})
+            reached = run.has_derivative(k)
+            rows.append(self.pulled_back(seed, y, *inputs) if reached else [None] * len(gs))
         return [
-            None if g is None else Tangents([row[i] * g for row in rows]) for i, g in enumerate(gs)
+            None
+            if g is None
+            else Tangents([None if row[i] is None else row[i] * g for row in rows])
+            for i, g in enumerate(gs)
         ]
 
     def pulled_back(self, g: Any, y: Any, *inputs: Any) -> list[Any]:
         """Return the derivative by each input: of a Run in numbers, of its node as a graph."""
-        if not g.by_output:
-            return [0] * len(self.wanted)
         backward = self.function_class.backward
         if type(y) is Run:
             cotangents = y.cotangents(g)
@@ -229,7 +231,7 @@ class FunctionOp(Op):
             )
             node = make_node(self.backward_op, call, slopes)
             return [
-                make_node(pick(i), (node,), slope) if wanted else 0
+                make_node(pick(i), (node,), slope) if wanted else None
                 for i, (slope, wanted) in enumerate(zip(slopes, self.wanted, strict=True))
             ]
         slopes = self._pulled_back_as_graph(cotangents, y, inputs)
@@ -275,7 +277,7 @@ class FunctionOp(Op):
         return differences
 
     def checked(self, gradients: Any) -> list[Any]:
-        """Return what backward gave: a number for each input, 0 where there is none."""
+        """Return what backward gave: a number for each input, None where there is none."""
         if not isinstance(gradients, tuple | list):
             gradients = (gradients,)
         name, count = f"{self.name}.backward", len(self.wanted)
@@ -289,7 +291,7 @@ class FunctionOp(Op):
         found = []
         for i, gradient in enumerate(gradients):
             if gradient is None or not self.wanted[i]:
-                gradient = 0
+                gradient = None
             elif type(gradient) is not float and not isinstance(gradient, Tracer):
                 if not is_real(gradient):
                     raise TypeError(
@@ -357,7 +359,7 @@ def _recorded_output(op: Op, *inputs: Any) -> Any:
 def _rule(run: Run, ops: list[Op], place: int, g: Any, y: Any, *inputs: Any) -> list[Any]:
     op, backward = run.op, run.op.function_class.backward
     if not run.has_derivative(place):
-        return [0] * len(inputs)
+        return [None] * len(inputs)
     if _only_once(backward):
         op._refuse_twice(g, y)
     context = run.context_of(inputs, lambda k: y if k == place else ops[k].function(*inputs))
@@ -426,7 +428,8 @@ def _moved(x: Any, step: float) -> Any:
     """Return a number of the same kind a part `step` of itself away; an int becomes a float."""
     if isinstance(x, int):
         x = float(x)
-    return x + (abs(x) or type(x)(1)) * type(x)(step)
+    # A subnormal number has no room for a part of itself.
+    return x + (abs(x) if abs(x) > 1e-200 else type(x)(1)) * type(x)(step)
 
 
 def run_backward(run: Run, *cotangents: Any) -> list[Any]:
@@ -434,7 +437,8 @@ def run_backward(run: Run, *cotangents: Any) -> list[Any]:
 
     An input that is not a Value has 0.
     """
-    return run.op.pulled_back(Cotangents(dict(enumerate(cotangents))), run)
+    slopes = run.op.pulled_back(Cotangents(dict(enumerate(cotangents))), run)
+    return [0 if slope is None else slope for slope in slopes]
 
 
 class _Differentiable(Wrapper):

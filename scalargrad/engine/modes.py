@@ -201,9 +201,14 @@ differentiated: set[Any] = set()
 
 
 class _Transforms(threading.local):
-    """Whether a transform of this thread must see what is in calls."""
+    """How derivatives are computed in this thread.
+
+    `inline` says that a transform must see what is in calls; `both_sides` that a derivative's
+    graph is to hold on both sides of a choice, so that it can be computed again on the other one.
+    """
 
     inline = False
+    both_sides = False
 
 
 transforms = _Transforms()

@@ -83,7 +83,10 @@ class Op:
         same = all(g is given[0] for g in given)
         slopes = self.joint(given[0] if same else 1, y, *inputs)
         pairs = zip(gs, slopes, strict=True)
-        return [None if g is None else slope if same else slope * g for g, slope in pairs]
+        return [
+            None if g is None or slope is None else slope if same else slope * g
+            for g, slope in pairs
+        ]
 
     def __reduce__(self) -> Any:
         # By the name of its function, as Python pickles functions.

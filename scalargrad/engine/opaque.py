@@ -79,8 +79,7 @@ class Pullback:
                     slopes[y] = slopes[y] + seed if y in slopes else seed
             within = set(leaves)
             nodes = dependents(topological_order(list(slopes), set(leaves)), within)
-            zero = 0 if as_graph else in_kind(0, next(iter(slopes.values()), 0))
-            pull_back(nodes, slopes, as_graph, zero, within)
+            pull_back(nodes, slopes, as_graph, within)
         return tuple(_found(slopes, x) for x in leaves)
 
 
@@ -108,7 +107,7 @@ class Pushforward:
             }
             ends = [y for y in outputs if isinstance(y, Value)]
             nodes = dependents(topological_order(ends, set(leaves)), set(leaves))
-            push_forward(nodes, moved, as_graph)
+            push_forward(nodes, moved, as_graph, ends)
         return tuple(_found(moved, y) for y in outputs)
 
 

@@ -51,7 +51,8 @@ class Tangents:
         self.by_output = by_output
 
     def __add__(self, other: Tangents) -> Tangents:
-        return Tangents([a + b for a, b in zip(self.by_output, other.by_output, strict=True)])
+        pairs = zip(self.by_output, other.by_output, strict=True)
+        return Tangents([b if a is None else a if b is None else a + b for a, b in pairs])
 
 
 class Pick(Op):
@@ -67,7 +68,7 @@ class Pick(Op):
         def rule(g: Any, y: Any, outputs: Any) -> Any:
             if type(g) is Tangents:
                 return g.by_output[place]
-            return Cotangents({place: g} if differentiable else {})
+            return Cotangents({place: g}) if differentiable else None
 
         super().__init__(f"output {place}", lambda outputs: outputs[place], [rule])
         self.place, self.differentiable = place, differentiable

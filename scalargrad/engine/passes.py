@@ -1,7 +1,7 @@
 """Passes: derivatives carried through a graph, back from its outputs or forward from its inputs.
 
-They write nothing to the nodes but for two: `add_gradients`, the backward pass of plain numbers,
-and `recompute`, the forward pass of a graph that is there already.
+They write nothing to the nodes but for one: `recompute`, the forward pass of a graph that is there
+already. The backward pass of plain numbers has a faster twin in fast.py, which writes gradients.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scalargrad.engine.modes import (
     mode,
     refuse_access,
     tracing,
+    transforms,
     watcher,
     watching,
 )
@@ -40,86 +41,48 @@ def pull_back(
     nodes: Sequence[Any],
     slopes: dict[Any, Any],
     as_graph: bool,
-    zero: Any,
     within: set[Any] | None = None,
 ) -> None:
     """Carry derivatives back through the graph: add to `slopes` those by all nodes reached.
 
     `slopes` holds the outputs' own to begin with; `nodes` are the results to pass through, each
     after its parents; `within`, if given, are the nodes whose derivatives are wanted. As a graph,
-    the derivatives are nodes themselves, which can be differentiated again. A rule's own plain 0
-    is carried along there without asking the rules, and dropped where anything is added to it;
-    in numbers `zero` stands for it, in the kind of the other derivatives. None says that the
-    nodes are traced.
+    the derivatives are nodes themselves, which can be differentiated again. A node that none
+    reaches is not visited, and has none.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
     >>> y = x * x
     >>> slopes = {y: 1.0}
-    >>> pull_back([y], slopes, as_graph=False, zero=0.0)
+    >>> pull_back([y], slopes, as_graph=False)
     >>> slopes[x]
     6.0
     """
-    traced = zero is None
-    if traced and (now := tracing()) is not None:
+    now = tracing() if active and as_graph else None
+    if now is not None:
         now.within = within  # for calls, to which it is not handed
-    added_at_once = traced or not as_graph
+    added_at_once = now is not None or not as_graph
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
-
-    def add(x: Any, slope: Any) -> None:
-        if type(slope) is int and slope == 0:
-            if as_graph:
-                slopes.setdefault(x, slope)
-                return
-            slope = zero
-        if x not in slopes or (as_graph and is_zero(slopes[x])):
-            slopes[x] = slope
-        elif added_at_once or type(slope) is Cotangents:
-            slopes[x] = slopes[x] + slope
-        elif x in terms:
-            terms[x].append(slope)
-        else:
-            terms[x] = [slopes[x], slope]
-
     for node in reversed(nodes):
         if node not in slopes:
             continue
         g = _summed(node, slopes, terms) if node in terms else slopes[node]
-        op, a, b = node._op, node._first, node._second
-        if type(a) is tuple or watching or (as_graph and is_zero(g)):
-            operands = operands_of(node)
-            gs = [
-                g if isinstance(x, Node) and (within is None or x in within) else None
-                for x in operands
-            ]
-            found = gs if as_graph and is_zero(g) else contributions(node, gs, as_graph)
-            for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
-                if slope is not None:
-                    add(x, slope)
-            continue
-        # As `contributions` has it, in half of the time.
-        by_b = None
-        try:
-            if b is None:
-                by_a = op.rules[0](g, node, a) if as_graph else op.rules[0](g, node._data, a._data)
+        operands = operands_of(node)
+        gs = [
+            g if isinstance(x, Node) and (within is None or x in within) else None for x in operands
+        ]
+        for x, slope in zip(operands, contributions(node, gs, as_graph)):  # noqa: B905 - strict takes its time
+            if slope is None:
+                continue
+            if x not in slopes:
+                slopes[x] = slope
+            elif added_at_once or type(slope) is Cotangents:
+                slopes[x] = slopes[x] + slope
+            elif x in terms:
+                terms[x].append(slope)
             else:
-                y, p, q = node, a, b
-                if not as_graph:
-                    y = node._data
-                    p = a._data if isinstance(a, Node) else a
-                    q = b._data if isinstance(b, Node) else b
-                by_a = None
-                if isinstance(a, Node) and (within is None or a in within):
-                    by_a = op.rules[0](g, y, p, q)
-                if isinstance(b, Node) and (within is None or b in within):
-                    by_b = op.rules[1](g, y, p, q)
-        except FAILURES as error:
-            raise explained(error, op, operands_of(node), "the derivative of ") from None
-        if by_a is not None:
-            add(a, by_a)
-        if by_b is not None:
-            add(b, by_b)
+                terms[x] = [slopes[x], slope]
     for x in list(terms):
         _summed(x, slopes, terms)
 
@@ -139,11 +102,18 @@ def is_zero(slope: Any) -> bool:
     return type(slope) is int and slope == 0
 
 
-def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool) -> None:
+def push_forward(
+    nodes: Sequence[Any],
+    tangents: dict[Any, Any],
+    as_graph: bool,
+    ends: Iterable[Any] | None = None,
+) -> None:
     """Carry derivatives forward through the graph: add to `tangents` those of all `nodes`.
 
     `tangents` holds those of the inputs to begin with, along one direction; `nodes` and `as_graph`
-    are as in `pull_back`. A node that no tangent reaches gets none.
+    are as in `pull_back`. A node that no tangent reaches gets none. With `ends`, the nodes whose
+    tangents are asked for, a rule that fails raises only if one of them takes part in that: not on
+    the side that a choice did not take.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -153,28 +123,42 @@ def push_forward(nodes: Sequence[Any], tangents: dict[Any, Any], as_graph: bool)
     >>> tangents[y]
     6.0
     """
+    if active and tracing() is not None:
+        ends = None
+    failed: dict[Any, Exception] = {}
     for node in nodes:
-        a, b = node._first, node._second
-        gs: Sequence[Any]
-        if type(a) is tuple:
-            gs = [tangents.get(x) if isinstance(x, Node) else None for x in a]
-        elif b is None:
-            gs = (tangents.get(a),)
-        else:
-            gs = (
-                tangents.get(a) if isinstance(a, Node) else None,
-                tangents.get(b) if isinstance(b, Node) else None,
-            )
-        move = None
-        if gs.count(None) < len(gs):
-            # A rule would make a float of a rule's own 0, where it divides by a number.
-            if as_graph and all(g is None or is_zero(g) for g in gs):
-                continue
-            for part in contributions(node, gs, as_graph):
-                if part is not None:
-                    move = part if move is None else move + part
-            if move is not None:
-                tangents[node] = move
+        operands = operands_of(node)
+        gs = [tangents.get(x) if isinstance(x, Node) else None for x in operands]
+        error = None
+        if failed:
+            lost = [x for x in operands if isinstance(x, Node) and x in failed]
+            if lost and _depends(node, operands, lost, as_graph):
+                error = failed[lost[0]]
+        if error is None and gs.count(None) < len(gs):
+            try:
+                parts = [p for p in contributions(node, gs, as_graph) if p is not None]
+            except FAILURES as failure:
+                if ends is None:
+                    raise
+                error = failure
+            else:
+                if parts:
+                    tangents[node] = reduce(operator.add, parts)
+        if error is not None:
+            failed[node] = error
+    for y in ends or ():
+        if isinstance(y, Node) and y in failed:
+            raise failed[y]
+
+
+def _depends(node: Any, operands: Sequence[Any], lost: Sequence[Any], as_graph: bool) -> bool:
+    """Return whether `node` depends on any of the operands `lost`, by its rules at this point."""
+    one = in_kind(1, node._data)
+    ones = [(type(node)(one) if as_graph else one) if x in lost else None for x in operands]
+    try:
+        return any(p is not None for p in contributions(node, ones, as_graph))
+    except FAILURES:
+        return True
 
 
 # Joint rules unrolled: `unrolled[op](g, inputs)` adds to the gradients of inputs, nodes all, what
@@ -189,7 +173,7 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
     `seed`. It is `pull_back` for plain numbers, with the gradients in the nodes and
     `contributions` unrolled for ops of one input, two, and many: four times as fast.
     """
-    # Of the seed's kind, so that a rule's own 0 does not stay an int: 0 / 3 is a float.
+    # What reaches nothing is not visited: it still has this very object.
     zero = in_kind(0, seed)
     for node in nodes:
         node._grad = zero
@@ -197,38 +181,50 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
     nodes.reverse()
     try:
         for node in nodes:
+            g = node._grad
+            if g is zero:
+                continue
             op, a, b = node._op, node._first, node._second
             joint = op.joint
             if joint is not None:
                 if type(b) is tuple:  # all inputs are nodes
                     add = unrolled.get(op)
                     if add is not None:
-                        add(node._grad, a)
+                        add(g, a)
                         continue
-                    slopes = joint(node._grad, node._data, *[x._data for x in a])
+                    slopes = joint(g, node._data, *[x._data for x in a])
                     for x, slope in zip(a, slopes, strict=True):
-                        x._grad += slope
+                        if slope is not None:
+                            x._grad += slope
                 else:
                     inputs = [x._data if isinstance(x, Node) else x for x in a]
                     if op.rules:
-                        gs = [node._grad if isinstance(x, Node) else None for x in a]
+                        gs = [g if isinstance(x, Node) else None for x in a]
                         slopes = op.derivatives(gs, node._data, inputs)
                     else:
-                        slopes = joint(node._grad, node._data, *inputs)
+                        slopes = joint(g, node._data, *inputs)
                     for x, slope in zip(a, slopes, strict=True):
-                        if isinstance(x, Node):
+                        if slope is not None and isinstance(x, Node):
                             x._grad += slope
             elif b is None:
-                a._grad += op.rules[0](node._grad, node._data, a._data)
+                slope = op.rules[0](g, node._data, a._data)
+                if slope is not None:
+                    a._grad += slope
             elif isinstance(b, Node):
                 if isinstance(a, Node):
-                    g, y, a_data, b_data = node._grad, node._data, a._data, b._data
-                    a._grad += op.rules[0](g, y, a_data, b_data)
-                    b._grad += op.rules[1](g, y, a_data, b_data)
+                    y, a_data, b_data = node._data, a._data, b._data
+                    slope = op.rules[0](g, y, a_data, b_data)
+                    if slope is not None:
+                        a._grad += slope
+                    slope = op.rules[1](g, y, a_data, b_data)
                 else:
-                    b._grad += op.rules[1](node._grad, node._data, a, b._data)
+                    slope = op.rules[1](g, node._data, a, b._data)
+                if slope is not None:
+                    b._grad += slope
             else:
-                a._grad += op.rules[0](node._grad, node._data, a._data, b)
+                slope = op.rules[0](g, node._data, a._data, b)
+                if slope is not None:
+                    a._grad += slope
     except FAILURES as error:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
     if active and (now := mode()) is not None:
@@ -314,13 +310,21 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
 
     A target that `y` does not depend on has none.
     """
+    if as_graph and not transforms.both_sides:
+        transforms.both_sides = True
+        try:
+            return slopes_by(y, seed, targets, as_graph)
+        except FAILURES:
+            pass  # perhaps of a side that was not taken: now without these
+        finally:
+            transforms.both_sides = False
     slopes: dict[Any, Any] = {y: seed}
     nodes = topological_order([y])
     within = None
     if targets is not None:
         within = set(targets)
         nodes = dependents(nodes, within)
-    pull_back(nodes, slopes, as_graph, 0 if as_graph else in_kind(0, seed), within)
+    pull_back(nodes, slopes, as_graph, within)
     return slopes if targets is None else {x: slopes[x] for x in targets if x in slopes}
 
 
@@ -331,11 +335,18 @@ def add_slopes(y: Any, seed: Any, as_graph: bool, targets: Sequence[Any] | None)
     anew, and leaves add to what they had.
     """
     value = type(y)
-    for x, slope in slopes_by(y, seed, targets, as_graph).items():
+    slopes = slopes_by(y, seed, targets, as_graph)
+    if targets is None:
+        # What nothing reached has zero, and not what an earlier pass left.
+        zero = in_kind(0, seed._data if as_graph else seed)
+        order = topological_order([y])
+        used = [x for node in order for x in operands_of(node) if isinstance(x, Node)]
+        slopes = {**dict.fromkeys((*order, *used), zero), **slopes}
+    for x, slope in slopes.items():
         if not is_real(x._data):
             continue  # the data of a Function's call is its run
         if as_graph and not isinstance(slope, Node):
-            slope = value(slope)  # a rule's own 0
+            slope = value(slope)  # a plain number of a rule's
         had = 0 if targets is None and x._op is not None else x._grad
         if type(had) is int and had == 0:
             x._grad = slope
@@ -361,7 +372,11 @@ def local_derivatives(self: Any) -> tuple[Any, ...]:
         g = Cotangents({self._op.place: g})
     gs = [g if isinstance(x, Node) else None for x in operands_of(node)]
     slopes = contributions(node, gs, as_graph=False) if gs else ()
-    return tuple(slope for slope in slopes if slope is not None)
+    return tuple(
+        in_kind(0, self._data) if slope is None else slope
+        for g, slope in zip(gs, slopes, strict=True)
+        if g is not None
+    )
 
 
 def chosen(xs: Iterable[Any]) -> list[Any]:

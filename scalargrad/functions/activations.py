@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-@primitive(lambda g, y, a: choose_positive(a, g, 0))
+@primitive(lambda g, y, a: choose_positive(a, g, None))
 def relu(x: Any, /) -> Any:
     """Return x where it is positive, else 0, in x's own kind; its derivative at 0 is 0.
 
@@ -41,7 +41,7 @@ def relu(x: Any, /) -> Any:
 
 @primitive(
     lambda g, y, a, slope: choose_positive(a, g, g * slope),
-    lambda g, y, a, slope: choose_positive(a, 0, g * a),
+    lambda g, y, a, slope: choose_positive(a, None, g * a),
 )
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
     """Return x where it is positive, else negative_slope * x. The derivative at 0 is the slope.
@@ -55,7 +55,7 @@ def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
 # exp only ever sees a <= 0: a choice evaluates both its branches, and exp(1000) would overflow.
 @primitive(
     lambda g, y, a, alpha: choose_positive(a, g, g * (alpha * exp(choose_positive(a, 0, a)))),
-    lambda g, y, a, alpha: g * expm1(choose_positive(a, 0, a)),
+    lambda g, y, a, alpha: choose_positive(a, None, g * expm1(choose_positive(a, 0, a))),
 )
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """Return x where it is positive, else alpha * (exp(x) - 1). The derivative at 0 is alpha.

@@ -43,7 +43,7 @@ def _steep(a: Any, b: Any) -> Any:
 
 
 def _with_sign_of(a: Any, g: Any) -> Any:
-    return choose_positive(a, g, choose(greater(0, a), -g, 0))
+    return choose_positive(a, g, choose(greater(0, a), -g, None))
 
 
 add = _operator("add", "+", operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g)

@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from scalargrad.engine.errors import refuse_plain
 from scalargrad.engine.fast import record
-from scalargrad.engine.modes import active, tracing
+from scalargrad.engine.modes import active, tracing, transforms
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive, spelling_of
 from scalargrad.engine.real import in_kind
@@ -21,9 +21,9 @@ from scalargrad.engine.value import Value
 __all__ = ["clip", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum", "where"]
 
 
-def constant(g: Any, y: Any, *inputs: Any) -> int:
-    """Return 0: the rule of an input on which an op does not depend smoothly."""
-    return 0
+def constant(g: Any, y: Any, *inputs: Any) -> None:
+    """Return None: the rule of an input on which an op does not depend smoothly."""
+    return None
 
 
 def _constant(name: str, symbol: str, forward: Callable[..., Any], inputs: int = 2) -> Any:
@@ -60,8 +60,8 @@ def where(condition: Any, a: float, b: float) -> float: ...
 def where(condition: Any, a: Any, b: Any) -> Any: ...
 @primitive(
     constant,
-    lambda g, y, condition, a, b: choose(condition, g, 0),
-    lambda g, y, condition, a, b: choose(condition, 0, g),
+    lambda g, y, condition, a, b: choose(condition, g, None),
+    lambda g, y, condition, a, b: choose(condition, None, g),
 )
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return a if the condition holds, else b; the gradient goes to the one returned.
@@ -80,13 +80,22 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 def choose(condition: Any, a: Any, b: Any) -> Any:
     """Return `where` of these, but a or b at once where the condition is plain: for the rules.
 
-    A rule's own plain 0 becomes one of the other's kind.
+    None, for no path, stays None where the side is known; where it is not, as of a traced number,
+    or where a graph is to hold on both sides, it is 0. A rule's own plain 0 becomes one of the
+    other's kind.
 
     >>> from scalargrad import Value
     >>> choose(True, Value(1.0), 0)
     Value(data=1.0, grad=0)
     """
     if isinstance(condition, Tracer):
+        if a is None or b is None:
+            number = None if transforms.both_sides else getattr(condition, "_data", None)
+            if number is not None:
+                return a if number else b
+            if a is b:
+                return None
+            a, b = 0 if a is None else a, 0 if b is None else b
         if type(a) is type(b) is int and a == b:
             return a
         a = like(a, b) if type(a) is int and isinstance(b, Tracer) else a
@@ -107,7 +116,7 @@ def choose_positive(x: Any, a: Any, b: Any) -> Any:
 
 
 def _shared(g: Any, chosen: Any, other: Any) -> Any:
-    return choose(chosen, g, choose(other, 0, g / 2))
+    return choose(chosen, g, choose(other, None, g / 2))
 
 
 @primitive(
@@ -141,7 +150,7 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 def _by_bounds(g: Any, x: Any, low: Any, high: Any) -> Any:
-    return choose(less(x, low), 0, choose(greater(x, high), 0, g))
+    return choose(less(x, low), None, choose(greater(x, high), None, g))
 
 
 @overload
@@ -152,8 +161,8 @@ def clip(x: float, low: float, high: float) -> float: ...
 def clip(x: Any, low: Any, high: Any) -> Any: ...
 @primitive(
     lambda g, y, x, low, high: _by_bounds(g, x, low, high),
-    lambda g, y, x, low, high: choose(less(x, low), choose(less(high, low), 0, g), 0),
-    lambda g, y, x, low, high: choose(greater(x, high), g, choose(less(high, low), g, 0)),
+    lambda g, y, x, low, high: choose(less(x, low), choose(less(high, low), None, g), None),
+    lambda g, y, x, low, high: choose(greater(x, high), g, choose(less(high, low), g, None)),
     hint="clip takes both bounds; for one alone write maximum(x, low) or minimum(x, high)",
 )
 def clip(x: Any, low: Any, high: Any) -> Any:

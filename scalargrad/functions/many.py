@@ -210,7 +210,7 @@ def hypot(*coordinates: Any) -> Any:
     return math.hypot(*coordinates)
 
 
-@many(lambda g, y, *xs: [0] * len(xs))
+@many(lambda g, y, *xs: [None] * len(xs))
 def constant_max(*xs: Any) -> Any:
     """Return the largest of xs, as if it were a constant; nan, if there is one.
 

@@ -96,8 +96,6 @@ def traced_derivatives(
     first = next(g for g in gs if g is not None)
     if type(first) is not Cotangents:
         return _pushed_forward(trace, op.name, function, list(inputs), gs)
-    if not first.by_output:
-        return [None if g is None else 0 for g in gs]
     places = tuple(first.by_output)
     count = len(trace.sample(y).numbers)
     cotangents = [
@@ -125,7 +123,9 @@ class _Backward:
         wanted = run.op.wanted
         cotangents = inputs_and_cotangents[len(wanted) :]
         slopes = run.op.pulled_back(Cotangents({k: cotangents[k] for k in self.places}), run)
-        return tuple(x for x, is_wanted in zip(slopes, wanted, strict=True) if is_wanted)
+        return tuple(
+            0 if x is None else x for x, is_wanted in zip(slopes, wanted, strict=True) if is_wanted
+        )
 
 
 def _pulled_back(

@@ -540,7 +540,7 @@ def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     seed = like(1, y)
     slopes: dict[Any, Any] = {y: seed}
     order = topological_order([y])
-    pull_back(order, slopes, as_graph=True, zero=None)
+    pull_back(order, slopes, as_graph=True)
     inputs = [x for node in order for x in operands_of(node) if isinstance(x, Node)] or [y]
     captured = [x for x in inputs if x._op is None and type(x) is not Symbol]
     found = {x: slopes.get(x, 0) for x in captured}

@@ -107,7 +107,7 @@ class CallOp(Call):
         seeds: list[Any] = []
         shape = shape_of(g, seeds)
         if not seeds:
-            return [None if x is None else 0 for x in gs]
+            return [None] * len(gs)
         wanted = tuple(
             g is not None and wanted_elements(x) for g, x in zip(gs, inputs, strict=True)
         )
@@ -223,7 +223,7 @@ class Subprogram:
             }
             nodes = [x for x in _smooth(clones[len(own) :]) if not _is_unwanted(trace, x)]
             order = dependents(nodes, reached)
-            pull_back(order, slopes, as_graph=True, zero=None, within=reached)
+            pull_back(order, slopes, as_graph=True, within=reached)
             found = [
                 _gathered(slopes.get(x), trace.sizes.get(x)) if is_wanted else None
                 for x, is_wanted in zip(own, wanted, strict=True)

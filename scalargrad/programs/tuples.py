@@ -34,7 +34,7 @@ class _PackOp(Op):
         first = next(g for g in gs if g is not None)
         if type(first) is Cotangents:
             slopes = by_element(first, len(inputs))
-            return [None if g is None else slopes.get(k, 0) for k, g in enumerate(gs)]
+            return [None if g is None else slopes.get(k) for k, g in enumerate(gs)]
         moving = [k for k, g in enumerate(gs) if g is not None and not is_zero(g)]
         if not moving:
             return [None] * len(gs)

@@ -18,12 +18,11 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.errors import shown
-from scalargrad.engine.graph import topological_order
+from scalargrad.engine.graph import operands_of, topological_order
 from scalargrad.engine.modes import active, differentiated, recording, tracing
 from scalargrad.engine.passes import (
     dependents,
     is_differentiated,
-    is_zero,
     pull_back,
     push_forward,
     seed_for,
@@ -96,10 +95,8 @@ class _Trace(NamedTuple):
     def tangents(self, numbers: Sequence[Any], moved: dict[Any, Any], as_graph: bool) -> list[Any]:
         """Return the derivatives of `numbers` when the leaves move as `moved` says."""
         results = _results([y for y in numbers if isinstance(y, Value)], self.leaves)
-        push_forward(results, moved, as_graph or _traced())
-        slopes = [moved.get(y, 0) if isinstance(y, Value) else 0 for y in numbers]
-        # A rule's own 0 gets the kind of what it is the derivative of.
-        slopes = [_zero(y) if is_zero(x) else x for x, y in zip(slopes, numbers, strict=True)]
+        push_forward(results, moved, as_graph or _traced(), numbers)
+        slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
         return [_result(slope, as_graph) for slope in slopes]
 
     def rows_forward(self, numbers: Sequence[Any]) -> list[Any]:
@@ -123,14 +120,15 @@ class _Trace(NamedTuple):
             if isinstance(y, Value):
                 seed = _seed(y, seed, as_graph)
                 slopes[y] = slopes[y] + seed if y in slopes else seed
-        # A rule's own 0 gets the kind of the seeds.
         first = next(iter(slopes.values()), 0)
-        zero = None if traced else 0 if as_graph else in_kind(0, first)
-        nodes = _results(slopes, self.leaves)
         reached = set(self.leaves)
-        pull_back(dependents(nodes, reached), slopes, as_graph or traced, zero, within=reached)
-        slopes = {x: _zero(first) if is_zero(slope) else slope for x, slope in slopes.items()}
-        numbers = [slopes[x] if x in slopes else _zero(x) for x in self.leaves]
+        nodes = dependents(_results(slopes, self.leaves), reached)
+        pull_back(nodes, slopes, as_graph or traced, within=reached)
+        if any(x not in slopes for x in self.leaves):
+            # Zero in the kind of the seeds, or of what has no part in the result.
+            used = {x for node in nodes for x in operands_of(node)}
+            slopes = {**{x: _zero(first if x in used else x) for x in self.leaves}, **slopes}
+        numbers = [slopes[x] for x in self.leaves]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
 

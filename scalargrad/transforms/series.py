@@ -292,7 +292,8 @@ def _integral(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...
 
     def slope() -> Any:
         gs = [expansion.slope(x) if isinstance(x, Series) else None for x in inputs]
-        return reduce(operator.add, [x for x in op.derivatives(gs, y, inputs) if x is not None])
+        parts = [x for x in op.derivatives(gs, y, inputs) if x is not None]
+        return reduce(operator.add, parts) if parts else None
 
     _is_integral_of(y, _of_same_order(*inputs), slope)
 
@@ -357,12 +358,13 @@ def _quotient(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...
 
 
 def _where(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
-    condition = firsts[0]
+    condition = getattr(firsts[0], "_data", firsts[0])  # a symbol has none
+    if not isinstance(condition, Tracer):
+        _is(y, inputs[1] if condition else inputs[2])
+        return
 
     def compute(k: int) -> Any:
         a, b = _coefficient(inputs[1], k), _coefficient(inputs[2], k)
-        if not isinstance(condition, Tracer):
-            return a if condition else b
         if a is None and b is None:
             return None
         return choices.where(condition, 0 if a is None else a, 0 if b is None else b)
@@ -372,15 +374,19 @@ def _where(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) 
 
 def _piecewise(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
     """Apply the rule of a piecewise linear op at the point: it is the same for every order."""
+    ones = [1 if isinstance(x, Series) else None for x in inputs]
+    partials = op.derivatives(ones, y.coefficients[0], firsts)
+    # Of those that have no part in the result here nothing is asked.
+    moving = [None if p is None else x for x, p in zip(inputs, partials, strict=True)]
 
     def compute(k: int) -> Any:
-        gs = [_coefficient(x, k) for x in inputs]
+        gs = [_coefficient(x, k) for x in moving]
         if all(g is None for g in gs):
             return None
         found = op.derivatives(gs, y.coefficients[0], firsts)
         return reduce(operator.add, [x for x in found if x is not None])
 
-    y.needs, y.compute = _of_same_order(*inputs), compute
+    y.needs, y.compute = _of_same_order(*moving), compute
 
 
 def _rewritten(formula: Callable[..., Any]) -> Callable[..., None]:
@@ -451,6 +457,11 @@ def _fractional_power(y: Series, a: Series, b: Any) -> None:
     y.needs, y.compute = [(a, 0)], compute
 
 
+def _elu(a: Any, alpha: Any) -> Any:
+    positive = choices.greater(a, 0)
+    return choices.choose(positive, a, alpha * elementary.expm1(choices.choose(positive, 0, a)))
+
+
 def _log_of_sum(*xs: Any) -> Any:
     # Less the largest: else most of the digits would cancel where one is much larger than others.
     largest = reduce(choices.maximum, xs)
@@ -475,7 +486,7 @@ _RECURRENCES: dict[Op, Callable[..., None]] = {
             _piecewise: [
                 *(arithmetic.absolute, arithmetic.fabs, arithmetic.copysign),
                 *(arithmetic.mod, arithmetic.fmod, arithmetic.remainder),
-                *(choices.maximum, choices.minimum, activations.relu),
+                *(choices.maximum, choices.minimum, choices.clip, activations.relu),
             ],
             _rewritten(lambda a, b, c: a * b + c): [arithmetic.fma],
             _rewritten(lambda *xs: reduce(operator.mul, xs)): [many.prod],
@@ -484,6 +495,7 @@ _RECURRENCES: dict[Op, Callable[..., None]] = {
             _rewritten(lambda a, slope: choices.choose(choices.greater(a, 0), a, a * slope)): [
                 activations.leaky_relu
             ],
+            _rewritten(_elu): [activations.elu],
         }.items()
         for function in functions
     },

@@ -156,7 +156,7 @@ def code_with_gradient(
             raise TypeError(f"give a function of one result, not of {type(y).__name__}")
         code, inputs = lower(trace.symbols, [y], symbols)
         slopes: dict[Any, Any] = {y: 1}
-        pull_back(topological_order([y]), slopes, as_graph=True, zero=None)
+        pull_back(topological_order([y]), slopes, as_graph=True)
         outputs = [y, *[slopes.get(x, 0) for x in inputs]]
         code, inputs = lower(trace.symbols, outputs, inputs)
     return optimised(code, "float"), inputs[len(symbols) :]

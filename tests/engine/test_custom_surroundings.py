@@ -269,7 +269,7 @@ class Dual(Tracer):
         slopes = [x.slope if isinstance(x, Dual) else None for x in inputs]
         y = op.function(*numbers) if hasattr(op, "function") else op.forward(*numbers)
         moves = [m for m in op.derivatives(slopes, y, numbers) if m is not None]
-        return Dual(y, sum(moves[1:], moves[0]))
+        return Dual(y, sum(moves[1:], moves[0]) if moves else 0.0)
 
     @staticmethod
     def call(op: Op, inputs: tuple[Any, ...]) -> Any:
