@@ -42,19 +42,20 @@ def pull_back(
     slopes: dict[Any, Any],
     as_graph: bool,
     within: set[Any] | None = None,
-) -> None:
+) -> list[Any]:
     """Carry derivatives back through the graph: add to `slopes` those by all nodes reached.
 
     `slopes` holds the outputs' own to begin with; `nodes` are the results to pass through, each
     after its parents; `within`, if given, are the nodes whose derivatives are wanted. As a graph,
     the derivatives are nodes themselves, which can be differentiated again. A node that none
-    reaches is not visited, and has none.
+    reaches is not visited, and has none. Return the nodes that were passed by at least once.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
     >>> y = x * x
     >>> slopes = {y: 1.0}
     >>> pull_back([y], slopes, as_graph=False)
+    []
     >>> slopes[x]
     6.0
     """
@@ -64,18 +65,31 @@ def pull_back(
     added_at_once = now is not None or not as_graph
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
+    passed_by: list[Any] = []
     for node in reversed(nodes):
         if node not in slopes:
+            passed_by += [x for x in operands_of(node) if isinstance(x, Node)]
             continue
         g = _summed(node, slopes, terms) if node in terms else slopes[node]
-        operands = operands_of(node)
-        gs = [
-            g if isinstance(x, Node) and (within is None or x in within) else None for x in operands
-        ]
-        for x, slope in zip(operands, contributions(node, gs, as_graph)):  # noqa: B905 - strict takes its time
+        a, b = node._first, node._second
+        gs: Sequence[Any]
+        if type(a) is tuple:
+            operands = a
+            gs = [g if isinstance(x, Node) and (within is None or x in within) else None for x in a]
+        elif b is None:
+            operands, gs = (a,), (g,)
+        else:
+            operands = (a, b)
+            gs = (
+                g if isinstance(a, Node) and (within is None or a in within) else None,
+                g if isinstance(b, Node) and (within is None or b in within) else None,
+            )
+        found = contributions(node, gs, as_graph)
+        for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
             if slope is None:
-                continue
-            if x not in slopes:
+                if isinstance(x, Node):
+                    passed_by.append(x)
+            elif x not in slopes:
                 slopes[x] = slope
             elif added_at_once or type(slope) is Cotangents:
                 slopes[x] = slopes[x] + slope
@@ -85,6 +99,7 @@ def pull_back(
                 terms[x] = [slopes[x], slope]
     for x in list(terms):
         _summed(x, slopes, terms)
+    return passed_by
 
 
 def _summed(x: Any, slopes: dict[Any, Any], terms: dict[Any, list[Any]]) -> Any:
@@ -308,7 +323,7 @@ def is_differentiated(ys: Iterable[Any], own: Sequence[Any] = ()) -> bool:
 def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) -> dict[Any, Any]:
     """Return the derivatives of `y`, times `seed`, by all Values of its graph, or by `targets`.
 
-    A target that `y` does not depend on has none.
+    A target that `y` does not depend on has none; of all Values, what nothing reached has zero.
     """
     if as_graph and not transforms.both_sides:
         transforms.both_sides = True
@@ -324,8 +339,11 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
     if targets is not None:
         within = set(targets)
         nodes = dependents(nodes, within)
-    pull_back(nodes, slopes, as_graph, within)
-    return slopes if targets is None else {x: slopes[x] for x in targets if x in slopes}
+    passed_by = pull_back(nodes, slopes, as_graph, within)
+    if targets is not None:
+        return {x: slopes[x] for x in targets if x in slopes}
+    zero = in_kind(0, seed._data if as_graph else seed)
+    return {**dict.fromkeys(passed_by, zero), **slopes} if passed_by else slopes
 
 
 def add_slopes(y: Any, seed: Any, as_graph: bool, targets: Sequence[Any] | None) -> None:
@@ -336,12 +354,6 @@ def add_slopes(y: Any, seed: Any, as_graph: bool, targets: Sequence[Any] | None)
     """
     value = type(y)
     slopes = slopes_by(y, seed, targets, as_graph)
-    if targets is None:
-        # What nothing reached has zero, and not what an earlier pass left.
-        zero = in_kind(0, seed._data if as_graph else seed)
-        order = topological_order([y])
-        used = [x for node in order for x in operands_of(node) if isinstance(x, Node)]
-        slopes = {**dict.fromkeys((*order, *used), zero), **slopes}
     for x, slope in slopes.items():
         if not is_real(x._data):
             continue  # the data of a Function's call is its run

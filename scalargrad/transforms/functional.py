@@ -18,7 +18,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from scalargrad.engine.errors import shown
-from scalargrad.engine.graph import operands_of, topological_order
+from scalargrad.engine.graph import topological_order
 from scalargrad.engine.modes import active, differentiated, recording, tracing
 from scalargrad.engine.passes import (
     dependents,
@@ -123,12 +123,11 @@ class _Trace(NamedTuple):
         first = next(iter(slopes.values()), 0)
         reached = set(self.leaves)
         nodes = dependents(_results(slopes, self.leaves), reached)
-        pull_back(nodes, slopes, as_graph or traced, within=reached)
-        if any(x not in slopes for x in self.leaves):
-            # Zero in the kind of the seeds, or of what has no part in the result.
-            used = {x for node in nodes for x in operands_of(node)}
-            slopes = {**{x: _zero(first if x in used else x) for x in self.leaves}, **slopes}
-        numbers = [slopes[x] for x in self.leaves]
+        used = set(pull_back(nodes, slopes, as_graph or traced, within=reached))
+        # Zero in the kind of the seeds, or of what has no part in the result.
+        numbers = [
+            slopes[x] if x in slopes else _zero(first if x in used else x) for x in self.leaves
+        ]
         return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
 
 

@@ -216,8 +216,11 @@ def _differentiate(graph: Graph, formulas: Mapping[int, _Slopes]) -> None:
     for node in nodes:
         node.gradient = in_kind(0, top)
     nodes[graph.output].gradient = one
+    reached = {graph.output}
     for number in range(len(nodes) - 1, graph.inputs - 1, -1):
         node = nodes[number]
+        if number not in reached:
+            continue
         assert node.op is not None
         inputs = [operand_value(nodes, edge.operand) for edge in node.edges]
         try:
@@ -236,6 +239,11 @@ def _differentiate(graph: Graph, formulas: Mapping[int, _Slopes]) -> None:
             node.edges, slopes, formulas[number].at(inputs, node.value)
         ):
             edge.derivative = slope
+            if isinstance(edge.operand, int):
+                if slope is None:
+                    edge.derivative = in_kind(0, top)  # a side that was not taken
+                else:
+                    reached.add(edge.operand)
             if formulas[number].code is not None and slope is not None and not _agree(found, slope):
                 edge.instead = in_formula(slope)
             if isinstance(edge.operand, int) and slope is not None:
@@ -334,7 +342,11 @@ def steps(graph: Graph) -> list[Step]:
     found.append(Seed(graph.output))
     for number in range(len(nodes) - 1, graph.inputs - 1, -1):
         for k, edge in enumerate(nodes[number].edges):
-            if isinstance(edge.operand, int) and not _is_nothing(edge):
+            if (
+                isinstance(edge.operand, int)
+                and edge.derivative is not None
+                and not _is_nothing(edge)
+            ):
                 found.append(Backward(number, k))
     return found
 
