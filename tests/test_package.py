@@ -31,7 +31,7 @@ CONTRACT = [
 # Imports point from each of these to those before it only.
 LAYERS = (
     *("engine.real", "engine.op", "engine.tracer", "engine.modes", "engine.errors"),
-    *("engine.outputs", "engine.distinct", "engine.context", "engine.graph", "engine.code"),
+    *("engine.outputs", "engine.distinct", "engine.context", "engine.graph"),
     *("engine.passes", "engine.value", "engine.recording", "engine.fast", "engine.signatures"),
     *(
         "engine.primitive",
@@ -49,7 +49,7 @@ LAYERS = (
         "transforms.chosen_values",
         "transforms.functional",
     ),
-    *("transforms.series", "programs.names", "programs.calls", "programs.trace"),
+    *("transforms.series", "programs.names", "programs.code", "programs.calls", "programs.trace"),
     *(
         "programs.tuples",
         "programs.subprograms",

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from scalargrad.engine.code import Code, Equation, Operand, equation
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
+from scalargrad.programs.code import Call, Code, Equation, Operand, equation
 from scalargrad.programs.kinds import kinds_of
-from scalargrad.programs.linking import CutCall
 from scalargrad.programs.simplify import without_dead
 from scalargrad.programs.tuples import pack, pack_total
 
@@ -81,10 +80,8 @@ class _Term(NamedTuple):
     tuple: int
 
 
-def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) -> Code:
-    called: dict[Op, Op] = {
-        op: _called(op, calls) for op, _ in code.equations if type(op) is CutCall
-    }
+def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, Call]) -> Code:
+    called: dict[Op, Op] = {op: _called(op, calls) for op, _ in code.equations if type(op) is Call}
     sums = dict(_sums(code))
     if not sums and all(op is own for op, own in called.items()):
         return code
@@ -114,13 +111,13 @@ def _accumulating(code: Code, inputs: Sequence[Any], calls: dict[Any, CutCall]) 
         operands = tuple([known[x] if type(x) is int else x for x in operands])
         op = called.get(op, op)
         for place, x in terms.get(k, ()):
-            assert type(op) is CutCall
+            assert type(op) is Call
             before = so_far[x] if x in so_far else add(_nothings(len(kinds[x])))
             op, operands = _adding(op, place, kinds[x], calls), (*operands, before)
         own = add(op, operands)
         known.append(own)
         for place, x in terms.get(k, ()):
-            assert type(op) is CutCall
+            assert type(op) is Call
             so_far[x] = own if len(op.code.outputs) == 1 else add(pick(place), (own,))
         if k in code.labels:
             labels[own] = code.labels[k]
@@ -165,14 +162,14 @@ def _term(code: Code, x: Operand) -> _Term | None:
         if call < code.inputs:
             return None
         op, _ = code.equations[call - code.inputs]
-        if type(op) is CutCall and len(op.code.outputs) == 1:
+        if type(op) is Call and len(op.code.outputs) == 1:
             return None  # it is an element of the tuple
-    if type(op) is not CutCall or _packed(op, place) is None:
+    if type(op) is not Call or _packed(op, place) is None:
         return None
     return _Term(call, place, x)
 
 
-def _packed(op: CutCall, place: int) -> Sequence[Operand] | None:
+def _packed(op: Call, place: int) -> Sequence[Operand] | None:
     """Return the numbers that a call makes the tuple of that is its output at `place`."""
     x, first = op.code.outputs[place], op.code.inputs
     if type(x) is not int or x < first or op.code.equations[x - first].op is not pack:
@@ -180,16 +177,16 @@ def _packed(op: CutCall, place: int) -> Sequence[Operand] | None:
     return op.code.equations[x - first].operands
 
 
-def _called(op: CutCall, calls: dict[Any, CutCall]) -> CutCall:
+def _called(op: Call, calls: dict[Any, Call]) -> Call:
     """Return a call with what it calls accumulating too."""
     if op not in calls:
         assert op.kinds is not None
         code = _accumulating(op.code, op.kinds, calls)
-        calls[op] = op if code is op.code else CutCall(op.name, code, op.kinds, op.kind)
+        calls[op] = op if code is op.code else Call(op.name, code, op.kinds, op.kind)
     return calls[op]
 
 
-def _adding(op: CutCall, place: int, kind: Any, calls: dict[Any, CutCall]) -> CutCall:
+def _adding(op: Call, place: int, kind: Any, calls: dict[Any, Call]) -> Call:
     """Return a call that adds the tuple that is its output at `place` to a list it is given last.
 
     `kind` is that of the sums.
@@ -214,5 +211,5 @@ def _adding(op: CutCall, place: int, kind: Any, calls: dict[Any, CutCall]) -> Cu
     kinds = op.kind if len(outputs) > 1 else (op.kind,)
     result = (*kinds[:place], kind, *kinds[place + 1 :])
     name = op.name if op.name.endswith(_ADDED) else op.name + _ADDED
-    calls[key] = CutCall(name, own, (*op.kinds, kind), result if len(outputs) > 1 else kind)
+    calls[key] = Call(name, own, (*op.kinds, kind), result if len(outputs) > 1 else kind)
     return calls[key]

@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
@@ -52,7 +51,7 @@ from scalargrad.programs.c_rules import (
     literal,
     total_of_tuples,
 )
-from scalargrad.programs.linking import CutCall
+from scalargrad.programs.code import Call, Code, Literal, Operand
 from scalargrad.programs.names import Names
 from scalargrad.programs.tuples import pack, pack_total
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
@@ -135,7 +134,7 @@ class _Writer:
                 else:
                     known.append((self.add(form, a, b), FLOAT, "0"))
                 continue
-            if type(op) is CutCall:
+            if type(op) is Call:
                 known.append(self.program.module.called(self.instructions, op, values))
             elif type(op) is Pick:
                 known.append(self.instructions.element(values[0], op.place))
@@ -176,14 +175,14 @@ class _Program:
         self.module = Module(names, lambda to, code, inputs: _Writer(to, self).write(code, inputs))
 
 
-def _is_wild(code: Code, known: dict[CutCall, bool]) -> bool:
+def _is_wild(code: Code, known: dict[Call, bool]) -> bool:
     constants = [x.value for _, xs in code.equations for x in xs if type(x) is Literal]
     if any(type(x) is float and x - x != 0 for x in constants):
         return True
     for op, _ in code.equations:
-        if type(op) is CutCall and op not in known:
+        if type(op) is Call and op not in known:
             known[op] = _is_wild(op.code, known)
-    return any(known[op] for op, _ in code.equations if type(op) is CutCall)
+    return any(known[op] for op, _ in code.equations if type(op) is Call)
 
 
 def spell_c(
@@ -201,7 +200,7 @@ def spell_c(
     Raises TypeError for a constant that is no float or int, and NotSpelled where the program has an
     op that C has no text for, or numbers that C would need to know the kind of.
 
-    >>> from scalargrad.engine.code import Equation
+    >>> from scalargrad.programs.code import Equation
     >>> from scalargrad.functions.arithmetic import mul
     >>> square = Code(1, [Equation(mul.op, (0, 0))], [1])
     >>> "out[0] = in[0] * in[0];" in spell_c(square, "square", [("x", NUMBER)], 0, NUMBER).source

@@ -14,7 +14,6 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-from scalargrad.engine.code import Code
 from scalargrad.programs.c_pieces import (
     LOWEST,
     SUM,
@@ -26,7 +25,7 @@ from scalargrad.programs.c_pieces import (
     instruction,
     joined,
 )
-from scalargrad.programs.linking import CutCall
+from scalargrad.programs.code import Call, Code
 from scalargrad.programs.names import Names
 
 # What a number is in the Python program: a float; an int; a float or an int, as the run has it; a
@@ -265,7 +264,7 @@ class Module:
         self.constants: list[str] = []
         self._by_call: dict[Any, Function | None] = {}
 
-    def called(self, instructions: Instructions, op: CutCall, inputs: list[Value]) -> Value:
+    def called(self, instructions: Instructions, op: Call, inputs: list[Value]) -> Value:
         """Return the result of a call."""
         kinds = tuple(map(kind_of, inputs))
         if (op, kinds) not in self._by_call:
@@ -280,7 +279,7 @@ class Module:
         outputs = self.write(instructions, op.code, inputs)
         return Parts(outputs) if len(outputs) != 1 else outputs[0]
 
-    def _function(self, op: CutCall, kinds: tuple[Any, ...]) -> Function | None:
+    def _function(self, op: Call, kinds: tuple[Any, ...]) -> Function | None:
         """Return the function for inputs of these kinds; None if C has no type for its result."""
         code = op.code
         groups = _groups(kinds)

@@ -8,12 +8,12 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from scalargrad.engine.code import Code
 from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.c import SpelledC
 from scalargrad.programs.c_calls import BOOL, EITHER, FLOAT
 from scalargrad.programs.c_compiler import library
 from scalargrad.programs.c_rules import CALLED_BACK
+from scalargrad.programs.code import Code
 from scalargrad.programs.kinds import ANY
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import untraceable
 from scalargrad.engine.graph import Node
-from scalargrad.engine.outputs import pick
 from scalargrad.engine.real import is_real
 from scalargrad.programs.bindings import Binding
-from scalargrad.programs.subprograms import InnerTrace, Subprogram
-from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
+from scalargrad.programs.subprograms import InnerTrace, Subprogram, reached
+from scalargrad.programs.trace import Symbol, Trace, is_condition
 from scalargrad.programs.tuples import packed
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of, unflatten
 
@@ -27,21 +26,22 @@ class CalledFunction(NamedTuple):
 
     def apply(self, trace: Trace, numbers: Sequence[Any], structures: Sequence[Structure]) -> Any:
         """Return the results of a call on `numbers`, which fill the arguments' structures."""
-        places = self.subprogram.variables
+        subprogram = self.subprogram
         if not any(isinstance(x, Node) for x in self.ends):
             return unflatten(self.result, self.ends)
+        places = [subprogram.output(x) if isinstance(x, Node) else None for x in self.ends]
         parts = list(_parts(numbers, structures))
-        if not self.subprogram.captured and not any(isinstance(x, Node) for x in numbers):
-            run = self.subprogram.op.forward(*[x if whole else x[0] for x, whole in parts])
-            return unflatten(
-                self.result, [run[places[x]] if isinstance(x, Node) else x for x in self.ends]
-            )
-        call = self.subprogram.call(
-            trace, [packed(trace, x) if whole else x[0] for x, whole in parts]
-        )
-        results = [
-            trace.new(pick(places[x]), (call,)) if isinstance(x, Node) else x for x in self.ends
-        ]
+        if not subprogram.captured and not any(isinstance(x, Node) for x in numbers):
+            outputs = subprogram.run(*[x if whole else x[0] for x, whole in parts])
+            results = [
+                x if k is None else outputs[k] for x, k in zip(self.ends, places, strict=True)
+            ]
+        else:
+            operands = [packed(trace, x) if whole else x[0] for x, whole in parts]
+            call = subprogram.call(trace, operands)
+            results = [
+                x if k is None else call.element(k) for x, k in zip(self.ends, places, strict=True)
+            ]
         return unflatten(self.result, results)
 
 
@@ -67,24 +67,25 @@ def called_function(
     inputs: list[Any] = []
     elements_of: list[list[Any]] = []
     given = [x if whole else x[0] for x, whole in _parts(numbers, structures)]
-    inner = InnerTrace(trace, inputs, lambda: [_sample(trace, x) for x in given])
+    inner = InnerTrace(
+        trace, lambda: {x: _sample(trace, y) for x, y in zip(inputs, given, strict=True)}
+    )
     nests = []
     for argument, structure in zip(names, structures, strict=True):
         size = size_of(structure)
+        elements: list[Any] = []
         if size:
-            inputs.append(symbol(argument))
-        elements: list[Any] = inputs[-1:]
-        if structure is not NUMBER:
-            if size:
-                inner.sizes[inputs[-1]] = size
-            elements = [inner.new(pick(k), (inputs[-1],)) for k in range(size)]
+            x = inner.new_input(argument, None if structure is NUMBER else (True,) * size)
+            inputs.append(x)
+            elements = [x] if structure is NUMBER else [x.element(k) for k in range(size)]
         elements_of.append(elements)
         nests.append(unflatten(structure, elements))
     with inner.running():
         output = function(names, nests)
         refuse_changes(name, names, structures, nests, chain.from_iterable(elements_of))
     ends, result = flatten(output, f"the result of {name}")
-    return CalledFunction(Subprogram(name, inputs, ends, inner), ends, result, [])
+    inner.symbols = reached(inner, ends)
+    return CalledFunction(Subprogram(name, inner, inputs, ends), ends, result, [])
 
 
 def refuse_changes(

@@ -82,10 +82,10 @@ def traced_call(trace: Trace, op: Any, inputs: tuple[Any, ...]) -> Any:
     numbers = [trace.sample(x) for x in inputs]
     with in_mode(None):
         run: Run = op.forward(*numbers)
-    call = trace.new(op, inputs)
-    return run.outputs(
-        trace.new(pick(k, run.has_derivative(k)), (call,)) for k in range(len(run.numbers))
-    )
+    call = trace.new_tuple(op, inputs)
+    places = range(len(run.numbers))
+    call.parts = {k: trace.new(pick(k, run.has_derivative(k)), (call,)) for k in places}
+    return run.outputs(call.parts.values())
 
 
 def traced_derivatives(
@@ -99,14 +99,13 @@ def traced_derivatives(
     places = tuple(first.by_output)
     count = len(trace.sample(y).numbers)
     cotangents = [
-        first.by_output[k] if k in first.by_output else like(0, trace.new(pick(k), (y,)))
-        for k in range(count)
+        first.by_output[k] if k in first.by_output else like(0, y.element(k)) for k in range(count)
     ]
     name = f"{op.name}_backward"
     derivative = Pullback(function, op.wanted)
     backward = opaque_op(name, derivative, (*op.wanted, *[True] * count), _Backward(places), kept=1)
-    node = trace.new(backward, (y, *inputs, *cotangents))
-    slopes = _picked(trace, node, op.wanted)
+    node = trace.new_tuple(backward, (y, *inputs, *cotangents))
+    slopes = _picked(node, op.wanted)
     return [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
 
 
@@ -140,19 +139,17 @@ def _pulled_back(
     """Return the symbols of the derivatives of `function` by its inputs: 0 by those not wanted."""
     count = len(trace.sample(y))
     cotangents = [
-        g.by_output[k] if k in g.by_output else like(0, trace.new(pick(k), (y,)))
-        for k in range(count)
+        g.by_output[k] if k in g.by_output else like(0, y.element(k)) for k in range(count)
     ]
     derivative = Pullback(function, wanted)
     op = opaque_op(f"{name}_backward", derivative, (*wanted, *[True] * count))
-    node = trace.new(op, (*inputs, *cotangents))
-    return _picked(trace, node, wanted)
+    return _picked(trace.new_tuple(op, (*inputs, *cotangents)), wanted)
 
 
-def _picked(trace: Trace, node: Any, wanted: tuple[bool, ...]) -> list[Any]:
+def _picked(node: Any, wanted: tuple[bool, ...]) -> list[Any]:
     """Return the outputs of a `Pullback`: there is one for each input that is wanted, else 0."""
     places = iter(range(len(wanted)))
-    return [trace.new(pick(next(places)), (node,)) if w else 0 for w in wanted]
+    return [node.element(next(places)) if w else 0 for w in wanted]
 
 
 def _pushed_forward(
@@ -168,8 +165,8 @@ def _pushed_forward(
     op = opaque_op(
         f"{name}_forward", Pushforward(function, moving), (*moving, *[True] * len(moves))
     )
-    node = trace.new(op, (*inputs, *moves))
+    node = trace.new_tuple(op, (*inputs, *moves))
     places = range(len(trace.sample(node)))
     found: list[Any] = [None] * len(inputs)
-    found[moving.index(True)] = Tangents([trace.new(pick(k), (node,)) for k in places])
+    found[moving.index(True)] = Tangents([node.element(k) for k in places])
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from scalargrad.engine.code import Operand
+from scalargrad.programs.code import Operand
 from scalargrad.programs.nests import whole_of
 
 if TYPE_CHECKING:

@@ -542,7 +542,7 @@ def _slopes_by_captured(y: Any) -> dict[Any, Any]:
     order = topological_order([y])
     pull_back(order, slopes, as_graph=True)
     inputs = [x for node in order for x in operands_of(node) if isinstance(x, Node)] or [y]
-    captured = [x for x in inputs if x._op is None and type(x) is not Symbol]
+    captured = [x for x in inputs if x._op is None and not isinstance(x, Symbol)]
     found = {x: slopes.get(x, 0) for x in captured}
     return {
         x: like(0, seed) if type(slope) is int and slope == 0 else slope

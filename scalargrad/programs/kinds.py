@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from scalargrad.engine.code import Code, Operand
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.programs.linking import CutCall
+from scalargrad.programs.code import Call, Code, Operand
 from scalargrad.programs.tuples import pack, pack_total
 
 # A float; a float or an int; a bool; anything. Of a tuple, the tuple of its elements' kinds.
@@ -158,7 +157,7 @@ def result_kind(op: Op, kinds: Sequence[Any]) -> Any:
         return tuple(kinds)
     if op is pack_total:
         return tuple(_arithmetic(*elements) for elements in zip(*kinds, strict=True))
-    if type(op) is CutCall:
+    if type(op) is Call:
         return op.kind
     rule = _RULES.get(op)
     return rule(*kinds) if rule is not None and kinds else ANY

@@ -1,209 +1,123 @@
-"""Linking: calls give what the program needs of their runs, and take what they need for that.
+"""Linking: each call becomes one of a function that gives what is picked of it, and no more.
 
-In a trace a call gives the numbers of all variables of a subprogram. Here each subprogram is cut
-down to those that any call of it needs.
+In a trace a function has all outputs that any call of it, or a derivative, asked for. Here there is
+one function for each choice of outputs that some call needs, with the inputs that these need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from itertools import count
+from typing import Any, NamedTuple
 
-from scalargrad.engine.code import Call, Code, Equation, Literal, Operand, equation
+from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
-from scalargrad.programs.subprograms import CallOp
-from scalargrad.programs.tuples import pack, pack_total
+from scalargrad.functions import arithmetic
+from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild
+from scalargrad.programs.subprograms import Subprogram
 
-# What is needed of a variable: True, or of a tuple the places of its elements.
-Need = bool | set[int]
+# Their result is their operand: they only mean something to derivatives.
+ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
 
-class CutCall(Call):
-    """A call that gives what is needed of the run: without a tuple if it is a single number.
+class _Link(NamedTuple):
+    """A function as some calls need it, None if they need nothing that it computes.
 
-    `kinds` are those of its inputs, and `kind` is its result's, where they are known.
+    `taken` are the inputs that it takes. `outputs` has for each output of the trace's function the
+    place among its own, or else the constant or the number of the input that this output is.
     """
 
-    __slots__ = ("kind", "kinds")
+    call: Call | None
+    taken: list[int]
+    outputs: dict[int, tuple[str, Any]]
 
-    def __init__(
-        self, name: str, code: Code, kinds: tuple[Any, ...] | None = None, kind: Any = None
-    ) -> None:
-        super().__init__(name, code)
-        self.kinds, self.kind = kinds, kind
 
-    def __reduce__(self) -> Any:
-        return CutCall, (self.name, self.code, self.kinds, self.kind)
+class _Linked(NamedTuple):
+    """A call that was linked: its variable and its operands in the trace."""
 
-    def run(self, *inputs: Any) -> Any:
-        """Return what the Code gives."""
-        outputs = super().run(*inputs)
-        return outputs if len(outputs) != 1 else outputs[0]
+    link: _Link
+    variable: Any
+    operands: tuple[Operand, ...]
+
+    def element(self, k: int, builder: Builder) -> Any:
+        """Return what is picked of it."""
+        what, x = self.link.outputs[k]
+        if what == "input":
+            return self.operands[x]
+        if what == "constant":
+            return x
+        assert self.link.call is not None
+        several = len(self.link.call.code.outputs) > 1
+        return builder.add(pick(x), (self.variable,)) if several else self.variable
 
 
 def linked(code: Code) -> Code:
     """Return `code` with its calls cut down to what its outputs need; as it is if it has none."""
-    if not any(type(op) is CallOp for op, _ in code.equations):
+    if not any(type(op) is Subprogram for op, _ in code.equations):
         return code
-    return _Linker(code).cut()
+    return _cut(code, {}, keep_inputs=True)[0]
 
 
-class _Part:
-    """A Code within the program, and what is needed of its variables: from outside, and in all."""
+def _cut(code: Code, links: dict[Any, _Link], keep_inputs: bool = False) -> tuple[Code, list[int]]:
+    """Return what the outputs of `code` need, and which of its inputs that takes."""
+    builder = Builder(code.inputs)
+    # Equal calls become one first: each may be asked for other outputs.
+    code = rebuild(code, builder, lambda op, xs: xs[0] if op in ALIASES else builder.add(op, xs))
+    first = code.inputs
+    calls = {k for k, (op, _) in enumerate(code.equations, first) if type(op) is Subprogram}
+    alive = {x for x in code.outputs if type(x) is int}
+    asked: defaultdict[int, set[int]] = defaultdict(set)
+    found: dict[int, _Link] = {}
+    for k in range(first + len(code.equations) - 1, first - 1, -1):
+        if k not in alive:
+            continue
+        op, operands = code.equations[k - first]
+        used: list[Any] = list(operands)
+        if k in calls:
+            link = found[k] = _link(op, tuple(sorted(asked[k])), links)
+            places = [*link.taken, *[x for what, x in link.outputs.values() if what == "input"]]
+            used = [operands[i] for i in places]
+        elif type(op) is Pick and used[0] in calls:
+            asked[used[0]].add(op.place)
+        alive.update([x for x in used if type(x) is int])
+    taken = [k for k in range(first) if keep_inputs or k in alive]
+    builder = Builder(len(taken))
+    turns = count(first)
 
-    def __init__(self, code: Code, runs: list[CallOp | None]) -> None:
-        self.code, self.runs = code, runs
-        self.asked: dict[int, Need] = {}
-        self.needs: dict[int, Need] = {}
-        self.callers: dict[_Part, None] = {}
+    def rule(op: Op, xs: tuple[Any, ...]) -> Any:
+        k = next(turns)
+        if k not in alive:
+            return None
+        if k in found:
+            link = found[k]
+            call, own = link.call, tuple([xs[i] for i in link.taken])
+            return _Linked(link, None if call is None else builder.add(call, own), xs)
+        if type(op) is Pick and type(xs[0]) is _Linked:
+            return xs[0].element(op.place, builder)
+        return builder.write(op, xs)
+
+    inputs: list[Any] = [None] * first
+    for place, k in enumerate(taken):
+        inputs[k] = place
+    return rebuild(code, builder, rule, inputs), taken
 
 
-class _Linker:
-    def __init__(self, code: Code) -> None:
-        self.top = _Part(code, _runs(code))
-        self.top.asked = {x: True for x in code.outputs if type(x) is int}
-        self.parts: dict[CallOp, _Part] = {}
-        self.calls: dict[CallOp, CutCall] = {}
-        # Those of which something new was asked, or of whose calls.
-        self.waiting: dict[_Part, None] = {self.top: None}
-        while self.waiting:
-            part, _ = self.waiting.popitem()
-            if part is self.top and self.waiting:
-                # The largest comes after those that it calls.
-                self.waiting = {part: None, **self.waiting}
-                continue
-            self.ask(part)
-
-    def part(self, op: CallOp) -> _Part:
-        if op not in self.parts:
-            self.parts[op] = _Part(op.code, op.subprogram.runs)
-        return self.parts[op]
-
-    def ask(self, part: _Part) -> None:
-        """Find out what a part needs of its variables, and ask its calls for it."""
-        needs: dict[int, Need] = {}
-        for x, need in part.asked.items():
-            _add(needs, x, need)
-        first, equations = part.code.inputs, part.code.equations
-        for k in range(first + len(equations) - 1, first - 1, -1):
-            if k not in needs:
-                continue
-            op, operands = equations[k - first]
-            used = [x for x in operands if type(x) is int]
-            if type(op) is CallOp:
-                called = self.part(op)
-                called.callers[part] = None
-                for i, operand in enumerate(operands):
-                    if type(operand) is int and i in called.needs:
-                        _add(needs, operand, called.needs[i])
-            elif op is pack and type(need := needs[k]) is set:
-                needs.update(
-                    {x: True for i, x in enumerate(operands) if type(x) is int and i in need}
-                )
-            elif op is pack_total:
-                for x in used:
-                    _add(needs, x, needs[k])
-            elif type(op) is Pick and (run := part.runs[used[0]]) is not None:
-                needs[used[0]] = True
-                called = self.part(run)
-                if _add(called.asked, op.place, needs[k]):
-                    self.waiting[called] = None
-            elif type(op) is Pick:
-                _add(needs, used[0], {op.place})
+def _link(op: Any, asked: tuple[int, ...], links: dict[Any, _Link]) -> _Link:
+    """Return the function of a trace as calls need it that are asked for these outputs."""
+    if (op, asked) not in links:
+        code = op.code
+        code.outputs = [code.outputs[k] for k in asked]
+        code, taken = _cut(code, links)
+        own: list[Any] = [x for x in code.outputs if type(x) is int and x >= code.inputs]
+        own = list(dict.fromkeys(own))
+        outputs: dict[int, tuple[str, Any]] = {}
+        x: Any
+        for k, x in zip(asked, code.outputs, strict=True):
+            if type(x) is Literal:
+                outputs[k] = "constant", x
             else:
-                needs.update(dict.fromkeys(used, True))
-        inputs = [(x, need) for x, need in part.needs.items() if x < first]
-        part.needs = needs
-        if inputs != [(x, need) for x, need in needs.items() if x < first]:
-            self.waiting.update(part.callers)
-
-    def layout(self, op: CallOp) -> list[int]:
-        """Return the variables that calls give."""
-        return sorted(self.parts[op].asked)
-
-    def cut(self) -> Code:
-        """Return the whole program's Code."""
-        return self.rewritten(self.top, self.top.code.outputs, drop=False)
-
-    def call(self, op: CallOp) -> CutCall:
-        if op not in self.calls:
-            code = self.rewritten(self.parts[op], self.layout(op), drop=True)
-            self.calls[op] = CutCall(op.name, code)
-        return self.calls[op]
-
-    def rewritten(self, part: _Part, outputs: Sequence[Operand], drop: bool) -> Code:
-        """Return a part's Code with what is needed alone; `drop` inputs that are not needed."""
-        code, needs = part.code, part.needs
-        known: dict[int, Operand] = {}
-        for k in range(code.inputs):
-            if k in needs or not drop:
-                known[k] = len(known)
-        inputs = len(known)
-        equations: list[Equation] = []
-        first = code.inputs
-        for k, (op, operands) in enumerate(code.equations, first):
-            if k not in needs:
-                continue
-            if type(op) is Pick and (run := part.runs[operands[0]]) is not None:  # type: ignore[index]
-                layout = self.layout(run)
-                if len(layout) == 1:
-                    known[k] = known[operands[0]]  # type: ignore[index]
-                    continue
-                op = pick(layout.index(op.place))
-            elif type(op) is CallOp:
-                taken = self.parts[op].needs
-                operands = tuple(x for i, x in enumerate(operands) if i in taken)
-                op = self.call(op)
-            elif op is pack and type(need := needs[k]) is set:
-                operands = tuple(
-                    x if i in need or self._is_at_hand(code, x, known) else Literal(0)
-                    for i, x in enumerate(operands)
-                )
-            known[k] = inputs + len(equations)
-            equations.append(
-                equation((op, tuple([known[x] if type(x) is int else x for x in operands])))
-            )
-        labels: dict[int, str] = {}
-        for k, label in code.labels.items():
-            if type(place := known.get(k)) is int:
-                labels.setdefault(place, label)
-        ends: list[Operand] = [known[x] if type(x) is int else x for x in outputs]
-        return Code(inputs, equations, ends, labels)
-
-    def _is_at_hand(self, code: Code, x: Operand, known: dict[int, Operand]) -> bool:
-        """Return whether an operand is a constant, an input that is kept, or an element of one."""
-        if type(x) is not int:
-            return True
-        if x < code.inputs or x not in known:
-            return x in known
-        op, operands = code.equations[x - code.inputs]
-        return type(op) is Pick and type(y := operands[0]) is int and y < code.inputs
-
-
-def _runs(code: Code) -> list[CallOp | None]:
-    """Return for each variable of a program the CallOp whose run it is, if it is one."""
-    runs: list[CallOp | None] = [None] * code.inputs
-    for op, operands in code.equations:
-        found = None
-        if type(op) is CallOp:
-            found = op
-        elif type(op) is Pick and type(x := operands[0]) is int and (run := runs[x]) is not None:
-            found = run.subprogram.runs[op.place]
-        runs.append(found)
-    return runs
-
-
-def _add(needs: dict[int, Need], x: int, need: Need) -> bool:
-    """Add to what is needed of `x`; return whether that was news."""
-    before = needs.get(x)
-    if before is None:
-        needs[x] = set(need) if type(need) is set else need
-        return True
-    if before is True or type(before) is not set:
-        return False
-    if type(need) is not set:
-        needs[x] = need
-        return True
-    size = len(before)
-    before |= need
-    return len(before) != size
+                outputs[k] = ("own", own.index(x)) if x in own else ("input", taken[x])
+        code.outputs = own
+        call = Call(op.name, code) if own else None
+        links[op, asked] = _Link(call, taken if own else [], outputs)
+    return links[op, asked]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.code import Operand
+from scalargrad.programs.code import Operand
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
 
 if TYPE_CHECKING:

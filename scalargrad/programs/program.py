@@ -13,11 +13,11 @@ from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.code import Code, evaluate
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.graph import Node
 from scalargrad.engine.value import Value, backward_lock
 from scalargrad.programs.bindings import Binding, guard_of, unguarded
+from scalargrad.programs.code import Code, evaluate
 from scalargrad.programs.entry import all_floats
 from scalargrad.programs.frames import make_room
 from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints

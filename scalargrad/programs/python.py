@@ -15,7 +15,6 @@ from functools import cached_property, partial
 from itertools import count
 from typing import Any, NamedTuple
 
-from scalargrad.engine.code import Code, Literal, Operand
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
@@ -23,8 +22,8 @@ from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.programs.accumulation import Nothings, accumulating, add_to, nothing
 from scalargrad.programs.captured import add_gradients, read_values
+from scalargrad.programs.code import Call, Code, Literal, Operand
 from scalargrad.programs.kinds import FLOAT, PLAIN, kinds_of, operand_kind
-from scalargrad.programs.linking import CutCall
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned, unpack, whole_of
 from scalargrad.programs.simplify import constant_key
@@ -71,7 +70,7 @@ _SAFE = {
     *(arithmetic.neg.op, arithmetic.pos.op, choices.like.op, _RELU, _WHERE, _SUMPROD, total),
 }
 # Ops whose text has no name of a global.
-_NOT_NAMED = (Pick, CutCall, Nothings)
+_NOT_NAMED = (Pick, Call, Nothings)
 _UNNAMED = {_WHERE, pack, pack_total, add_to}
 # An expression is written into the place of its one use up to this depth and length.
 _DEEPEST, _LONGEST = 12, 150
@@ -121,7 +120,7 @@ class Module:
     def __init__(self) -> None:
         self.ops: dict[str, Op] = {}
         self.constants: dict[str, Any] = {}
-        self.functions: dict[CutCall, str] = {}
+        self.functions: dict[Call, str] = {}
         self._keys: dict[str, Any] = {}
 
     def take(self, name: str, key: Any) -> bool:
@@ -177,7 +176,7 @@ class Speller:
                 texts.append(self.add_to(operands))
                 continue
             text = self.expression(op, operands)
-            if type(op) is CutCall and self.is_taken_apart(k, op):
+            if type(op) is Call and self.is_taken_apart(k, op):
                 picks = self.picks[k]
                 self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
                 texts.append(None)
@@ -188,7 +187,7 @@ class Speller:
                 text = self.local(text, label)
             texts.append(text)
 
-    def is_taken_apart(self, k: int, op: CutCall) -> bool:
+    def is_taken_apart(self, k: int, op: Call) -> bool:
         """Return whether what a call gives is used by its elements alone.
 
         Of a single tuple whose elements only go out, one list is made.
@@ -324,9 +323,9 @@ class Speller:
         if type(op) is not Pick or type(y := operands[0]) is not int or y < self.code.inputs:
             return None, 0
         source = self.code.equations[y - self.code.inputs].op
-        if type(source) not in (CutCall, Pick) and source is not pack_total:
+        if type(source) not in (Call, Pick) and source is not pack_total:
             return None, 0
-        kind = source.kind if type(source) is CutCall else self.kinds[y]
+        kind = source.kind if type(source) is Call else self.kinds[y]
         size = len(kind) if type(kind) is tuple else 0
         return (self.operand(y).within(ATOM), size), op.place
 
@@ -411,7 +410,7 @@ class Speller:
         """Return the text of `op` of these parts, and how tightly it binds."""
         if type(op) is Pick:
             return f"{parts[0].within(ATOM)}[{op.place}]", ATOM
-        if type(op) is CutCall or op is pack:
+        if type(op) is Call or op is pack:
             if op is pack:
                 texts = self.elements(operands)
                 if whole := whole_of(texts):
@@ -538,7 +537,7 @@ def spell_python(
     With `backward` the list has Values, and a lock follows. What `code` gives after the result are
     the derivatives by these Values, which are added to their gradients while the lock is held.
 
-    >>> from scalargrad.engine.code import Equation
+    >>> from scalargrad.programs.code import Equation
     >>> square = Code(1, [Equation(arithmetic.mul.op, (0, 0))], [1])
     >>> print(spell_python(square, "square", [("x", None)], 0, None, "float").source)
     def square(x):
@@ -583,20 +582,20 @@ def spell_python(
     text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
     source = "\n\n".join([*texts, text])
     called = list(module.functions.values())
-    count = sum(type(op) is CutCall for op, _ in code.equations)
+    count = sum(type(op) is Call for op, _ in code.equations)
     return Spelled(source, own_name, module.ops, module.constants, called, count)
 
 
-def _calls_of(code: Code) -> list[CutCall]:
+def _calls_of(code: Code) -> list[Call]:
     """Return all calls of a program, each after those that it makes itself."""
-    found: dict[CutCall, None] = {}
+    found: dict[Call, None] = {}
     for op, _ in code.equations:
-        if type(op) is CutCall and op not in found:
+        if type(op) is Call and op not in found:
             found.update(dict.fromkeys([*_calls_of(op.code), op]))
     return list(found)
 
 
-def _spelled_call(call: CutCall, module: Module) -> str:
+def _spelled_call(call: Call, module: Module) -> str:
     """Return the function that others call, as text."""
     code, kinds = call.code, call.kinds
     assert kinds is not None

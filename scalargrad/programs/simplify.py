@@ -8,7 +8,6 @@ from math import copysign
 from numbers import Rational
 from typing import Any
 
-from scalargrad.engine.code import Call, Code, Equation, Literal, Operand, equation
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
@@ -17,8 +16,8 @@ from scalargrad.engine.primitive import op_of
 from scalargrad.engine.real import is_real
 from scalargrad.functions import arithmetic, choices, elementary, many
 from scalargrad.functions.methods import all_ops
+from scalargrad.programs.code import Call, Code, Equation, Literal, Operand, equation
 from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
-from scalargrad.programs.linking import CutCall
 from scalargrad.programs.tuples import pack, pack_total
 
 _ADD, _SUB, _NEG = arithmetic.add.op, arithmetic.sub.op, arithmetic.neg.op
@@ -51,7 +50,7 @@ def sees_signs(code: Code) -> bool:
     return False
 
 
-def _of_kinds(op: CutCall, kinds: tuple[Any, ...], builder: _Builder) -> CutCall:
+def _of_kinds(op: Call, kinds: tuple[Any, ...], builder: _Builder) -> Call:
     """Return a call optimised for inputs of these kinds: the same one each time."""
     calls = builder.calls
     found = calls.get((op, kinds))
@@ -60,7 +59,7 @@ def _of_kinds(op: CutCall, kinds: tuple[Any, ...], builder: _Builder) -> CutCall
         code = _rebuilt(op.code, inner, _Builder.emit)
         outputs = tuple(map(inner.kind, code.outputs))
         kind = outputs if len(outputs) != 1 else outputs[0]
-        found = calls[op, kinds] = CutCall(op.name, without_dead(code), kinds, kind)
+        found = calls[op, kinds] = Call(op.name, without_dead(code), kinds, kind)
     return found
 
 
@@ -72,7 +71,7 @@ class _Builder:
     program sees the sign of a zero, which then is kept.
     """
 
-    def __init__(self, inputs: Sequence[Any], calls: dict[Any, CutCall], signed: bool) -> None:
+    def __init__(self, inputs: Sequence[Any], calls: dict[Any, Call], signed: bool) -> None:
         self.equations: list[Equation] = []
         self.kinds = list(inputs)
         self.calls = calls
@@ -106,7 +105,7 @@ class _Builder:
 
     def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
         """Return the simplest operand with the value and the kind of `op` of `operands`."""
-        if type(op) is CutCall:
+        if type(op) is Call:
             kinds = tuple([self.kind(x) for x in operands])
             return self.add(_of_kinds(op, kinds, self), operands)
         constant = Literal in map(type, operands)

@@ -1,9 +1,9 @@
 """Calls in a trace: a compiled function that a traced one calls stays a function.
 
-It is traced once for each nesting of its arguments. A call is one symbol, whose number is the run:
-the numbers of all variables of the function's Code, from which further symbols pick. So the
-derivative of a call is a call as well, of a function of the run, the inputs and the derivatives
-arriving, to any order. What is never picked is left out when the program is linked.
+It is traced once for each nesting of its arguments. A call is one symbol, from which its outputs
+are picked. The derivative of a call is a call as well, of a function of the derivatives arriving
+and of the numbers of the call that it uses: these become further outputs of the function that was
+called. So it goes to any order. What is never picked is left out when the program is linked.
 
 Nested arguments, and the Values that the function captures, go in as tuples of numbers.
 """
@@ -11,37 +11,31 @@ Nested arguments, and the Values that the function captures, go in as tuples of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from scalargrad.engine.code import Call, Code, lower
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.modes import in_mode
+from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward
-from scalargrad.functions import arithmetic, choices
-from scalargrad.programs.trace import Symbol, Trace, is_condition, symbol
+from scalargrad.functions import choices
+from scalargrad.programs.code import Builder, Call, Code, evaluate, in_variables, not_local
+from scalargrad.programs.trace import Symbol, Trace, Tuple
 from scalargrad.programs.tuples import (
-    MOVES,
-    Parts,
-    Wholes,
+    Elements,
+    all_of,
     at_first,
-    by_element,
-    ends_of,
-    frozen,
-    of_shape,
+    cotangents,
+    first_of,
+    is_backward,
+    moving,
     pack,
     packed,
-    picked_at,
-    placed_at,
-    shape_of,
-    thawed,
     this_trace,
     wanted_elements,
     whole_of,
 )
 
-# Their result is their operand: a derivative that needs it takes that.
-_ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 # Their derivatives are zero, and not asked for.
 _CONSTANT = {*choices.CONDITIONS, choices.like.op}
 
@@ -49,16 +43,15 @@ _CONSTANT = {*choices.CONDITIONS, choices.like.op}
 class InnerTrace(Trace):
     """The trace of a function that another one calls.
 
-    `given` returns the numbers of its `inputs` in the call for which it is traced.
+    `given` returns the numbers of its `inputs` in the call for which it is traced. What else it
+    uses, `outer` knows: the trace around it, or for a derivative that of the function.
     """
 
-    def __init__(
-        self, outer: Trace, inputs: Sequence[Any], given: Callable[[], Sequence[Any]]
-    ) -> None:
+    def __init__(self, outer: Trace, given: Callable[[], dict[Any, Any]]) -> None:
         super().__init__({})
         self.subprograms = dict(outer.subprograms)
-        self.outer, self._inputs = outer, inputs
-        self._given: Callable[[], Sequence[Any]] | None = given
+        self.outer = outer
+        self._given: Callable[[], dict[Any, Any]] | None = given
 
     def keep(self, key: Any, called: Any, captured: Sequence[Any]) -> None:
         super().keep(key, called, captured)
@@ -68,288 +61,274 @@ class InnerTrace(Trace):
     def sample(self, x: Any) -> Any:
         if self._given is not None:
             given, self._given = self._given, None
-            self.known(dict(zip(self._inputs, given(), strict=True)))
+            self.known(given())
         return super().sample(x)
 
     def _leaf(self, x: Any) -> Any:
-        if type(x) is Symbol and x not in self.samples:
-            return self.outer.sample(x)
-        return super()._leaf(x)
+        if not isinstance(x, Symbol) or x in self.samples:
+            return super()._leaf(x)
+        if x in self.leaves:
+            whole, k = self.leaves[x]
+            return self.sample(whole)[k]
+        return self.outer.sample(x)
 
 
-class CallOp(Call):
-    """A call of a subprogram, which gives its run."""
+class Subprogram(Call):
+    """A traced function that others call: the op of its calls.
 
-    __slots__ = ("conditions", "subprogram")
+    `inputs` are what a call hands to it, `nodes` what it computes, and `outputs` what it gives: its
+    nodes and inputs, those that are asked for. What else it uses are numbers that it captures, as
+    one more tuple; or, for a derivative, numbers of the function `of` which it is: those come first
+    among its own inputs, as `roots`. `places` has the numbers that are elements of tuples among the
+    inputs.
+    """
 
-    def __init__(self, subprogram: Subprogram, name: str, code: Code) -> None:
-        super().__init__(name, code)
-        self.subprogram = subprogram
-        # The variables that are conditions.
-        self.conditions = {
-            k for k, x in enumerate(subprogram.nodes, code.inputs) if is_condition(x)
-        }
-        self.conditions.update(subprogram.captured_conditions)
+    def __init__(
+        self,
+        name: str,
+        trace: InnerTrace,
+        inputs: Sequence[Any],
+        ends: Sequence[Any],
+        of: Subprogram | None = None,
+    ) -> None:
+        Op.__init__(self, name, self.run, joint=not_local)
+        self.trace = trace
+        self.nodes: list[Any] = trace.symbols
+        self.shares = all(x._op.shares for x in self.nodes)  # type: ignore[union-attr]
+        self.places = dict(trace.leaves)
+        known = {*inputs, *self.nodes, *self.places}
+        used = dict.fromkeys(x for node in self.nodes for x in operands_of(node))
+        used.update(dict.fromkeys(ends))
+        self.captured = [x for x in used if isinstance(x, Node) and x not in known]
+        self.roots: list[Any] = []
+        if of is not None:
+            self._take_from(of)
+        self.inputs = [*self.roots, *inputs]
+        if self.captured:
+            whole = trace.new_input("captured", (True,) * len(self.captured), self.captured)
+            self.places.update({x: (whole, k) for k, x in whole.parts.items()})
+            self.inputs.append(whole)
+        self.of = of
+        self.outputs: list[Any] = []
+        self._output_places: dict[Any, int] = {}
+        self._input_places = {x: k for k, x in enumerate(self.inputs)}
+        self._derivatives: dict[Any, Any] = {}
+
+    def _take_from(self, of: Subprogram) -> None:
+        """Let the function hand over what this uses of it: whole tuples, where it has such."""
+        theirs = {*of.inputs, *of.places, *of.nodes}
+        taken = [x for x in self.captured if x in theirs]
+        self.captured = [x for x in self.captured if x not in theirs]
+        self.places.update({x: of.places[x] for x in taken if x in of.places})
+        self.roots = list(dict.fromkeys(of.places[x][0] if x in of.places else x for x in taken))
+
+    @property
+    def code(self) -> Code:  # type: ignore[override]
+        """What it computes, with the outputs that were asked for so far."""
+        builder = Builder(len(self.inputs))
+        known = {x: k for k, x in enumerate(self.inputs)}
+        for x, (whole, k) in self.places.items():
+            known[x] = builder.write(pick(k), (known[whole],))
+        for node in self.nodes:
+            operands = operands_of(node)
+            if node._op is pack and (whole := all_of(operands, self.places)) is not None:
+                known[node] = known[whole]
+            else:
+                known[node] = builder.write(node._op, in_variables(operands, known))
+        for x, k in known.items():
+            if x.label:
+                builder.code.labels.setdefault(k, x.label)
+        builder.code.outputs = list(in_variables(self.outputs, known))
+        return builder.code
+
+    def output(self, x: Any) -> int:
+        """Return the place of `x` among the outputs, where it is from now on."""
+        place = self._output_places.get(x)
+        if place is None:
+            place = self._output_places[x] = len(self.outputs)
+            self.outputs.append(x)
+        return place
+
+    def run(self, *inputs: Any) -> Any:
+        """Return the outputs that were asked for so far."""
+        return tuple(evaluate(self.code, inputs))
+
+    def call(self, trace: Trace, operands: Sequence[Any]) -> Tuple:
+        """Return the symbol of a call."""
+        if self.captured:
+            operands = [*operands, packed(trace, self.captured)]
+        return trace.new_tuple(self, tuple(operands))
+
+    def at(self, call: Tuple, x: Any) -> Any:
+        """Return what `x`, a number or tuple of this function, is around a call of it."""
+        if not isinstance(x, Node):
+            return x
+        place = self._input_places.get(x)
+        return call.element(self.output(x)) if place is None else call._first[place]
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are: of Cotangents on the way back, else of tangents.
 
-        They are what a call of the derivative of the subprogram gives.
+        They are what a call of the derivative of the function gives.
         """
-        first = next(g for g in gs if g is not None)
-        if type(first) is Cotangents:
-            return self._pulled_back(first, gs, y, inputs)
-        return self._pushed_forward(gs, y, inputs)
-
-    def _pulled_back(
-        self, g: Cotangents, gs: Sequence[Any], y: Any, inputs: Sequence[Any]
-    ) -> list[Any]:
-        seeds: list[Any] = []
-        shape = shape_of(g, seeds)
-        if not seeds:
-            return [None] * len(gs)
-        wanted = tuple(
-            g is not None and wanted_elements(x) for g, x in zip(gs, inputs, strict=True)
-        )
-        derivative = self.subprogram.backward(shape, wanted, seeds)
-        call = derivative.subprogram.call(this_trace(), (y, *inputs, *seeds))
-        return [None if x is None else picked_at(x, call) for x in derivative.places]
-
-    def _pushed_forward(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
-        shape: list[Any] = []
-        moves: list[Any] = []
-        for g in gs:
-            if type(g) is Tangents:
-                shape.append(frozen(g.by_output.places))
-                moves.append(g.by_output.whole)
-            else:
-                still = g is None or is_zero(g)
-                shape.append(None if still else MOVES)
-                moves += [] if still else [g]
-        if not moves:
-            return [None] * len(gs)
-        derivative = self.subprogram.forward(tuple(shape), moves)
-        call = derivative.subprogram.call(this_trace(), (y, *inputs, *moves))
-        return at_first(gs, Tangents(Parts(call, derivative.places)))
-
-
-class Derivative(NamedTuple):
-    """A subprogram that gives derivatives, and where among its variables they are."""
-
-    subprogram: Subprogram
-    places: Any
-
-
-class Subprogram:
-    """A traced function that others call: its Code, all of whose variables a call gives.
-
-    `runs` has for each variable the CallOp whose run it is, if it is one. What else the nodes use,
-    such as captured Values, goes in as one more tuple. `numbers` are those of all variables in the
-    call for which it was traced, where anything in it must know them.
-    """
-
-    def __init__(self, name: str, inputs: list[Any], ends: Sequence[Any], trace: Trace) -> None:
-        nodes = _reached(trace, ends)
-        self.captured = _captured(inputs, nodes, ends)
-        stand_ins: dict[Any, Any] = {}
-        if self.captured:
-            whole = symbol("captured")
-            inputs = [*inputs, whole]
-            trace.sizes[whole] = len(self.captured)
-            for k, x in enumerate(self.captured):
-                stand_ins[x] = trace.new(pick(k), (whole,))
-                stand_ins[x].label = x.label
-            for node in nodes:
-                operands = tuple(
-                    stand_ins.get(x, x) if isinstance(x, Node) else x for x in operands_of(node)
-                )
-                if node._op.joint is not None:
-                    node._first = operands
-                else:
-                    node._first, node._second = (*operands, None)[:2]
-            nodes = [*stand_ins.values(), *nodes]
-        self.name, self.inputs, self.nodes = name, inputs, nodes
-        self.captured_conditions = {
-            k
-            for k, x in enumerate(self.captured, len(inputs))
-            if type(x) is Symbol and is_condition(x)
-        }
-        self.sizes = {x: trace.sizes[x] for x in inputs if x in trace.sizes}
-        self.runs = [run_of(trace, x) for x in (*inputs, *nodes)]
-        code, _ = lower(nodes, [], inputs)
-        code.outputs = list(range(code.inputs + len(nodes)))
-        self.op = CallOp(self, name, code)
-        self.numbers: list[Any] | None = None
-        if not self.op.shares:
-            if self.captured:
-                trace.known({whole: tuple(map(trace.sample, self.captured))})
-            self.numbers = [trace.sample(x) for x in (*inputs, *nodes)]
-        self.variables = {x: k for k, x in enumerate([*inputs, *nodes])}
-        self.variables.update({x: self.variables[own] for x, own in stand_ins.items()})
-        self._derivatives: dict[Any, Derivative] = {}
-
-    def call(self, trace: Trace, operands: Sequence[Any]) -> Any:
-        """Return the symbol of a call."""
-        captured = [packed(trace, self.captured)] if self.captured else []
-        return trace.new(self.op, (*operands, *captured))
-
-    def backward(self, shape: Any, wanted: tuple[Any, ...], seeds: list[Any]) -> Derivative:
-        """Return the derivatives by the inputs that are wanted, from those by its variables.
-
-        Those are of this shape, and made of `seeds` in the call for which it is traced.
-        """
-        key = shape, wanted
-        if key not in self._derivatives:
-            self._derivatives[key] = self._backward(shape, wanted, seeds)
-        return self._derivatives[key]
-
-    def forward(self, shape: tuple[Any, ...], moves: list[Any]) -> Derivative:
-        """Return the tangents of all variables, from those of the inputs: of this shape."""
-        if shape not in self._derivatives:
-            self._derivatives[shape] = self._forward(shape, moves)
-        return self._derivatives[shape]
-
-    def _backward(self, shape: Any, wanted: tuple[Any, ...], given: list[Any]) -> Derivative:
-        seeds = [symbol("g") for _ in given]
-        trace, run, clones = self._cloned(seeds, given)
-        own = clones[: len(self.inputs)]
-        with in_mode(trace):
-            slopes: dict[Any, Any] = {
-                clones[v]: g for v, g in of_shape(shape, iter(seeds)).by_output.items()
+        if is_backward(gs):
+            seeds = {
+                k: g if type(g) is not Cotangents else whole_of(g, len(self.outputs[k].form or ()))
+                for k, g in first_of(gs).by_output.items()
             }
-            reached = {x for x, is_wanted in zip(own, wanted, strict=True) if is_wanted}
-            trace.wanted = {
-                x: chosen for x, chosen in zip(own, wanted, strict=True) if type(chosen) is tuple
-            }
-            nodes = [x for x in _smooth(clones[len(own) :]) if not _is_unwanted(trace, x)]
-            order = dependents(nodes, reached)
-            pull_back(order, slopes, as_graph=True, within=reached)
-            found = [
-                _gathered(slopes.get(x), trace.sizes.get(x)) if is_wanted else None
-                for x, is_wanted in zip(own, wanted, strict=True)
-            ]
-            ends: list[Any] = []
-            for slope in found:
-                shape_of(slope, ends)
-        inputs = self._settled(run, clones)
-        subprogram = Subprogram(f"{self.name}_backward", [*inputs, *seeds], ends, trace)
-        places = [placed_at(slope, subprogram.variables) for slope in found]
-        return Derivative(subprogram, places)
-
-    def _forward(self, shape: tuple[Any, ...], given: list[Any]) -> Derivative:
-        moves = [symbol("d") for _ in given]
-        trace, run, clones = self._cloned(moves, given)
-        own = clones[: len(self.inputs)]
-        free = iter(moves)
-        tangents: dict[Any, Any] = {}
-        for x, places in zip(own, shape, strict=True):
-            if places is MOVES:
-                tangents[x] = next(free)
-            elif places is not None:
-                tangents[x] = Tangents(Parts(next(free), thawed(places)))
-        with in_mode(trace):
-            order = dependents(_smooth(clones[len(own) :]), set(tangents))
-            push_forward(order, tangents, as_graph=True)
-        found = {k: tangents[x] for k, x in enumerate(clones) if tangents.get(x) is not None}
-        ends = [end for move in found.values() for end in ends_of(move)]
-        inputs = self._settled(run, clones)
-        subprogram = Subprogram(f"{self.name}_forward", [*inputs, *moves], ends, trace)
-        places = {k: placed_at(move, subprogram.variables) for k, move in found.items()}
-        return Derivative(subprogram, places)
-
-    def _cloned(self, extra: list[Any], given: list[Any]) -> tuple[InnerTrace, Any, list[Any]]:
-        """Return a trace with a run, and symbols for all variables to push derivatives through.
-
-        `extra` are further inputs, which stand for the symbols `given` of the trace around it.
-        """
-        outer = this_trace()
-        run = symbol("residuals")
-        trace = InnerTrace(outer, extra, lambda: [outer.sample(x) for x in given])
-        clones: dict[Any, Any] = {}
-        for x in self.inputs:
-            clones[x] = symbol(x.label)
-            if x in self.sizes:
-                trace.sizes[clones[x]] = self.sizes[x]
-        for node in self.nodes:
-            operands = tuple(clones[x] if isinstance(x, Node) else x for x in operands_of(node))
-            clones[node] = trace.new(node._op, operands)
-            clones[node].label = node.label
-        trace.runs[run] = self.op
-        for x, op in zip(clones.values(), self.runs, strict=True):
-            if op is not None:
-                trace.runs[x] = op
-        for x, old in zip(extra, given, strict=True):
-            if (op := run_of(outer, old)) is not None:
-                trace.runs[x] = op
-        if self.numbers is not None:
-            trace.known(
-                {run: self.numbers, **dict(zip(clones.values(), self.numbers, strict=True))}
+            wanted = tuple(
+                [g is not None and wanted_elements(x) for g, x in zip(gs, inputs, strict=True)]
             )
-        return trace, run, list(clones.values())
+            seeds = {k: g for k, g in seeds.items() if g is not None and not is_zero(g)}
+            return self._pulled_back(seeds, wanted, y)
+        moves = {
+            k: g.by_output.whole if type(g) is Tangents else g
+            for k, g in enumerate(gs)
+            if g is not None and not is_zero(g)
+        }
+        return at_first(gs, self._pushed_forward(moves, y)) if moves else [None] * len(gs)
 
-    def _settled(self, run: Any, clones: list[Any]) -> list[Any]:
-        """Make what was computed once picks of the run; return the inputs of the derivative."""
-        count = len(self.inputs)
-        for k, x in enumerate(clones[count:], count):
-            if x._op not in _ALIASES and type(x._op) is not Pick:
-                x._op, x._first, x._second = pick(k), run, None
-        return [run, *clones[:count]]
+    def _pulled_back(self, seeds: dict[int, Any], wanted: tuple[Any, ...], y: Any) -> list[Any]:
+        if not seeds:
+            return [None] * len(wanted)
+        key = tuple([(k, form_of(g)) for k, g in seeds.items()]), wanted
+        derivative = self._derivatives.get(key)
+        if derivative is None:
+            derivative = self._derivatives[key] = Backward(self, seeds, wanted)
+        call = derivative.call(y, seeds)
+        return [cotangents(derivative.at(call, slope)) for slope in derivative.slopes]
+
+    def _pushed_forward(self, moves: dict[int, Any], y: Any) -> Any:
+        key = tuple([(k, form_of(g)) for k, g in moves.items()])
+        derivative = self._derivatives.get(key)
+        if derivative is None:
+            derivative = self._derivatives[key] = Forward(self, moves)
+        return Tangents(Moves(derivative, derivative.call(y, moves)))
 
 
-def _is_unwanted(trace: Trace, x: Any) -> bool:
-    """Return whether `x` is an element of an input whose derivative is not wanted."""
-    chosen = trace.wanted.get(x._first) if type(x._op) is Pick else None
-    return chosen is not None and not chosen[x._op.place]
+def form_of(g: Any) -> Any:
+    """Return what is known of a derivative that arrives: of a tuple, where it has zeros."""
+    return g.form if isinstance(g, Tuple) else None
 
 
-def _smooth(nodes: Sequence[Any]) -> list[Any]:
-    """Return the results that have derivatives."""
-    return [x for x in nodes if x._op not in _CONSTANT]
+class Derivative:
+    """What derivatives of a function have in common: they are functions of it and of derivatives.
 
-
-def _gathered(slope: Any, size: int | None) -> Any:
-    """Return the derivatives by a tuple as one tuple, if all of its elements have one.
-
-    An element without one must not get a zero: what it was computed from would be differentiated.
+    `given` are the derivatives that arrive at the call for which it is traced, by place.
     """
-    if size is None or type(slope) is not Cotangents:
-        return slope
-    if not slope.by_output:
-        return Cotangents({}, Wholes((whole_of(slope),))) if slope.wholes else None
-    slopes = by_element(slope, size)
-    if len(slopes) < size or any(map(is_zero, slopes.values())):
-        return Cotangents(slopes)
-    whole = this_trace().new(pack, tuple(slopes[k] for k in range(size)))
-    return Cotangents({}, Wholes((whole,)))
+
+    def __init__(self, of: Subprogram, label: str, given: dict[int, Any]) -> None:
+        around = this_trace()
+        self.of = of
+        self.trace = InnerTrace(
+            of.trace,
+            lambda: {x: around.sample(g) for x, g in zip(self.inputs, given.values(), strict=True)},
+        )
+        self.trace.subprograms = dict(around.subprograms)
+        self.inputs = [self.trace.new_input(label, form_of(g)) for g in given.values()]
+        self.arriving = dict(zip(given, self.inputs, strict=True))
+
+    def close(self, name: str, ends: Sequence[Any]) -> None:
+        """Make a function of what was traced, which can give `ends`."""
+        self.subprogram = Subprogram(
+            f"{self.of.name}_{name}", self.trace, self.inputs, ends, self.of
+        )
+
+    def call(self, y: Tuple, given: dict[int, Any]) -> Tuple:
+        """Return the symbol of a call, beside the call `y` of the function."""
+        roots = [self.of.at(y, x) for x in self.subprogram.roots]
+        return self.subprogram.call(this_trace(), [*roots, *given.values()])
+
+    def at(self, call: Tuple, x: Any) -> Any:
+        """Return what `x`, a number or tuple of this derivative, is around a call of it."""
+        return self.subprogram.at(call, x)
 
 
-def run_of(trace: Trace, x: Any) -> CallOp | None:
-    """Return the CallOp whose run `x` is, if it is one."""
-    path = []
-    while x not in trace.runs and isinstance(x, Symbol) and type(x._op) is Pick:
-        path.append(x._op.place)
-        x = x._first
-    found = trace.runs.get(x)
-    if found is None and isinstance(x, Symbol) and isinstance(x._op, CallOp):
-        found = x._op
-    for place in reversed(path):
-        found = None if found is None else found.subprogram.runs[place]
-    return found
+class Backward(Derivative):
+    """The derivatives by the inputs that are wanted, from those by outputs.
+
+    `slopes` has them by input: a tuple for a tuple, None where it is not wanted.
+    """
+
+    def __init__(self, of: Subprogram, seeds: dict[int, Any], wanted: tuple[Any, ...]) -> None:
+        super().__init__(of, "g", seeds)
+        slopes: dict[Any, Any] = {}
+        for k, g in self.arriving.items():
+            slopes[of.outputs[k]] = cotangents(g)
+        elements: dict[Any, list[Any]] = {}
+        for x, (whole, _) in of.places.items():
+            elements.setdefault(whole, []).append(x)
+        within: set[Any] = set()
+        for x, chosen in zip(of.inputs, wanted, strict=True):
+            if chosen is not False:
+                own = elements.get(x, [])
+                within.update([x, *[e for e in own if chosen is True or chosen[of.places[e][1]]]])
+        self.trace.wanted = dict(zip(of.inputs, wanted, strict=True))
+        with in_mode(self.trace):
+            order = dependents([x for x in of.nodes if x._op not in _CONSTANT], within)
+            pull_back(order, slopes, as_graph=True, within=within)
+            self.slopes = []
+            for x, chosen in zip(of.inputs, wanted, strict=True):
+                slope = slopes.get(x)
+                if isinstance(x, Tuple):
+                    parts = Cotangents(
+                        {of.places[e][1]: slopes[e] for e in elements.get(x, []) if e in slopes}
+                    )
+                    whole = parts + slope if type(slope) is Cotangents else parts
+                    slope = whole_of(whole, len(x.form or ()))
+                self.slopes.append(slope if chosen is not False else None)
+        self.trace.symbols = reached(self.trace, self.slopes)
+        self.close("backward", self.slopes)
 
 
-def _reached(trace: Trace, ends: Sequence[Any]) -> list[Any]:
-    """Return those symbols of `trace`, in their order, that `ends` depend on."""
+class Forward(Derivative):
+    """The tangents of all numbers of a function, from those of its inputs."""
+
+    def __init__(self, of: Subprogram, moves: dict[int, Any]) -> None:
+        super().__init__(of, "d", moves)
+        self.tangents: dict[Any, Any] = {}
+        for k, move in self.arriving.items():
+            x = of.inputs[k]
+            self.tangents[x] = moving(move) if isinstance(move, Tuple) else move
+        for x, (whole, k) in of.places.items():
+            if whole in self.tangents and (move := self.tangents[whole].by_output[k]) is not None:
+                self.tangents[x] = move
+        with in_mode(self.trace):
+            order = dependents([x for x in of.nodes if x._op not in _CONSTANT], set(self.tangents))
+            push_forward(order, self.tangents, as_graph=True)
+        self.close("forward", [x for x in self.tangents.values() if type(x) is not Tangents])
+
+    def tangent(self, x: Any) -> Any:
+        """Return the tangent of a number or tuple of the function: None if it does not move."""
+        if x not in self.tangents and type(x._op) is Pick and x._first in self.tangents:
+            # An element of a call that was asked for since.
+            self.tangents[x] = self.tangents[x._first].by_output[x._op.place]
+        return self.tangents.get(x)
+
+
+class Moves:
+    """The tangents of the outputs of a call, from a call of its forward derivative."""
+
+    def __init__(self, derivative: Forward, call: Tuple) -> None:
+        self.derivative, self.call = derivative, call
+
+    def __getitem__(self, k: int) -> Any:
+        derivative = self.derivative
+        move = derivative.tangent(derivative.of.outputs[k])
+        if type(move) is not Tangents:
+            return move if move is None else derivative.at(self.call, move)
+        if not isinstance(move.by_output, Elements):
+            return None  # of a call of a Function, whose own derivatives do not ask for it
+        return moving(derivative.at(self.call, move.by_output.whole))
+
+
+def reached(trace: Trace, ends: Sequence[Any]) -> list[Any]:
+    """Return those symbols of `trace`, in their order, that `ends` depend on.
+
+    With them goes what is picked of the calls among them: it may be asked for again.
+    """
     wanted = {x for x in ends if isinstance(x, Node)}
-    found = []
     for node in reversed(trace.symbols):
         if node in wanted:
-            found.append(node)
             wanted.update([x for x in operands_of(node) if isinstance(x, Node)])
-    return found[::-1]
-
-
-def _captured(inputs: Sequence[Any], nodes: Sequence[Any], ends: Sequence[Any]) -> list[Any]:
-    """Return what `nodes` and `ends` use that is neither an input nor one of them."""
-    known = {*inputs, *nodes}
-    used = [x for node in nodes for x in operands_of(node)]
-    return list(dict.fromkeys(x for x in [*used, *ends] if isinstance(x, Node) and x not in known))
+    return [x for x in trace.symbols if x in wanted or (type(x._op) is Pick and x._first in wanted)]

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from sys import _getframe
 from typing import Any, NoReturn
 
-from scalargrad.engine.code import Code, Literal, Operand, equation, lower, run
 from scalargrad.engine.errors import PACKAGE, TraceError, untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op
-from scalargrad.engine.outputs import Pick
+from scalargrad.engine.outputs import Pick, pick
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach
+from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, lower, run
 
 _new = object.__new__
 
@@ -80,8 +79,8 @@ def _connective(op: Op, reflected: bool = False) -> Callable[..., Any]:
 def is_condition(x: Any) -> bool:
     """Return whether the symbol `x` is a comparison, or made of such, also within a call."""
     op = x._op
-    if type(op) is Pick:
-        return op.place in getattr(x._first._op, "conditions", ())
+    if type(op) is Pick and isinstance(x._first._op, Call):
+        return is_condition(x._first._op.outputs[op.place])  # type: ignore[attr-defined]
     return op in choices.CONDITIONS
 
 
@@ -181,9 +180,31 @@ def _check_ours(frame: Any) -> None:
     _ours.add(id(frame.f_globals))
 
 
-def symbol(label: str = "") -> Symbol:
+class Tuple(Symbol):
+    """Several numbers as one symbol: a nested argument, or what a call gives.
+
+    `form` says of each of its elements whether it may be other than the literal 0; a call has none,
+    whose elements are added as they are asked for. `owner` is the trace that it is of, which also
+    has what is picked of it later; `parts` has its elements by place, as far as they are known.
+    """
+
+    __slots__ = ("form", "owner", "parts")
+
+    form: tuple[bool, ...]
+    owner: Trace
+    parts: dict[int, Any]
+
+    def element(self, k: int) -> Any:
+        """Return the element at place `k`: always the same symbol."""
+        found = self.parts.get(k)
+        if found is None:
+            found = self.parts[k] = self.owner.new_element(self, k)
+        return found
+
+
+def symbol(label: str = "", kind: type[Symbol] = Symbol) -> Any:
     """Return a new symbol for an input."""
-    node = _new(Symbol)
+    node = _new(kind)
     node.label = label
     node._op = node._first = node._second = None
     node.number = -1
@@ -193,7 +214,7 @@ def symbol(label: str = "") -> Symbol:
 def _values(used: Sequence[Sequence[Any]], outputs: Sequence[Any]) -> list[Any]:
     """Return the Values among operands and outputs, each once."""
     nodes = (x for xs in (*used, outputs) for x in xs if isinstance(x, Node))
-    return list(dict.fromkeys(x for x in nodes if type(x) is not Symbol))
+    return list(dict.fromkeys(x for x in nodes if not isinstance(x, Symbol)))
 
 
 class Trace(Mode):
@@ -208,16 +229,15 @@ class Trace(Mode):
         self._sampled: set[Any] = set(samples)
         # The first TraceError that was raised.
         self._refusal: Exception | None = None
-        # Of calls (subprograms.py): what was traced, tuples by their elements, the sizes of those
-        # that are inputs, and inputs that are the run of a call.
+        # Functions that were traced for calls; tuples by their elements; and of the elements of
+        # inputs that are tuples, the tuple and the place.
         self.subprograms: dict[Any, Any] = {}
-        self.packs: dict[Any, Symbol] = {}
-        self.sizes: dict[Any, int] = {}
-        self.runs: dict[Any, Any] = {}
+        self.packs: dict[Any, Tuple] = {}
+        self.leaves: dict[Any, tuple[Tuple, int]] = {}
         # While derivatives are pulled back: by which nodes they are wanted, None for all; and of
-        # inputs that are tuples, by which elements, where not by all.
+        # inputs that are tuples, by which elements.
         self.within: set[Any] | None = None
-        self.wanted: dict[Any, tuple[bool, ...]] = {}
+        self.wanted: dict[Any, Any] = {}
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         for x in inputs:
@@ -227,9 +247,13 @@ class Trace(Mode):
                 )
         return self.new(op, inputs)
 
-    def new(self, op: Op, inputs: tuple[Any, ...]) -> Symbol:
-        """Return the symbol of `op` on `inputs`, which may be anything that the op takes."""
-        node = _new(Symbol)
+    def new(self, op: Op, inputs: tuple[Any, ...], node: Any = None) -> Any:
+        """Return the symbol of `op` on `inputs`, which may be anything that the op takes.
+
+        `node` is the symbol, if there is one already.
+        """
+        if node is None:
+            node = _new(Symbol)
         node.label = ""
         node._op = op
         node.number = len(self.symbols)
@@ -240,6 +264,42 @@ class Trace(Mode):
             node._second = inputs[1] if len(inputs) == 2 else None
         self.symbols.append(node)
         return node
+
+    def new_tuple(
+        self, op: Op, inputs: tuple[Any, ...], form: Any = None, parts: Any = None
+    ) -> Tuple:
+        """Return the symbol of an op that gives a tuple."""
+        node: Any = _new(Tuple)
+        node.form, node.owner, node.parts = form, self, {} if parts is None else parts
+        return self.new(op, inputs, node)  # type: ignore[no-any-return]
+
+    def new_input(
+        self, label: str, form: tuple[bool, ...] | None, numbers: Sequence[Any] | None = None
+    ) -> Any:
+        """Return the symbol of an input: of a tuple, if there is a form.
+
+        `numbers` are what its elements are known as, if they are known already.
+        """
+        if form is None:
+            return symbol(label)
+        whole = symbol(label, Tuple)
+        whole.form, whole.owner = form, self
+        if numbers is None:
+            numbers = [symbol() if is_there else 0 for is_there in form]
+            self.leaves.update({x: (whole, k) for k, x in enumerate(numbers) if form[k]})
+        whole.parts = dict(enumerate(numbers))
+        return whole
+
+    def new_element(self, whole: Tuple, k: int) -> Any:
+        """Return the symbol of an element of a tuple of this trace."""
+        call: Any = whole._op
+        if isinstance(call, Call):
+            output = call.outputs[k]  # type: ignore[attr-defined]
+            if isinstance(output, Tuple):
+                return self.new_tuple(pick(k), (whole,), output.form)
+        elif whole.form is not None and not whole.form[k]:
+            return 0
+        return self.new(pick(k), (whole,))
 
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         from scalargrad.programs.calls import traced_call  # only here: Functions are rare
@@ -298,7 +358,7 @@ class Trace(Mode):
 
         def need(operands: Sequence[Any]) -> None:
             for x in operands:
-                if type(x) is not Symbol:
+                if not isinstance(x, Symbol):
                     continue
                 k = x.number
                 own, place = (symbols, k) if k >= 0 else (inputs, ~k)
@@ -314,37 +374,40 @@ class Trace(Mode):
         kept = [x for x in symbols if needed[x.number]]
         used = [operands_of(x) for x in kept]
         results = topological_order(_values(used, outputs))
-        used = [*map(operands_of, results), *used]
+        used += map(operands_of, results)
         captured = [x for x in _values(used, outputs) if x._op is None]
-        values = {x: k for k, x in enumerate([*captured, *results], len(inputs))}
-        places = dict(zip([x.number for x in kept], count(len(inputs) + len(values)), strict=False))
+        builder = Builder(len(inputs) + len(captured))
+        values = {x: k for k, x in enumerate(captured, len(inputs))}
+        places = [0] * len(symbols)
 
-        def place(x: Any) -> Operand:
-            if type(x) is Symbol:
+        def operand(x: Any) -> Operand:
+            if isinstance(x, Symbol):
                 return places[x.number] if x.number >= 0 else ~x.number
             return values[x] if isinstance(x, Node) else Literal(x)
 
-        nodes = [*results, *kept]
-        equations = [
-            equation((x._op, tuple(map(place, operands))))
-            for x, operands in zip(nodes, used, strict=True)
-        ]
-        labelled = [x for x in (*inputs, *captured, *nodes) if x.label]
-        labels: dict[Any, str] = {place(x): x.label for x in labelled}
-        inputs_in_all = len(inputs) + len(captured)
-        return Code(inputs_in_all, equations, [*map(place, outputs)], labels), captured, results
+        for x in results:
+            values[x] = builder.write(x._op, tuple(map(operand, operands_of(x))))
+        for x in kept:
+            places[x.number] = builder.write(x._op, tuple(map(operand, operands_of(x))))  # type: ignore[arg-type]
+        labelled = [x for x in (*inputs, *captured, *results, *kept) if x.label]
+        builder.code.labels = {operand(x): x.label for x in labelled}  # type: ignore[misc]
+        builder.code.outputs = list(map(operand, outputs))
+        return builder.code, captured, results
 
     def sample(self, x: Any) -> Any:
         """Return the number that `x` has in the call for which the function is traced."""
-        if not isinstance(x, Node):
-            return x
-        if x not in self.samples:
+        if isinstance(x, Node) and x not in self.samples:
             nodes = topological_order([x], self._sampled)
             code, leaves = lower(nodes, [x])
             with in_mode(None):
                 numbers = run(code, [self._leaf(leaf) for leaf in leaves])
-            self.samples.update(zip(nodes, numbers[len(leaves) :], strict=True))
+            self.known(dict(zip(nodes, numbers[len(leaves) :], strict=True)))
+            for node in nodes:
+                if isinstance(node._op, Call):  # it may be asked for more later
+                    self._sampled.discard(node)
         return self._leaf(x)
 
     def _leaf(self, x: Any) -> Any:
+        if not isinstance(x, Node):
+            return x
         return self.samples[x] if x in self.samples else x._data  # noqa: SIM401 - symbols have none

@@ -1,21 +1,20 @@
-"""Tuples of numbers in a trace, each as one symbol: the nested arguments of calls.
+"""Tuples of numbers in a trace, each as one symbol: nested arguments, and what calls give.
 
-A derivative by a tuple is Cotangents on the way back and Tangents on the way forward. What these
-look like can be said without their symbols: that is their shape, and it is hashable.
+A derivative by a tuple is a tuple, with the literal 0 where there is none: a rule's own 0, which
+is dropped where anything is added to it. The form of a tuple says where it has such zeros.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from scalargrad.engine.graph import Node
 from scalargrad.engine.modes import tracing
 from scalargrad.engine.op import Op
-from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
+from scalargrad.engine.outputs import Cotangents, Tangents
 from scalargrad.engine.passes import added, is_zero
-from scalargrad.programs.trace import Symbol, Trace
-from scalargrad.transforms.nesting import NUMBER
+from scalargrad.programs.trace import Trace, Tuple
 
 # So many gradients of a tuple are summed at a time.
 _SUMMED = 8
@@ -31,16 +30,10 @@ class _PackOp(Op):
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are, of Cotangents on the way back."""
-        first = next(g for g in gs if g is not None)
-        if type(first) is Cotangents:
-            slopes = by_element(first, len(inputs))
+        if is_backward(gs):
+            slopes = by_element(first_of(gs))
             return [None if g is None else slopes.get(k) for k, g in enumerate(gs)]
-        moving = [k for k, g in enumerate(gs) if g is not None and not is_zero(g)]
-        if not moving:
-            return [None] * len(gs)
-        moves = this_trace().new(pack, tuple(gs[k] for k in moving))
-        places = {k: place for place, k in enumerate(moving)}
-        return at_first(gs, Tangents(Parts(moves, places)))
+        return at_first(gs, moving(new_pack([0 if g is None else g for g in gs])))
 
 
 class _TotalOp(Op):
@@ -53,39 +46,14 @@ class _TotalOp(Op):
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return what an op's `derivatives` are, of Cotangents on the way back."""
-        first = next(g for g in gs if g is not None)
-        if type(first) is Cotangents:
-            return [
-                None if g is None else Cotangents(dict(first.by_output), first.wholes) for g in gs
-            ]
-        parts = [g.by_output for g in gs if g is not None]
-        sums = {}
-        for k in sorted({k for part in parts for k in part.places}):
-            moves = [part[k] for part in parts]
-            found = [move for move in moves if move is not None and not is_zero(move)]
-            if found:
-                sums[k] = added(*found)
-        if not sums:
-            return [None] * len(gs)
-        whole = this_trace().new(pack, tuple(sums.values()))
-        places = {k: place for place, k in enumerate(sums)}
-        return at_first(gs, Tangents(Parts(whole, places)))
+        if is_backward(gs):
+            g = first_of(gs)
+            return [None if x is None else Cotangents(dict(g.by_output), g.wholes) for x in gs]
+        return at_first(gs, moving(new_total([g.by_output.whole for g in gs if g is not None])))
 
 
 def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
     raise AssertionError("derivatives does this op's work")
-
-
-def wanted_elements(x: Any) -> Any:
-    """Return whether the derivative by an operand is wanted: of a tuple, of which elements."""
-    trace = this_trace()
-    if x in trace.wanted:
-        return trace.wanted[x]
-    if x._op is not pack:
-        return True
-    within = trace.within
-    found = tuple(isinstance(n, Node) and (within is None or n in within) for n in x._first)
-    return any(found) if all(found) or not any(found) else found
 
 
 def _packed(*xs: Any) -> tuple[Any, ...]:
@@ -100,55 +68,21 @@ pack = _PackOp("pack", _packed, joint=_unused)
 pack_total = _TotalOp("sum of tuples", _totals, joint=_unused)
 
 
-class Wholes(tuple[Any, ...]):
-    """Derivatives by all elements of a tuple at once, which are to be summed.
-
-    Some at a time: a program then holds few of them, and not a great number at its end.
-    """
-
-    __slots__ = ()
-
-    def __add__(self, other: Any) -> Wholes:
-        joined = (*self, *other)
-        if len(joined) < _SUMMED:
-            return Wholes(joined)
-        return Wholes((this_trace().new(pack_total, joined),))
-
-
-class Parts:
-    """The tangents of the elements of a tuple: picked from the symbol of another when asked for.
-
-    `places` says for each element that moves where its tangent is: a place, or for an element that
-    is a tuple itself the pair of a place and such places. Without a place there, these are of the
-    same whole. Elements that do not move have None.
-    """
-
-    def __init__(self, whole: Any, places: dict[int, Any]) -> None:
-        self.whole, self.places = whole, places
-
-    def __getitem__(self, k: int) -> Any:
-        place = self.places.get(k)
-        if place is None or isinstance(place, Constant):
-            return place and place.number
-        if type(place) is int:
-            return this_trace().new(pick(place), (self.whole,))
-        whole = self.whole
-        if place[0] is not None:
-            whole = this_trace().new(pick(place[0]), (whole,))
-        return Tangents(Parts(whole, place[1]))
-
-
-class Constant(NamedTuple):
-    """A tangent or derivative that is a plain number."""
-
-    number: Any
-
-
 def this_trace() -> Trace:
     """Return the trace that is in force here."""
     trace = tracing()
     assert isinstance(trace, Trace)
     return trace
+
+
+def is_backward(gs: Sequence[Any]) -> bool:
+    """Return whether these are derivatives on the way back: of a tuple, Cotangents."""
+    return type(first_of(gs)) is Cotangents
+
+
+def first_of(gs: Sequence[Any]) -> Any:
+    """Return the first derivative that there is."""
+    return next(g for g in gs if g is not None)
 
 
 def at_first(gs: Sequence[Any], move: Any) -> list[Any]:
@@ -158,36 +92,41 @@ def at_first(gs: Sequence[Any], move: Any) -> list[Any]:
     return found
 
 
-def whole_of(g: Cotangents) -> Any:
-    """Return the sum of the derivatives of all elements at once."""
-    wholes = g.wholes
-    return wholes[0] if len(wholes) == 1 else this_trace().new(pack_total, tuple(wholes))
+# --- tuples ---------------------------------------------------------------------------------------
 
 
-def by_element(g: Cotangents, size: int) -> dict[int, Any]:
-    """Return the derivatives by the elements of a tuple of this size, by place."""
-    if not g.wholes:
-        return g.by_output
-    whole = whole_of(g)
-    slopes = Cotangents({k: this_trace().new(pick(k), (whole,)) for k in range(size)})
-    return (slopes + Cotangents(g.by_output)).by_output
+def new_pack(numbers: Sequence[Any]) -> Any:
+    """Return the symbol of the tuple of `numbers`: None if all of them are the literal 0."""
+    form = tuple([not is_zero(x) for x in numbers])
+    if True not in form:
+        return None
+    return this_trace().new_tuple(pack, tuple(numbers), form, dict(enumerate(numbers)))
 
 
-def packed(trace: Trace, numbers: Sequence[Any]) -> Symbol:
-    """Return the symbol of the tuple of `numbers`: the same one for the same numbers."""
-    first = numbers[0]
-    if isinstance(first, Symbol) and type(first._op) is Pick:
-        whole = first._first
-        if trace.sizes.get(whole) == len(numbers) and all(
-            isinstance(x, Symbol) and type(x._op) is Pick and x._op.place == k and x._first is whole
-            for k, x in enumerate(numbers)
-        ):
-            return whole  # type: ignore[no-any-return]
+def packed(trace: Trace, numbers: Sequence[Any]) -> Tuple:
+    """Return the symbol of the tuple of `numbers`, of an argument: the same one for the same."""
+    whole = all_of(numbers, trace.leaves)
+    if whole is not None:
+        return whole
     key = tuple(x if isinstance(x, Node) else _Key(x) for x in numbers)
     found = trace.packs.get(key)
     if found is None:
-        found = trace.packs[key] = trace.new(pack, tuple(numbers))
+        form = (True,) * len(numbers)
+        found = trace.new_tuple(pack, tuple(numbers), form, dict(enumerate(numbers)))
+        trace.packs[key] = found
     return found
+
+
+def all_of(xs: Sequence[Any], places: dict[Any, tuple[Tuple, int]]) -> Tuple | None:
+    """Return the tuple whose elements these are, all of them in order, if there is one."""
+    whole, _ = places.get(xs[0], (None, 0)) if isinstance(xs[0], Node) else (None, 0)
+    if whole is None or len(whole.form) != len(xs):
+        return None
+    for k, x in enumerate(xs):
+        found, place = places.get(x, (None, 0)) if isinstance(x, Node) else (None, 0)
+        if found is not whole or place != k:
+            return None
+    return whole
 
 
 class _Key:
@@ -205,76 +144,77 @@ class _Key:
         return isinstance(other, _Key) and self.number is other.number
 
 
-# The shape of the tangent of a number.
-MOVES = "moves"
+def new_total(tuples: Sequence[Tuple]) -> Tuple:
+    """Return the sum of tuples, element by element."""
+    if len(tuples) == 1:
+        return tuples[0]
+    form = tuple(map(any, zip(*[x.form for x in tuples], strict=True)))
+    return this_trace().new_tuple(pack_total, tuple(tuples), form)
 
 
-def frozen(places: dict[int, Any]) -> Any:
-    """Return the hashable form of the places of tangents."""
-    return tuple(
-        (k, p if not isinstance(p, tuple) or isinstance(p, Constant) else (p[0], frozen(p[1])))
-        for k, p in places.items()
-    )
+# --- derivatives by tuples, on the way back -------------------------------------------------------
 
 
-def thawed(places: Any) -> dict[int, Any]:
-    """Return the places that `frozen` made hashable."""
-    return {
-        k: p if not isinstance(p, tuple) or isinstance(p, Constant) else (p[0], thawed(p[1]))
-        for k, p in places
-    }
+class Wholes(tuple[Any, ...]):
+    """Derivatives by all elements of a tuple at once, which are to be summed.
+
+    Some at a time: a program then holds few of them, and not a great number at its end.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Wholes:
+        joined = (*self, *other)
+        return Wholes(joined if len(joined) < _SUMMED else [new_total(joined)])
 
 
-def shape_of(g: Any, seeds: list[Any]) -> Any:
-    """Add the symbols of a derivative to `seeds`; return what it looks like, hashable."""
-    if type(g) is not Cotangents:
-        seeds.append(g)
-        return NUMBER
-    by_output = g.by_output.items()
-    inner = tuple((k, shape_of(x, seeds)) for k, x in by_output if not is_zero(x))
-    if g.wholes:
-        g.wholes = Wholes((whole_of(g),))
-        seeds += g.wholes
-    return inner, bool(g.wholes)
+def cotangents(whole: Any) -> Any:
+    """Return a derivative as it is carried back through a graph: of a tuple, Cotangents."""
+    return Cotangents({}, Wholes([whole])) if isinstance(whole, Tuple) else whole
 
 
-def of_shape(shape: Any, seeds: Iterator[Any]) -> Any:
-    """Return the derivative of that shape made of other symbols."""
-    if shape is NUMBER:
-        return next(seeds)
-    by_output = {k: of_shape(inner, seeds) for k, inner in shape[0]}
-    return Cotangents(by_output, Wholes([next(seeds)] if shape[1] else []))
+def by_element(g: Cotangents) -> dict[int, Any]:
+    """Return the derivatives by the elements of a tuple, by place."""
+    if not g.wholes:
+        return g.by_output
+    whole = new_total(g.wholes)
+    slopes = Cotangents({k: whole.element(k) for k, is_there in enumerate(whole.form) if is_there})
+    return (slopes + Cotangents(g.by_output)).by_output
 
 
-def picked_at(place: Any, call: Any) -> Any:
-    """Return the derivative that stands at `place` among the numbers of a call."""
-    if isinstance(place, Constant):
-        return place.number
-    if type(place) is int:
-        return this_trace().new(pick(place), (call,))
-    by_output, whole = place
-    found = {k: picked_at(p, call) for k, p in by_output.items()}
-    return Cotangents(found, Wholes([] if whole is None else [picked_at(whole, call)]))
+def whole_of(g: Any, size: int) -> Any:
+    """Return the derivative by a tuple of this size as a tuple: None if there is none."""
+    if g.wholes and not g.by_output:
+        return new_total(g.wholes)
+    slopes = by_element(g)
+    return new_pack([slopes.get(k, 0) for k in range(size)])
 
 
-def ends_of(move: Any) -> Sequence[Any]:
-    """Return the symbols that a tangent is made of."""
-    if type(move) is not Tangents:
-        return [move]
-    parts = move.by_output
-    return parts if isinstance(parts, list) else [parts.whole]
+def wanted_elements(x: Any) -> Any:
+    """Return whether the derivative by an operand is wanted: of a tuple, of which elements."""
+    trace = this_trace()
+    if x in trace.wanted:
+        return trace.wanted[x]
+    if x._op is not pack:
+        return True
+    within = trace.within
+    found = tuple(isinstance(n, Node) and (within is None or n in within) for n in x._first)
+    return any(found) if all(found) or not any(found) else found
 
 
-def placed_at(x: Any, places: dict[Any, int]) -> Any:
-    """Return where among the variables a derivative is, or what its parts are picked from."""
-    if x is None:
-        return None
-    if type(x) is Cotangents:
-        by_output = {k: placed_at(inner, places) for k, inner in x.by_output.items()}
-        return by_output, places[x.wholes[0]] if x.wholes else None
-    if type(x) is Tangents:
-        parts = x.by_output
-        if isinstance(parts, list):  # of a Function's outputs
-            return None, {k: placed_at(move, places) for k, move in enumerate(parts)}
-        return places[parts.whole], parts.places
-    return places[x] if isinstance(x, Node) else Constant(x)
+# --- and on the way forward -----------------------------------------------------------------------
+
+
+class Elements:
+    """The elements of a tuple, picked when asked for."""
+
+    def __init__(self, whole: Tuple) -> None:
+        self.whole = whole
+
+    def __getitem__(self, k: int) -> Any:
+        return self.whole.element(k) if self.whole.form[k] else None
+
+
+def moving(whole: Any) -> Any:
+    """Return the tangent of a tuple as it is carried forward through a graph."""
+    return Tangents(Elements(whole)) if isinstance(whole, Tuple) else None

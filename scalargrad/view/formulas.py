@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scalargrad.engine.code import Code
 from scalargrad.engine.value import Value
+from scalargrad.programs.code import Code
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import unique_names

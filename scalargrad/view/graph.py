@@ -13,10 +13,10 @@ from itertools import zip_longest
 from math import isclose
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal, evaluate
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import in_kind
+from scalargrad.programs.code import Code, Equation, Literal, evaluate
 from scalargrad.programs.simplify import constant_key
 from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
 from scalargrad.view.languages.spelling import ATOM, PRODUCT, Language, Text, spell

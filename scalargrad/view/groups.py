@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
-from scalargrad.engine.code import Code
 from scalargrad.engine.value import Value
+from scalargrad.programs.code import Code
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 

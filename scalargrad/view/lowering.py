@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.context import Run
 from scalargrad.engine.custom import output_ops
 from scalargrad.engine.graph import operands_of, topological_order
@@ -13,6 +12,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
+from scalargrad.programs.code import Code, Equation, Literal, lower
 from scalargrad.programs.simplify import optimised, without_dead
 from scalargrad.programs.trace import Trace, symbol
 from scalargrad.transforms.nesting import flatten, unflatten

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation
+from scalargrad.programs.code import Code, Equation
 from scalargrad.view.explanation import whole_formula
 from scalargrad.view.graph import Backward, Forward, Graph, Writer, steps
 from scalargrad.view.languages.javascript import arrow, runtime_for

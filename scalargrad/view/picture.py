@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scalargrad.engine.code import Literal
+from scalargrad.programs.code import Literal
 from scalargrad.view.graph import Graph, Node, operand_names
 from scalargrad.view.groups import Group
 from scalargrad.view.languages.notation import plain, show

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scalargrad.engine.code import run
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
+from scalargrad.programs.code import run
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Literal, lower
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.functions import activations, arithmetic, elementary
+from scalargrad.programs.code import Code, Equation, Literal, lower
 from scalargrad.programs.simplify import optimised
 from scalargrad.programs.trace import Trace, symbol
 from scalargrad.view.languages.notation import SHARE

@@ -47,10 +47,10 @@ from scalargrad import (
     taylor,
     value_and_grad,
 )
-from scalargrad.engine.code import evaluate
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.programs import accumulation
+from scalargrad.programs.code import evaluate
 from scalargrad.programs.simplify import constant_key, sees_signs
 from scalargrad.transforms.nesting import flatten, unflatten
 from tests.programs.inlining import inlined
@@ -962,9 +962,6 @@ class _Ways:
             self.seen[f"{what}: a constant part's error"] += 1
         elif expected.error is not None and untraced:
             self.seen[f"{what}: a constant part's error"] += 1
-        elif self._has_error(found, full, args) and type(found.error) is not type(expected.error):
-            # A part has all that any call of it needs.
-            self.seen[f"{what}: another error of a part"] += 1
         else:
 
             def bounds() -> list[float]:
@@ -981,12 +978,6 @@ class _Ways:
         # Not of sumprod, whose last bits may differ; and where the trace failed, there is no Code.
         if what != "taylor" and not (untraced and found.error is not None):
             self.compare_code(what, compiled, found, args)
-
-    def _has_error(self, found: Outcome, full: Any, args: list[Any]) -> bool:
-        """Return whether the whole eager function has the error that was found."""
-        if found.error is None or not self.program.parts:
-            return False
-        return type(Outcome(full, *args).error) is type(found.error)
 
     def may_drop(self, compiled: Any) -> bool:
         """Return whether simplification may leave out a part: of `where`, or of a power of 0."""

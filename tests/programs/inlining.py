@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.engine.code import Code, Equation, Operand, equation
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
-from scalargrad.programs.linking import CutCall
+from scalargrad.programs.code import Call, Code, Equation, Operand, equation
 from scalargrad.programs.tuples import pack, pack_total
 
 
 def inlined(code: Code) -> Code:
     """Return `code` with what its calls compute in place of the calls."""
-    if not any(type(op) is CutCall for op, _ in code.equations):
+    if not any(type(op) is Call for op, _ in code.equations):
         return code
     equations: list[Equation] = []
     labels = {k: label for k, label in code.labels.items() if k < code.inputs}
@@ -30,7 +29,7 @@ def _expanded(
     known = list(inputs)
     for k, (op, operands) in enumerate(code.equations, code.inputs):
         found = [known[x] if type(x) is int else x for x in operands]
-        if type(op) is CutCall:
+        if type(op) is Call:
             inner = _expanded(op.code, found, first, equations, labels)
             ends = tuple(inner[x] if type(x) is int else x for x in op.code.outputs)
             known.append(ends if len(ends) != 1 else ends[0])

@@ -14,10 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import Value, compile, grad, sqrt, value_and_grad
-from scalargrad.engine.code import Code, equation, evaluate
 from scalargrad.engine.outputs import pick
 from scalargrad.programs import accumulation
-from scalargrad.programs.linking import CutCall
+from scalargrad.programs.code import Call, Code, equation, evaluate
 from scalargrad.programs.tuples import pack, pack_total
 
 NUMBERS = st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 5e-324, -1e-200])
@@ -177,7 +176,7 @@ def test_sums_that_share_terms(extra_first: bool) -> None:
 
 def calls_of_pairs() -> list[Any]:
     code = Code(1, [equation((pack, (0, 0)))], [1])
-    pair = CutCall("pair", code, ("float",), ("float", "float"))
+    pair = Call("pair", code, ("float",), ("float", "float"))
     return [equation((pair, (k,))) for k in range(16)]
 
 
@@ -208,7 +207,7 @@ def test_terms_in_another_order_than_their_calls_stay_a_sum() -> None:
 def test_elements_of_what_a_call_gives_stay_a_sum() -> None:
     kinds = (("float", "float"),)
     code = Code(1, [equation((pack, (0, 0))), equation((pack, (1,)))], [2])
-    call = CutCall("nested", code, ("float",), kinds)
+    call = Call("nested", code, ("float",), kinds)
     calls = [equation((call, (k,))) for k in range(16)]
     picks = [equation((pick(0), (k,))) for k in range(16, 32)]
     whole = Code(16, [*calls, *picks, equation((pack_total, tuple(range(32, 48))))], [48])

@@ -308,22 +308,6 @@ def test_what_is_not_chosen_still_fails() -> None:
         c(0.0, -1.0)
 
 
-def test_what_a_called_function_computes_fails_where_the_result_does_not_need_it() -> None:
-    @compile
-    def part(x: Any, y: Any) -> Any:
-        return x - 0.5, where(y, 1.0 / x, x)
-
-    def f(x: Any) -> Any:
-        _, b = part(x, sg.cos(x))
-        c, _ = part(b - 1 / x, 1.0)
-        return c
-
-    c = same(f, [2.0], [-7.25], [0.0])
-    assert None not in machines(c)
-    with pytest.raises(ZeroDivisionError, match=r"1\.0 / .*0\.0"):
-        c(2.0)
-
-
 def test_a_number_of_another_kind_names_the_target_that_takes_it() -> None:
     c = compile(lambda x: x * x, target="c")
     with pytest.raises(TypeError, match=r"floats and ints, not Fraction\(1, 2\).*target='python'"):

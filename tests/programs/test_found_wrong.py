@@ -34,8 +34,8 @@ from scalargrad import (
     value_and_grad,
     where,
 )
-from scalargrad.engine.code import Code, Equation
 from scalargrad.functions.methods import all_ops
+from scalargrad.programs.code import Code, Equation
 from scalargrad.programs.simplify import sees_signs
 
 THIRD = Fraction(1, 3)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from scalargrad.engine.code import Literal
 from scalargrad.functions import activations, arithmetic, choices, elementary
 from scalargrad.functions.methods import public_functions
 from scalargrad.programs import bindings, compiled, names, nests, python, simplify, trace
+from scalargrad.programs.code import Literal
 from scalargrad.transforms import nesting
 from tests.programs import fuzz
 

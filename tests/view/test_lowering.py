@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad import Function, Value, sin
-from scalargrad.engine.code import evaluate
+from scalargrad.programs.code import evaluate
 from scalargrad.view.lowering import code_of, with_outputs
 
 

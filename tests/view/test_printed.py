@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 
 from scalargrad import Value, losses, where
-from scalargrad.engine.code import evaluate
 from scalargrad.engine.errors import FAILURES
 from scalargrad.functions.methods import public_functions
+from scalargrad.programs.code import evaluate
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.explanation import text_of
 from scalargrad.view.formulas import formula

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from scalargrad.engine.code import Code, Equation, Literal
 from scalargrad.engine.errors import FAILURES
 from scalargrad.functions.methods import all_ops
+from scalargrad.programs.code import Code, Equation, Literal
 from scalargrad.view.languages.javascript import javascript_function
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")

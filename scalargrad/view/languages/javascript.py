@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scalargrad.engine.code import Code, Literal
 from scalargrad.engine.op import Op
+from scalargrad.programs.code import Code, Literal
 from scalargrad.view.languages.spelling import (
     ATOM,
     COMPARISON,

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from scalargrad.engine.code import Code, Literal
 from scalargrad.engine.op import Op
 from scalargrad.functions.methods import all_ops
+from scalargrad.programs.code import Code, Literal
 
 # By the names that tables have them under.
 OPS = all_ops()
