@@ -14,7 +14,8 @@ COMMANDS = {
     "draw": ("scalargrad.commands.picturing", "draw a graph: .svg, .html, .dot, .mmd"),
     "compile": ("scalargrad.commands.translating", "write a program of the value and gradient"),
     "taylor": ("scalargrad.commands.expanding", "expand as a power series"),
-    "check": ("scalargrad.testing.command", "test an autodiff engine"),
+    "check": ("scalargrad.commands.checking", "test an autodiff engine, or those of a class"),
+    "kit": ("scalargrad.commands.kit", "write what a class needs to make an engine"),
 }
 _EXAMPLES = """Try:
   python -m scalargrad explain "x*y + sin(x)" x=2 y=3

@@ -1,9 +1,10 @@
-"""How an engine spells things: its class, number, gradient, backward pass and functions."""
+"""How an engine spells things: its leaves, numbers, gradients, backward pass and functions."""
 
+import ast
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from scalargrad.testing.expressions import Expression, Step
 
@@ -31,63 +32,87 @@ PAIRS = ("dist", "sumprod")
 
 SYMBOLS = ("+", "-", "*", "/", "**", "%")
 
+DUNDERS = {
+    **{"+": "__add__", "-": "__sub__", "*": "__mul__", "/": "__truediv__", "**": "__pow__"},
+    **{"%": "__mod__", "neg": "__neg__", "abs": "__abs__"},
+}
+
 
 class Absent(Exception):
-    """Raised by a property: the engine does not have what it is about. The message says what.
+    """Raised by a property that cannot be tested. The message says why.
 
-    `op` is the op that is missing; if the user requires it, that is a failure.
+    `op` is the op that it is about; if the user requires it, that is a failure. `cause` is the
+    property whose failure hides this one.
     """
 
-    def __init__(self, message: str, op: str | None = None) -> None:
+    def __init__(self, message: str, op: str | None = None, cause: str | None = None) -> None:
         super().__init__(message)
         self.op = op
+        self.cause = cause
+
+
+class Missing(Absent):
+    """Raised by a property of an op that the engine does not have."""
+
+    def __init__(self, op: str) -> None:
+        super().__init__(f"{op} is not there", op)
 
 
 @dataclass
 class Adapter:
-    """The names that an engine uses, as found by looking at it, and what it takes.
+    """The way to use an engine, as `Finder` found and proved it; what it has; what it takes.
 
-    `seed` says whether the backward pass takes the gradient to start with.
-    `initial` is what a gradient is before a backward pass: "number", "none", "node", "missing",
-    "method" or "other". `sides` says for each operator on which sides it takes plain numbers.
+    Templates of code have {0} for the output's name and {1} for an input's. `mode` is "reverse",
+    with a pass; "pull", where a gradient is asked for; "forward", where numbers carry derivatives
+    by the input of seed 1; or "values", where no gradient was found. `initial` is what a gradient
+    is before the pass: "number", "none", "node", "missing", "method" or "other". `sides` says for
+    each operator on which sides it takes plain numbers.
     """
 
     name: str
-    data: str
-    gradient: str | None
-    backward: str | None
+    leaf_form: str
+    value: str
+    prepare_forms: Sequence[str]
+    backward: Sequence[str]
+    gradient_form: str
+    mode: str
+    tried: Sequence[str]
     seed: bool
-    forward: str | None
     initial: str
-    gradient_is_node: bool
+    constant: str | None
+    operators: dict[str, str]
     methods: Sequence[str]
+    dunders: Sequence[str]
     functions: Sequence[str]
     epsilon: float
     sides: dict[str, set[str]] = field(default_factory=dict)
+    form: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, name: str, description: dict[str, Any]) -> "Adapter":
+    def of(cls, name: str, found: dict[str, Any]) -> "Adapter":
         """Return the adapter that the child's description of the engine gives."""
-        tenth = description["tenth"]
-        exact = isinstance(tenth, float) and tenth == 0.1
+        # Single precision holds 0.1 to 1.5e-8.
+        exact = found["tenth"] == 0.1
+        same = [
+            *("value", "backward", "mode", "tried", "seed", "initial", "constant"),
+            *("operators", "methods", "dunders", "functions"),
+        ]
         return cls(
             name=name,
-            data=description["data"],
-            gradient=description["gradient"],
-            backward=description["backward"],
-            seed=description["seed"],
-            forward=description["forward"],
-            initial=description["initial"],
-            gradient_is_node=description["gradient_is_node"],
-            methods=description["methods"],
-            functions=description["functions"],
-            # Single precision holds 0.1 to 1.5e-8.
+            leaf_form=found["leaf"],
+            prepare_forms=found["prepare"],
+            gradient_form=found["gradient"],
             epsilon=2.3e-16 if exact else 6e-8,
+            **{key: found[key] for key in same},
         )
 
-    def spelling(self, function: str) -> str | None:
-        """Return how the engine calls a function of math's name: `{}.tanh({})`, or None."""
+    def spellings(self, function: str) -> list[str]:
+        """Return how the engine calls a function of math's name, by each way: `{0}.tanh({rest})`.
+
+        A function of the module counts where no method has that name.
+        """
         wanted = [function, *ALIASES.get(function, ())]
+        found = []
         forms = [(self.methods, "{0}.{name}({rest})"), (self.functions, "{name}({all})")]
         if function in LISTS + PAIRS:
             del forms[0]
@@ -95,94 +120,136 @@ class Adapter:
             by_lower_case = {n.lower(): n for n in reversed(names)}
             for name in wanted:
                 if name in names or name in by_lower_case:
-                    found = name if name in names else by_lower_case[name]
-                    return form.replace("{name}", found)
-        return None
+                    spelled = name if name in names else by_lower_case[name]
+                    found.append(form.replace("{name}", spelled))
+                    break
+        if function in DUNDERS:
+            symbol = {"neg": "-{0}", "abs": "abs({0})"}.get(function)
+            if DUNDERS[function] in self.dunders and symbol:
+                found.insert(0, symbol)
+        return found
 
-    def leaf(self, name: str, x: float) -> str:
-        return f"{name} = {self.name}({number(x)})"
+    def defines(self, op: str) -> bool:
+        """Return whether the class has a method or an operator of the op's very name."""
+        if op in DUNDERS and DUNDERS[op] in self.dunders:
+            return True
+        names = {op, *(a for a in ALIASES.get(op, ()) if a not in ("max", "min"))}
+        return bool(names & {m.lower() for m in self.methods})
+
+    def leaf(self, name: str, x: float | str, seed: float = 0.0, form: str = "") -> str:
+        """Return the line or lines that make a leaf; text stands as it is."""
+        text = x if isinstance(x, str) else number(x)
+        return (form or self.leaf_form).format(text, name=name, seed=seed)
 
     def read(self, name: str) -> str:
-        return f"{name}.{self.data}"
+        return self.value.format(name)
 
-    def read_gradient(self, name: str) -> str:
-        """Return the expression to print; before a backward pass it may fail (see `observe`)."""
-        suffix = f".{self.data}" if self.gradient_is_node else ""
-        return f"{name}.{self.gradient}{suffix}"
+    def gradient(self, output: str, leaf: str) -> str:
+        """Return the expression that reads the derivative of the output by the leaf."""
+        if self.mode == "values":
+            raise Absent("no gradient was found", cause="usable")
+        return self.gradient_form.format(output, leaf)
 
-    def observe_gradient(self, name: str) -> str:
-        """Return the expression for a gradient that may not be there yet."""
-        if self.gradient is None:
-            raise Absent("found no attribute that holds the gradient")
-        if self.gradient.endswith("()"):
-            return f"{name}.{self.gradient}"
-        return f"getattr({name}, {self.gradient!r}, None)"
+    @property
+    def names_output(self) -> bool:
+        """Return whether the derivatives are those of one output, which is named."""
+        return self.mode != "pull" or any("{0}" in t for t in (*self.backward, self.gradient_form))
 
-    def zero(self, name: str) -> str | None:
+    def zero(self, leaf: str) -> str | None:
         """Return the line that sets a gradient back to what it was at first, if there is one."""
-        if self.initial in ("missing", "method"):
-            return f"{name}.zero_grad()" if "zero_grad" in self.methods else None
-        start = {"number": "0.0", "none": "None", "node": f"{self.name}(0.0)"}
-        value = start.get(self.initial, f"{name}.{self.gradient} * 0")
-        return f"{name}.{self.gradient} = {value}"
+        name = self.gradient_form.removeprefix("{1}.").split(".")[0]
+        start = {"number": "0.0", "none": "None", "other": f"{leaf}.{name} * 0"}.get(self.initial)
+        if start is None:
+            return f"{leaf}.zero_grad()" if "zero_grad" in self.methods else None
+        return f"{leaf}.{name} = {start}"
 
-    def run_backward(self, name: str) -> str:
-        if self.backward is None:
-            raise Absent("found no method that runs the backward pass")
-        return f"{name}.{self.backward}" + ("" if self.backward.endswith(")") else "()")
+    def run_backward(self, output: str) -> list[str]:
+        """Return the lines of the backward pass; none where there is no pass."""
+        if self.mode == "values":
+            raise Absent("no backward pass was found", cause="usable")
+        return [line.format(output) for line in self.backward]
 
-    def run_backward_from(self, name: str, seed: float) -> str | None:
+    def run_backward_from(self, output: str, seed: float) -> str | None:
         """Return the line for a backward pass with that seed, if the engine takes one."""
-        if self.backward is None or not self.seed:
+        if self.mode != "reverse" or not self.seed or len(self.backward) > 1:
             return None
-        return f"{name}.{self.backward.partition('(')[0]}({number(seed)})"
+        return f"{self.backward[-1].partition('(')[0]}({number(seed)})".format(output)
+
+    def needs_pass(self) -> None:
+        """Raise Absent where there is no backward pass: the law is about passes."""
+        if self.mode != "reverse":
+            kind = {
+                "forward": "it computes derivatives forward",
+                "pull": "a gradient is asked for",
+                "values": "no gradient was found",
+            }[self.mode]
+            cause = "usable" if self.mode == "values" else None
+            raise Absent(f"there is no backward pass: {kind}", cause=cause)
 
     def prepare(self, name: str) -> list[str]:
         """Return the lines needed before a result's number can be read."""
-        return [f"{name}.{self.forward}()"] if self.forward else []
+        return [line.format(name) for line in self.prepare_forms]
 
     def lines(self, expression: Expression) -> tuple[list[str], list[str]]:
         """Return the names of all results, and the lines that compute them from the inputs."""
         names = letters(expression.arity + len(expression.steps))
-        lines = []
+        lines: list[str] = []
         for step, target in zip(expression.steps, names[expression.arity :], strict=True):
-            lines.append(f"{target} = {self.step(step, names)}")
+            operands = []
+            for place, operand in enumerate(step.operands):
+                if isinstance(operand, int):
+                    operands.append(names[operand])
+                elif self._stays_plain(step, place):
+                    operands.append(number(operand[0]))
+                else:
+                    lines.append(self.leaf(f"k{len(lines)}", operand[0]))
+                    operands.append(f"k{len(lines) - 1}")
+            lines.append(f"{target} = {self.call(step.function.name, operands)}")
         return names, lines
 
-    def step(self, step: Step, names: Sequence[str]) -> str:
-        """Return the expression for one step; constants stand plain where the engine takes them."""
-        op = step.function.name
-        plain = self.sides.get(op, set())
-        operands = []
-        for place, operand in enumerate(step.operands):
-            if isinstance(operand, int):
-                operands.append(names[operand])
-            elif ("left", "right")[min(place, 1)] in plain and len(step.operands) == 2:
-                operands.append(number(operand[0]))
-            else:
-                operands.append(f"{self.name}({number(operand[0])})")
-        return self.call(op, operands)
+    def _stays_plain(self, step: Step, place: int) -> bool:
+        side = ("left", "right")[min(place, 1)]
+        return len(step.operands) == 2 and side in self.sides.get(step.function.name, set())
+
+    def spell(self, line: str) -> str:
+        """Return lines of arithmetic as this engine has them, as `add(a, b)` if not `a + b`."""
+        forms = {op: form for op, form in self.operators.items() if form != f"{{0}} {op} {{1}}"}
+        if not any(f" {op} " in line for op in forms):
+            return line
+        return ast.unparse(_Speller(forms).visit(ast.parse(line)))
 
     def call(self, op: str, operands: Sequence[str]) -> str:
         """Return one op of operands that are spelled already."""
         if op in SYMBOLS:
             left, right = operands
             left = f"({left})" if left.startswith("-") and op == "**" else left
-            return f"{left} {op} {right}"
+            return self.operators.get(op, f"{{0}} {op} {{1}}").format(left, right)
         if op.startswith("**"):
             return f"{operands[0]} ** {op[2:]}"
-        if op == "neg":
-            return f"-{operands[0]}"
-        if op == "abs":
-            return f"abs({operands[0]})"
         if op in LISTS:
             operands = [f"[{', '.join(operands)}]"]
         elif op in PAIRS:
             half = len(operands) // 2
             operands = [f"[{', '.join(part)}]" for part in (operands[:half], operands[half:])]
-        form = self.spelling(op)
-        assert form is not None
+        form = self.spellings(op)[self.form.get(op, 0)]
         return form.format(operands[0], rest=", ".join(operands[1:]), all=", ".join(operands))
+
+
+class _Speller(ast.NodeTransformer):
+    """Puts calls in the place of operators."""
+
+    OPS: ClassVar = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+    def __init__(self, forms: dict[str, str]) -> None:
+        self.forms = forms
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        form = self.forms.get(self.OPS.get(type(node.op), ""))
+        if form is None:
+            return node
+        text = form.format(ast.unparse(node.left), ast.unparse(node.right))
+        return ast.parse(text, mode="eval").body
 
 
 def letters(count: int) -> list[str]:

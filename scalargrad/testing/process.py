@@ -10,18 +10,24 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from scalargrad.testing import child as child_module
 
-START_SECONDS = 10.0
+START_SECONDS = 20.0
 TOO_LONG = "it does not end within the time limit"
 
 
 class EngineDiedError(Exception):
-    """The child process ended, or was ended because it took too long: the message says which."""
+    """The child process ended, or was ended because it took too long: the message says which.
+
+    `lines` is the code that it ran.
+    """
+
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,16 +87,22 @@ class Source:
 class Child:
     """A running child process with the engine loaded.
 
-    `memory_limited` says whether the system could limit its memory, `changed` which builtins
-    importing the engine changed. Raises EngineDiedError if it cannot be started.
+    It works in `folder`; `stub` names packages that it can do without. `memory_limited` says
+    whether the system could limit its memory, `changed` which builtins importing the engine
+    changed, `stubs` which packages it did without, `raised` what its file raised below the class.
+    Raises EngineDiedError if it cannot be started.
     """
 
-    def __init__(self, source: Source, memory: int) -> None:
+    def __init__(
+        self, source: Source, memory: int, stub: Sequence[str] = (), folder: str = "."
+    ) -> None:
         config = {
             "name": source.name,
             "module": source.module,
-            "path": source.path,
+            "path": source.path and os.path.abspath(source.path),
             "memory": memory,
+            "stub": list(stub),
+            "folder": folder,
             "sys_path": ["" if p == "" else os.path.abspath(p) for p in sys.path],
         }
         self._replies: queue.Queue[bytes | None] = queue.Queue()
@@ -111,11 +123,13 @@ class Child:
             raise EngineDiedError(f"importing the engine: {died}") from None
         self.memory_limited: bool = ready["ready"]
         self.changed: list[str] = ready.get("changed", [])
+        self.stubs: list[str] = ready["stubs"]
+        self.raised: str = ready.get("raised", "")
         if "error" in ready:
             error = ready["error"]
             self.close()
             raise EngineDiedError(
-                f"importing the engine raises {error['kinds'][0]}: {error['message']}"
+                f"importing the engine raises {error['kind']}: {error['message']}"
             )
 
     def _start(self, config: dict[str, Any]) -> tuple[IO[bytes], IO[bytes]]:

@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,13 +11,17 @@ from xml.sax.saxutils import escape, quoteattr
 
 Verdict = Literal["held", "failed", "absent"]
 
+OWN_WORK = "own-arithmetic"
+"""The property without which an engine gets no points."""
+
 
 @dataclass(frozen=True)
 class Result:
     """The verdict on one property.
 
     `reason` is "" where it held; `counterexample` is code of the engine under test that shows
-    the failure, with the right number in a comment, or None.
+    the failure, with the right number in a comment, or None. `cause` is the property whose failure
+    hides this one, which is absent for it. `is_op_missing` says that the engine lacks its op.
     """
 
     name: str
@@ -24,6 +29,8 @@ class Result:
     verdict: Verdict
     reason: str
     counterexample: str | None
+    cause: str | None = None
+    is_op_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,35 +70,36 @@ class Report:
         return self.text()
 
     def text(self) -> str:
-        """Return a table of the verdicts, and the counterexamples under it."""
-        width = max((len(r.name) for r in self.results), default=0)
-        shown = [r for r in self.results if r.verdict != "absent"]
-        lines = [f"{r.verdict:6}  {r.name:{width}}  {r.law}" for r in shown]
-        if self.absent:
-            lines += ["", "not there, so neither held nor failed:"]
-            lines += [f"    {reason}: {', '.join(n)}" for reason, n in self._absent().items()]
-        if self.failed:
-            name = self.name.split(".")[0]
-            lines += ["", f"The code below needs: from {self.imports} import {name}"]
+        """Return what failed, each with its counterexample and what it takes down, and the rest."""
+        missing = len({r.name.partition("-")[2] for r in self.absent if r.is_op_missing})
+        lines = [f"{self.engine}: {len(self.failed)} failed, {len(self.held)} held"]
+        if missing:
+            lines[0] += f"; {missing} ops this engine does not have"
         for r in self.failed:
-            lines += ["", f"{r.name}: {r.reason}"]
+            lines += ["", f"failed  {r.name}: {r.law}", f"    {r.reason}", ""]
             lines += [f"    {line}".rstrip() for line in (r.counterexample or "").split("\n")]
-        counts = f"{len(self.held)} held, {len(self.failed)} failed, {len(self.absent)} not there"
-        lines += ["", *(f"note: {note}" for note in self.notes), f"{self.engine}: {counts}"]
-        return "\n".join(lines)
+            lines += self._taken_down(r.name)
+        if any(r.counterexample for r in self.failed):
+            name = self.name.split(".")[0]
+            lines += ["", f"The code needs: from {self.imports} import {name}"]
+        lines += ["", *_wrapped("held: ", [r.name for r in self.held])] if self.held else []
+        for reason, names in self._not_tested().items():
+            lines += _wrapped(f"not tested, {reason}: ", names)
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
-    def _absent(self) -> dict[str, list[str]]:
-        """Return the names of the absent properties by their reason; those of an op are one."""
+    def _taken_down(self, name: str) -> list[str]:
+        """Return the line that names the properties which cannot be tested as this one fails."""
+        names = [r.name for r in self.absent if r.cause == name]
+        if name == "usable":
+            return ["    All others that need it are not tested."] if names else []
+        return _wrapped("    not tested for it: ", names, " " * 8) if names else []
+
+    def _not_tested(self) -> dict[str, list[str]]:
+        """Return the names of properties that are absent for other reasons, by the reason."""
         found: dict[str, list[str]] = {}
         for r in self.absent:
-            family, _, op = r.name.partition("-")
-            missing = r.reason.endswith(" is not there") and not r.reason.startswith("needs")
-            reason = "ops" if missing else r.reason
-            name = (
-                op if missing and family in ("value", "derivative", "large", "domain") else r.name
-            )
-            if name not in found.setdefault(reason, []):
-                found[reason].append(name)
+            if r.cause is None and not r.is_op_missing:
+                found.setdefault(r.reason, []).append(r.name)
         return found
 
     def json(self) -> str:
@@ -103,6 +111,7 @@ class Report:
                 "verdict": r.verdict,
                 "reason": r.reason,
                 "counterexample": r.counterexample,
+                "cause": r.cause,
             }
             for r in self.results
         ]
@@ -134,34 +143,45 @@ class Report:
                 lines.append(f"{case}>{message}{code}</failure></testcase>")
         return "\n".join([*lines, "</testsuite>"])
 
-    def gradescope(self, weights: Mapping[str, float] | None = None) -> str:
-        """Return Gradescope's results.json: points for each property that held.
+    def points(self, weights: Mapping[str, float] | None = None) -> dict[str, tuple[float, float]]:
+        """Return for each property that is graded its points, and how many there are for it.
 
         `weights` has the points for names and patterns of properties, the first that matches
         counting; a property that none matches is left out. Without weights, each property that
-        is there counts one point.
+        is there counts one point. An engine that is not its own work gets none.
         """
-        tests: list[dict[str, Any]] = []
+        found = {}
+        foreign = any(r.name == OWN_WORK for r in self.failed)
         for r in self.results:
-            points = 1.0 if r.verdict != "absent" else 0.0
+            most = 1.0 if r.verdict != "absent" else 0.0
             if weights is not None:
                 matching = (p for pattern, p in weights.items() if _matches(r.name, pattern))
-                points = next(matching, 0.0)
-            if not points:
+                most = next(matching, 0.0)
+            if most:
+                found[r.name] = (most if r.verdict == "held" and not foreign else 0.0, most)
+        return found
+
+    def gradescope(self, weights: Mapping[str, float] | None = None) -> str:
+        """Return Gradescope's results.json: `points` for each property that held."""
+        points = self.points(weights)
+        tests: list[dict[str, Any]] = []
+        for r in self.results:
+            if r.name not in points:
                 continue
+            score, most = points[r.name]
             output = r.law if r.verdict == "held" else f"{r.law}\n{r.reason}"
             if r.counterexample:
                 output += f"\n\n{r.counterexample}"
-            tests.append(
-                {
-                    "name": r.name,
-                    "score": points if r.verdict == "held" else 0.0,
-                    "max_score": points,
-                    "status": "passed" if r.verdict == "held" else "failed",
-                    "output": output,
-                }
-            )
-        return json.dumps({"tests": tests}, indent=2)
+            status = "passed" if r.verdict == "held" else "failed"
+            test = {"name": r.name, "score": score, "max_score": most}
+            tests.append({**test, "status": status, "output": output})
+        whole: dict[str, Any] = {"tests": tests}
+        for r in self.failed:
+            if r.name in (OWN_WORK, "usable"):
+                whole["output"] = f"{r.law}\n{r.reason}"
+                if r.name == OWN_WORK:
+                    whole["output"] += "\nNo points are given."
+        return json.dumps(whole, indent=2)
 
 
 def read_weights(text: str) -> dict[str, float]:
@@ -190,6 +210,12 @@ def read_weights(text: str) -> dict[str, float]:
             )
         weights[entry[1] or entry[2] or entry[3]] = float(entry[4])
     return weights
+
+
+def _wrapped(start: str, names: list[str], indent: str = "    ") -> list[str]:
+    return textwrap.wrap(
+        start + ", ".join(names), 100, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from scalargrad.testing import properties
-from scalargrad.testing.adapter import Absent
+from scalargrad.testing.adapter import Absent, Missing
 from scalargrad.testing.process import EngineDiedError, Source
 from scalargrad.testing.properties import OPS, Property, word
 from scalargrad.testing.report import Report, Result
@@ -20,14 +20,7 @@ def check_engine(
     only: Sequence[str] = (),
     require: Iterable[str] = (),
     progress: Callable[[str], None] | None = None,
-    seed: int = 0,
-    examples: int = 300,
-    quick: bool = False,
-    memory: int = 2048,
-    data: str | None = None,
-    gradient: str | None = None,
-    backward: str | None = None,
-    forward: str | None = None,
+    **settings: Any,
 ) -> Report:
     """Test a scalar autodiff engine, and return a report with a verdict on each property.
 
@@ -38,11 +31,14 @@ def check_engine(
     sandbox: code that you would not run at all is not safe here either.
 
     `only` are names of properties or patterns (`derivative-*`), all of them if empty; `require`
-    names ops (`tanh`, `+`) whose absence fails. `seed` and `examples` (a third of them if
-    `quick`) steer the random graphs. `data`, `gradient`, `backward` and `forward` name the
-    engine's attributes where they are not found by looking. `progress` is called with the name of
-    each property before it is tested. Raises ValueError for a name that is not known,
-    FileNotFoundError for a file that is not there, TypeError where `engine` is no class.
+    names ops (`tanh`, `+`) whose absence fails. `progress` is called with the name of each property
+    before it is tested. The `settings` are the fields of `Options`: `seed` and `examples` (a third
+    of them if `quick`) steer the random graphs; `leaf` ("Variable(np.array({}))"), `data`,
+    `gradient`, `backward` ("backward({})") and `forward` say how the engine is used where it is
+    not found by trying; `stub` names packages it computes without; `taste="pytorch"` fails what is
+    otherwise noted as a choice; `allow` names the packages that may compute for it. Raises
+    ValueError for a name that is not known, FileNotFoundError for a file that is not there,
+    TypeError where `engine` is no class, or for a setting that there is not.
 
     >>> from scalargrad import Value
     >>> report = check_engine(Value, only=["reuse", "value-tanh"])
@@ -52,30 +48,24 @@ def check_engine(
     [('value-tanh', 'held'), ('reuse', 'held')]
     """
     chosen = properties.select(list(only))
-    options = Options(
-        required=_required(require),
-        seed=seed,
-        examples=examples,
-        quick=quick,
-        memory=memory,
-        data=data,
-        gradient=gradient,
-        backward=backward,
-        forward=forward,
-    )
+    options = Options(required=_required(require), **settings)
+    if options.taste not in (None, "pytorch"):
+        raise ValueError(f"no taste is called {options.taste!r}: there is pytorch")
     source = Source.of(engine)
-    began = time.monotonic()
+    (usable,) = properties.select(["usable"])
     try:
         bench = Bench(source, options)
     except NotAnEngineError as error:
-        (usable,) = properties.select(["usable"])
         results = [Result(usable.name, usable.law, "failed", str(error), None)]
         rest = [p for p in chosen if p is not usable]
         why = "the class cannot be used"
-        results += [Result(p.name, p.law, "absent", why, None) for p in rest]
+        results += [Result(p.name, p.law, "absent", why, None, "usable") for p in rest]
         return Report(str(source), source.imports, tuple(results))
+    began = time.monotonic()
     try:
         results = []
+        if bench.trial.adapter.mode == "values" and usable not in chosen:
+            chosen.insert(0, usable)
         for prop in chosen:
             if progress is not None:
                 progress(prop.name)
@@ -84,8 +74,7 @@ def check_engine(
                 reason = "not run: the time for the whole check is used up"
                 results.append(Result(prop.name, prop.law, "failed", reason, None))
                 continue
-            # An engine that hangs everywhere is given less and less time, and all is tested.
-            results.append(bench.judge(prop, remaining / 6))
+            results.append(bench.judge(prop, remaining))
         return Report(str(source), source.imports, tuple(results), bench.notes())
     finally:
         bench.close()
@@ -105,37 +94,60 @@ class Bench:
     def __init__(self, source: Source, options: Options) -> None:
         self.options = options
         self.trial = Trial(source, options)
-        self.trial.deadline = time.monotonic() + options.seconds
-        properties.prepare(self.trial)
+        try:
+            self.trial.look_for_operators()
+        except EngineDiedError as died:
+            self.trial.close()
+            raise NotAnEngineError(f"{source}: {died}") from None
 
     def judge(self, prop: Property, seconds: float = math.inf) -> Result:
         """Return the verdict on one property, in `seconds` if that is less than the limit."""
-        self.trial.deadline = time.monotonic() + min(self.options.seconds, max(seconds, 0.05))
-        self.trial.last_lines = []
+        # An engine that hangs everywhere is given less and less time, so that all is tested. Many
+        # short programs may take longer than one that counts as endless.
+        self.trial.deadline = time.monotonic() + min(5 * self.options.seconds, max(seconds, 0.1))
+        self.trial.patience = min(self.options.seconds, max(seconds / 6, 0.1))
         try:
-            prop.judge(self.trial)
+            try:
+                self.trial.settle(prop.name, prop.judge)
+            except Failed as failed:
+                failed = self.trial.confirm(failed)
+                return Result(
+                    prop.name, prop.law, "failed", failed.reason, failed.counterexample or None
+                )
         except Absent as absent:
-            if absent.op in self.options.required:
+            required = absent.op in self.options.required
+            if required and absent.cause is None:
                 return Result(prop.name, prop.law, "failed", f"required, but {absent}", None)
-            return Result(prop.name, prop.law, "absent", str(absent), None)
-        except Failed as failed:
-            self._doubt(prop)
-            return Result(prop.name, prop.law, "failed", failed.reason, failed.counterexample)
+            return Result(
+                prop.name,
+                prop.law,
+                "absent",
+                str(absent),
+                None,
+                absent.cause,
+                isinstance(absent, Missing),
+            )
         except EngineDiedError as died:
-            self._doubt(prop)
-            code = "\n".join(self.trial.last_lines) or None
+            code = "\n".join(died.lines) or None
             return Result(prop.name, prop.law, "failed", str(died), code)
         return Result(prop.name, prop.law, "held", "", None)
 
-    def _doubt(self, prop: Property) -> None:
-        if prop.op is not None and prop.name.startswith(("value-", "derivative-")):
-            self.trial.doubt(prop.op)
-
     def notes(self) -> tuple[str, ...]:
         """Return what the reader of the report has to know besides."""
-        if self.trial.memory_limited:
-            return ()
-        return ("this system cannot limit a process's memory: that was not tested",)
+        trial = self.trial
+        notes = []
+        if not trial.memory_limited:
+            notes.append("this system cannot limit a process's memory: that was not tested")
+        if trial.stubs:
+            notes.append(f"not installed, and done without: {', '.join(trial.stubs)}")
+        if trial.raised:
+            notes.append(f"below the class its file raises {trial.raised}")
+        if trial.adapter.mode == "forward":
+            notes.append("forward mode: each number carries its derivative by the input")
+        if trial.adapter.mode == "pull":
+            notes.append("there is no pass: a gradient is asked for")
+        notes += [f"a choice: {choice}" for choice in trial.choices]
+        return tuple(notes)
 
     def close(self) -> None:
         """End the child process."""
@@ -149,7 +161,8 @@ class EngineSuite:
             engine = Value
             require = ("tanh",)
 
-    A property that the engine has no ops for is skipped, unless `require` names the op.
+    A property that the engine has no ops for is skipped, unless `require` names the op. `settings`
+    are further ones of `check_engine`.
     """
 
     engine: ClassVar[Any] = None
@@ -157,13 +170,14 @@ class EngineSuite:
     seed: ClassVar[int] = 0
     examples: ClassVar[int] = 300
     quick: ClassVar[bool] = False
+    settings: ClassVar[dict[str, Any]] = {}
     _bench: ClassVar[Bench | None] = None
 
     @classmethod
     def setup_class(cls) -> None:
         if cls.engine is None:
             raise TypeError(f"{cls.__name__} has no engine: write engine = YourValueClass in it")
-        options = Options(_required(cls.require), cls.seed, cls.examples, cls.quick)
+        options = Options(_required(cls.require), cls.seed, cls.examples, cls.quick, **cls.settings)
         cls._bench = Bench(Source.of(cls.engine), options)
 
     @classmethod

@@ -1,29 +1,49 @@
 """An engine on trial: run programs on it, hold its numbers against the right ones."""
 
 import math
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scalargrad import numerical_gradient
-from scalargrad.testing.adapter import PAIRS, SYMBOLS, Absent, Adapter, letters, number
+from scalargrad.testing.adapter import DUNDERS, PAIRS, SYMBOLS, Absent, Adapter, letters, number
+from scalargrad.testing.cases import Program
 from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
-from scalargrad.testing.programs import Program
 from scalargrad.testing.reference import supports
 
-# At a point where the op is defined, these say that the engine does not do that.
-REFUSALS = {"TypeError", "ValueError", "NotImplementedError", "AssertionError"}
+Reply = dict[str, Any]
+
+REPLAYS = 10
+"""How often a counterexample is run again, among other objects."""
 
 
 class Failed(Exception):
-    """Raised by a property: the law does not hold. Has the reason, and the code that shows it."""
+    """Raised by a property: the law does not hold. Has the reason, and the code that shows it.
 
-    def __init__(self, reason: str, lines: Sequence[str]) -> None:
+    `is_wrong` says of the reply to `request` whether it shows the failure again; None if the code
+    is not to be run again.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        lines: Sequence[str],
+        request: Reply | None = None,
+        is_wrong: Callable[[Reply], bool] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.counterexample = "\n".join(lines)
+        self.lines = list(lines)
+        self.request = request
+        self.is_wrong = is_wrong
+
+    @property
+    def counterexample(self) -> str:
+        return "\n".join(self.lines)
 
 
 class NotAnEngineError(Exception):
@@ -32,17 +52,21 @@ class NotAnEngineError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What a check may be told; names of the engine's attributes are found by looking if None."""
+    """What a check may be told; how the engine is used is found by trying where it is None."""
 
     required: tuple[str, ...] = ()
     seed: int = 0
     examples: int = 300
     quick: bool = False
     memory: int = 2048
+    leaf: str | None = None
     data: str | None = None
     gradient: str | None = None
     backward: str | None = None
     forward: str | None = None
+    stub: tuple[str, ...] = ()
+    taste: str | None = None
+    allow: tuple[str, ...] | None = None
 
     @property
     def graphs(self) -> int:
@@ -68,13 +92,18 @@ class Trial:
         self.options = options
         self.memory_limited = True
         self.changed: list[str] = []
-        self.deadline = math.inf
+        self.stubs: list[str] = []
+        self.raised = ""
+        self.choices: list[str] = []
+        self.epsilons: dict[str, float] = {}
+        self.deadline = math.inf  # of the property that is judged
+        self.patience = options.seconds  # for one request
         self.last_lines: list[str] = []
+        self.folder = tempfile.TemporaryDirectory(prefix="check-", ignore_cleanup_errors=True)
         self._child: Child | None = None
-        self._operands: dict[str, str | None] = {}
-        self._sound: dict[str, bool] = {}
-        self.judge_op: Callable[[Trial, str], None] | None = None
-        self.judge_numbers: Callable[[Trial, str], None] | None = None
+        self._start_took = 0.0
+        self._there: dict[str, str] = {}
+        self._settled: dict[str, Exception | None] = {}
         self.adapter = self._describe()
 
     @property
@@ -83,6 +112,10 @@ class Trial:
 
     def close(self) -> None:
         """End the child process."""
+        self._end()
+        self.folder.cleanup()
+
+    def _end(self) -> None:
         if self._child is not None:
             self._child.close()
             self._child = None
@@ -91,61 +124,90 @@ class Trial:
 
     def _start(self) -> Child:
         if self._child is None:
-            self._child = Child(self.source, self.options.memory)
+            began = time.monotonic()
+            self._child = Child(
+                self.source, self.options.memory, self.options.stub, self.folder.name
+            )
             self.memory_limited = self._child.memory_limited
             self.changed = self._child.changed
+            self.stubs = self._child.stubs
+            self.raised = self._child.raised
+            self._start_took = time.monotonic() - began
         return self._child
 
-    def _ask(self, request: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    def _ask(self, request: Reply, seconds: float | None = None) -> Reply:
         if seconds is None:
-            seconds = self.deadline - time.monotonic()
+            seconds = min(self.deadline - time.monotonic(), self.patience)
+        out_of_time = Absent("the time for it is used up")
         if seconds <= 0:
-            raise EngineDiedError(TOO_LONG)
+            raise out_of_time
         child = self._start()
         try:
             reply = child.ask(request, seconds)
-        except EngineDiedError:
+        except EngineDiedError as died:
             self._child = None
+            if str(died) == TOO_LONG and seconds < self.options.seconds / 5:
+                raise out_of_time from None  # a short time says nothing on a busy machine
             raise
         for name in reply.get("changed", ()):
             raise EngineDiedError(f"the engine changes {name}")
         return reply
 
     def _describe(self) -> Adapter:
-        names = ("data", "gradient", "backward", "forward")
+        names = ("leaf", "data", "gradient", "backward", "forward")
         options = {name: getattr(self.options, name) for name in names}
         try:
             self._start()
-            try:
-                reply = self._ask({"describe": options}, self.options.seconds)
-            except EngineDiedError:
-                # Its backward pass may hang or crash; what else there is can still be tested.
-                still = {**options, "still": "yes"}
-                reply = self._ask({"describe": still}, self.options.seconds)
+            reply = self._ask({"describe": options}, 3 * self.options.seconds)
         except EngineDiedError as died:
             self.close()
             raise NotAnEngineError(f"{self.source}: {died}") from None
         if "error" in reply:
             self.close()
-            error = reply["error"]
-            message = f"{error['kinds'][0]}: {error['message']}"
-            raise NotAnEngineError(f"{self.source}: {message}")
-        adapter = Adapter.of(self.name, reply["description"])
-        return adapter
+            raise NotAnEngineError(f"{self.source}: {reply['error']['message']}")
+        return Adapter.of(self.name, reply["description"])
 
     def run(
         self,
         lines: Sequence[str],
-        observe: Sequence[str],
+        observe: Sequence[str] = (),
+        gradients: Sequence[str] = (),
         collect: bool = False,
         shown: Sequence[str] = (),
-    ) -> dict[str, Any]:
+    ) -> Reply:
         """Run code in the child: {"values": [...]}, or {"error": ...} if it raises.
 
         `shown` are lines that print the result, for the report if the process dies of the code.
         """
         self.last_lines = [*lines, *shown]
-        return self._ask({"lines": list(lines), "observe": list(observe), "collect": collect})
+        return self._ask(_request(lines, observe, gradients, collect))
+
+    def packages(self, lines: Sequence[str]) -> list[str]:
+        """Return the packages other than Python's own whose functions run while the lines do."""
+        found: list[str] = self._ask({"watch": list(lines)}).get("packages", [])
+        return found
+
+    def confirm(self, failed: Failed) -> Failed:
+        """Return the failure as a fresh process shows it again: each time, or k of n times.
+
+        Raises Absent where it does not show it again.
+        """
+        if failed.request is None or failed.is_wrong is None:
+            return failed
+        if self._start_took < 0.5:
+            self._end()  # what the engine keeps from earlier programs shall play no part
+        try:
+            replies = self._ask({**failed.request, "times": REPLAYS})["replies"]
+        except (EngineDiedError, KeyError):
+            return failed
+        count = sum(map(failed.is_wrong, replies))
+        if count == REPLAYS:
+            return failed
+        if not count:
+            raise Absent("a failure was seen that did not come again")
+        loop = [f"for _ in range({REPLAYS}):", *("    " + line for line in failed.lines)]
+        loop = [part for line in loop for part in line.replace("\n", "\n    ").split("\n")]
+        return Failed(f"{failed.reason} ({count} of {REPLAYS} times)", loop)
 
     # --- what the engine has -------------------------------------------------------------------
 
@@ -156,44 +218,56 @@ class Trial:
             # What hangs for nodes is not asked again.
             right = self._try_out(op, "a", "2.0") if nodes != "hung" else nodes
             left = self._try_out(op, "3.0", "b") if nodes != "hung" else nodes
-            self._operands[op] = nodes
+            self._there[op] = nodes
             sides = {"right": right, "left": left}
             self.adapter.sides[op] = {side for side, found in sides.items() if found == "there"}
-            self._operands[f"{op} numbers"] = ",".join(
-                s for s, f in sides.items() if f in ("broken", "hung")
-            )
+            for side, found in sides.items():
+                self._there[f"{op} {side}"] = found
 
     def _try_out(self, op: str, left: str, right: str) -> str:
         lines = [
             self.adapter.leaf("a", 3.0),
             self.adapter.leaf("b", 2.0),
-            f"c = {left} {op} {right}",
+            f"c = {self.adapter.call(op, [left, right])}",
             *self.adapter.prepare("c"),
         ]
-        self.deadline = time.monotonic() + self.options.seconds / 4
+        self.patience = self.options.seconds / 4
         try:
             reply = self.run(lines, [self.adapter.read("c")])
         except EngineDiedError:
             return "hung"
+        finally:
+            self.patience = self.options.seconds
         if "error" not in reply:
             return "there"
-        return "refused" if REFUSALS & set(reply["error"]["kinds"]) else "broken"
+        # An exponent that is a node is often meant for numbers only.
+        error = reply["error"]
+        for_nodes = (op, left, right) == ("**", "a", "b") and not error.get("reading")
+        if _refused(reply) or (for_nodes and error["kind"] == "TypeError"):
+            return "refused"
+        return "broken"
 
     def has(self, op: str) -> bool:
         """Return whether the engine has an op, by its name in the table, for nodes."""
         if not supports(op):
             return False
         if op in SYMBOLS:
-            return self._operands[op] != "refused"
+            return self._there[op] != "refused"
         if op.startswith("**"):
             return "right" in self.adapter.sides["**"]
-        if op not in ("neg", "abs") and self.adapter.spelling(op) is None:
-            return False
-        return self._try_function(op)
+        return bool(self.forms(op))
 
-    def _try_function(self, op: str) -> bool:
+    def forms(self, op: str) -> list[int]:
+        """Return which of the spellings of a function are there, by their places."""
+        if op in SYMBOLS or op.startswith("**"):
+            return [0]
+        spellings = self.adapter.spellings(op)
+        return [n for n, form in enumerate(spellings) if self._has_form(op, n, form)]
+
+    def _has_form(self, op: str, place: int, form: str) -> bool:
         """Return whether a function is there; its name may be there for something else."""
-        if op not in self._operands:
+        key = f"{op} as {form}"
+        if key not in self._there:
             function = FUNCTIONS[op]
             count = function.arity or (4 if op in PAIRS else 3)
             columns = function.intervals if function.arity else function.intervals * count
@@ -203,100 +277,172 @@ class Trial:
             ]
             names = letters(count)
             lines = [self.adapter.leaf(n, x) for n, x in zip(names, point, strict=True)]
+            self.adapter.form[op] = place
             lines += [f"e = {self.adapter.call(op, names)}", *self.adapter.prepare("e")]
-            self._operands[op] = "there"
+            self.adapter.form[op] = 0
             try:
                 reply = self.run(lines, [self.adapter.read("e")])
             except EngineDiedError:
                 reply = {}
-            if "error" in reply and self._refuses(op, reply["error"]):
-                self._operands[op] = "refused"
-        return self._operands[op] == "there"
+            absent = "error" in reply and self._is_no_op(op, form, reply)
+            self._there[key] = "absent" if absent else "there"
+        return self._there[key] == "there"
 
-    def _refuses(self, op: str, error: dict[str, Any]) -> bool:
+    def _is_no_op(self, op: str, form: str, reply: Reply) -> bool:
         """Return whether an error says that the function is not there, rather than wrong."""
-        kinds = set(error["kinds"])
-        if op in ("neg", "abs"):
-            return bool(REFUSALS & kinds)
-        if kinds & {"NotImplementedError", "AssertionError"}:
+        if op in DUNDERS and "." not in form:
+            return _refused(reply)
+        # A helper of the module may be for plain numbers, and a method of another name or of any
+        # number of operands another thing.
+        if not form.startswith("{0}.") or not self.adapter.defines(op) or not FUNCTIONS[op].arity:
             return True
-        # A method by the very name, of numbers alone, is meant; any other may be another thing.
-        if f".{op}(" not in (self.adapter.spelling(op) or "").lower() or not FUNCTIONS[op].arity:
-            return True
-        return "TypeError" in kinds and " argument" in error["message"]
+        return _refused(reply)
 
     def broken_sides(self, op: str) -> list[str]:
         """Return the sides on which a plain number makes the op fail, other than by refusing."""
-        found = self._operands.get(f"{op} numbers") or ""
-        return found.split(",") if found else []
+        broken = ("broken", "hung")
+        return [side for side in ("right", "left") if self._there[f"{op} {side}"] in broken]
 
-    def sound(self, op: str) -> bool:
-        """Return whether the engine has the op, with right values and derivatives."""
-        return self._holds(op, op, self.judge_op)
+    # --- what was found before -------------------------------------------------------------------
 
-    def takes_numbers(self, op: str) -> bool:
-        """Return whether the engine takes plain numbers on either side of the op, rightly."""
-        return self._holds(f"{op} numbers", op, self.judge_numbers)
-
-    def _holds(self, key: str, op: str, judge: "Callable[[Trial, str], None] | None") -> bool:
-        if key not in self._sound:
-            self._sound[key] = False
-            deadline, began = self.deadline, time.monotonic()
+    def settle(self, name: str, judge: "Callable[[Trial], None]") -> None:
+        """Run a judge, or raise what it raised the last time that it was asked by this name."""
+        if name not in self._settled:
+            self._settled[name] = EngineDiedError(TOO_LONG)  # should it ask for itself
             try:
-                # An op that hangs must not take all the time of the property that asks.
-                self.deadline = min(deadline, began + self.options.seconds / 2)
-                if self.has(op):
-                    assert judge is not None
-                    judge(self, op)
-                    self._sound[key] = True
-            except (Failed, Absent, EngineDiedError):
-                pass
-            finally:
-                self.deadline = deadline
-        return self._sound[key]
+                judge(self)
+                self._settled[name] = None
+            except EngineDiedError as died:
+                died.lines = died.lines or tuple(self.last_lines)
+                self._settled[name] = died
+            except (Failed, Absent) as error:
+                self._settled[name] = error
+        found = self._settled[name]
+        if found is not None:
+            raise found
 
-    def doubt(self, op: str) -> None:
-        """Take note that an op is wrong, so that laws about graphs do without it."""
-        self._sound[op] = False
+    def holds(self, name: str, judge: "Callable[[Trial], None]") -> bool:
+        """Return whether a judge is content; what hangs is not given all the time there is."""
+        patience, self.patience = self.patience, self.options.seconds / 2
+        try:
+            self.settle(name, judge)
+        except (Failed, Absent, EngineDiedError):
+            return False
+        finally:
+            self.patience = patience
+        return True
 
-    def need(self, *ops: str) -> None:
-        """Raise Absent unless all ops are sound: a law about graphs is not tested with bad ops."""
-        for op in ops:
-            if not self.has(op):
-                raise Absent(f"needs {op}, which is not there", op)
-            if not self.sound(op):
-                raise Absent(f"needs {op}, which is wrong by itself: see its own properties", op)
+    def failed(self, name: str) -> bool:
+        """Return whether a judge that was asked was not content."""
+        return isinstance(self._settled.get(name), Failed | EngineDiedError)
+
+    def raised_in(self, name: str) -> bool:
+        """Return whether a judge that was not content saw an error, and no wrong number."""
+        error = self._settled.get(name)
+        return isinstance(error, Failed) and " raises " in error.reason
 
     # --- judging -------------------------------------------------------------------------------
 
+    def differentiate(
+        self,
+        program: Program,
+        actions: Sequence[str],
+        leaves: Sequence[str],
+        collect: bool = False,
+        shown: Sequence[str] = (),
+    ) -> tuple[Reply, Reply]:
+        """Return a request for the derivatives of the first output, and its reply."""
+        values: list[Any] = []
+        for request in self._requests(program, actions, leaves, collect):
+            reply = self.run(**request, shown=shown)
+            if "error" in reply:
+                return request, reply
+            values += reply["values"]
+        return request, {"values": values}
+
+    def _requests(
+        self, program: Program, actions: Sequence[str], leaves: Sequence[str], collect: bool = False
+    ) -> list[Reply]:
+        """Return the requests for the derivatives: in forward mode one for each leaf."""
+        adapter, output = self.adapter, program.outputs[0]
+        reads = {leaf: adapter.gradient(output, leaf) for leaf in leaves}
+        if adapter.mode != "forward":
+            lines = [*program.build(adapter), *actions]
+            return [_request(lines, [], list(reads.values()), collect)]
+        return [
+            _request(program.build(adapter, seeded=leaf), [], [read], collect)
+            for leaf, read in reads.items()
+        ]
+
     def check(self, program: Program) -> None:
         """Raise Failed unless the first output's number and its derivatives are right."""
-        output = program.outputs[0]
-        lines = [*program.build(self.adapter), self.adapter.run_backward(output)]
-        observed = [self.adapter.observe_gradient(leaf) for leaf in program.leaves]
-        rights = [program.value(output), *program.gradient(output)]
-        shown = self._shown_gradient(program.leaves[0], rights[1])
-        reply = self.run(lines, [self.adapter.read(output), *observed], shown=[shown])
-        values = reply.get("values")
-        if values is None or not all(
-            self._close(0.0 if found is None else found, right, program.margin)
-            for found, right in zip(values, rights, strict=True)
-        ):
-            self.check_value(program)
-            self.check_gradient(program)
+        self.check_all([program])
+
+    def check_all(
+        self, programs: Iterable[Program], values: bool = True, gradients: bool = True
+    ) -> None:
+        """Raise Failed for the first program of which a number or a derivative is not right.
+
+        They are run together, and those that are not right once more by themselves.
+        """
+        gradients = gradients and self.adapter.mode != "values"
+        programs = list(programs)
+        for program in self._doubtful(programs, values, gradients):
+            if values:
+                self.check_value(program)
+            if gradients:
+                self.check_gradient(program)
+
+    def _doubtful(
+        self, programs: Sequence[Program], values: bool, gradients: bool
+    ) -> Sequence[Program]:
+        """Return the programs whose numbers or derivatives are not those of the reference."""
+        batch, rights = [], []
+        for program in programs:
+            output = program.outputs[0]
+            if values:
+                batch.append(_request(program.build(self.adapter), [self.adapter.read(output)]))
+                rights.append((program, [program.value(output)]))
+            if gradients:
+                actions = self.adapter.run_backward(output)
+                requests = self._requests(program, actions, program.leaves)
+                exact = program.gradient(output)
+                for n, request in enumerate(requests):
+                    batch.append(request)
+                    rights.append((program, exact if len(requests) == 1 else [exact[n]]))
+        self.last_lines = batch[0]["lines"] if batch else []
+        try:
+            replies = self._ask({"batch": batch})["replies"]
+        except EngineDiedError:
+            return programs  # which of them it was is found by running each
+        doubtful = []
+        for request, (program, right), reply in zip(batch, rights, replies, strict=True):
+            found = reply.get("values", [])
+            if request["gradients"]:
+                found = [0.0 if x is None else x for x in found]
+            near = [self._close(x, y, program.margin) for x, y in zip(found, right, strict=False)]
+            if (len(near) < len(right) or not all(near)) and program not in doubtful:
+                doubtful.append(program)
+        return doubtful
 
     def check_value(self, program: Program) -> None:
         """Raise Failed unless the first output's number is right."""
         output = program.outputs[0]
         lines = program.build(self.adapter)
         right = program.value(output)
-        shown = f"print({self.adapter.read(output)})  # right: {number(right)}"
-        reply = self.run(lines, [self.adapter.read(output)], shown=[shown])
-        self.no_error(reply, [*lines, shown])
+        read = self.adapter.read(output)
+        shown = f"print({read})  # right: {number(right)}"
+        reply = self.run(lines, [read], shown=[shown])
+        request = _request(lines, [read])
+        self.no_error(reply, [*lines, shown], request)
         (found,) = reply["values"]
         if not self._close(found, right, program.margin):
-            what = f"{self.adapter.read(output)} is {_shown(found)}, right is {number(right)}"
-            raise Failed(what, [*lines, shown])
+            raise Failed(
+                f"{read} is {_shown(found)}, right is {number(right)}",
+                [*lines, shown],
+                request,
+                lambda reply: not self._close(_only(reply), right, program.margin),
+            )
 
     def check_gradient(
         self,
@@ -312,32 +458,42 @@ class Trial:
         unless given. `sums` lists what each gradient may be, as outputs whose derivatives are
         added up: the first output's derivative unless given. `leaves` are all inputs unless given.
         """
-        first = program.outputs[0]
-        actions = [self.adapter.run_backward(first)] if actions is None else actions
+        adapter, first = self.adapter, program.outputs[0]
+        actions = adapter.run_backward(first) if actions is None else actions
         sums = [[first]] if sums is None else sums
         leaves = program.leaves if leaves is None else leaves
-        lines = [*program.build(self.adapter), *actions]
-        observed = [self.adapter.observe_gradient(leaf) for leaf in leaves]
         exact = {output: program.gradient(output) for output in {o for s in sums for o in s}}
         place = program.leaves.index(leaves[0])
         first_right = math.fsum(exact[output][place] for output in sums[0])
-        shown = self._shown_gradient(leaves[0], first_right)
-        reply = self.run(lines, observed, collect, [shown])
-        self.no_error(reply, [*lines, shown])
+        shown = self._shown_gradient(first, leaves[0], first_right)
+        request, reply = self.differentiate(program, actions, leaves, collect, [shown])
+        self.no_error(reply, [*request["lines"], shown], request)
         for leaf, found in zip(leaves, reply["values"], strict=True):
             place = program.leaves.index(leaf)
-            found = 0.0 if found is None else found
             rights = [math.fsum(exact[output][place] for output in outputs) for outputs in sums]
-            if any(self._close(found, right, program.margin) for right in rights):
+            if self._any_close(found, rights, program.margin):
                 continue
-            confirmed = self._confirm(program, place, sums, rights, found)
-            if confirmed is not None:
-                what = f"{leaf}.{self.adapter.gradient} is {_shown(found)}, "
-                what += f"right is {number(confirmed)}"
-                raise Failed(what, [*lines, self._shown_gradient(leaf, confirmed)])
+            confirmed = self._confirm(program, place, sums, rights, 0.0 if found is None else found)
+            if confirmed is None:
+                continue
+            lines = [*program.build(adapter, seeded=leaf), *actions]
+            read = adapter.gradient(first, leaf)
+            raise Failed(
+                f"{read} is {_shown(found)}, right is {number(confirmed)}",
+                [*lines, self._shown_gradient(first, leaf, confirmed)],
+                _request(lines, [], [read], collect),
+                partial(self._is_off, rights, program.margin),
+            )
 
-    def _shown_gradient(self, leaf: str, right: float) -> str:
-        return f"print({self.adapter.read_gradient(leaf)})  # right: {number(right)}"
+    def _any_close(self, found: Any, rights: Sequence[float], margin: float) -> bool:
+        found = 0.0 if found is None else found  # what got no gradient has none to get
+        return any(self._close(found, right, margin) for right in rights)
+
+    def _is_off(self, rights: Sequence[float], margin: float, reply: Reply) -> bool:
+        return not self._any_close(_only(reply), rights, margin)
+
+    def _shown_gradient(self, output: str, leaf: str, right: float) -> str:
+        return f"print({self.adapter.gradient(output, leaf)})  # right: {number(right)}"
 
     def _confirm(
         self,
@@ -384,25 +540,61 @@ class Trial:
         margin = max(margin, 100 * self.adapter.epsilon)
         return abs(found - right) <= margin * (1 + abs(right))
 
-    def no_error(self, reply: dict[str, Any], lines: Sequence[str]) -> None:
-        """Raise Failed if the code raised an exception."""
+    def no_error(self, reply: Reply, lines: Sequence[str], request: Reply | None = None) -> None:
+        """Raise Failed if the code raised an exception; `request` is what to replay."""
         if "error" not in reply:
             return
         error = reply["error"]
-        kind = error["kinds"][0]
+        kind = error["kind"]
         place = error["line"]
         marked = list(lines)
-        if place is not None and place <= len(marked):
-            marked[place - 1] += f"  # raises {kind}"
-            at = marked[place - 1].split("  #")[0].strip()
-        else:
-            at = "reading the result"
+        if error.get("reading"):
+            message = f": {error['message']}" if error["message"] else ""
+            raise Failed(
+                f"reading the result raises {kind}{message}", marked, request, _raised(kind)
+            )
+        at = "the code"
+        if place is not None:
+            texts = "\n".join(marked).split("\n")
+            if place <= len(texts):
+                texts[place - 1] += f"  # raises {kind}"
+                marked = texts
+                at = texts[place - 1].split("  #")[0].strip()
         message = f": {error['message']}" if error["message"] else ""
-        raise Failed(f"{at} raises {kind}{message}", marked)
+        raise Failed(f"{at} raises {kind}{message}", marked, request, _raised(kind))
 
     def hurried(self) -> bool:
-        """Return whether less than a third of the property's time is left."""
-        return self.deadline - time.monotonic() < self.options.seconds / 3
+        """Return whether most of the property's time is used up."""
+        return self.deadline - time.monotonic() < self.options.seconds
+
+
+def _request(
+    lines: Sequence[str],
+    observe: Sequence[str] = (),
+    gradients: Sequence[str] = (),
+    collect: bool = False,
+) -> Reply:
+    return {
+        "lines": list(lines),
+        "observe": list(observe),
+        "gradients": list(gradients),
+        "collect": collect,
+    }
+
+
+def _refused(reply: Reply) -> bool:
+    """Return whether the engine says in its own words that it does not do that."""
+    error = reply["error"]
+    return bool(error["deliberate"]) and not error.get("reading")
+
+
+def _raised(kind: str) -> Callable[[Reply], bool]:
+    return lambda reply: "error" in reply and reply["error"]["kind"] == kind
+
+
+def _only(reply: Reply) -> Any:
+    """Return the number that a reply has, text where it has none."""
+    return reply["values"][-1] if "values" in reply else "an error"
 
 
 def _shown(found: Any) -> str:

@@ -91,7 +91,8 @@ class Value:
         out = Value(self.data**n, (self,))
 
         def pass_back() -> None:
-            self.grad += out.grad * n * self.data ** (n - 1)
+            if n:
+                self.grad += out.grad * n * self.data ** (n - 1)
 
         out.pass_back = pass_back
         return out

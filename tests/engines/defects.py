@@ -19,6 +19,7 @@ class Defect:
     old: str
     new: str
     count: int = 1
+    also: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -47,7 +48,7 @@ DEFECTS = (
     # --- sums of gradients ---
     Defect("add_overwrites", "reuse", _ADD, _ADD.replace("+=", "=")),
     Defect("mul_overwrites", "reuse", _MUL, _MUL.replace("+=", "=")),
-    Defect("apply_overwrites", "random-graphs", _APPLY, _APPLY.replace("+=", "=")),
+    Defect("apply_overwrites", "reuse", _APPLY, _APPLY.replace("+=", "=")),
     Defect(
         "same_operand_counts_once",
         "reuse",
@@ -69,6 +70,7 @@ DEFECTS = (
         "derivative-mul",
         "self.grad += out.grad * other.data\n            other.grad += out.grad * self.data\n",
         "self.grad += out.grad * self.data\n            other.grad += out.grad * other.data\n",
+        also=("derivative-neg",),
     ),
     Defect(
         "sub_without_minus",
@@ -118,7 +120,7 @@ DEFECTS = (
     Defect(
         "exp_slope_of_power", "derivative-exp", "self.apply(y, y)", "self.apply(y, self.data * y)"
     ),
-    Defect("log_slope", "derivative-log", "1 / self.data)", "1 / math.log(self.data))"),
+    Defect("log_slope", "derivative-log", "1 / self.data)", "2 / self.data)"),
     Defect("sqrt_slope", "derivative-sqrt", "0.5 / y", "0.5 * y"),
     Defect("cos_sign", "derivative-cos", "-math.sin(self.data)", "math.sin(self.data)"),
     Defect("tanh_slope_of_input", "derivative-tanh", "1 - t * t", "1 - self.data * self.data"),
@@ -137,21 +139,20 @@ DEFECTS = (
         "third.grad += out.grad * third.data",
         "third.grad += out.grad * other.data",
     ),
-    Defect(
-        "upstream_forgotten", "random-graphs", "self.grad += out.grad * slope", "self.grad += slope"
-    ),
+    Defect("upstream_forgotten", "chain", "self.grad += out.grad * slope", "self.grad += slope"),
     Defect("wrong_log", "value-log", "math.log(self.data), 1", "math.log10(self.data), 1"),
     # --- plain numbers ---
     Defect("rsub_swapped", "numbers-sub", "return self.lift(other) - self", "return self - other"),
     Defect("rdiv_swapped", "numbers-div", "return self.lift(other) / self", "return self / other"),
     Defect("rpow_swapped", "numbers-pow", "return self.lift(other) ** self", "return self**other"),
-    Defect("no_radd", "sum", "def __radd__", "def add_to"),
+    Defect("no_radd", "numbers-add", "def __radd__", "def add_to"),
     Defect("no_rmul", "numbers-mul", "def __rmul__", "def times"),
     Defect(
         "number_not_lifted",
         "numbers-mul",
         "        other = self.lift(other)\n        out = Value(self.data * other.data",
         "        out = Value(self.data * other.data",
+        also=("value-neg",),
     ),
     Defect(
         "floor_of_ints",
@@ -165,13 +166,14 @@ DEFECTS = (
         "diamonds",
         _ORDER,
         """        ordered: list[Value] = []
-        stack = [self]
+        stack, seen = [self], set()
         while stack:
             node = stack.pop()
-            if node not in ordered:
-                ordered.insert(0, node)
+            if node not in seen:
+                seen.add(node)
+                ordered.append(node)
                 stack += node.parents
-        return ordered
+        return ordered[::-1]
 
 """,
     ),
@@ -179,16 +181,17 @@ DEFECTS = (
         "breadth_first",
         "diamonds",
         _ORDER,
-        """        ordered = [self]
+        """        ordered, seen = [self], {self}
         for node in ordered:
-            ordered += [p for p in dict.fromkeys(node.parents) if p not in ordered]
+            ordered += [p for p in dict.fromkeys(node.parents) if p not in seen]
+            seen.update(node.parents)
         return ordered[::-1]
 
 """,
     ),
     Defect(
         "level_of_left_operand",
-        "diamonds",
+        "chain",
         _ORDER,
         """        ordered, stack, level = {self: None}, [self], {}
         while stack:
@@ -249,6 +252,7 @@ DEFECTS = (
                 node.grad = 0.0
         walk(self, 1.0)
 """,
+        also=("depth",),
     ),
     Defect(
         "seen_by_number",
@@ -262,6 +266,7 @@ DEFECTS = (
         "second-backward",
         "            if node.parents:\n                node.grad = 0.0\n",
         "            if node is self:\n                node.grad = 0.0\n",
+        also=("overlapping-graphs",),
     ),
     Defect(
         "interior_of_other_graphs",
@@ -275,6 +280,7 @@ DEFECTS = (
         "second-backward",
         "            if node.parents:\n",
         "            if node.parents and node is not self:\n",
+        also=("overlapping-graphs",),
     ),
     Defect(
         "visited_for_good",
@@ -292,7 +298,7 @@ DEFECTS = (
         )
         + "        for node in ordered:\n            node.total = node.grad\n",
     ),
-    Defect("seed_is_own_number", "seed", "self.grad += 1.0\n", "self.grad += self.data\n"),
+    Defect("seed_is_own_number", "usable", "self.grad += 1.0\n", "self.grad += self.data\n"),
     Defect(
         "leaf_has_no_seed",
         "seed",
@@ -318,9 +324,13 @@ DEFECTS = (
         "unrelated-leaves",
         _BACKWARD,
         """        self.grad = 1.0
-        for node in Value.tape[::-1]:
-            node.pass_back()
+        for reference in Value.tape[::-1]:
+            node = reference()
+            if node is not None:
+                node.pass_back()
 
+
+import weakref
 
 Value.tape = []
 _make = Value.__init__
@@ -328,7 +338,7 @@ _make = Value.__init__
 
 def _make_and_note(self: Value, *arguments: Any) -> None:
     _make(self, *arguments)
-    Value.tape.append(self)
+    Value.tape.append(weakref.ref(self))
 
 
 Value.__init__ = _make_and_note
@@ -353,6 +363,14 @@ Value.__init__ = _make_and_note
         "        e = math.exp(-abs(self.data))\n        y = 1 / (1 + e) if self.data >= 0 else "
         "e / (1 + e)\n",
         "        y = 1 / (1 + math.exp(-self.data))\n",
+    ),
+    # --- only where two of them meet ---
+    Defect(
+        "function_of_a_function",
+        "random-graphs",
+        _APPLY,
+        "            inner = self.parents and len(self.parents) == 1\n"
+        "            self.grad += out.grad * slope * (2 if inner else 1)\n",
     ),
     Defect(
         "log_gives_nan",

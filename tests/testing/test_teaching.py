@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from scalargrad.commands.checking import main
 from scalargrad.testing import Report
-from scalargrad.testing.command import main
 from scalargrad.testing.report import read_weights
 from tests.running import ROOT
 

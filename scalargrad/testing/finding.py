@@ -1,0 +1,556 @@
+"""Find out how an engine is used, by trying: with 3 and 5, `a * b` must give 15, 5 and 3.
+
+This runs in the engine's process, beside child.py, and imports nothing but the standard library.
+What is found is text: templates of code, in which {0} is the output's name and {1} an input's.
+"""
+
+import contextlib
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+# In the order in which they are looked for.
+DATA = ("data", "value", "val", "v", "_data", "_value", "_val", "x", "number", "item", "scalar")
+GRADIENT = (
+    *("grad", "gradient", "derivative", "d", "g", "dx", "deriv", "der", "adjoint", "adj", "bar"),
+    *("partial", "_grad", "_gradient", "delta", "grad_value", "diff", "tangent", "dual", "eps"),
+)
+BACKWARD = ("backward", "backprop", "back", "backpropagate", "backward_pass", "back_prop")
+FORWARD = ("forward", "run", "evaluate", "eval", "compute", "forward_pass", "execute", "calculate")
+SETTERS = ("set_value", "set_data", "set_val", "set", "assign", "feed")
+SEED = ("gradient", "grad", "seed", "g", "upstream", "grad_output", "dout", "out_grad", "d")
+PASSES = ("back", "grad", "deriv", "diff", "prop", "adjoint", "reverse", "partial")
+NO_PASS = (
+    "zero",
+    "reset",
+    "clear",
+    "check",
+    "no_",
+    "numeric",
+    "plot",
+    "draw",
+    "show",
+    "test",
+    "set",
+)
+
+OPERATORS = {
+    "+": ("{0} + {1}", "add", "plus"),
+    "-": ("{0} - {1}", "sub", "subtract", "minus"),
+    "*": ("{0} * {1}", "mul", "multiply", "times"),
+    "/": ("{0} / {1}", "div", "divide", "truediv"),
+}
+SECONDS = 1.0
+"""How long one way of using an engine may take, where the system has alarms."""
+
+
+@dataclass
+class Way:
+    """One way to use an engine: how to make a leaf, read it, and come by the gradient.
+
+    `proofs` says which of the four programs gave right derivatives.
+    """
+
+    leaf: str
+    value: str
+    prepare: list[str] = field(default_factory=list)
+    backward: list[str] = field(default_factory=list)
+    gradient: str = ""
+    mode: str = "values"
+    proofs: tuple[bool, ...] = (False,) * 4
+    tried: list[str] = field(default_factory=list)
+
+    def score(self) -> int:
+        """Return how well it is proven; 0 if it is not."""
+        times, plus, times_chain, plus_chain = self.proofs
+        steps = times_chain or plus_chain
+        # One node's own step, seeded by hand, is not the pass.
+        seeded = len(self.backward) > 1 or (self.mode == "reverse" and not self.backward)
+        if not (times or plus) or (seeded and not steps):
+            return 0
+        return sum(self.proofs)
+
+
+# The derivatives of c by a and b, where a is 3, b is 5 and e is 7.
+PROOFS = (
+    (("c = a * b",), 5.0, 3.0),
+    (("c = a + b",), 1.0, 1.0),
+    (("d = a * b", "c = d * e"), 35.0, 21.0),
+    (("d = a + b", "c = d + e"), 1.0, 1.0),
+)
+
+
+class Finder:
+    """Looks for the way to use an engine; `options` has what the user says about it."""
+
+    def __init__(self, session: Any, options: dict[str, Any]) -> None:
+        self.session = session
+        self.options = options
+        self.engine = session.engine
+        self.name = session.name
+        self.operators: dict[str, str] = {}
+        self.tried: list[str] = []
+
+    def describe(self) -> dict[str, Any]:
+        """Return how the engine is used, and what it has."""
+        found = self.best(self.reverse()) or self.best(self.forward()) or self.values_only()
+        if found is None:
+            raise LookupError(self.why_no_leaf())
+        if "gradients" not in found.gradient:
+            found.backward = [line.removeprefix("gradients = ") for line in found.backward]
+        scope = self.run([self.leaf(found, "a", 2.0)])
+        x = scope["a"]
+        return {
+            "leaf": found.leaf,
+            "value": found.value,
+            "prepare": found.prepare,
+            "backward": found.backward,
+            "gradient": found.gradient,
+            "mode": found.mode,
+            "tried": self.tried[:6],
+            "seed": self.takes_seed(found, x),
+            "initial": self.initial(found, x),
+            "constant": self.constant(found),
+            "operators": self.operators,
+            "methods": [n for n in dir(x) if not n.startswith("_") and self.is_method(x, n)],
+            "dunders": [n for n in dir(type(x)) if n.startswith("__")],
+            "functions": [n for n, f in self.session.names.items() if self.is_function(f)],
+            "tenth": self.read(found.value, self.run([self.leaf(found, "a", 0.1)]), "a"),
+        }
+
+    # --- running small programs ------------------------------------------------------------------
+
+    def run(self, lines: Iterable[str]) -> dict[str, Any]:
+        """Run lines and return the names that they leave; an endless one raises an error."""
+        scope = dict(self.session.names)
+        with self.session.alarm(SECONDS):
+            exec("\n".join(lines), scope)
+        return scope
+
+    def read(self, template: str, scope: dict[str, Any], output: str, leaf: str = "") -> Any:
+        """Return the number that the template reads, or None."""
+        with contextlib.suppress(Exception), self.session.alarm(SECONDS):
+            found = eval(template.format(output, leaf), scope)
+            return None if isinstance(found, bool) else self.session.number(found)
+        return None
+
+    def leaf(self, way: Way, name: str, x: float, seed: float = 0.0) -> str:
+        return way.leaf.format(x, name=name, seed=seed)
+
+    def operate(self, line: str) -> str:
+        """Return a line such as `c = a * b` as this engine spells it."""
+        target, _, right = line.partition(" = ")
+        left, op, other = right.split(" ")
+        return f"{target} = {self.operators[op].format(left, other)}"
+
+    # --- leaves and their numbers ----------------------------------------------------------------
+
+    def leaves(self) -> Iterator[str]:
+        """Yield templates of a line that makes a leaf of a number."""
+        if given := self.options.get("leaf"):
+            yield "{name} = " + given.replace("{}", "{0}")
+            return
+        name = self.name
+        parameters = self.parameters(self.engine)
+        yield f"{{name}} = {name}({{0}})"
+        for flag in parameters:
+            if "grad" in flag.lower() and parameters[flag].default in (False, None):
+                yield f"{{name}} = {name}({{0}}, {flag}=True)"
+        for word in parameters:
+            if word.lower() in DATA:
+                yield f"{{name}} = {name}({word}={{0}})"
+        yield f"{{name}} = {name}('{{name}}', {{0}})"
+        if any(getattr(f, "__name__", "") == "numpy" for f in self.session.names.values()):
+            numpy = next(
+                n
+                for n, f in self.session.names.items()
+                if inspect.ismodule(f) and f.__name__ == "numpy"
+            )
+            yield f"{{name}} = {name}({numpy}.array({{0}}))"
+        for start in (f"{name}()", f"{name}('{{name}}')"):
+            for setter in SETTERS:
+                yield f"{{name}} = {start}\n{{name}}.{setter}({{0}})"
+            with contextlib.suppress(Exception):
+                empty = self.run([start.format(name="a").replace(name, f"a = {name}", 1)])["a"]
+                for word in [word for word in DATA if hasattr(empty, word)]:
+                    yield f"{{name}} = {start}\n{{name}}.{word} = {{0}}"
+
+    def parameters(self, f: Any) -> dict[str, inspect.Parameter]:
+        try:
+            return dict(inspect.signature(f).parameters)
+        except (TypeError, ValueError):
+            return {}
+
+    def readings(self, leaf: str) -> Iterator[str]:
+        """Yield the templates that read the number of a leaf which this template makes."""
+        try:
+            scopes = [(x, self.run([leaf.format(x, name="a")])) for x in (3.0, 5.0)]
+        except Exception as error:
+            self.note(f"{leaf.format(3.0, name='a')!r} raises {type(error).__name__}: {error}")
+            return
+        if given := self.options.get("data"):
+            yield given if "{" in given else "{0}." + given
+            return
+        others = [n for n in attributes(scopes[0][1]["a"]) if n not in (*DATA, *GRADIENT)]
+        names = [
+            *DATA,
+            *(n + "()" for n in (*DATA, *FORWARD)),
+            "get_value()",
+            "get_data()",
+            *others,
+        ]
+        for name in names:
+            if all(self.read("{0}." + name, scope, "a") == x for x, scope in scopes):
+                yield "{0}." + name
+
+    def ways(self) -> Iterator[Way]:
+        """Yield the ways to make a leaf and to read results, those that give 3 + 5 and 3 * 5."""
+        for leaf in self.leaves():
+            for value in self.readings(leaf):
+                way = Way(leaf, value)
+                if self.finds_operators(way):
+                    yield way
+
+    def finds_operators(self, way: Way) -> bool:
+        """Return whether some op gives the right number, with `forward` where one is needed."""
+        rights = {"+": 8.0, "*": 15.0, "-": -2.0, "/": 0.6}
+        proven = False
+        for op, (symbol, *names) in OPERATORS.items():
+            forms = [
+                symbol,
+                *(f"{{0}}.{n}({{1}})" for n in names),
+                *(f"{n}({{0}}, {{1}})" for n in names),
+            ]
+            for form in forms:
+                right = self.gives(way, form, rights[op])
+                if right is not None:
+                    self.operators[op] = form
+                    proven = proven or right
+                    if right:
+                        break
+        return proven
+
+    def gives(self, way: Way, form: str, right: float) -> bool | None:
+        """Return whether an op gives the right number, None if it is not there."""
+        lines = [self.leaf(way, "a", 3.0), self.leaf(way, "b", 5.0), "c = " + form.format("a", "b")]
+        try:
+            scope = self.run(lines)
+        except Exception as error:
+            self.note(f"{lines[-1]} raises {type(error).__name__}: {error}")
+            return None
+        if close(self.read(way.value, scope, "c"), right):
+            return True
+        if way.prepare:
+            return self.prepared(way, lines, way.prepare[0], right)
+        given = self.options.get("forward")
+        for name in [given] if given else FORWARD:
+            line = name if "{" in name else f"{{0}}.{name}()"
+            if self.prepared(way, lines, line, right):
+                way.prepare = [line]
+                return True
+        found = self.read(way.value, scope, "c")
+        self.note(f"{lines[-1]}; {way.value.format('c')} is {found}, right is {right}")
+        return False
+
+    def prepared(self, way: Way, lines: list[str], prepare: str, right: float) -> bool:
+        try:
+            scope = self.run([*lines, prepare.format("c")])
+        except Exception:
+            return False
+        return close(self.read(way.value, scope, "c"), right)
+
+    def note(self, text: str) -> None:
+        if text not in self.tried:
+            self.tried.append(text[:160])
+
+    def why_no_leaf(self) -> str:
+        tried = "; ".join(self.tried[:3])
+        return (
+            f"found no attribute of {self.name}(3.0) that holds 3.0, and 8.0 when 5.0 is added: say "
+            f"where the number is with --data, how a leaf is made with --leaf '{self.name}({{}})' "
+            f"(tried: {tried})"
+        )
+
+    # --- the gradient ----------------------------------------------------------------------------
+
+    def best(self, candidates: Iterator[Way]) -> Way | None:
+        """Return the way that is proven by most programs, the first of those that are alike."""
+        best, score = None, 0
+        for way in candidates:
+            way.proofs = tuple(self.proves(way, *proof) for proof in PROOFS)
+            if way.score() > score:
+                best, score = way, way.score()
+            if score == len(PROOFS):
+                break
+        return best
+
+    def build(
+        self, way: Way, steps: Iterable[str], seeds: tuple[float, ...] = (0.0,) * 3
+    ) -> list[str]:
+        leaves = zip("abe", (3.0, 5.0, 7.0), seeds, strict=True)
+        lines = [self.leaf(way, name, x, seed) for name, x, seed in leaves]
+        lines += [self.operate(step) for step in steps]
+        return [*lines, *(line.format("c") for line in way.prepare)]
+
+    def proves(self, way: Way, steps: tuple[str, ...], by_a: float, by_b: float) -> bool:
+        """Return whether a program's derivatives are right, by this way."""
+        if any(step.split(" ")[3] not in self.operators for step in steps):
+            return False
+        found = []
+        for place, leaf in enumerate("ab"):
+            seeds = tuple(float(i == place) for i in range(3))
+            try:
+                scope = self.run(
+                    [*self.build(way, steps, seeds), *(b.format("c") for b in way.backward)]
+                )
+            except (Exception, self.session.too_long) as error:
+                self.note(
+                    f"{'; '.join(way.backward).format('c')} raises {type(error).__name__}: {error}"
+                )
+                return False
+            found.append(self.read(way.gradient, scope, "c", leaf))
+        right = all(map(close, found, (by_a, by_b)))
+        if not right:
+            run = "; ".join([*map(self.operate, steps), *(b.format("c") for b in way.backward)])
+            texts = [
+                f"{way.gradient.format('c', leaf)} is {x}"
+                for leaf, x in zip("ab", found, strict=True)
+            ]
+            self.note(f"{run}; {texts[0]} and {texts[1]}, right are {by_a} and {by_b}")
+        return right
+
+    def reverse(self) -> Iterator[Way]:
+        """Yield the ways with a pass, and those in which a leaf is asked for its gradient."""
+        for way in self.ways():
+            for backward in self.passes(way):
+                for gradient in self.gradients(way, backward):
+                    yield Way(way.leaf, way.value, way.prepare, backward, gradient, "reverse")
+            if not self.options.get("backward"):
+                yield from self.pulls(way)
+
+    def passes(self, way: Way) -> Iterator[list[str]]:
+        """Yield the lines that might be the backward pass, those without a seed first."""
+        scope = self.run(self.build(way, self.sample()))
+        c = scope["c"]
+        calls = []
+        if given := self.options.get("backward"):
+            if "{" in given:
+                yield [given.replace("{}", "{0}")]
+                return
+            calls = [given.partition("(")[0]]
+        else:
+            here = [n for n in attributes(c) if self.is_method(c, n) and is_pass(n)]
+            calls = [*(n for n in BACKWARD if n in here), *(n for n in here if n not in BACKWARD)]
+        seeds = ["", "1.0", way.leaf.partition(" = ")[2].format(1.0, name="c")]
+        calls = [f"{{0}}.{name}({seed})" for seed in seeds for name in calls]
+        if not given:
+            calls += self.free_passes(scope)
+        for call in calls:
+            yield [call]
+        for name in [n for n in attributes(c) if self.could_be_gradient(c, n)]:
+            for call in calls:
+                yield [f"{{0}}.{name} = 1.0", call]
+
+    def sample(self) -> tuple[str, ...]:
+        return next(steps for steps, *_ in PROOFS if steps[0].split(" ")[3] in self.operators)
+
+    def free_passes(self, scope: dict[str, Any]) -> Iterator[str]:
+        """Yield calls of the module's functions, and of its objects' methods, that might be it."""
+        for name, f in self.session.names.items():
+            if self.is_function(f) and is_pass(name):
+                for arguments in ("{0}", "{0}, 1.0", "", "[{0}]"):
+                    yield f"gradients = {name}({arguments})"
+            elif not callable(f) and not inspect.ismodule(f) and self.is_own(type(f)):
+                for method in filter(is_pass, attributes(f)):
+                    for arguments in ("{0}", ""):
+                        yield f"gradients = {name}.{method}({arguments})"
+
+    def gradients(self, way: Way, backward: list[str]) -> list[str]:
+        """Return the templates that read the right derivatives of `a * b`, or of `a + b`."""
+        given = self.options.get("gradient")
+        if given:
+            return [given.replace("{}", "{1}") if "{" in given else "{1}." + given]
+        found: list[str] = []
+        for steps, by_a, by_b in PROOFS[:2]:
+            if steps[0].split(" ")[3] not in self.operators:
+                continue
+            try:
+                before = self.run(self.build(way, steps))
+                scope = self.run([*self.build(way, steps), *(b.format("c") for b in backward)])
+            except (Exception, self.session.too_long) as error:
+                self.note(
+                    f"{'; '.join(backward).format('c')} raises {type(error).__name__}: {error}"
+                )
+                continue
+            for template in self.places(way, scope):
+                read = [self.read(template, scope, "c", leaf) for leaf in "ab"]
+                was = [self.read(template, before, "c", leaf) for leaf in "ab"]
+                if template not in found and all(map(close, read, (by_a, by_b))) and read != was:
+                    found.append(template)
+        if not found:
+            # What a pass by this name leaves in a place by that name: said if nothing is right.
+            found = [t for t in ("{1}.grad", "{1}.gradient") if hasattr(before["a"], t[4:])][:1]
+        return found
+
+    def places(self, way: Way, scope: dict[str, Any]) -> Iterator[str]:
+        """Yield the templates of all places in which a gradient might be, the likely ones first."""
+        a = scope["a"]
+        names = attributes(a)
+        likely = [n for n in GRADIENT if n in names]
+        for name in [*likely, *(n for n in names if n not in likely)]:
+            read = way.value.removeprefix("{0}.")
+            if name == read.removesuffix("()"):
+                continue
+            if not self.is_method(a, name):
+                yield "{1}." + name
+                yield f"{{1}}.{name}.{read}"
+            elif is_pass(name) and name not in BACKWARD:
+                yield f"{{1}}.{name}()"
+        if "gradients" in scope:
+            yield from ("gradients[{1}]", "gradients[id({1})]", "gradients['{1}']")
+
+    def pulls(self, way: Way) -> Iterator[Way]:
+        """Yield the ways in which there is no pass, and a gradient is asked for."""
+        scope = self.run(self.build(way, self.sample()))
+        a, c = scope["a"], scope["c"]
+        asks = []
+        for name in [n for n in attributes(a) if self.is_method(a, n) and is_pass(n)]:
+            asks += [
+                f"{{1}}.{name}()",
+                f"{{1}}.{name}({{0}})",
+                f"{{0}}.{name}({{1}})",
+                f"{{0}}.{name}()[{{1}}]",
+            ]
+        for name, f in self.session.names.items():
+            if self.is_function(f) and is_pass(name):
+                asks += [f"{name}({{0}}, {{1}})", f"{name}({{0}}, [{{1}}])[0]"]
+        seeds = [n for n in attributes(c) if self.could_be_gradient(c, n)]
+        for backward in [[], *([f"{{0}}.{name} = 1.0"] for name in seeds)]:
+            for ask in asks:
+                yield Way(way.leaf, way.value, way.prepare, backward, ask, "pull")
+
+    def forward(self) -> Iterator[Way]:
+        """Yield the ways of forward mode: a leaf carries its derivative by the input."""
+        given = self.options.get("leaf")
+        name = self.name
+        if given:
+            leaves = ["{name} = " + given.replace("{}", "{0}").replace("{seed}", "{seed}")]
+        else:
+            words = [w for w in self.parameters(self.engine) if w.lower() in GRADIENT]
+            leaves = [f"{{name}} = {name}({{0}}, {{seed}})"]
+            leaves += [f"{{name}} = {name}({{0}}, {word}={{seed}})" for word in words]
+        for leaf in leaves:
+            try:
+                x = self.run([leaf.format(3.0, name="a", seed=2.0)])["a"]
+            except Exception:
+                continue
+            values = list(self.readings(leaf.replace("{seed}", "0.0")))
+            for value in values:
+                for attribute in attributes(x):
+                    tangent = "{0}." + attribute
+                    if self.read(tangent, {"a": x}, "a") == 2.0 and tangent != value:
+                        yield from self.dual(Way(leaf, value, gradient=tangent, mode="forward"))
+        for way in self.ways():
+            if given:
+                continue
+            x = self.run([self.leaf(way, "a", 3.0)])["a"]
+            for attribute in attributes(x):
+                if self.read("{0}." + attribute, {"a": x}, "a") == 1.0:
+                    leaf = f"{way.leaf}\n{{name}}.{attribute} = {{seed}}"
+                    yield Way(leaf, way.value, way.prepare, [], "{0}." + attribute, "forward")
+
+    def dual(self, way: Way) -> Iterator[Way]:
+        if self.finds_operators(way):
+            yield way
+
+    def values_only(self) -> Way | None:
+        """Return a way to make leaves and read results, without gradients."""
+        way = next(self.ways(), None)
+        if way is None:
+            # No op is there, or none is right: the leaves at least can be read.
+            for leaf in self.leaves():
+                for value in self.readings(leaf):
+                    if not any(self.options.get(n) for n in ("data", "leaf")) and self.misread():
+                        return None
+                    return Way(leaf, value)
+        return way
+
+    def misread(self) -> bool:
+        """Return whether ops gave numbers, and none the right one."""
+        return any("right is" in text for text in self.tried)
+
+    # --- what things are -------------------------------------------------------------------------
+
+    def is_method(self, x: Any, name: str) -> bool:
+        try:
+            found = getattr(x, name, None)
+        except Exception:
+            return False
+        return callable(found) and not isinstance(found, self.session.kind)
+
+    def could_be_gradient(self, x: Any, name: str) -> bool:
+        if not (name in GRADIENT or "grad" in name.lower() or "adj" in name.lower()):
+            return False
+        with contextlib.suppress(Exception):
+            found = getattr(x, name)
+            return found is None or self.session.number(found) in (0.0, 1.0)
+        return False
+
+    def is_function(self, f: Any) -> bool:
+        if isinstance(f, type) or not callable(f) or type(f).__name__ == "ufunc":
+            return False
+        foreign = {"math", "cmath", "numpy", "builtins", "random", "operator", "typing"}
+        return str(getattr(f, "__module__", None)).split(".")[0] not in foreign
+
+    def is_own(self, kind: type) -> bool:
+        module = str(kind.__module__).split(".")[0]
+        return module == str(self.session.names.get("__name__")).split(".")[0]
+
+    def takes_seed(self, way: Way, x: Any) -> bool:
+        """Return whether the pass takes the gradient to start with, and need not be given it."""
+        if way.mode != "reverse" or not way.backward[-1].endswith("()"):
+            return way.mode == "reverse" and way.backward[-1].endswith("(1.0)")
+        name = way.backward[-1].removeprefix("{0}.").removesuffix("()")
+        first = next(iter(self.parameters(getattr(x, name, None)).values()), None)
+        return first is not None and first.name in SEED and first.kind is not first.KEYWORD_ONLY
+
+    def initial(self, way: Way, x: Any) -> str:
+        """Return what a gradient is before the pass."""
+        if way.mode != "reverse" or not way.gradient.startswith("{1}."):
+            return "missing"
+        name, *_ = way.gradient.removeprefix("{1}.").split(".")
+        if name.endswith("()"):
+            return "method"
+        if not hasattr(x, name):
+            return "missing"
+        found = getattr(x, name)
+        if found is None:
+            return "none"
+        if isinstance(found, self.session.kind):
+            return "node"
+        return "number" if isinstance(found, int | float) else "other"
+
+    def constant(self, way: Way) -> str | None:
+        """Return how to make a leaf that asks for no gradient, if leaves can say so."""
+        for flag in self.parameters(self.engine):
+            if flag.lower() in ("requires_grad", "needs_grad", "require_grad", "requires_gradient"):
+                plain = way.leaf.replace(f", {flag}=True", "")
+                return plain[:-1] + f", {flag}=False)" if plain.endswith("{0})") else None
+        return None
+
+
+def attributes(x: Any) -> list[str]:
+    """Return the names of an object's attributes, but for those of Python's own."""
+    return [name for name in dir(x) if not name.startswith("__")]
+
+
+def is_pass(name: str) -> bool:
+    """Return whether a function of that name might run the backward pass, or give a gradient."""
+    low = name.lower()
+    return any(part in low for part in PASSES) and not any(part in low for part in NO_PASS)
+
+
+def close(found: Any, right: float) -> bool:
+    """Return whether a number is right, to the digits of single precision."""
+    return isinstance(found, float) and abs(found - right) <= 1e-4 * (1 + abs(right))
