@@ -41,8 +41,15 @@ OPERATORS = {
     "*": ("{0} * {1}", "mul", "multiply", "times"),
     "/": ("{0} / {1}", "div", "divide", "truediv"),
 }
-SECONDS = 1.0
+SECONDS = 0.7
 """How long one way of using an engine may take, where the system has alarms."""
+
+MOST_HANGS = 3
+"""How often that may happen before the passes are given up."""
+
+
+class GaveUpError(BaseException):
+    """Raised where so much does not end that no more is tried."""
 
 
 @dataclass
@@ -91,10 +98,14 @@ class Finder:
         self.name = session.name
         self.operators: dict[str, str] = {}
         self.tried: list[str] = []
+        self.hung = 0
 
     def describe(self) -> dict[str, Any]:
         """Return how the engine is used, and what it has."""
-        found = self.best(self.reverse()) or self.best(self.forward()) or self.values_only()
+        found = self.best(self.reverse()) or self.best(self.forward())
+        if found is None:
+            self.hung = 0
+            found = self.values_only()
         if found is None:
             raise LookupError(self.why_no_leaf())
         if "gradients" not in found.gradient:
@@ -124,8 +135,14 @@ class Finder:
     def run(self, lines: Iterable[str]) -> dict[str, Any]:
         """Run lines and return the names that they leave; an endless one raises an error."""
         scope = dict(self.session.names)
-        with self.session.alarm(SECONDS):
-            exec("\n".join(lines), scope)
+        if self.hung > MOST_HANGS:
+            raise GaveUpError
+        try:
+            with self.session.alarm(SECONDS):
+                exec("\n".join(lines), scope)
+        except self.session.too_long as error:
+            self.hung += 1
+            raise RuntimeError("it does not end") from error
         return scope
 
     def read(self, template: str, scope: dict[str, Any], output: str, leaf: str = "") -> Any:
@@ -267,9 +284,9 @@ class Finder:
     def why_no_leaf(self) -> str:
         tried = "; ".join(self.tried[:3])
         return (
-            f"found no attribute of {self.name}(3.0) that holds 3.0, and 8.0 when 5.0 is added: say "
-            f"where the number is with --data, how a leaf is made with --leaf '{self.name}({{}})' "
-            f"(tried: {tried})"
+            f"found no attribute of {self.name}(3.0) that holds 3.0, and 8.0 when 5.0 is added: "
+            f"say where the number is with --data, how a leaf is made with --leaf "
+            f"'{self.name}({{}})' (tried: {tried})"
         )
 
     # --- the gradient ----------------------------------------------------------------------------
@@ -277,12 +294,13 @@ class Finder:
     def best(self, candidates: Iterator[Way]) -> Way | None:
         """Return the way that is proven by most programs, the first of those that are alike."""
         best, score = None, 0
-        for way in candidates:
-            way.proofs = tuple(self.proves(way, *proof) for proof in PROOFS)
-            if way.score() > score:
-                best, score = way, way.score()
-            if score == len(PROOFS):
-                break
+        with contextlib.suppress(GaveUpError):
+            for way in candidates:
+                way.proofs = tuple(self.proves(way, *proof) for proof in PROOFS)
+                if way.score() > score:
+                    best, score = way, way.score()
+                if score == len(PROOFS):
+                    break
         return best
 
     def build(
@@ -304,7 +322,7 @@ class Finder:
                 scope = self.run(
                     [*self.build(way, steps, seeds), *(b.format("c") for b in way.backward)]
                 )
-            except (Exception, self.session.too_long) as error:
+            except Exception as error:
                 self.note(
                     f"{'; '.join(way.backward).format('c')} raises {type(error).__name__}: {error}"
                 )
@@ -378,7 +396,7 @@ class Finder:
             try:
                 before = self.run(self.build(way, steps))
                 scope = self.run([*self.build(way, steps), *(b.format("c") for b in backward)])
-            except (Exception, self.session.too_long) as error:
+            except Exception as error:
                 self.note(
                     f"{'; '.join(backward).format('c')} raises {type(error).__name__}: {error}"
                 )
@@ -390,7 +408,8 @@ class Finder:
                     found.append(template)
         if not found:
             # What a pass by this name leaves in a place by that name: said if nothing is right.
-            found = [t for t in ("{1}.grad", "{1}.gradient") if hasattr(before["a"], t[4:])][:1]
+            leaf = self.run([self.leaf(way, "a", 3.0)])["a"]
+            found = [t for t in ("{1}.grad", "{1}.gradient") if hasattr(leaf, t[4:])][:1]
         return found
 
     def places(self, way: Way, scope: dict[str, Any]) -> Iterator[str]:

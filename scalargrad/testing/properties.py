@@ -882,8 +882,8 @@ def _second_backward(trial: Trial) -> None:
     adapter = trial.adapter
     adapter.needs_pass()
     op = _op_for_graphs(trial)
-    for code, output in ((f"d = a {op} b", "d"), (f"d = a {op} b\ne = d {op} c", "e")):
-        program = from_lines([3.0, 2.0, 5.0], code, output)
+    for code, output in ((f"c = a {op} b", "c"), (f"d = a {op} b\ne = d {op} c", "e")):
+        program = from_lines([3.0, 2.0, 5.0][: 3 if "e" in code else 2], code, output)
         actions = adapter.run_backward(output) * 2
         _refused(trial, [*program.build(adapter), *actions], "a second pass over a graph")
         # An engine may add to the gradients of the leaves, or set them.
@@ -896,12 +896,12 @@ def _overlapping_graphs(trial: Trial) -> None:
     adapter = trial.adapter
     adapter.needs_pass()
     op = _op_for_graphs(trial)
-    for code, first, last in (
-        (f"e = a {op} b\nf = e {op} c", "e", "f"),
-        (f"e = a {op} b\nf = e {op} c\ng = e {op} d", "f", "g"),
+    for inputs, code, first, last in (
+        ([3.0, 2.0, 5.0], f"d = a {op} b\ne = d {op} c", "d", "e"),
+        ([3.0, 2.0, 5.0, 4.0], f"e = a {op} b\nf = e {op} c\ng = e {op} d", "f", "g"),
     ):
         for p, q in ((first, last), (last, first)):
-            program = from_lines([3.0, 2.0, 5.0, 4.0], code, f"{p} {q}")
+            program = from_lines(inputs, code, f"{p} {q}")
             actions = [*adapter.run_backward(p), *adapter.run_backward(q)]
             _refused(trial, [*program.build(adapter), *actions], "a pass over a shared part")
             trial.check_gradient(program, actions, [[p, q], [q]], ["a", "b"])

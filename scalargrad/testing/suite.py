@@ -64,8 +64,6 @@ def check_engine(
     began = time.monotonic()
     try:
         results = []
-        if bench.trial.adapter.mode == "values" and usable not in chosen:
-            chosen.insert(0, usable)
         for prop in chosen:
             if progress is not None:
                 progress(prop.name)
@@ -75,6 +73,8 @@ def check_engine(
                 results.append(Result(prop.name, prop.law, "failed", reason, None))
                 continue
             results.append(bench.judge(prop, remaining))
+        if usable not in chosen and any(r.cause == usable.name for r in results):
+            results.insert(0, bench.judge(usable))
         return Report(str(source), source.imports, tuple(results), bench.notes())
     finally:
         bench.close()

@@ -1,4 +1,4 @@
-"""The assignment of demos/teaching, done step by step, and done wrong at each step."""
+"""The assignment, done step by step, and done wrong at each step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from scalargrad.testing.report import read_weights
 from tests.running import ROOT
 
 TEACHING = ROOT / "demos" / "teaching"
-PAGE = (TEACHING / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^python3 -m scalargrad (check value\.py:Value .*)$", PAGE, re.MULTILINE)
+ASSIGNMENT = ROOT / "scalargrad" / "testing" / "assignment"
+STUDENTS, TEACHER = (
+    (ASSIGNMENT / name).read_text(encoding="utf-8") for name in ("students.md", "teacher.md")
+)
+COMMANDS = re.findall(
+    r"^env/bin/python -m scalargrad (check value\.py:Value .*)$", STUDENTS, re.MULTILINE
+)
 
 MISTAKES = {
     1: ("self.data - other.data", "other.data - self.data"),
@@ -28,18 +33,19 @@ MISTAKES = {
 
 
 def run(step: int, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run the command that the page gives for a step."""
+    """Run the command that the students' page gives for a step."""
     (folder / "value.py").write_text(source, encoding="utf-8")
     monkeypatch.chdir(folder)
     return main(shlex.split(COMMANDS[step - 1])[1:])
 
 
 def text_of(name: str) -> str:
-    return (TEACHING / f"{name}.py").read_text(encoding="utf-8")
+    file = ASSIGNMENT / "value.txt" if name == "skeleton" else TEACHING / f"{name}.py"
+    return file.read_text(encoding="utf-8")
 
 
 def test_the_page_has_a_command_for_each_step() -> None:
-    assert len(COMMANDS) >= 5
+    assert len(COMMANDS) == 6
 
 
 @pytest.mark.parametrize("step", range(1, 6))
@@ -62,17 +68,17 @@ def test_mistake_is_told_as_the_page_says(
     assert right.count(old) >= 1
     assert run(step, right.replace(old, new, 1), tmp_path, monkeypatch) == 1
     told = capsys.readouterr().out
-    first = told[told.index("The code below needs") :].split("\n\n")[1]
-    assert first.split("\n")[0] in PAGE, first
-    for line in first.split("\n"):
-        assert line.strip() in PAGE, line
+    law, code, *_ = told[told.index("failed  ") :].split("\n\n")
+    for line in f"{law}\n{code}".split("\n"):
+        if not line.startswith("    not tested for it"):
+            assert line.strip() in TEACHER, line
 
 
 @pytest.mark.slow
 def test_grading_gives_all_points_to_the_solution_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = TEACHING / "grading.toml"
+    weights = ASSIGNMENT / "grading.toml"
     assert sum(read_weights(weights.read_text(encoding="utf-8")).values()) == 100
     scores = []
     for name in ("skeleton", "step2", "step5"):
