@@ -35,21 +35,21 @@ from scalargrad.programs.simplify import constant_key
 class Binding(NamedTuple):
     """A name, attribute or item, as one writes it; where it is; and what it was bound to.
 
-    `form` is the text of the lookup, such as "{}.rate", where {} is `where`, and `get` does it. Of
-    what is not bound it is the text of the question whether it is.
+    `get` looks it up in `where`, and `is_same` says whether that is as before. `test` is the text
+    of a quicker question, such as "{}.rate is {}" of `where` and `bound`.
     """
 
     name: str
     where: Any
-    form: str
+    test: str
     get: Callable[[Any], Any]
     bound: Any
+    is_same: Callable[[Any, Any], bool]
 
 
 _UNBOUND = object()
 _OLD = sys.version_info < (3, 11)
 _LOAD_GLOBAL, _STORE_NAME = opmap["LOAD_GLOBAL"], opmap["STORE_NAME"]
-_LOAD_CONST, _SUBSCRIPT = opmap["LOAD_CONST"], opmap.get("BINARY_SUBSCR")
 _LOADS = {opmap.get(f"LOAD_{name}", -1) for name in ("GLOBAL", "NAME", "FROM_DICT_OR_GLOBALS")}
 _STORES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
 _STORES_IN_CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
@@ -69,26 +69,25 @@ _NOT_IMPLICIT = frozenset(
 class _Lookups(NamedTuple):
     """What a code object, with the functions that it defines, looks up and binds.
 
-    `keys` are names of attributes, strings that may be names or keys, and constant indices.
+    `keys` are names of attributes, and strings that may be such.
     """
 
     names: frozenset[str]
     stored: frozenset[str]
-    keys: frozenset[Any]
+    keys: frozenset[str]
 
 
 @lru_cache(maxsize=4096)
 def _lookups(code: CodeType) -> _Lookups:
     loads: set[str] = set()
     stored: set[str] = set()
-    keys: set[Any] = set(code.co_names)
+    keys = set(code.co_names)
     local: set[str] = set()  # in the body of a class
     # Each instruction is two bytes, with further bytes of its operand in those before it. The
     # module `dis` takes fifty times as long.
     more = [x for x in code.co_cellvars if x not in code.co_varnames]
     cells = (*(code.co_cellvars if _OLD else (*code.co_varnames, *more)), *code.co_freevars)
-    operand: int = 0
-    constant: Any = None
+    operand = 0
     for instruction, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
         operand = operand << 8 | low
         if instruction == EXTENDED_ARG:
@@ -104,9 +103,6 @@ def _lookups(code: CodeType) -> _Lookups:
             stored.add(cells[operand])
         elif instruction == _STORE_NAME:
             local.add(code.co_names[operand])
-        elif instruction == _SUBSCRIPT and type(constant) is int and code.co_filename != _NN:
-            keys.add(constant)
-        constant = code.co_consts[operand] if instruction == _LOAD_CONST else None
         operand = 0
     for x in code.co_consts:
         if isinstance(x, CodeType):
@@ -129,7 +125,7 @@ def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
     >>> [(b.name, b.bound) for b in bindings_of(("f", lambda x: rate * x))]
     [('rate', 0.5)]
     """
-    keys: set[Any] = set()
+    keys: set[str] = set()
     while True:
         search = _Search(keys)
         for name, root in roots:
@@ -143,9 +139,9 @@ def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
 class _Search:
     """One walk from the roots, over all that code with these keys can look up."""
 
-    def __init__(self, keys: set[Any]) -> None:
+    def __init__(self, keys: set[str]) -> None:
         self.keys = set(keys)
-        self._names = sorted(x for x in keys if type(x) is str)
+        self._names = sorted(keys)
         self.found: dict[tuple[int, str], Binding] = {}
         self._seen: dict[int, Any] = {}
         self._waiting: list[tuple[str, Any]] = []
@@ -183,12 +179,14 @@ class _Search:
             self._waiting.append((path, x))
 
     def _bind(self, name: str, where: Any, form: str, get: Callable[[Any], Any]) -> None:
-        """Add the binding of a lookup, if it finds something, and go on to that."""
+        """Add the binding of a lookup, written like `form`, and go on to what it finds."""
         bound = _now(get, where)
         if bound is not _UNBOUND:
-            # (`where` is kept in it, and so its id.)
-            self.found[id(where), form] = Binding(name, where, form, get, bound)
+            self._add(Binding(name, where, f"{form} is {{}}", get, bound, _equal))
             self._reach(name, bound)
+
+    def _add(self, binding: Binding) -> None:
+        self.found[id(binding.where), binding.test] = binding
 
     def _function(self, f: FunctionType) -> None:
         wrapped = getattr(f, "__wrapped__", None)
@@ -200,6 +198,8 @@ class _Search:
             return
         code, namespace = _lookups(f.__code__), f.__globals__
         self.keys |= code.keys
+        if f.__code__.co_filename == _NN:  # nobody binds its names anew
+            return
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             if name not in code.stored:
                 self._bind(name, cell, "{}.cell_contents", _contents)
@@ -207,8 +207,8 @@ class _Search:
             if name in namespace:
                 self._bind(name, namespace, f"{{}}[{name!r}]", partial(_item, name))
             elif hasattr(builtins, name):  # a global may hide it later
-                form, get = f"{name!r} in {{}}", partial(_item, name)
-                self.found[id(namespace), form] = Binding(name, namespace, form, get, _UNBOUND)
+                test, get = f"{name!r} not in {{}}", partial(_item, name)
+                self._add(Binding(name, namespace, test, get, _UNBOUND, _equal))
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self._reach(f.__name__, default)
 
@@ -268,21 +268,15 @@ class _Search:
                 self._attribute(path, x, name)
 
     def _items(self, path: str, x: Any) -> None:
-        """Look at the items of a container, and bind those that constants may stand for."""
-        if isinstance(x, dict):
-            for key in self.keys:
-                if key in x and type(key) in (str, int):
-                    self._bind(f"{path}[{key!r}]", x, f"{{}}[{key!r}]", partial(_item, key))
-            for key, item in x.items():
+        """Look at a container and its items: a loop may read them all."""
+        if not isinstance(x, list | dict | set | tuple | frozenset):
+            return
+        kind = next(kind for kind in (list, dict, set, tuple, frozenset) if isinstance(x, kind))
+        if kind not in (tuple, frozenset):
+            self._add(Binding(path, x, "{} == {}", kind, kind(x), _has_same_items))
+        if not _PLAIN.issuperset(map(type, x.values() if isinstance(x, dict) else x)):
+            for key, item in x.items() if isinstance(x, dict) else enumerate(x):
                 self._reach(f"{path}[{key!r}]", item)
-        elif isinstance(x, list | tuple | set | frozenset):
-            if isinstance(x, list):
-                for key in self.keys:
-                    if type(key) is int:
-                        self._bind(f"{path}[{key}]", x, f"{{}}[{key}]", partial(_item, key))
-            if not _PLAIN.issuperset(map(type, x)):
-                for i, item in enumerate(x):
-                    self._reach(f"{path}[{i}]", item)
 
 
 def _class_attributes(cls: type) -> dict[str, Any]:
@@ -353,7 +347,7 @@ def _now(get: Callable[[Any], Any], where: Any) -> Any:
 
 def held(bindings: list[Binding]) -> list[Binding]:
     """Return those that are bound to the same as before: what a trace binds itself is not."""
-    return [b for b in bindings if _now(b.get, b.where) is b.bound]
+    return [b for b in bindings if not any(_differences([b]))]
 
 
 def check(bindings: list[Binding], function: str) -> None:
@@ -372,9 +366,9 @@ def holds(bindings: list[Binding]) -> bool:
 
 
 def _differences(bindings: list[Binding]) -> Iterator[tuple[str, Any, Any]]:
-    for name, where, _, get, bound in bindings:
+    for name, where, _, get, bound, is_same in bindings:
         now = _now(get, where)
-        if now is not bound and not _equal(now, bound):
+        if now is not bound and not is_same(now, bound):
             yield name, bound, now
 
 
@@ -402,11 +396,12 @@ def guard_of(bindings: list[Binding]) -> Callable[[], bool]:
         kept[name] = x
         return name
 
-    tests = [
-        f"not {form.format(name_of(where))}"
-        if bound is _UNBOUND
-        else f"{form.format(name_of(where))} is {name_of(bound)}"
-        for _, where, form, _, bound in bindings
+    containers = [b for b in bindings if b.is_same is _has_same_items]
+    # One comparison for them all: it costs less than a nanosecond for each item that is the same.
+    now, before = [b.where for b in containers], [b.bound for b in containers]
+    tests = [f"{name_of(now)} == {name_of(before)}"] if containers else []
+    tests += [
+        b.test.format(name_of(b.where), name_of(b.bound)) for b in bindings if b.is_same is _equal
     ]
     # Local names are the quickest.
     lines = [
@@ -421,11 +416,19 @@ def guard_of(bindings: list[Binding]) -> Callable[[], bool]:
 
 
 def _equal(a: Any, b: Any) -> bool:
+    """Return whether these are the same number or text: it need not be the same object."""
     if type(a) is not type(b):
         return False
     if isinstance(a, str | bytes):
         return bool(a == b)
     return bool(is_real(a) and constant_key(a) == constant_key(b))
+
+
+def _has_same_items(a: Any, b: Any) -> bool:
+    try:
+        return bool(a == b)
+    except Exception:  # whatever items raise, such as arrays
+        return False
 
 
 def _shortened(x: Any) -> str:

@@ -655,11 +655,11 @@ def compile(
     what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
     each of their values gets a program. Without f it is a decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while
-    it is traced. If a name, an attribute of an object, or an item with a constant index or key is
-    bound to another object later, the call raises TraceError: those that f may look up, or any
-    function that it reaches, methods too. What is not seen: items of lists and dicts that are
-    changed in place otherwise (loops read them), names made as text, `random` and the time, and
-    what Python's library and installed packages look up. So give data that changes as arguments.
+    it is traced. If a name or an attribute is bound to another object later, or a list, dict or
+    set has other items, the call raises TraceError: those that f may look up, or any function that
+    it reaches, methods too. What is not seen: attributes whose names are made as text, items that
+    are replaced by equal ones, other containers, `random` and the time, and what Python's library
+    and installed packages look up. So give data that changes as arguments.
     Results have the value and the kind of the eager ones, but the last bits of `sumprod` may
     differ, and the sign of a zero where nothing in the program sees it (as atan2, copysign and
     functions of your own do); and what the result does not need is left out, with its errors.

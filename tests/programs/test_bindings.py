@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial, wraps
@@ -243,7 +244,7 @@ class Holder:
     def __getattr__(self, name):
         return self.items[name]
 
-batch = [2.0]
+batch, chosen = [2.0], {2.0}
 model, child, config, slots = Model(), Child(), Config(), Slots()
 models, held = [Model(), Model()], {"a": [Model()], "rate": 2.0}
 space = SimpleNamespace(inner=SimpleNamespace(rates={"a": [1.0, 2.0]}), f=Model().of_global)
@@ -287,24 +288,35 @@ ANEW = [
         ("config.rate", "config.rate = 3.0", "config.rate"),
         ("slots.rate", "slots.rate = 3.0", "slots.rate"),
         ("module.rate", "module.rate = 3.0", "module.rate"),
-        ("holder.rate", "holder.items['rate'] = 3.0", "holder.items['rate']"),
+        ("holder.rate", "holder.items['rate'] = 3.0", "holder.items"),
         ("getattr(config, 'rate')", "config.rate = 3.0", "config.rate"),
         ("vars(config)['rate']", "config.rate = 3.0", "config.rate"),
-        ("held['rate']", "held['rate'] = 3.0", "held['rate']"),
-        ("held.get('rate')", "held['rate'] = 3.0", "held['rate']"),
-        ("batch[0]", "batch[0] = 3.0", "batch[0]"),
-        ("batch[-1]", "batch[-1] = 3.0", "batch[-1]"),
+        ("held['rate']", "held['rate'] = 3.0", "held"),
+        ("held.get('rate')", "held['rate'] = 3.0", "held"),
+        ("batch[0]", "batch[0] = 3.0", "batch"),
+        ("batch[-1]", "batch[-1] = 3.0", "batch"),
         ("Model.scale", "Model.scale = 3.0", "Model.scale"),
         ("Model().scale", "Model.scale = 3.0", "Model.scale"),
         ("model.twice", "model.k = 3.0", "model.k"),
         ("model.of_class(x)", "Model.scale = 3.0", "scale"),
         ("Model.of_class(x)", "Model.scale = 3.0", "Model.scale"),
-        ("space.inner.rates['a'][1]", "space.inner.rates['a'][1] = 3.0", "rates['a'][1]"),
-        ("space.inner.rates['a'][1]", "space.inner.rates['a'] = [1.0, 2.0]", "rates['a']"),
+        ("space.inner.rates['a'][1]", "space.inner.rates['a'][1] = 3.0", "rates['a']"),
+        ("space.inner.rates['a'][1]", "space.inner.rates['a'] = [1.0, 3.0]", "inner.rates"),
         ("space.inner.rates['a'][1]", "space.inner = None", "space.inner"),
         ("sum(m(x) for m in models)", "models[1].k = 3.0", "models[1].k"),
         ("held['a'][0](x)", "held['a'][0].k = 3.0", "k"),
         ("net([x, x])", "net.layers[0].neurons[1].b = Value(0.0)", "net.layers[0].neurons[1].b"),
+        ("net([x, x])", "net.layers[0].neurons[1].w[0] = Value(7.0)", "neurons[1].w"),
+        ("linear([x, x])[0]", "linear.weight[0][1] = Value(7.0)", "linear.weight[0]"),
+        ("sum(b * x for b in batch)", "batch.append(3.0)", "batch"),
+        (
+            "sum(b * x for b in space.inner.rates['a'])",
+            "space.inner.rates['a'][0] = 5.0",
+            "rates['a']",
+        ),
+        ("sum(k * x for k in chosen)", "chosen.add(5.0)", "chosen"),
+        ("sum(k * x for k in held.values() if k == 2.0)", "held['b'] = 2.0", "held"),
+        ("models[0](x)", "models.reverse()", "models"),
         ("linear([x, x])[0]", "linear.bias = [Value(0.0)]", "linear.bias"),
     ),
     *(
@@ -511,10 +523,11 @@ def test_names_that_no_call_has_looked_up_need_not_be_bound() -> None:
 
 
 def test_what_is_not_seen_is_said() -> None:
-    names, points = ["rate"], [1.0, 2.0]
+    names, points = ["rate"], deque([1.0, 2.0])
     settings = SimpleNamespace(rate=2.0)
     f = compile(lambda x: sum(x * point * getattr(settings, names[0][:]) for point in points))
     assert f(1.0) == 6.0
     points.append(3.0)
+    settings.rate = 5.0
     assert f(1.0) == 6.0
-    assert "in place" in str(compile.__doc__)
+    assert "text" in str(compile.__doc__)
