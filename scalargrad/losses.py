@@ -29,7 +29,7 @@ from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions.activations import logsumexp, relu, softplus
 from scalargrad.functions.choices import minimum
-from scalargrad.functions.many import constant_max, sumprod
+from scalargrad.functions.many import all_below, sumprod
 
 __all__ = [
     "binary_cross_entropy_with_logits",
@@ -225,9 +225,10 @@ def _cross_entropy(logits: Any, target: Any) -> Any:
             f"a target class must be from 0 to {len(row) - 1}, as there are {len(row)} logits, "
             f"got {chosen}"
         )
-    others = [logit - row[chosen] for logit in row[:chosen] + row[chosen + 1 :]]
-    # A single class is certain: a loss of 0, and still a part of the graph.
-    return logsumexp([0, *others]) if others else 0 * row[0]
+    if len(row) == 1:
+        return 0 * row[0]  # it is certain, and still a part of the graph
+    shifted = all_below(row)
+    return logsumexp(shifted) - shifted[chosen]
 
 
 def _of_probabilities(row: list[Any], target: Iterable[Any]) -> Any:
@@ -244,8 +245,7 @@ def _of_probabilities(row: list[Any], target: Iterable[Any]) -> Any:
                 f"{numbers!r}; for a class alone give its index"
             )
     # Less the largest, and less a logit: neither can overflow, and no term is below 0.
-    shift = constant_max(*row)
-    shifted = [logit - shift for logit in row]
+    shifted = all_below(row)
     total = logsumexp(shifted)
     terms = [
         (w, total - logit)

@@ -49,8 +49,8 @@ from scalargrad.fitting.fits import (
     least_squares,
     minimize,
 )
+from scalargrad.functions.arithmetic import sqrt
 from scalargrad.functions.choices import choose
-from scalargrad.functions.elementary import sqrt
 from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
 
 __all__ = [

@@ -196,7 +196,7 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     choices.like.op: lambda n, z: float(n),
     op_of(elementary.power_log): lambda a, b, n: _power(a, b) * cmath.log(a) ** n,
     elementary.sech.op: lambda z: 1 / cmath.cosh(z),
-    elementary.sqrt.op: cmath.sqrt,
+    arithmetic.sqrt.op: cmath.sqrt,
     elementary.cbrt.op: lambda z: _outward(z, _outward(z, z) ** (1 / 3)),
     elementary.exp.op: cmath.exp,
     elementary.exp2.op: lambda z: cmath.exp(z * math.log(2)),
@@ -230,12 +230,23 @@ _COMPLEX_FORMS: dict[Op, Callable[..., Any]] = {
     many.hypot.op: _length,
     op_of(many.dist): lambda *zs: _length(*(p - q for p, q in _halves(zs))),
     op_of(activations.logsumexp): _logsumexp,
-    many.constant_max.op: lambda *zs: max(map(_real, zs)),
+    many.largest.op: lambda *zs: max(zs, key=_real),
+    many.second_largest.op: lambda *zs: many.second_largest(*map(_real, zs)),
+    op_of(many.relative): lambda z, m, second: (
+        1
+        if _real(z) > _real(second)
+        else -1
+        if -_real(z) > _real(second)
+        else z / m
+        if m
+        else 0 * z
+    ),
+    op_of(many.below): lambda z, m, second: 0 * z if _real(z) > second else z - m,
 }
 
 # Where the real function has a value but no finite derivative, and its complex form a wrong one.
 _BRANCH_POINTS: dict[Op, tuple[float, ...]] = {
-    elementary.sqrt.op: (0.0,),
+    arithmetic.sqrt.op: (0.0,),
     elementary.cbrt.op: (0.0,),
     elementary.asin.op: (-1.0, 1.0),
     elementary.acos.op: (-1.0, 1.0),

@@ -7,9 +7,9 @@ from typing import Any, overload
 from scalargrad.engine.primitive import primitive, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.engine.value import Value
-from scalargrad.functions.choices import choose_positive
-from scalargrad.functions.elementary import exp, expm1
-from scalargrad.functions.many import constant_max, fsum, many, numbers_of
+from scalargrad.functions.choices import choose_positive, clip, maximum
+from scalargrad.functions.elementary import exp, expm1, sech
+from scalargrad.functions.many import all_below, fsum, many, numbers_of
 from scalargrad.functions.special import erfc
 
 __all__ = [
@@ -66,7 +66,8 @@ def elu(x: Any, alpha: Any = 1.0) -> Any:
     return x if x > 0 else alpha * math.expm1(x)
 
 
-@primitive(lambda g, y, a: g * (y * sigmoid(-a)))  # type: ignore[has-type]
+# The derivative is p(1 - p), whose own derivative would cancel near p = 1/2.
+@primitive(lambda g, y, a: g * (sech(a / 2) ** 2 / 4))
 def sigmoid(x: Any, /) -> Any:
     """Return 1 / (1 + exp(-x)), at any x without overflow.
 
@@ -79,7 +80,7 @@ def sigmoid(x: Any, /) -> Any:
     return e / (1 + e)
 
 
-@primitive(lambda g, y, a: g / (a * (1 - a)), hint="logit takes 0 < x < 1")
+@primitive(lambda g, y, a: g / a + g / (1 - a), hint="logit takes 0 < x < 1")
 def logit(x: Any, /) -> Any:
     """Return log(x / (1 - x)): the number whose sigmoid is x.
 
@@ -104,7 +105,7 @@ def softplus(x: Any, /) -> Any:
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@primitive(lambda g, y, a: g * (sigmoid(a) + y * sigmoid(-a)))
+@primitive(lambda g, y, a: g * (sigmoid(a) + a * (sech(a / 2) ** 2 / 4)))
 def silu(x: Any, /) -> Any:
     """Return x * sigmoid(x), also called swish.
 
@@ -118,10 +119,13 @@ def _normal_cdf(x: Any) -> Any:
     return erfc(x * -math.sqrt(0.5)) / 2
 
 
+def _times_normal_density(x: Any) -> Any:
+    x = clip(x, -40, 40)  # beyond, it is 0, and an infinite square times 0 would be nan
+    return x * exp(-x * x / 2) * (1 / math.sqrt(2 * math.pi))
+
+
 # Of PyTorch's two forms the exact one: x times the normal distribution's cdf.
-@primitive(
-    lambda g, y, a: g * (_normal_cdf(a) + a * exp(-a * a / 2) * (1 / math.sqrt(2 * math.pi)))
-)
+@primitive(lambda g, y, a: g * (_normal_cdf(a) + _times_normal_density(a)))
 def gelu(x: Any, /) -> Any:
     """Return x times the normal distribution's cdf at x: PyTorch's default, exact form.
 
@@ -133,9 +137,8 @@ def gelu(x: Any, /) -> Any:
 
 
 def _shares(xs: tuple[Any, ...]) -> list[Any]:
-    shift = constant_max(*xs)
-    exps = [exp(x - shift) for x in xs]
-    total = fsum(exps)
+    exps = [exp(x) for x in all_below(xs)]
+    total = maximum(fsum(exps), 0.5)  # it is 1 at least; but where all are -inf, it is 0
     return [e / total for e in exps]
 
 
@@ -178,6 +181,7 @@ def softmax(xs: Iterable[Any]) -> list[Any]: ...
 def softmax(xs: Iterable[Any]) -> list[Any]:
     """Return a list: for each of xs, exp(x) divided by the sum of them all, without overflow.
 
+    Where all are -inf, as in a row that is masked, all shares are 0, and so are their derivatives.
     Raises ValueError for no numbers at all.
 
     >>> softmax([1e6, 1e6])
@@ -200,9 +204,7 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
     >>> log_softmax([0.0, 0.0]), log_softmax([1e6, -1e6])
     ([-0.6931471805599453, -0.6931471805599453], [0.0, -2000000.0])
     """
-    inputs = _some("log_softmax", xs)
-    shift = constant_max(*inputs)
-    shifted = [x - shift for x in inputs]
+    shifted = all_below(_some("log_softmax", xs))
     total = logsumexp(shifted)
     return [x - total for x in shifted]
 

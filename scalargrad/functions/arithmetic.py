@@ -1,4 +1,4 @@
-"""Arithmetic: the rules of the operators, and of math's functions that are arithmetic.
+"""Arithmetic: the rules of the operators, and of math's functions that are exact or rounded once.
 
 >>> from scalargrad import Value
 >>> a, b = Value(3.0), Value(4.0)
@@ -18,7 +18,7 @@ from scalargrad.engine.real import in_kind
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, choose_positive, constant, greater
 
-__all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sign", "trunc"]
+__all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sign", "sqrt", "trunc"]
 
 
 def _operator(
@@ -114,6 +114,18 @@ def fma(x: Any, y: Any, z: Any, /) -> Any:
     7.0
     """
     return numerics.fma(x, y, z)
+
+
+@primitive(lambda g, y, a: g / (2 * y), hint="sqrt takes x >= 0")
+def sqrt(x: Any, /) -> Any:
+    """Return the square root of x; at 0 its derivative raises ZeroDivisionError.
+
+    Raises ValueError unless x >= 0.
+
+    >>> sqrt(9.0)
+    3.0
+    """
+    return math.sqrt(x)
 
 
 # The quotient is whole: a constant to the next derivative.

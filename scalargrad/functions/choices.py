@@ -174,9 +174,9 @@ def clip(x: Any, low: Any, high: Any) -> Any:
     >>> clip(0.5, 0.0, 1.0), clip(7, 0, 1)
     (0.5, 1)
     """
-    if x < low:
+    if x < low or low != low:
         x = low
-    return high if x > high else x
+    return high if x > high or high != high else x
 
 
 def _test(name: str, forward: Callable[..., bool], inputs: int = 1) -> Callable[..., Any]:

@@ -16,9 +16,9 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, op_of, primitive, spelling_of
 from scalargrad.engine.tracer import Tracer
 from scalargrad.functions import numerics
-from scalargrad.functions.arithmetic import over
+from scalargrad.functions.arithmetic import fma, over, sqrt, steep
 from scalargrad.functions.choices import choose, constant, equal
-from scalargrad.functions.many import hypot
+from scalargrad.functions.many import directions, hypot
 
 __all__ = [
     "acos",
@@ -44,7 +44,6 @@ __all__ = [
     "sin",
     "sinc",
     "sinh",
-    "sqrt",
     "tan",
     "tanh",
 ]
@@ -62,6 +61,8 @@ def _real_power(a: Any, b: Any) -> Any:
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     if isinstance(b, Tracer):
         return g * _slope(a, b, 0)
+    if abs(b) >= 2**53 and not isinstance(a, int):
+        return g * (b * over(y, a))  # b - 1 would be rounded, from an odd number to an even one
     # At b = 0 the exponent b - 1 would divide by zero at a = 0, where the derivative is 0.
     return g * (b * a ** (0 if b == 0 else b - 1))
 
@@ -121,19 +122,8 @@ def pow(x: Any, y: Any, /) -> Any:
     return math.pow(x, y)
 
 
-@primitive(lambda g, y, a: g / (2 * y), hint="sqrt takes x >= 0")
-def sqrt(x: Any, /) -> Any:
-    """Return the square root of x; at 0 its derivative raises ZeroDivisionError.
-
-    Raises ValueError unless x >= 0.
-
-    >>> sqrt(9.0)
-    3.0
-    """
-    return math.sqrt(x)
-
-
-@primitive(lambda g, y, a: g / (3 * (y * y)))
+# Divided one by one: no two terms of the second derivative have other signs.
+@primitive(lambda g, y, a: g / y / (3 * y))
 def cbrt(x: Any, /) -> Any:
     """Return the real cube root of x, negative for negative x.
 
@@ -293,8 +283,9 @@ def tan(x: Any, /) -> Any:
     return math.tan(x)
 
 
-# (1 - a)(1 + a) for 1 - a*a, here and below: it does not cancel near |a| = 1.
-@primitive(lambda g, y, a: g / sqrt((1 - a) * (1 + a)), hint="asin takes -1 <= x <= 1")
+# 1 - a*a, rounded once, here and below: a difference would cancel near |a| = 1, and the derivative
+# of (1 - a)(1 + a) would near a = 0.
+@primitive(lambda g, y, a: g / sqrt(fma(-a, a, 1)), hint="asin takes -1 <= x <= 1")
 def asin(x: Any, /) -> Any:
     """Return the arc sine of x, in radians, in [-pi/2, pi/2].
 
@@ -306,7 +297,7 @@ def asin(x: Any, /) -> Any:
     return math.asin(x)
 
 
-@primitive(lambda g, y, a: -g / sqrt((1 - a) * (1 + a)), hint="acos takes -1 <= x <= 1")
+@primitive(lambda g, y, a: -g / sqrt(fma(-a, a, 1)), hint="acos takes -1 <= x <= 1")
 def acos(x: Any, /) -> Any:
     """Return the arc cosine of x, in radians, in [0, pi].
 
@@ -318,7 +309,8 @@ def acos(x: Any, /) -> Any:
     return math.acos(x)
 
 
-@primitive(lambda g, y, a: g / (1 + a * a))
+# hypot(1, a) is the root of 1 + a*a, whose square may be too large for a float.
+@primitive(lambda g, y, a: g / hypot(1, a) / hypot(1, a))
 def atan(x: Any, /) -> Any:
     """Return the arc tangent of x, in radians, in [-pi/2, pi/2].
 
@@ -329,8 +321,8 @@ def atan(x: Any, /) -> Any:
 
 
 @primitive(
-    lambda g, y, a, b: g * (b / hypot(a, b) / hypot(a, b)),
-    lambda g, y, a, b: -g * (a / hypot(a, b) / hypot(a, b)),
+    lambda g, y, a, b: g * steep(directions([a, b])[1], hypot(a, b)),
+    lambda g, y, a, b: -g * steep(directions([a, b])[0], hypot(a, b)),
 )
 def atan2(y: Any, x: Any, /) -> Any:
     """Return the angle of the point (x, y) from the x axis, in radians, in [-pi, pi].
@@ -433,7 +425,7 @@ def acosh(x: Any, /) -> Any:
     return math.acosh(x)
 
 
-@primitive(lambda g, y, a: g / ((1 - a) * (1 + a)), hint="atanh takes -1 < x < 1")
+@primitive(lambda g, y, a: g / fma(-a, a, 1), hint="atanh takes -1 < x < 1")
 def atanh(x: Any, /) -> Any:
     """Return the inverse hyperbolic tangent of x.
 

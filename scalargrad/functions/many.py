@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, overload
 from scalargrad.engine import passes
 from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import made, op_of, spelling_of
+from scalargrad.engine.primitive import made, op_of, primitive, spelling_of
+from scalargrad.engine.real import in_kind
 from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
-from scalargrad.functions.arithmetic import over
+from scalargrad.functions.arithmetic import absolute, over, sqrt, steep
+from scalargrad.functions.choices import choose, constant, equal, greater
 
 if TYPE_CHECKING:
     from scalargrad.engine.signatures import Variadic
@@ -58,6 +60,87 @@ def paired(name: str, p: Iterable[Any], q: Iterable[Any]) -> tuple[Any, ...]:
     return p + q
 
 
+# --- what is far larger than the others ----------------------------------------------------------
+
+# Softmax and its kin subtract the largest number, and lengths divide by it, which changes nothing
+# but overflow. A number that is the largest alone is then a constant, 0 or 1 or -1: it acts on the
+# others only. So 1 - p and 1 - u*u are never computed, which would cancel near 1.
+
+
+# Of equal ones each gets all of the derivative: it is for what does not depend on it as a whole.
+@many(lambda g, y, *xs: [choose(equal(x, y), g, None) for x in xs])
+def largest(*xs: Any) -> Any:
+    """Return the largest of xs; nan, if there is one."""
+    return next((x for x in xs if x != x), max(xs))
+
+
+@many(lambda g, y, *xs: [None] * len(xs))
+def second_largest(*xs: Any) -> Any:
+    """Return the second largest of xs, as a constant; -inf, if there is one number only."""
+    rest = list(xs)
+    rest.remove(max(xs))
+    return max(rest, default=-math.inf)
+
+
+def _unless_alone(g: Any, x: Any, second: Any) -> Any:
+    return choose(greater(x, second), None, g)
+
+
+@primitive(
+    lambda g, y, x, m, second: _unless_alone(g, x, second),
+    lambda g, y, x, m, second: _unless_alone(-g, x, second),
+    constant,
+)
+def below(x: Any, m: Any, second: Any) -> Any:
+    """Return x - m, but the constant 0 where x is above the second largest number; -inf stays."""
+    if x > second:
+        return in_kind(0, x)
+    return x - m if x > -math.inf else x
+
+
+@primitive(
+    lambda g, y, x, m, second: _unless_alone(steep(g, m), absolute(x), second),
+    lambda g, y, x, m, second: _unless_alone(-steep(g * y, m), absolute(x), second),
+    constant,
+)
+def relative(x: Any, m: Any, second: Any) -> Any:
+    """Return x / m, but the constant 1 or -1 where its size is above the second; 0 where m is 0."""
+    if abs(x) > second and x:
+        return in_kind(1 if x > 0 else -1, x)
+    return x / m if m else 0 * x
+
+
+op_of(largest).written = "max({0}, ...)"
+op_of(second_largest).written = "max({0}, ...)"
+op_of(below).written = "{0} - {1}"
+op_of(relative).written = "{0} / {1}"
+
+
+def all_below(xs: Sequence[Any]) -> list[Any]:
+    """Return xs less the largest of them.
+
+    >>> all_below([1.0, 3.0, 2.0])
+    [-2.0, 0.0, -1.0]
+    """
+    m, second = largest(*xs), second_largest(*xs)
+    return [below(x, m, second) for x in xs]
+
+
+def directions(xs: Sequence[Any]) -> list[Any]:
+    """Return xs divided by their length; 0 at the origin.
+
+    >>> directions([3.0, 4.0])
+    [0.6, 0.8]
+    """
+    sizes = [absolute(x) for x in xs]
+    m, second = largest(*sizes), second_largest(*sizes)
+    ratios = [relative(x, m, second) for x in xs]
+    length = sqrt(added(*[r * r for r in ratios]))
+    return [over(ratio, length) for ratio in ratios]
+
+
+# --- sums, products, lengths ---------------------------------------------------------------------
+
 added = made(passes.total, passes.added)
 added.__module__ = __name__
 
@@ -84,6 +167,8 @@ def fsum(xs: Iterable[Any]) -> Any:
 
 
 def _products_of_others(xs: Sequence[Any]) -> list[Any]:
+    if all(isinstance(x, float) for x in xs):
+        return numerics.products_of_others(xs)
     before, after = [1], [1]
     for x in xs[:-1]:
         before.append(before[-1] * x)
@@ -166,7 +251,7 @@ def sumprod(p: Iterable[Any], q: Iterable[Any]) -> Any:
 
 def _dist_rule(g: Any, y: Any, *inputs: Any) -> list[Any]:
     n = len(inputs) // 2
-    by_p = [g * over(p - q, y) for p, q in zip(inputs[:n], inputs[n:], strict=True)]
+    by_p = [g * u for u in directions([p - q for p, q in zip(inputs[:n], inputs[n:], strict=True)])]
     return by_p + [-d for d in by_p]
 
 
@@ -197,7 +282,7 @@ def dist(p: Iterable[Any], q: Iterable[Any]) -> Any:
     return _dist(*paired("dist", p, q))
 
 
-@many(lambda g, y, *xs: [g * over(x, y) for x in xs])
+@many(lambda g, y, *xs: [g * u for u in directions(xs)])
 def hypot(*coordinates: Any) -> Any:
     """Return the Euclidean length of a vector: one node, whatever the dimension.
 
@@ -208,15 +293,3 @@ def hypot(*coordinates: Any) -> Any:
     5.0
     """
     return math.hypot(*coordinates)
-
-
-@many(lambda g, y, *xs: [None] * len(xs))
-def constant_max(*xs: Any) -> Any:
-    """Return the largest of xs, as if it were a constant; nan, if there is one.
-
-    It is for what does not depend on it, such as a shift that cancels.
-    """
-    return next((x for x in xs if x != x), max(xs))
-
-
-op_of(constant_max).written = "max({0}, ...)"

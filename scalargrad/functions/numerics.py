@@ -14,7 +14,7 @@ from operator import mul, truediv
 
 TYPE_CHECKING = False  # type checkers take this name as true; importing typing would cost time
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 
     RealLike: TypeAlias = SupportsFloat | SupportsIndex
@@ -120,6 +120,35 @@ if sys.version_info >= (3, 13):
     fma = math.fma
 else:
     fma = _fma
+
+
+def products_of_others(xs: Sequence[float]) -> list[float]:
+    """Return for each of ``xs`` the product of the others; nothing under- or overflows on the way.
+
+    >>> products_of_others([1.0, 2.0**700, 2.0**-700, 2.0**-600]) == [2.0**-600, 0.0, 2.0**100, 1.0]
+    True
+    """
+    parts = [math.frexp(x) for x in xs]
+    before, after = _running_products(parts), _running_products(parts[::-1])[::-1]
+    return [_scaled(a * c, b + d) for (a, b), (c, d) in zip(before, after, strict=True)]
+
+
+def _running_products(parts: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Return for each number the product of those before it, all as (a, b) for a * 2**b."""
+    product, exponent = 1.0, 0
+    products = []
+    for a, b in parts:
+        products.append((product, exponent))
+        product, shift = math.frexp(product * a)
+        exponent += b + shift
+    return products
+
+
+def _scaled(x: float, exponent: int) -> float:
+    try:
+        return math.ldexp(x, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, x)  # as a product has it
 
 
 # The Bernoulli numbers B_2, B_4, ..., B_20.

@@ -318,8 +318,13 @@ def _sign(w: Writer, op: Op, xs: _Operands) -> Number:
 
 def _clip(w: Writer, op: Op, xs: _Operands) -> Number:
     x, low, high = xs
-    x = _where(w, op, [_comparison_of(w, choices.less.op, [x, low]), low, x])
-    return _where(w, op, [_comparison_of(w, choices.greater.op, [x, high]), high, x])
+    for test, bound in ((choices.less.op, low), (choices.greater.op, high)):
+        (outside, _, _) = _comparison_of(w, test, [x, bound])
+        if type(bound[0]) is not str:  # then it may be nan
+            is_nan, _, _ = _tested(w, op_of(choices.isnan), [bound])
+            outside = w.add(_CONNECTIVES[choices.either.op], outside, is_nan)
+        x = _where(w, op, [(outside, BOOL, "0"), bound, x])
+    return x
 
 
 def _connected(w: Writer, op: Op, xs: _Operands) -> Number:
@@ -438,6 +443,28 @@ def _largest(w: Writer, op: Op, xs: _Operands) -> Number:
     return found
 
 
+def _second_largest(w: Writer, op: Op, xs: _Operands) -> Number:
+    kinds = {kind for _, kind, _ in xs}
+    if len(xs) == 1:
+        return "-INFINITY", FLOAT, "0"
+    y = w.add(_call_of_array("sg_second", len(xs)), *[x for x, _, _ in xs])
+    return (y, INT, "1") if kinds == {INT} else (y, FLOAT, "0")  # it is only compared with
+
+
+def _below(w: Writer, op: Op, xs: _Operands) -> Number:
+    x, m, second = xs
+    zero = _like(w, op, [("0.0", INT, "1"), x])
+    difference = _arithmetic(_call("sg_difference", 2))(w, op, [x, m])
+    return _where(w, op, [_comparison_of(w, choices.greater.op, [x, second]), zero, difference])
+
+
+def _relative(w: Writer, op: Op, xs: _Operands) -> Number:
+    y = w.add(_call("sg_relative", 3), *[x for x, _, _ in xs])
+    if xs[0][1] != FLOAT:
+        raise NotSpelled
+    return y, FLOAT, "0"
+
+
 def _called_back(w: Writer, op: Op, xs: _Operands) -> Number:
     if not xs or (op is special.polygamma.op and xs[0][1] != INT):  # its order must be an int
         raise NotSpelled
@@ -478,7 +505,10 @@ RULES: dict[Op, Callable[[Writer, Op, _Operands], Number]] = {
     activations.leaky_relu.op: _scaled("sg_leaky_relu"),
     activations.elu.op: _scaled("sg_elu"),
     op_of(activations.logsumexp): _of_array("sg_logsumexp"),
-    op_of(many.constant_max): _largest,
+    op_of(many.largest): _largest,
+    op_of(many.second_largest): _second_largest,
+    op_of(many.below): _below,
+    op_of(many.relative): _relative,
     op_of(many.fsum): _of_array("sg_fsum"),
     op_of(many.prod): _prod,
     op_of(many.sumprod): _sumprod,

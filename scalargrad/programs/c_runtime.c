@@ -217,6 +217,34 @@ static double sg_max(int n, const double *x)
     return largest;
 }
 
+/* sg_second: the second largest. */
+static double sg_second(int n, const double *x)
+{
+    double largest = x[0], second = -INFINITY;
+    int i;
+    for (i = 1; i < n; i++)
+        if (x[i] > largest) {
+            second = largest;
+            largest = x[i];
+        } else if (x[i] > second)
+            second = x[i];
+    return second;
+}
+
+/* sg_difference: x - m, but minus infinity stays. */
+static double sg_difference(double x, double m)
+{
+    return x == -INFINITY ? x : x - m;
+}
+
+/* sg_relative: x / m, but 1 or -1 where the size of x is above all others; 0 where m is 0. */
+static double sg_relative(double x, double m, double second)
+{
+    if (fabs(x) > second && x != 0)
+        return x > 0 ? 1 : -1;
+    return m == 0 ? 0 * x : x / m;
+}
+
 /* sg_sech: 1 / cosh(x), without overflow. */
 static double sg_sech(double x)
 {

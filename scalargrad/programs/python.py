@@ -60,7 +60,6 @@ _PREFIX: dict[Op, str] = {
 # Functions that a program calls otherwise than by the op's own forward: of a tuple of numbers.
 _OF_TUPLES: dict[Op, tuple[str, Callable[..., Any]]] = {
     op_of(many.fsum): ("fsum", math.fsum),
-    many.constant_max.op: ("max", max),
 }
 _RELU, _WHERE, _ADD = activations.relu.op, op_of(choices.where), arithmetic.add.op
 _POWER, _PROD, _SUMPROD = elementary.power.op, op_of(many.prod), op_of(many.sumprod)

@@ -145,7 +145,7 @@ def _difference(x: Any, y: Any) -> Any:
 
 def _is_constant(op: Op) -> bool:
     """Return whether an op does not depend smoothly on any of its inputs."""
-    if op is op_of(many.constant_max):
+    if op is op_of(many.second_largest):
         return True
     return bool(op.rules) and all(rule is choices.constant for rule in op.rules)
 
@@ -468,6 +468,31 @@ def _log_of_sum(*xs: Any) -> Any:
     return largest + elementary.log(many.fsum([elementary.exp(x - largest) for x in xs]))
 
 
+def _length(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
+    """Solve y * y = the sum of x * x for the next coefficient of y, all of it over y's first."""
+    lengths = y.coefficients
+    if not y.expansion.readable or _number(lengths[0]) == 0:
+        return _integral(y, op, inputs, firsts)
+    xs = [x.coefficients for x in inputs if isinstance(x, Series)]
+
+    def over_first(known: Sequence[Any]) -> list[Any]:
+        return [None if x is None else arithmetic.steep(x, lengths[0]) for x in known]
+
+    def compute(k: int) -> Any:
+        squares = [_dot(over_first(x[: k + 1]), x[k::-1]) for x in xs]
+        known = [square for square in squares if square is not None]
+        rest = reduce(operator.add, known) if known else None
+        rest = _difference(rest, _dot(over_first(lengths[1:k]), lengths[k - 1 : 0 : -1]))
+        return None if rest is None else rest / 2
+
+    y.needs, y.compute = _of_same_order(*inputs), compute
+
+
+def _distance(*inputs: Any) -> Any:
+    n = len(inputs) // 2
+    return many.hypot(*[p - q for p, q in zip(inputs[:n], inputs[n:], strict=True)])
+
+
 _RECURRENCES: dict[Op, Callable[..., None]] = {
     total: _termwise,
     **{
@@ -492,6 +517,8 @@ _RECURRENCES: dict[Op, Callable[..., None]] = {
             _rewritten(lambda *xs: reduce(operator.mul, xs)): [many.prod],
             _rewritten(_sum_of_products): [many.sumprod],
             _rewritten(_log_of_sum): [activations.logsumexp],
+            _length: [many.hypot],
+            _rewritten(_distance): [many.dist],
             _rewritten(lambda a, slope: choices.choose(choices.greater(a, 0), a, a * slope)): [
                 activations.leaky_relu
             ],

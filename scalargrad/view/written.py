@@ -13,7 +13,7 @@ from typing import Any
 
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
-from scalargrad.functions import activations, arithmetic, elementary
+from scalargrad.functions import activations, arithmetic, elementary, special
 from scalargrad.programs.code import Code, Equation, Literal, lower
 from scalargrad.programs.simplify import optimised
 from scalargrad.programs.trace import Trace, symbol
@@ -26,10 +26,35 @@ def _shares(y: Any, *xs: Any) -> list[Any]:
     return [_record(SHARE, (k, *xs)) for k in range(len(xs))]
 
 
+def _by_length(y: Any, *xs: Any) -> list[Any]:
+    return [x / y for x in xs]
+
+
+def _by_distance(y: Any, *xs: Any) -> list[Any]:
+    n = len(xs) // 2
+    by_p = [(p - q) / y for p, q in zip(xs[:n], xs[n:], strict=True)]
+    return [*by_p, *(-x for x in by_p)]
+
+
+def _gelu(y: Any, a: Any) -> list[Any]:
+    density = elementary.exp(-a * a / 2) * (1 / math.sqrt(2 * math.pi))
+    return [special.erfc(a * -math.sqrt(0.5)) / 2 + a * density]
+
+
 # Rules of which a textbook has another form, from the result and the inputs.
 _TEXTBOOK: dict[Op, Callable[..., list[Any]]] = {
+    OPS["acos"]: lambda y, a: [-1 / arithmetic.sqrt((1 - a) * (1 + a))],
+    OPS["asin"]: lambda y, a: [1 / arithmetic.sqrt((1 - a) * (1 + a))],
+    OPS["atan"]: lambda y, a: [1 / (1 + a * a)],
+    OPS["atan2"]: lambda y, a, b: [b / (a * a + b * b), -a / (a * a + b * b)],
+    OPS["atanh"]: lambda y, a: [1 / ((1 - a) * (1 + a))],
+    OPS["cbrt"]: lambda y, a: [1 / (3 * (y * y))],
+    OPS["dist"]: _by_distance,
+    OPS["gelu"]: _gelu,
+    OPS["hypot"]: _by_length,
     OPS["logsumexp"]: _shares,
     OPS["sigmoid"]: lambda y, a: [y * activations.sigmoid(-a)],
+    OPS["silu"]: lambda y, a: [activations.sigmoid(a) + y * activations.sigmoid(-a)],
     OPS["tanh"]: lambda y, a: [1 / elementary.cosh(a) ** 2],
     OPS["sinc"]: lambda y, a: [(elementary.cos(math.pi * a) - y) / a],
 }

@@ -22,7 +22,7 @@ import scalargrad as sg
 from scalargrad import Value, compile, grad, map_grad, value_and_grad, where
 from scalargrad.functions import arithmetic
 from scalargrad.functions.elementary import power_log
-from scalargrad.functions.many import constant_max
+from scalargrad.functions.many import largest
 from scalargrad.nn import MLP
 from scalargrad.programs import program as programs
 from scalargrad.programs.c_program import CProgram
@@ -60,7 +60,7 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "leaky_relu": sg.leaky_relu,
     "elu": sg.elu,
     "over": arithmetic.over,
-    "largest": lambda a, b: constant_max(a, b, 1),
+    "largest": lambda a, b: largest(a, b, 1),
     "softmax": lambda a, b: sg.softmax([a, b, 2]),
     "sums": lambda a, b: [sg.sumprod([a, b], [b, 2]), sg.prod([a, b, a]), sg.fsum([a, b, 1])],
     "signs": lambda a, b: [-a, +a, abs(a), sg.fabs(b), sg.sign(a), sg.relu(b), sg.relu(-a)],

@@ -16,7 +16,7 @@ from scalargrad.functions.methods import public_functions
 
 _PYTHON: dict[str, Any] = {
     **public_functions(),
-    **{"max": max, "abs": abs, "inf": math.inf, "nan": math.nan},
+    **{"max": max, "sorted": sorted, "abs": abs, "inf": math.inf, "nan": math.nan},
 }
 
 
@@ -249,5 +249,6 @@ def _log_of_size(x: _Value) -> Any:
 _LATEX: dict[str, Callable[..., Any]] = {
     **{f"arc{name}": getattr(math, f"a{name}") for name in ("sin", "cos", "tan")},
     **{"log2": math.log2, "log10": math.log10, "max": max, "min": min},
+    "second_largest": lambda *xs: sorted(xs)[-2],
     **{"Gamma": math.gamma, "psi": scalargrad.digamma, "sigma": scalargrad.sigmoid},
 }

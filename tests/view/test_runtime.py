@@ -39,8 +39,10 @@ FEW.append(math.nan)
 ARITIES = {
     **dict.fromkeys(["+", "-", "*", "/", "%", "//", "**", "pow", "over", "steep"], 2),
     **dict.fromkeys(["atan2", "copysign", "fmod", "remainder", "maximum", "minimum"], 2),
-    **dict.fromkeys(["elu", "leaky_relu", "hypot", "logsumexp", "constant_max", "like"], 2),
-    **dict.fromkeys(["fsum", "sum", "prod", "fma", "clip"], 3),
+    **dict.fromkeys(
+        ["elu", "leaky_relu", "hypot", "logsumexp", "largest", "second_largest", "like"], 2
+    ),
+    **dict.fromkeys(["fsum", "sum", "prod", "fma", "clip", "below", "relative"], 3),
     **dict.fromkeys(["dist", "sumprod"], 4),
     **dict.fromkeys(["isclose", "where"], 0),
     **dict.fromkeys(["<", ">", "<=", ">=", "==", "!="], 2),

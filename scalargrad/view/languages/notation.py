@@ -154,7 +154,9 @@ def _table(times: str) -> dict[str, Spelling]:
         "same": _itself,
         "detach": _itself,
         "like": _itself,
-        "constant_max": lambda operands: Text(f"max({', '.join(x.text for x in operands)})"),
+        "below": ("{0:SUM} - {1:PRODUCT}", SUM),
+        "second_largest": _second_largest,
+        "largest": lambda operands: Text(f"max({', '.join(x.text for x in operands)})"),
         "sumprod": sumprod,
         "prod": prod,
         "sum": total,
@@ -169,6 +171,11 @@ def _table(times: str) -> dict[str, Spelling]:
 
 
 _COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
+
+
+def _second_largest(operands: Sequence[Text]) -> Text:
+    texts = ["-inf"] * (len(operands) == 1) + [x.text for x in operands]
+    return Text(f"sorted([{', '.join(texts)}])[-2]")
 
 
 def _itself(operands: Sequence[Text]) -> Text:

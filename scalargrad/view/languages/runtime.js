@@ -227,8 +227,25 @@ function maximum(a, b) {
   return b > a || Number.isNaN(b) ? b : a;
 }
 
-function constant_max(...xs) {
+function largest(...xs) {
   return xs.reduce(maximum);
+}
+
+function second_largest(...xs) {
+  const [, second = -Infinity] = xs.sort((a, b) => b - a);
+  return second;
+}
+
+// x / m, but 1 or -1 where the size of x is above all others; 0 where m is 0.
+function relative(x, m, second) {
+  if (Math.abs(x) > second && x !== 0) return Math.sign(x);
+  return m === 0 ? 0 * x : x / m;
+}
+
+// x - m, but 0 where x is above all others; minus infinity stays.
+function below(x, m, second) {
+  if (x > second) return 0;
+  return x === -Infinity ? x : x - m;
 }
 
 function minimum(a, b) {
@@ -539,8 +556,8 @@ function trunc(x) {
 }
 
 function clip(x, low, high) {
-  const y = x < low ? low : x;
-  return y > high ? high : y;
+  const y = x < low || Number.isNaN(low) ? low : x;
+  return y > high || Number.isNaN(high) ? high : y;
 }
 
 function isnan(x) {
