@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad import checks
 from scalargrad.checks import *
+from scalargrad.custom.function import Function, once_differentiable
 from scalargrad.engine.anomaly import detect_anomaly
-from scalargrad.engine.custom import Function, once_differentiable
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.gradient_mode import no_grad
 from scalargrad.engine.primitive import primitive

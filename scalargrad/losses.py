@@ -22,8 +22,8 @@ from math import isclose
 from operator import index
 from typing import Any, TypeAlias, overload
 
+from scalargrad.engine.context import tracing
 from scalargrad.engine.errors import untraceable
-from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -299,4 +299,4 @@ def _is_number(x: object) -> bool:
 
 def _is_traced(x: object) -> bool:
     """Return whether `x` has no number yet, as a function is being traced."""
-    return bool(active) and isinstance(x, Tracer) and tracing() is not None
+    return isinstance(x, Tracer) and tracing() is not None

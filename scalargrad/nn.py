@@ -24,8 +24,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from scalargrad.engine.context import active, here
 from scalargrad.engine.errors import FAILURES
-from scalargrad.engine.modes import active, mode
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -414,7 +414,7 @@ def _sums(weights: Sequence[list[Value]], biases: Sequence[Value | None], x: Any
     for w in weights:
         if len(w) != len(row):
             raise ValueError(f"expected {len(w)} inputs, got {len(row)}")
-    totals = None if active and mode() is not None else _float_sums(weights, biases, row)
+    totals = None if active and not here().plain else _float_sums(weights, biases, row)
     if totals is None:
         totals = [
             flat_sumprod(*w, *row) if b is None else flat_sumprod(*w, *row, b)

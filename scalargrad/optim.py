@@ -36,8 +36,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from scalargrad.engine.context import active, refuse_access
 from scalargrad.engine.errors import shown
-from scalargrad.engine.modes import active, refuse_access
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value

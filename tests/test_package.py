@@ -30,15 +30,17 @@ CONTRACT = [
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("engine.real", "engine.op", "engine.tracer", "engine.modes", "engine.errors"),
-    *("engine.outputs", "engine.distinct", "engine.context", "engine.graph"),
+    *("engine.real", "engine.op", "engine.tracer", "engine.context", "engine.errors"),
+    *("engine.outputs", "engine.graph"),
     *("engine.passes", "engine.value", "engine.recording", "engine.fast", "engine.signatures"),
     *(
         "engine.primitive",
         "engine.anomaly",
         "engine.gradient_mode",
-        "engine.custom",
-        "engine.opaque",
+        "custom.copies",
+        "custom.run",
+        "custom.function",
+        "custom.derivatives_of_calls",
     ),
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
     *("functions.elementary", "functions.special", "functions.activations", "functions.ufuncs"),

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from scalargrad.engine.context import within
 from scalargrad.engine.errors import describe, describe_call, shown
 from scalargrad.engine.graph import contributions, operands_of
-from scalargrad.engine.modes import Wrapper, enter, in_mode, leave, mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents
 from scalargrad.engine.real import is_real
-from scalargrad.engine.recording import recorded
 from scalargrad.engine.value import Value
 
 
@@ -25,39 +24,25 @@ def _is_nan(x: Any) -> bool:
     return is_real(number) and bool(number != number)
 
 
-class Anomalies(Wrapper):
-    """Within `detect_anomaly`: as in the mode around it, and each result is looked at."""
+class _Anomalies:
+    """Looks for what makes a nan: the `watch` of a context."""
 
-    watches = True
-
-    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        y = recorded(op, inputs) if self.around is None else self.around.record(op, inputs)
-        return self._looked_at(y, op, inputs)
-
-    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        with in_mode(self.around):
-            y = op.function(*inputs)
-        return self._looked_at(y, op, inputs)
-
-    def _looked_at(self, y: Any, op: Op, inputs: tuple[Any, ...]) -> Any:
-        # What a rule computes on its way is not looked at, but what it gives in the end.
-        if self.watches and _is_nan(y) and not any(map(_is_nan, inputs)):
+    def look(self, y: Any, op: Op, inputs: tuple[Any, ...]) -> None:
+        """Raise ArithmeticError if the result of an op is a nan that its inputs were not."""
+        if _is_nan(y) and not any(map(_is_nan, inputs)):
             raise ArithmeticError(f"{describe_call(op, inputs)} gave nan, first of all")
-        return y
 
     def recomputed(self, nodes: Sequence[Any]) -> None:
         """Raise ArithmeticError if an op made a nan."""
         for node in nodes:
             call = _call(node)
-            self._looked_at(node, call._op, operands_of(call))
+            self.look(node, call._op, operands_of(call))
 
     def watched(self, node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
         """Return the contributions. Raise ArithmeticError if the rule of `node` made a nan."""
-        self.watches = False
-        try:
+        # What a rule computes on its way is not looked at, but what it gives in the end.
+        with within(watch=None):
             found = contributions(node, gs, as_graph)
-        finally:
-            self.watches = True
         if any(map(_is_nan, found)) and not any(map(_is_nan, (*gs, *operands_of(node)))):
             arrived = next(g for g in gs if g is not None)
             call = _call(node)
@@ -78,7 +63,7 @@ class Anomalies(Wrapper):
                 continue  # what nothing reaches is not visited
             operands = operands_of(node)
             gs = [node._grad if isinstance(x, Value) else None for x in operands]
-            for x, slope in zip(operands, contributions(node, gs, as_graph=False), strict=True):
+            for x, slope in zip(operands, self.watched(node, gs, as_graph=False), strict=True):
                 if slope is None:
                     continue
                 had = totals.get(x)
@@ -110,8 +95,8 @@ def detect_anomaly() -> Iterator[None]:
     The error names the op and its inputs with their labels. A nan that was put in is none of its
     business, and infinities are not. Each op takes longer in it, and a `Function`'s backward runs
     twice: it is for looking for an error, as PyTorch's. It holds in `backward`, `derivatives` and
-    the transforms (but not for the coefficients of `taylor`), for the asyncio task, or else the
-    thread, that enters it. Plain numbers are not looked at: in place of a compiled function call
+    the transforms (but not for the coefficients of `taylor`), where it was entered, by the rules of
+    `no_grad`. Plain numbers are not looked at: in place of a compiled function call
     the function that was compiled.
 
     >>> from scalargrad import detect_anomaly
@@ -122,8 +107,5 @@ def detect_anomaly() -> Iterator[None]:
         ...
     ArithmeticError: (x=inf) - (x=inf) gave nan, first of all
     """
-    entry = enter(Anomalies(mode()))
-    try:
+    with within(watch=_Anomalies()):
         yield
-    finally:
-        leave(entry)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from numbers import Complex
 from typing import Any, NoReturn
 
-from scalargrad.engine.modes import tracing
+from scalargrad.engine.context import tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer

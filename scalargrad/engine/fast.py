@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine.context import active, here
 from scalargrad.engine.errors import (
     FAILURES,
     explained,
@@ -15,10 +16,9 @@ from scalargrad.engine.errors import (
     refuse_plain,
     refuse_result,
 )
-from scalargrad.engine.modes import active, mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import number_of
-from scalargrad.engine.recording import recorded
+from scalargrad.engine.recording import record_within, recorded
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 
@@ -48,7 +48,8 @@ def foremost(inputs: tuple[Any, ...]) -> Tracer:
 def unary_function(op: Op) -> Callable[..., Any]:
     """Return the function of one number, and method of Value, that computes or records `op`."""
     forward, value, tracer, refuse, failures = op.forward, Value, Tracer, refuse_result, FAILURES
-    active_, mode_, new, number, explain = active, mode, _new, number_of, explained
+    active_, here_, new, number, explain = active, here, _new, number_of, explained
+    within = record_within
     type_, float_, isinstance_, type_error, refuse_plain_ = (
         *(type, float, isinstance, TypeError),
         refuse_plain,
@@ -56,8 +57,8 @@ def unary_function(op: Op) -> Callable[..., Any]:
 
     def function(x: Any) -> Any:
         if type_(x) is value:
-            if active_ and (now := mode_()) is not None:
-                return now.record(op, (x,))
+            if active_ and not here_().plain:
+                return within(op, (x,))
             try:
                 data = forward(x._data)
             except failures as error:
@@ -101,9 +102,9 @@ def operator_of(op: Op) -> Callable[..., Any]:
     forward = op.forward
 
     def method(self: Value, other: Any) -> Any:
-        if active and (now := mode()) is not None:
+        if active and not here().plain:
             known = other if isinstance(other, Value) else number_of(other)
-            return refuse_operand(op, other) if known is None else now.record(op, (self, known))
+            return refuse_operand(op, other) if known is None else record_within(op, (self, known))
         if isinstance(other, Value):
             number = other._data
         elif type(other) is float:
@@ -139,8 +140,8 @@ def reflected_of(op: Op) -> Callable[..., Any]:
             if number is None:
                 return refuse_operand(op, other)
             other = number
-        if active and (now := mode()) is not None:
-            return now.record(op, (other, self))
+        if active and not here().plain:
+            return record_within(op, (other, self))
         try:
             data = forward(other, self._data)
         except FAILURES as error:

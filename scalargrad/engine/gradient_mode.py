@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, overload
 
+from scalargrad.engine.context import enter, leave
 from scalargrad.engine.errors import shown
-from scalargrad.engine.modes import Entry, Wrapper, enter, in_mode, leave, mode
-from scalargrad.engine.op import Op
-from scalargrad.engine.recording import recorded
-from scalargrad.engine.value import Value
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class CutOff(Wrapper):
-    """Within `no_grad`: as in the mode around it, but cut off from the graph."""
-
-    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        if self.around is None:
-            return Value(recorded(op, inputs)._data)
-        return self.around.record(op, inputs).detach()
-
-    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        with in_mode(self.around):
-            y = op.function(*inputs)
-            return tuple(x.detach() for x in y) if isinstance(y, tuple) else y.detach()
 
 
 class NoGrad:
     """A block, or decorator, within which nothing is recorded: what `no_grad()` gives."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entered = 0
 
     def __enter__(self) -> None:
-        self._entries.append(enter(CutOff(mode())))
+        self._entered += 1
+        enter(records=False)
 
     def __exit__(self, *error: object) -> None:
-        # The one entered last here; else a generator is closed elsewhere than it was begun.
-        entries = tuple(self._entries)  # other threads may enter and leave meanwhile
-        if not entries:
+        if not self._entered:
             raise RuntimeError("no_grad was left more often than entered: use it in a with block")
-        entry = next((e for e in reversed(entries) if e.holds()), entries[-1])
-        self._entries.remove(entry)
-        leave(entry)
+        self._entered -= 1
+        leave()
 
     def __call__(self, function: F, /) -> F:
         """Return `function` as it runs in this block: a decorator.
@@ -68,10 +49,13 @@ def no_grad(function: F, /) -> F: ...
 def no_grad(function: Any = None, /) -> Any:
     """In this block, or in the decorated function, ops on Values record nothing.
 
-    Their results are leaves. It holds for the asyncio task, or else the thread, that enters it.
-    As a decorator, with or without brackets, it holds while the function runs: of a coroutine or
-    generator function also each time it goes on, and not while it waits.
+    Their results are leaves. Its rules are those of `decimal.localcontext`: it holds for the
+    thread or asyncio task that enters it, and for tasks that start within; a generator that is
+    suspended within it leaves it in force for its caller. As a decorator, with or without
+    brackets, it holds while the function runs: of a generator function each time it goes on, and
+    not while it waits.
 
+    >>> from scalargrad import Value
     >>> x = Value(3.0)
     >>> with no_grad():
     ...     y = x * x
@@ -103,24 +87,17 @@ def _decorated(function: Any) -> Any:
         @wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Any:
             running = function(*args, **kwargs)
-            resume, given = running.send, None
-            try:
-                while True:
-                    try:
-                        with no_grad():
-                            found = resume(given)
-                    except StopIteration as stop:
-                        return stop.value
-                    try:
-                        given = yield found
-                        resume = running.send
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        given, resume = error, running.throw
-            finally:
-                with no_grad():
-                    running.close()
+            go_on = partial(next, running)
+            while True:
+                try:
+                    with no_grad():
+                        found = go_on()
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    go_on = partial(running.send, (yield found))
+                except BaseException as error:  # GeneratorExit, too, when this one is closed
+                    go_on = partial(running.throw, error)
 
         return generator
 
@@ -129,24 +106,17 @@ def _decorated(function: Any) -> Any:
         @wraps(function)
         async def async_generator(*args: Any, **kwargs: Any) -> Any:
             running = function(*args, **kwargs)
-            resume, given = running.asend, None
-            try:
-                while True:
-                    try:
-                        with no_grad():
-                            found = await resume(given)
-                    except StopAsyncIteration:
-                        return
-                    try:
-                        given = yield found
-                        resume = running.asend
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        given, resume = error, running.athrow
-            finally:
-                with no_grad():
-                    await running.aclose()
+            go_on = partial(running.asend, None)
+            while True:
+                try:
+                    with no_grad():
+                        found = await go_on()
+                except StopAsyncIteration:
+                    return
+                try:
+                    go_on = partial(running.asend, (yield found))
+                except BaseException as error:
+                    go_on = partial(running.athrow, error)
 
         return async_generator
 

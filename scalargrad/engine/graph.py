@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from scalargrad.engine.context import active, here
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.modes import watcher, watching
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.tracer import Tracer
@@ -120,8 +120,8 @@ def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]
     the nodes themselves, and so give nodes that can be differentiated again; else on their
     numbers. Raises what the rules raise, naming the op and its inputs.
     """
-    if watching and (watch := watcher()) is not None:
-        return watch.watched(node, gs, as_graph)
+    if active and (watch := here().watch) is not None:
+        return watch.watched(node, gs, as_graph)  # type: ignore[no-any-return]
     op, a, b = node._op, node._first, node._second
     try:
         if type(a) is tuple:

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Any
 
-from scalargrad.engine.errors import FAILURES, explained, shown
-from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
-from scalargrad.engine.modes import (
+from scalargrad.engine.context import (
     active,
     differentiated,
-    mode,
+    here,
     refuse_access,
     tracing,
-    transforms,
-    watcher,
-    watching,
 )
+from scalargrad.engine.context import within as in_context
+from scalargrad.engine.errors import FAILURES, explained, shown
+from scalargrad.engine.graph import Node, contributions, operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick
 from scalargrad.engine.real import in_kind, is_real, number_of
@@ -59,7 +57,7 @@ def pull_back(
     >>> slopes[x]
     6.0
     """
-    now = tracing() if active and as_graph else None
+    now = tracing() if as_graph else None
     if now is not None:
         now.within = within  # for calls, to which it is not handed
     added_at_once = now is not None or not as_graph
@@ -138,7 +136,7 @@ def push_forward(
     >>> tangents[y]
     6.0
     """
-    if active and tracing() is not None:
+    if tracing() is not None:
         ends = None
     failed: dict[Any, Exception] = {}
     for node in nodes:
@@ -242,8 +240,8 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
                     a._grad += slope
     except FAILURES as error:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
-    if active and (now := mode()) is not None:
-        now.passed(nodes)
+    if active and (watch := here().watch) is not None:
+        watch.passed(nodes)
 
 
 def recompute(nodes: Sequence[Any]) -> None:
@@ -271,7 +269,7 @@ def recompute(nodes: Sequence[Any]) -> None:
         if told is None:
             raise
         raise told from None
-    if watching and (watch := watcher()) is not None:
+    if active and (watch := here().watch) is not None:
         watch.recomputed(nodes)
 
 
@@ -307,7 +305,7 @@ def is_differentiated(ys: Iterable[Any], own: Sequence[Any] = ()) -> bool:
     What lies beyond the nodes `own` is left out. While a function is traced, that is so of all
     its symbols.
     """
-    traced = bool(active) and tracing() is not None
+    traced = tracing() is not None
     if not (differentiated or traced):
         return False
     ends = [y for y in ys if isinstance(y, Node)]
@@ -325,14 +323,12 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
 
     A target that `y` does not depend on has none; of all Values, what nothing reached has zero.
     """
-    if as_graph and not transforms.both_sides:
-        transforms.both_sides = True
+    if as_graph and not here().both_sides:
         try:
-            return slopes_by(y, seed, targets, as_graph)
+            with in_context(both_sides=True):
+                return slopes_by(y, seed, targets, as_graph)
         except FAILURES:
             pass  # perhaps of a side that was not taken: now without these
-        finally:
-            transforms.both_sides = False
     slopes: dict[Any, Any] = {y: seed}
     nodes = topological_order([y])
     within = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalargrad.engine.context import active, here
 from scalargrad.engine.errors import FAILURES, explained, refuse_result
-from scalargrad.engine.modes import active, mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import number_of
 from scalargrad.engine.value import Value
@@ -15,9 +15,19 @@ _new = object.__new__
 
 def record_value(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the Value of `op` on `inputs`: Values and plain numbers."""
-    if active and (now := mode()) is not None:
-        return now.record(op, inputs)
-    return recorded(op, inputs)
+    return recorded(op, inputs) if not active or here().plain else record_within(op, inputs)
+
+
+def record_within(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return the result of `op` on `inputs` in a context that has a say in it."""
+    now = here()
+    if now.trace is not None:
+        y = now.trace.record(op, inputs)
+    else:
+        y = recorded(op, inputs)
+        if now.watch is not None:
+            now.watch.look(y, op, inputs)
+    return y if now.records else y.detach()
 
 
 def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine import errors
+from scalargrad.engine.context import active, differentiated, refuse_access
 from scalargrad.engine.graph import Node, topological_order
-from scalargrad.engine.modes import active, differentiated, refuse_access
 from scalargrad.engine.passes import add_gradients, add_slopes, chosen, recompute, seed_for
 from scalargrad.engine.real import number_of
 

@@ -9,9 +9,9 @@ import operator
 from collections.abc import Callable
 from typing import Any, overload
 
+from scalargrad.engine.context import here, tracing
 from scalargrad.engine.errors import refuse_plain
 from scalargrad.engine.fast import record
-from scalargrad.engine.modes import active, tracing, transforms
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import named, primitive, spelling_of
 from scalargrad.engine.real import in_kind
@@ -90,7 +90,7 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
     """
     if isinstance(condition, Tracer):
         if a is None or b is None:
-            number = None if transforms.both_sides else getattr(condition, "_data", None)
+            number = None if here().both_sides else getattr(condition, "_data", None)
             if number is not None:
                 return a if number else b
             if a is b:
@@ -194,7 +194,7 @@ def _test(name: str, forward: Callable[..., bool], inputs: int = 1) -> Callable[
             except TypeError as error:
                 refuse_plain(op, xs, error)
         if all(isinstance(x, Value) or not isinstance(x, Tracer) for x in xs) and not (
-            active and tracing() is not None
+            tracing() is not None
         ):
             return forward(*[x._data if isinstance(x, Value) else x for x in xs])
         return record(op, xs)

@@ -6,9 +6,9 @@ They are taken from the table: a function of one number that a family makes publ
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine.context import tracing
 from scalargrad.engine.errors import refuse_operand
 from scalargrad.engine.fast import operator_of, reflected_of
-from scalargrad.engine.modes import active, tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import local_derivatives
 from scalargrad.engine.real import is_real
@@ -90,7 +90,7 @@ def _comparison(op: Op) -> Callable[..., Any]:
     def method(self: Value, other: Any) -> Any:
         if not isinstance(other, Value) and not is_real(other):
             return NotImplemented
-        if active and (now := tracing()) is not None:
+        if (now := tracing()) is not None:
             return now.record(op, (self, other))  # a symbol, which no bool can be made of
         return bool(forward(self._data, other._data if isinstance(other, Value) else other))
 
@@ -98,7 +98,7 @@ def _comparison(op: Op) -> Callable[..., Any]:
 
 
 def _truth(self: Value) -> bool:
-    if active and (now := tracing()) is not None:
+    if (now := tracing()) is not None:
         return bool(now.record(choices.unequal.op, (self, 0)))
     return bool(self._data)
 
@@ -111,7 +111,7 @@ def _detach(self: Value) -> Any:
     >>> x.grad
     3.0
     """
-    if active and (now := tracing()) is not None:
+    if (now := tracing()) is not None:
         return now.record(arithmetic.detach.op, (self,))
     return Value(self._data, self.label)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.context import Run
-from scalargrad.engine.modes import in_mode, tracing
+from scalargrad.custom.derivatives_of_calls import Outputs, Pullback, Pushforward
+from scalargrad.custom.run import Run
+from scalargrad.engine.context import in_trace, tracing
 from scalargrad.engine.op import Op
-from scalargrad.engine.opaque import Outputs, Pullback, Pushforward
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
 from scalargrad.functions.choices import like
 
@@ -80,7 +80,7 @@ def traced_call(trace: Trace, op: Any, inputs: tuple[Any, ...]) -> Any:
     """Return the symbol of a Function's output, or the tuple of those of its outputs."""
     # Only forward can tell how many outputs it has: try it on the numbers of this first call.
     numbers = [trace.sample(x) for x in inputs]
-    with in_mode(None):
+    with in_trace(None):
         run: Run = op.forward(*numbers)
     call = trace.new_tuple(op, inputs)
     places = range(len(run.numbers))

@@ -15,9 +15,9 @@ from functools import update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
+from scalargrad.engine.context import active, differentiated, here, tracing
 from scalargrad.engine.errors import TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import active, differentiated, mode, tracing, transforms
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
@@ -142,7 +142,7 @@ class Compiled(Generic[R]):
         """
         if (active or differentiated) and _is_within(args, kwargs):
             _refuse_backward()
-        if active and mode() is not None:
+        if active and not here().plain:
             raise TypeError(
                 "backward() within no_grad has nothing to go back through: leave no_grad, or call "
                 "the compiled function for its value alone"
@@ -186,8 +186,9 @@ class Compiled(Generic[R]):
     def _within(self, args: Any, kwargs: Any) -> Any:
         """Return what the function returns while another is traced or differentiated."""
         assert self._f is not None
-        trace = mode() if active else None
-        if isinstance(trace, Trace) and not (self._inline or transforms.inline):
+        now = here()
+        trace = now.trace if now.records and now.watch is None else None
+        if isinstance(trace, Trace) and not (self._inline or now.inline):
             names, listed = self._bound(args, kwargs)
             numbers, structures, _ = self._flattened(names, listed)
             if all(is_called_with(x) for x in numbers):
@@ -523,7 +524,7 @@ class BoundCompiled(Generic[R]):
 
 def _is_within(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Return whether another function is traced, or a transform differentiates by these."""
-    return (active and tracing() is not None) or is_differentiated(values_in((args, kwargs)))
+    return tracing() is not None or is_differentiated(values_in((args, kwargs)))
 
 
 def _refuse_backward() -> NoReturn:

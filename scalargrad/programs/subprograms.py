@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.engine.context import in_trace
 from scalargrad.engine.graph import Node, operands_of
-from scalargrad.engine.modes import in_mode
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward
@@ -264,7 +264,7 @@ class Backward(Derivative):
                 own = elements.get(x, [])
                 within.update([x, *[e for e in own if chosen is True or chosen[of.places[e][1]]]])
         self.trace.wanted = dict(zip(of.inputs, wanted, strict=True))
-        with in_mode(self.trace):
+        with in_trace(self.trace):
             order = dependents([x for x in of.nodes if x._op not in _CONSTANT], within)
             pull_back(order, slopes, as_graph=True, within=within)
             self.slopes = []
@@ -293,7 +293,7 @@ class Forward(Derivative):
         for x, (whole, k) in of.places.items():
             if whole in self.tangents and (move := self.tangents[whole].by_output[k]) is not None:
                 self.tangents[x] = move
-        with in_mode(self.trace):
+        with in_trace(self.trace):
             order = dependents([x for x in of.nodes if x._op not in _CONSTANT], set(self.tangents))
             push_forward(order, self.tangents, as_graph=True)
         self.close("forward", [x for x in self.tangents.values() if type(x) is not Tangents])

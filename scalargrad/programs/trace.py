@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from sys import _getframe
 from typing import Any, NoReturn
 
+from scalargrad.engine.context import here, in_trace, tracing
 from scalargrad.engine.errors import PACKAGE, TraceError, untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import Mode, in_mode, mode, tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
 from scalargrad.engine.real import is_real
+from scalargrad.engine.recording import record_within
 from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach
@@ -104,10 +105,9 @@ class Symbol(Node):
     @staticmethod
     def record(op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the symbol of `op` on `inputs`."""
-        now = mode()
-        if now is None:
+        if here().trace is None:
             raise TraceError(ENDED)
-        return now.record(op, inputs)
+        return record_within(op, inputs)
 
     @property
     def data(self) -> Any:
@@ -217,8 +217,8 @@ def _values(used: Sequence[Sequence[Any]], outputs: Sequence[Any]) -> list[Any]:
     return list(dict.fromkeys(x for x in nodes if not isinstance(x, Symbol)))
 
 
-class Trace(Mode):
-    """The mode in which ops make symbols.
+class Trace:
+    """Makes symbols of ops.
 
     `samples` has the numbers that the inputs have in the call for which the function is traced.
     """
@@ -329,7 +329,7 @@ class Trace(Mode):
         A TraceError that was raised within is raised again at its end: a function that catches it
         would go on with what it does for other numbers.
         """
-        with in_mode(self):
+        with in_trace(self):
             yield
         if self._refusal is not None:
             raise self._refusal
@@ -399,7 +399,7 @@ class Trace(Mode):
         if isinstance(x, Node) and x not in self.samples:
             nodes = topological_order([x], self._sampled)
             code, leaves = lower(nodes, [x])
-            with in_mode(None):
+            with in_trace(None):
                 numbers = run(code, [self._leaf(leaf) for leaf in leaves])
             self.known(dict(zip(nodes, numbers[len(leaves) :], strict=True)))
             for node in nodes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.engine.context import tracing
 from scalargrad.engine.graph import Node
-from scalargrad.engine.modes import tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents
 from scalargrad.engine.passes import added, is_zero

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, overload
 
+from scalargrad.engine.context import active, recording, refuse_access
 from scalargrad.engine.errors import shown
-from scalargrad.engine.modes import active, recording, refuse_access
 from scalargrad.engine.passes import chosen, seed_for, slopes_by
 from scalargrad.engine.real import in_kind
 from scalargrad.engine.value import Value

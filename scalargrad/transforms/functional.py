@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
+from scalargrad.engine.context import active, differentiated, recording, tracing
 from scalargrad.engine.errors import shown
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.modes import active, differentiated, recording, tracing
 from scalargrad.engine.passes import (
     dependents,
     is_differentiated,
@@ -132,7 +132,7 @@ class _Trace(NamedTuple):
 
 
 def _traced() -> bool:
-    return bool(active) and tracing() is not None
+    return tracing() is not None
 
 
 def _results(ys: Iterable[Any], leaves: Sequence[Value]) -> list[Any]:

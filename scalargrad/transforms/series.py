@@ -22,12 +22,12 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
-from scalargrad.engine.context import Run
-from scalargrad.engine.custom import FunctionOp, output_ops
+from scalargrad.custom.function import FunctionOp, output_ops
+from scalargrad.custom.run import Run
+from scalargrad.engine.context import within
 from scalargrad.engine.errors import FAILURES, explained, untraceable
 from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
-from scalargrad.engine.modes import transforms
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import dependents, total
@@ -563,11 +563,8 @@ def taylor(f: Callable[[Any], Any], x: Any, order: int, direction: Any = None) -
             f"x is a {type(x).__name__}: give a direction nested like it, and the series is that "
             "of f(x + t * direction) by t"
         )
-    inline, transforms.inline = transforms.inline, True
-    try:
+    with within(inline=True):
         trace = _trace(f, (x,), {}, [0])
-    finally:
-        transforms.inline = inline
     numbers, structure = trace.outputs()
     as_graph = trace.as_graph or any(isinstance(d, Value) for d in directions)
     expansion = Expansion()

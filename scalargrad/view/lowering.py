@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.engine.context import Run
-from scalargrad.engine.custom import output_ops
+from scalargrad.custom.function import output_ops
+from scalargrad.custom.run import Run
 from scalargrad.engine.graph import operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick

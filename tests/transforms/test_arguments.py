@@ -24,7 +24,7 @@ from scalargrad import (
     vjp,
 )
 from scalargrad import compile as compile_
-from scalargrad.engine.modes import differentiated
+from scalargrad.engine.context import differentiated
 from scalargrad.optim import curve_fit, least_squares, minimize
 
 

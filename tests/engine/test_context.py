@@ -1,20 +1,21 @@
-"""no_grad holds in the task or thread that entered it, and in no other; modes and traces."""
+"""The context: no_grad has the rules of decimal.localcontext; decorators; traces."""
 
 from __future__ import annotations
 
 import asyncio
+import decimal
 import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
 import scalargrad
-from scalargrad import Value, grad, no_grad, sin
-from scalargrad.engine import modes
-from scalargrad.engine.modes import Mode, in_mode
+from scalargrad import Value, detect_anomaly, grad, no_grad, sin
+from scalargrad.engine import context
+from scalargrad.engine.context import in_trace
 from scalargrad.engine.op import Op
 from tests.threads import in_threads
 
@@ -30,10 +31,10 @@ def records() -> bool:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    assert not modes.active
+    assert not context.active
     yield
     gc.collect()
-    assert not modes.active
+    assert not context.active
     assert records()
 
 
@@ -52,65 +53,74 @@ def in_a_thread(work: Callable[[], object]) -> None:
     assert failures == []
 
 
-# --- tasks --------------------------------------------------------------------------------------
+# --- the rules of decimal.localcontext ------------------------------------------------------------
+
+# A block, and what says whether it holds.
+Block = Callable[[], AbstractContextManager[Any]]
+Holds = Callable[[], bool]
 
 
-def test_tasks_side_by_side() -> None:
-    async def cut_off() -> list[bool]:
+def of_decimal() -> AbstractContextManager[Any]:
+    return decimal.localcontext(decimal.Context(prec=3))
+
+
+def decimal_holds() -> bool:
+    return decimal.getcontext().prec == 3
+
+
+def watched() -> bool:
+    try:
+        Value(float("inf")) - Value(float("inf"))
+    except ArithmeticError:
+        return True
+    return False
+
+
+def tasks_side_by_side(block: Block, holds: Holds) -> Any:
+    async def within() -> list[bool]:
         found = []
-        with no_grad():
+        with block():
             for _ in range(5):
-                found.append(records())
+                found.append(holds())
                 await asyncio.sleep(0)
         return found
 
-    async def recorded() -> list[bool]:
+    async def without() -> list[bool]:
         found = []
         for _ in range(5):
-            found.append(records())
+            found.append(holds())
             await asyncio.sleep(0)
         return found
 
-    async def main() -> list[list[bool]]:
-        return list(await asyncio.gather(cut_off(), recorded(), cut_off(), recorded()))
+    async def main() -> Any:
+        return await asyncio.gather(within(), without(), within(), without())
 
-    assert asyncio.run(main()) == [[False] * 5, [True] * 5, [False] * 5, [True] * 5]
+    return asyncio.run(main())
 
 
-def test_a_task_that_is_started_inside_records() -> None:
-    async def child() -> bool:
-        return records()
+def tasks_inherit(block: Block, holds: Holds) -> Any:
+    async def child(go: asyncio.Event | None = None) -> bool:
+        if go is not None:
+            await go.wait()
+        return holds()
 
     async def main() -> list[bool]:
-        with no_grad():
-            awaited = await child()
-            task = asyncio.create_task(child())
-            started = await task
-            inside = records()
-        return [awaited, started, inside, records()]
-
-    assert asyncio.run(main()) == [False, True, False, True]
-
-
-def test_a_task_outlives_the_block_it_was_started_in() -> None:
-    async def child(go: asyncio.Event) -> bool:
-        await go.wait()
-        return records()
-
-    async def main() -> bool:
         go = asyncio.Event()
-        with no_grad():
-            task = asyncio.create_task(child(go))
-            await asyncio.sleep(0)
+        with block():
+            awaited = await child()
+            started = await asyncio.create_task(child())
+            outliving = asyncio.create_task(child(go))
+            in_a_worker = await asyncio.to_thread(holds)
+            inside = holds()
         go.set()
-        return await task
+        return [awaited, started, await outliving, in_a_worker, inside, holds()]
 
-    assert asyncio.run(main())
+    return asyncio.run(main())
 
 
-def test_a_task_that_is_cancelled_leaves() -> None:
+def a_task_that_is_cancelled(block: Block, holds: Holds) -> Any:
     async def waits() -> None:
-        with no_grad():
+        with block():
             await asyncio.sleep(60)
 
     async def main() -> bool:
@@ -119,27 +129,110 @@ def test_a_task_that_is_cancelled_leaves() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return records()
+        return holds()
 
-    assert asyncio.run(main())
+    return asyncio.run(main())
 
 
-def test_a_loop_that_is_run_within_a_block() -> None:
+def a_loop_within(block: Block, holds: Holds) -> Any:
     async def main() -> bool:
-        return records()
+        return holds()
 
-    with no_grad():
-        # A task of its own: it did not enter the block.
-        assert asyncio.run(main())
-        assert not records()
+    with block():
+        return [asyncio.run(main()), holds()]
 
 
-def test_to_thread_records() -> None:
-    async def main() -> list[bool]:
-        with no_grad():
-            return [await asyncio.to_thread(records), records()]
+def threads(block: Block, holds: Holds) -> Any:
+    found = []
+    with block():
+        in_a_thread(lambda: found.append(holds()))
+        found.append(holds())
+    return found
 
-    assert asyncio.run(main()) == [True, False]
+
+def a_suspended_generator(block: Block, holds: Holds) -> Any:
+    def suspended() -> Generator[bool, None, None]:
+        with block():
+            while True:
+                yield holds()
+
+    running = suspended()
+    found = [next(running), holds()]
+    in_a_thread(lambda: found.append(holds()))
+    running.close()
+    found.append(holds())
+    with block():
+        inner = suspended()
+        found += [next(inner), holds()]
+        inner.close()
+        found.append(holds())
+    return [*found, holds()]
+
+
+def a_context_manager_that_enters_for_its_caller(block: Block, holds: Holds) -> Any:
+    @contextmanager
+    def evaluation() -> Iterator[None]:
+        with block():
+            yield
+
+    found = []
+    with evaluation():
+        found.append(holds())
+        with evaluation(), block():
+            found.append(holds())
+        found.append(holds())
+    found.append(holds())
+
+    async def main() -> bool:
+        with evaluation():
+            await asyncio.sleep(0)
+            return holds()
+
+    return [*found, asyncio.run(main())]
+
+
+def an_exception(block: Block, holds: Holds) -> Any:
+    with pytest.raises(KeyError), block(), block():
+        raise KeyError
+    return holds()
+
+
+SCENARIOS = [
+    tasks_side_by_side,
+    tasks_inherit,
+    a_task_that_is_cancelled,
+    a_loop_within,
+    threads,
+    a_suspended_generator,
+    a_context_manager_that_enters_for_its_caller,
+    an_exception,
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_the_rules_are_those_of_decimal(scenario: Callable[[Block, Holds], Any]) -> None:
+    expected = scenario(of_decimal, decimal_holds)
+    assert scenario(no_grad, lambda: not records()) == expected
+    assert scenario(detect_anomaly, watched) == expected
+
+
+def test_blocks_nest_in_any_order() -> None:
+    x = Value(float("inf"))
+    for outer, inner in ((no_grad, detect_anomaly), (detect_anomaly, no_grad)):
+        with outer(), inner():
+            assert not records()
+            assert watched()
+        with outer():
+            with inner():
+                pass
+            assert records() is (outer is detect_anomaly)
+            assert watched() is (outer is detect_anomaly)
+        assert records()
+        assert not watched()
+    with no_grad(), detect_anomaly(), no_grad():
+        assert grad(lambda y: y * y)(3.0) == 6.0
+        with pytest.raises(ArithmeticError, match="gave nan"):
+            grad(lambda y: y * x - y * x)(3.0)
 
 
 # --- generators ---------------------------------------------------------------------------------
@@ -149,24 +242,6 @@ def suspended() -> Generator[bool, None, None]:
     with no_grad():
         while True:
             yield records()
-
-
-def test_a_suspended_generator_holds_for_who_began_it_and_not_elsewhere() -> None:
-    running = suspended()
-    assert not next(running)
-    assert not records(), "as a context manager's generator does for its caller"
-
-    def elsewhere() -> None:
-        assert records()
-
-    in_a_thread(elsewhere)
-
-    async def task() -> bool:
-        return records()
-
-    assert asyncio.run(task())
-    running.close()
-    assert records()
 
 
 def test_generators_are_closed_in_any_order() -> None:
@@ -179,66 +254,20 @@ def test_generators_are_closed_in_any_order() -> None:
             assert records() == (n == 2)
 
 
-def test_a_generator_that_is_closed_in_another_thread() -> None:
-    running = suspended()
-    assert not next(running)
-    in_a_thread(running.close)
-    assert records()
-
-
 def test_a_generator_that_is_begun_in_another_thread_and_closed_here() -> None:
     running = suspended()
     in_a_thread(lambda: next(running))
     assert records()
-    with no_grad():
-        running.close()
-        assert not records(), "its own block is left, not this one"
+    running.close()
+    assert records()
 
 
 def test_a_generator_that_is_never_closed() -> None:
     kept = [suspended()]
     in_a_thread(lambda: next(kept[0]))
-    assert modes.active
-    kept.clear()
     gc.collect()
-    assert not modes.active
-
-
-def test_a_generator_that_is_closed_in_another_task() -> None:
-    async def begins(running: Generator[bool, None, None]) -> None:
-        assert not next(running)
-
-    async def main() -> list[bool]:
-        running = suspended()
-        await asyncio.create_task(begins(running))
-        found = [records()]
-        with no_grad():
-            running.close()
-            found.append(records())
-        return [*found, records()]
-
-    assert asyncio.run(main()) == [True, False, True]
-
-
-def test_a_context_manager_that_enters_for_its_caller() -> None:
-    @contextmanager
-    def evaluation() -> Iterator[None]:
-        with no_grad():
-            yield
-
-    with evaluation():
-        assert not records()
-        with evaluation(), no_grad():
-            assert not records()
-        assert not records()
-    assert records()
-
-    async def main() -> bool:
-        with evaluation():
-            await asyncio.sleep(0)
-            return records()
-
-    assert not asyncio.run(main())
+    assert not context.active, "its thread is gone, and its context with it"
+    kept.clear()
 
 
 # --- threads ------------------------------------------------------------------------------------
@@ -251,7 +280,7 @@ def test_a_finished_thread_leaves_nothing() -> None:
 
     in_a_thread(never_leaves)
     gc.collect()
-    assert not modes.active
+    assert not context.active
 
 
 def test_one_block_in_several_threads() -> None:
@@ -446,10 +475,10 @@ def test_an_async_generator_function() -> None:
     assert left == [False, False]
 
 
-# --- modes of others ----------------------------------------------------------------------------
+# --- traces ----------------------------------------------------------------------------
 
 
-class Refusing(Mode):
+class Refusing:
     """As a trace does: it keeps the ops, and refuses that a number is read or set."""
 
     def __init__(self) -> None:
@@ -463,7 +492,7 @@ class Refusing(Mode):
         raise PermissionError("no number here")
 
 
-def test_a_mode_that_refuses_access_is_asked_wherever_a_number_is_read_or_set() -> None:
+def test_a_trace_that_refuses_access_is_asked_wherever_a_number_is_read_or_set() -> None:
     x = Value(3.0)
     y = x * x
 
@@ -484,13 +513,13 @@ def test_a_mode_that_refuses_access_is_asked_wherever_a_number_is_read_or_set() 
         lambda: __import__("copy").copy(x),
     ]
     refusing = Refusing()
-    with in_mode(refusing):
+    with in_trace(refusing):
         for attempt in tries:
             with pytest.raises(PermissionError, match="no number here"):
                 attempt()
         with no_grad(), pytest.raises(PermissionError):
             x.data  # noqa: B018
-        with in_mode(None):
+        with in_trace(None):
             assert x.data == 3.0
         assert refusing.ops == []
         sin(x * 2)

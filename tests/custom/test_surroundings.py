@@ -1,4 +1,4 @@
-"""A Function within what surrounds it: transforms, modes, other kinds of number, programs."""
+"""A Function within what surrounds it: transforms, contexts, other kinds of number, programs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,17 @@ from scalargrad import (
     sin,
     value_and_grad,
 )
-from scalargrad.engine.custom import FunctionOp, function_op
-from scalargrad.engine.distinct import distinct, plain
-from scalargrad.engine.modes import Mode, in_mode
+from scalargrad.custom.copies import distinct, plain
+from scalargrad.custom.derivatives_of_calls import (
+    Outputs,
+    Pullback,
+    Pushforward,
+    run_backward,
+    run_forward,
+)
+from scalargrad.custom.function import FunctionOp, function_op
+from scalargrad.engine.context import in_trace
 from scalargrad.engine.op import Op
-from scalargrad.engine.opaque import Outputs, Pullback, Pushforward, run_backward, run_forward
 from scalargrad.engine.tracer import Tracer
 from tests.own_functions import ExpAndDouble, MultiplyAdd, single
 
@@ -112,13 +118,13 @@ def test_a_failing_forward_leaves_the_transform_as_it_was() -> None:
     assert grad(grad(f))(3.0) == 2.0
 
 
-def test_forward_and_backward_run_in_no_mode_of_the_callers() -> None:
-    modes = []
+def test_forward_and_backward_run_in_no_context_of_the_callers() -> None:
+    contexts = []
 
     def recorded(x: float) -> bool:
         w = Value(x)
-        modes.append(bool((w * w).parents))
-        return modes[-1]
+        contexts.append(bool((w * w).parents))
+        return contexts[-1]
 
     def forward(ctx: Any, x: Any) -> Any:
         assert recorded(x)
@@ -139,7 +145,7 @@ def test_forward_and_backward_run_in_no_mode_of_the_callers() -> None:
     with no_grad():
         y.backward()
         assert y.forward() == 2.0
-    assert (x.grad, modes) == (2.0, [True] * 5)
+    assert (x.grad, contexts) == (2.0, [True] * 5)
 
 
 def test_a_graph_of_gradients_within_no_grad_is_cut_off() -> None:
@@ -151,17 +157,17 @@ def test_a_graph_of_gradients_within_no_grad_is_cut_off() -> None:
         assert (x.grad.data, x.grad.parents) == (slope, ())
 
 
-def test_a_mode_gets_the_call() -> None:
+def test_a_trace_gets_the_call() -> None:
     calls = []
 
-    class Calls(Mode):
+    class Calls:
         def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
             assert isinstance(op, FunctionOp)
             calls.append((op.function_class, op.wanted, inputs))
             return "the result"
 
     w = Value(2.0)
-    with in_mode(Calls()):
+    with in_trace(Calls()):
         assert MultiplyAdd.apply(w, 3.0, 1.0) == "the result"
         assert MultiplyAdd.apply(2.0, 3.0, 1.0) == 7.0
     assert calls == [(MultiplyAdd, (True, False, False), (w, 3.0, 1.0))]

@@ -62,7 +62,7 @@ DOORS: dict[str, tuple[Callable[[Any, Any], None], Callable[[Any], Any]]] = {
 def _clean() -> Any:
     yield
     LEFT.clear()
-    from scalargrad.engine.context import Context
+    from scalargrad.custom.run import Context
 
     if "foo" in vars(Context):
         del Context.foo  # type: ignore[attr-defined]

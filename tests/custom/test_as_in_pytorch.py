@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import scalargrad.engine.custom
+import scalargrad.custom.function
 from scalargrad import (
     Function,
     Value,
@@ -413,7 +413,7 @@ def test_once_differentiable_gives_first_derivatives_of_every_kind() -> None:
     x.data = 0.5
     assert gradient.forward() == pytest.approx(math.cos(0.5) + 2 * math.sin(0.5))
     assert OnceSin.backward.__doc__ == "Return g cos(x) + 2h."
-    assert scalargrad.engine.custom.once_differentiable is once_differentiable
+    assert scalargrad.custom.function.once_differentiable is once_differentiable
 
 
 def test_once_differentiable_lets_derivatives_by_others_through() -> None:

@@ -7,26 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Any, NoReturn, TypeVar
 
-from scalargrad.engine.context import Context, Run
-from scalargrad.engine.distinct import distinct, distinct_if_number, plain
+from scalargrad.custom.copies import distinct, distinct_if_number, plain
+from scalargrad.custom.run import Context, Run
+from scalargrad.engine.context import active, afresh, here, tracing, within
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.fast import foremost, record
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.modes import (
-    Mode,
-    Wrapper,
-    active,
-    afresh,
-    in_mode,
-    is_afresh,
-    mode,
-    tracing,
-)
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
 from scalargrad.engine.passes import recompute
 from scalargrad.engine.real import in_kind, is_real
-from scalargrad.engine.recording import make_node, recorded
+from scalargrad.engine.recording import make_node
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 
@@ -112,8 +103,8 @@ class Function:
         for x in args:
             if type(x) is not Value and isinstance(x, Tracer) and not isinstance(x, Value):
                 return foremost(args).call(op, args)
-        if active and True in wanted and (now := mode()) is not None:
-            return now.call(op, args)
+        if active and True in wanted and not here().plain:
+            return _called_within(op, args)
         try:
             run = op.forward(*[x._data if isinstance(x, Value) else x for x in args])
         except FAILURES as error:
@@ -129,6 +120,21 @@ class Function:
 
 
 _first = pick(0)
+
+
+def _called_within(op: FunctionOp, args: tuple[Any, ...]) -> Any:
+    """Return what `apply` gives in a context that has a say in it."""
+    now = here()
+    if now.trace is not None:
+        y = now.trace.call(op, args)
+    else:
+        with within(records=True, watch=None):
+            y = op.function(*args)
+        if now.watch is not None:
+            now.watch.look(y, op, args)
+    if now.records:
+        return y
+    return tuple(x.detach() for x in y) if isinstance(y, tuple) else y.detach()
 
 
 class FunctionOp(Op):
@@ -172,19 +178,17 @@ class FunctionOp(Op):
         )
 
     def _run(self, *inputs: Any) -> Run:
-        if active and not is_afresh():
-            # No mode of the caller's holds within.
-            with afresh():
-                return self._run(*inputs)
         given = [
             distinct(x) if wanted else distinct_if_number(x)
             for x, wanted in zip(inputs, self.wanted, strict=True)
         ]
         context = Context(self.wanted)
-        if not self.setup:
-            return Run(self, context, given, self.function_class.forward(context, *given))
-        result = self.function_class.forward(*given)
-        self.function_class.setup_context(context, tuple(given), result)
+        with afresh():
+            if not self.setup:
+                result = self.function_class.forward(context, *given)
+            else:
+                result = self.function_class.forward(*given)
+                self.function_class.setup_context(context, tuple(given), result)
         return Run(self, context, given, result)
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
@@ -192,7 +196,7 @@ class FunctionOp(Op):
         first = next((g for g in gs if g is not None), None)
         if first is None:
             return list(gs)
-        if type(y) is not Run and active and (now := tracing()) is not None:
+        if type(y) is not Run and (now := tracing()) is not None:
             return list(now.call_derivatives(self, gs, y, inputs))
         if type(first) is Cotangents:
             slopes = self.pulled_back(first, y, *inputs)
@@ -216,11 +220,8 @@ class FunctionOp(Op):
         backward = self.function_class.backward
         if type(y) is Run:
             cotangents = y.cotangents(g)
-            if is_afresh():
+            with afresh():
                 slopes = self.checked(backward(y.context, *cotangents))
-            else:
-                with afresh():
-                    slopes = self.checked(backward(y.context, *cotangents))
             return [x._data if isinstance(x, Value) else x for x in slopes]
         run: Run = y._data
         cotangents = run.cotangents(g)
@@ -245,7 +246,7 @@ class FunctionOp(Op):
         context = run.context_of(
             inputs, lambda k: make_node(pick(k, run.has_derivative(k)), (y,), run.numbers[k])
         )
-        with in_mode(_Differentiable(self.name, mode())):
+        with within(forbids=_FORBIDDEN.format(self.name)):
             return self.checked(self.function_class.backward(context, *cotangents))
 
     def differences_at(self, run: Run, places: Iterable[int]) -> Callable[[float], list[Any]]:
@@ -441,27 +442,11 @@ def run_backward(run: Run, *cotangents: Any) -> list[Any]:
     return [0 if slope is None else slope for slope in slopes]
 
 
-class _Differentiable(Wrapper):
-    """While a backward runs whose result is to be differentiated: as in the mode around it."""
-
-    def __init__(self, name: str, around: Mode | None) -> None:
-        super().__init__(around)
-        self.name = name
-
-    def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        return recorded(op, inputs) if self.around is None else self.around.record(op, inputs)
-
-    def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        with in_mode(self.around):
-            return op.function(*inputs)
-
-    def refuse_access(self) -> None:
-        super().refuse_access()
-        raise TypeError(
-            f"{self.name}.backward reads or sets .data or .grad of a Value while a gradient of a "
-            "gradient is wanted, which would lose a part of it: write it in arithmetic and "
-            "functions of scalargrad, or put @once_differentiable below its @staticmethod"
-        )
+_FORBIDDEN = (
+    "{}.backward reads or sets .data or .grad of a Value while a gradient of a gradient is wanted, "
+    "which would lose a part of it: write it in arithmetic and functions of scalargrad, or put "
+    "@once_differentiable below its @staticmethod"
+)
 
 
 def once_differentiable(backward: F) -> F:

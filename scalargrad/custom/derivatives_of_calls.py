@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.engine.context import Run
-from scalargrad.engine.custom import Function, function_op, run_backward
+from scalargrad.custom.function import Function, function_op, run_backward
+from scalargrad.custom.run import Run
+from scalargrad.engine.context import afresh
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.modes import afresh
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import dependents, pull_back, push_forward
 from scalargrad.engine.real import in_kind, is_real

@@ -1,0 +1,1 @@
+"""`Function`: ops with a hand-written forward and backward."""
