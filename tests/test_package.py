@@ -65,8 +65,7 @@ LAYERS = (
         "programs.python",
         *(
             "programs.c_loops",
-            "programs.c_pieces",
-            "programs.c_calls",
+            "programs.c_writer",
             "programs.c_rules",
             *("programs.c", "programs.frames"),
         ),

@@ -1,57 +1,61 @@
 """The C speller: Code as C99 functions of doubles, with the bits that the Python program gives.
 
-Equations become instructions on doubles and conditions, and those become statements; statements
-that repeat become loops. They stand in pieces: a function each, of bounded size, so that the C
-compiler's time is linear. What one piece makes and another uses, and what loops walk over, stands
-in an array. `c_rules.py` says how each op is written. What Python raises an error for sets a
-floating-point flag; the caller then runs the Python program.
+What is computed becomes statements, and those that repeat become loops. A function is a sequence of
+slices of bounded size, each a C function, so that the C compiler's time is linear. Numbers go from
+one to another in the work array. A compiled function that another one calls is a C function, too,
+which gets numbers, pointers to tuples, and a pointer to the place for its result. `c_rules.py` says
+how each op is written. What Python raises an error for sets a floating-point flag; the caller then
+runs the Python program.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
-from scalargrad.programs.c_calls import (
-    BOOL,
-    EITHER,
-    FLOAT,
-    INT,
-    LABEL,
-    WORDS,
-    Instructions,
-    Module,
-    NotSpelled,
-    Number,
-    Parts,
-    Value,
-    function_name,
-)
-from scalargrad.programs.c_loops import Leaf, Statement, rolled, spelled
-from scalargrad.programs.c_pieces import (
-    Pieces,
-    joined,
+from scalargrad.programs.c_loops import (
+    NUMBERS,
+    OUT,
+    TABLE,
+    WORK,
+    Leaf,
+    Statement,
+    broken,
+    rolled,
+    spelled,
 )
 from scalargrad.programs.c_rules import (
     FUNCTIONS,
     IN_KIND,
     MOST_OFTEN,
-    MUL,
-    OF_CONDITIONS,
     ROUNDED,
     RULES,
     TESTS,
-    kept,
+    WILD,
     literal,
     total_of_tuples,
 )
+from scalargrad.programs.c_writer import (
+    EITHER,
+    FLOAT,
+    INT,
+    NotSpelled,
+    Number,
+    Parts,
+    Value,
+    Writer,
+    at,
+    kind_of,
+    width,
+)
 from scalargrad.programs.code import Call, Code, Literal, Operand
+from scalargrad.programs.kinds import kinds_of, operand_kind
 from scalargrad.programs.names import Names
 from scalargrad.programs.tuples import pack, pack_total
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
@@ -62,7 +66,7 @@ auto break case char const continue default do double else enum extern float for
 int long register restrict return short signed sizeof static struct switch typedef union unsigned
 void volatile while asm typeof unix linux main in out work constants i j k l
 double_t fenv_t fexcept_t float_t
-sg_adder fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
+fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
 isless islessequal islessgreater isnan isnormal isunordered j0 j1 jn ldexp lgamma lgamma_r llrint
 llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln
 scalbn signbit signgam significand tgamma y0 y1 yn drem exp10 fpclassify pow10 sincos
@@ -76,6 +80,19 @@ alloca bcmp bcopy bzero dcgettext dgettext ffs fork gettext index execl execle e
 execvp isascii rindex stpcpy stpncpy strcasecmp strdup strfmon strncasecmp strndup toascii
 """
 _CALLED = re.compile(r"[A-Za-z_]\w*(?=\()")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LABEL = re.compile(r"[a-z][a-z0-9_]*")
+# Names of the macros that C's headers define.
+_MACRO = re.compile(
+    r"(FE|FP|FLT|DBL|LDBL|M|HUGE|MATH|SG|DECIMAL)_\w*|_\w*|[A-Z]|[A-Z]*NAN|INFINITY"
+)
+# A C function has so many operands at most: gcc's time for one grows faster than its size.
+PIECE = 500
+_WIDTH = 100
+# More numbers than these in a row go into a function as one array.
+_MOST_NUMBERS = 8
+# The arrays that a function is given have letters after the last one of those that all have.
+_GIVEN = 256
 
 
 @lru_cache(maxsize=1)
@@ -87,95 +104,210 @@ def _taken() -> frozenset[str]:
     return frozenset(word + end for word in words for end in ("", "f", "l"))
 
 
-class Result(NamedTuple):
-    """An output of a C program: its kind in Python, and where the run says if it is an int."""
-
-    kind: str
-    tag: int
-
-
 class SpelledC(NamedTuple):
-    """The text of a C program, its function's name, and how long its arrays are."""
+    """The text of a C program, its function's name, how long its arrays are, and what they hold.
+
+    `results` are the kinds of the outputs.
+    """
 
     source: str
     name: str
     inputs: int
     outputs: int
     work: int
-    results: list[Result]
+    results: list[str]
 
 
-class _Writer:
-    """Writes the instructions for the equations of a Code, and of those that it calls."""
+class _Function(NamedTuple):
+    """A C function that others call: its name, its text, and how much of `work` it needs.
 
-    def __init__(self, instructions: Instructions, program: _Program) -> None:
-        self.instructions, self.program = instructions, program
-        self.add, self.is_safe = instructions.add, instructions.is_safe
-        self.wild = program.wild
+    Each pair in `groups` says which inputs, from one to another, are a parameter: a number, or an
+    array. `kind` is what it gives.
+    """
 
-    def write(self, code: Code, inputs: list[Value]) -> list[Value]:
-        """Write the equations of `code`; return its outputs."""
+    name: str
+    text: str
+    work: int
+    groups: list[tuple[int, int]]
+    kind: Any
+
+
+class _Program:
+    """What the functions of a C text share: names, constants, and each other."""
+
+    def __init__(self, code: Code) -> None:
+        self.names = Names(_taken())
+        self.constants: list[str] = []
+        self.functions: dict[Any, _Function] = {}
+        self.rules = WILD if _is_wild(code, {}) else RULES
+
+    def write(self, w: Writer, code: Code, inputs: Sequence[Value]) -> list[Value]:
+        """Write the equations of `code`, and that its outputs go to `out`; return these."""
+        uses, places = _uses(code), _in_place(code, list(map(kind_of, inputs)))
         known = list(inputs)
         for k, (op, operands) in enumerate(code.equations, code.inputs):
-            label = code.labels.get(k, "")
-            self.instructions.label = label if label and LABEL.fullmatch(label) else ""
             values = [known[x] if type(x) is int else literal(x.value) for x in operands]  # type: ignore[union-attr]
             form = MOST_OFTEN.get(op)
-            if (
-                form is not None
-                and FLOAT in (kinds := (values[0][1], values[1][1]))
-                and BOOL not in kinds
-                and int in map(type, operands)
-            ):
-                # As `equation` does it, in a part of the time.
-                a, b = values[0][0], values[1][0]
-                if form is MUL and (a == "1.0" or b == "1.0") and kinds[0] == kinds[1]:
-                    known.append(values[a == "1.0"])  # times what a derivative starts with
-                else:
-                    known.append((self.add(form, a, b), FLOAT, "0"))
-                continue
-            if type(op) is Call:
-                known.append(self.program.module.called(self.instructions, op, values))
-            elif type(op) is Pick:
-                known.append(self.instructions.element(values[0], op.place))
-            elif op is pack:
-                known.append(Parts(values))
-            elif op is pack_total:
-                known.append(total_of_tuples(self, values))
+            if form is not None and values[0].kind == values[1].kind == FLOAT:
+                value = w.apply(form, FLOAT, *values)  # as the op's rule does it, but faster
+            elif type(op) is Call:
+                function = self.function(op, tuple(map(kind_of, values)))
+                value = self.call(w, function, values, places.get(k))
             else:
-                known.append(self.equation(op, operands, values))
-        self.instructions.label = ""
-        return [known[x] if type(x) is int else literal(x.value) for x in code.outputs]  # type: ignore[union-attr]
+                value = self.equation(w, op, operands, values)
+            if uses[k] > 1:
+                value = w.kept(value)
+            elif not uses[k]:
+                w.unused(value)
+            known.append(value)
+        outputs = [known[x] if type(x) is int else literal(x.value) for x in code.outputs]  # type: ignore[union-attr]
+        w.fill(OUT, 0, outputs)
+        return outputs
 
-    def equation(self, op: Op, operands: tuple[Operand, ...], values: list[Number]) -> Number:
-        """Write the instructions of one equation; return its result's place, kind and tag."""
-        if op not in RULES:
-            raise NotSpelled  # a function of somebody's own, which runs Python code
+    def equation(
+        self, w: Writer, op: Op, operands: tuple[Operand, ...], values: list[Value]
+    ) -> Value:
+        """Write one equation; return its result."""
+        if type(op) is Pick:
+            return w.element(values[0], op.place)
+        if op is pack:
+            return Parts(tuple(values))
+        if op is pack_total:
+            return total_of_tuples(w, values)
         if operands and all(type(x) is Literal for x in operands):
             try:
                 return literal(op.forward(*[x.value for x in operands]))  # type: ignore[union-attr]
             except FAILURES as error:
                 raise NotSpelled from error
-        if BOOL in [kind for _, kind, _ in values] and op not in OF_CONDITIONS:
-            values = [
-                (kept(self, x), kind, tag) if kind == BOOL else (x, kind, tag)
-                for x, kind, tag in values
-            ]
-        return RULES[op](self, op, values)
+        if op not in self.rules:
+            raise NotSpelled  # a function of somebody's own, which runs Python code
+        return self.rules[op](w, values)
+
+    def call(
+        self, w: Writer, function: _Function, values: Sequence[Value], place: int | None
+    ) -> Value:
+        """Write a call; return its result, which it puts into `out` if it has a place there."""
+        w.scratch = max(w.scratch, function.work)
+        array, start = (WORK, w.room(width(function.kind))) if place is None else (OUT, place)
+        result = at(array, start, function.kind)
+        operands: list[Number] = []
+        for start, stop in function.groups:
+            value: Value = Parts(tuple(values[start:stop]))
+            if stop == start + 1:
+                (value,) = value.items
+            if type(value) is Number:  # what may fail is computed here: who knows if it is used
+                operands.append(w.in_c(w.computed(value)))
+            else:
+                operands.append(w.address(value))
+        operands.append(w.address(result))
+        texts = [*[x.text for x in operands], *["work"] * (function.work > 0)]
+        arrays = "".join([x.arrays for x in operands])
+        places = tuple([place for x in operands for place in x.places])
+        constants = tuple([constant for x in operands for constant in x.constants])
+        w.state(f"{function.name}({', '.join(texts)});", arrays, places, constants)
+        return result
+
+    def function(self, op: Call, kinds: tuple[Any, ...]) -> _Function:
+        """Return the function for inputs of these kinds."""
+        if (op, kinds) in self.functions:
+            return self.functions[op, kinds]
+        code, groups = op.code, _groups(kinds)
+        inputs: list[Value] = []
+        is_array = [stop > start + 1 or type(kinds[start]) is tuple for start, stop in groups]
+        for k, (start, stop) in enumerate(groups):
+            array = chr(k + (_GIVEN if is_array[k] else NUMBERS))
+            if stop == start + 1:
+                inputs.append(at(array, 0, kinds[start]))
+            else:
+                inputs += [at(array, i, kind) for i, kind in enumerate(kinds[start:stop])]
+        w = Writer()
+        outputs = self.write(w, code, inputs)
+        result = tuple(map(kind_of, outputs))
+        # Only now: what this function calls has its name.
+        names = Names(self.names.taken)
+        labels = [code.labels.get(start, "") for start, _ in groups]
+        given = [names.new(x if _LABEL.fullmatch(x) else "x") for x in labels]
+        name = self.names.new(function_name(op.name))
+        bodies = self.bodies(w, given)
+        work = w.scratch + w.size
+        typed = {
+            x: f"const double *restrict {x}" if array else f"double {x}"
+            for x, array in zip(given, is_array, strict=True)
+        }
+        parameters = {**typed, "out": _OURS["out"], **(_OURS if work else {})}
+        found = self.functions[op, kinds] = _Function(
+            name,
+            "\n".join(_sliced(name, parameters, bodies, self.names)),
+            work,
+            groups,
+            result if len(result) != 1 else result[0],
+        )
+        return found
+
+    def bodies(self, w: Writer, given: Sequence[str]) -> list[list[str]]:
+        """Return the lines of a function's statements, in slices of bounded size.
+
+        `given` are the names of what it is given. What it calls has the first part of
+        the work array, and its own numbers stand after that.
+        """
+        arrays = {OUT: "out", WORK: "work", TABLE: "constants"}
+        for k, name in enumerate(given):
+            arrays[chr(_GIVEN + k)] = arrays[chr(NUMBERS + k)] = name
+        bodies: list[list[str]] = []
+        size = PIECE
+        for one in rolled(w.statements, self.constants):
+            if size and size + len(one.arrays) > PIECE:
+                bodies.append([])
+                size = 0
+            size += len(one.arrays)
+            bodies[-1] += spelled(one, arrays, w.scratch)
+        return bodies or [[]]
 
 
-class _Program:
-    """What all functions of a C text share: the functions, and whether there is a wild constant.
+def _uses(code: Code) -> list[int]:
+    """Return how often each variable is used."""
+    uses = [0] * (code.inputs + len(code.equations))
+    for _, operands in code.equations:
+        for x in operands:
+            if type(x) is int:
+                uses[x] += 1
+    for x in code.outputs:
+        if type(x) is int:
+            uses[x] += 1
+    return uses
 
-    Those are infinities and nan: they are divided by zero without a flag.
-    """
 
-    def __init__(self, code: Code, names: Names) -> None:
-        self.wild = _is_wild(code, {})
-        self.module = Module(names, lambda to, code, inputs: _Writer(to, self).write(code, inputs))
+def _in_place(code: Code, inputs: Sequence[Any]) -> dict[int, int]:
+    """Return where among the outputs calls give all their numbers, side by side and in order."""
+    calls = {k: op for k, (op, _) in enumerate(code.equations, code.inputs) if type(op) is Call}
+    if not calls:
+        return {}
+    kinds = kinds_of(code, inputs)
+    found: dict[int, int] = {}
+    end = first = 0
+    following: tuple[Operand, int] = -1, 0  # the element that would come next, of which call
+    for x in code.outputs:
+        start, end = end, end + width(operand_kind(x, kinds))
+        if type(x) is not int or x < code.inputs:
+            following = -1, 0
+            continue
+        op, operands = code.equations[x - code.inputs]
+        call, place = (operands[0], op.place) if type(op) is Pick else (x, -1)
+        if x in calls:
+            found.setdefault(x, start)
+        if place == 0:
+            first, following = start, (call, 0)
+        if type(call) is not int or call not in calls or (call, place) != following:
+            following = -1, 0
+            continue
+        following = call, place + 1
+        if place + 1 == len(kinds[call]):
+            found.setdefault(call, first)
+    return found
 
 
 def _is_wild(code: Code, known: dict[Call, bool]) -> bool:
+    """Return whether there are constants that are infinite or nan."""
     constants = [x.value for _, xs in code.equations for x in xs if type(x) is Literal]
     if any(type(x) is float and x - x != 0 for x in constants):
         return True
@@ -183,6 +315,31 @@ def _is_wild(code: Code, known: dict[Call, bool]) -> bool:
         if type(op) is Call and op not in known:
             known[op] = _is_wild(op.code, known)
     return any(known[op] for op, _ in code.equations if type(op) is Call)
+
+
+def _groups(kinds: tuple[Any, ...]) -> list[tuple[int, int]]:
+    """Return which inputs each parameter of a function is."""
+    groups: list[tuple[int, int]] = []
+    k = 0
+    while k < len(kinds):
+        stop = k
+        while stop < len(kinds) and type(kinds[stop]) is not tuple:
+            stop += 1
+        if stop - k <= _MOST_NUMBERS:
+            stop = k + 1
+        groups.append((k, stop))
+        k = stop
+    return groups
+
+
+def function_name(wish: str) -> str:
+    """Return a name for a C function: `wish`, if it can be one.
+
+    >>> function_name("neuron"), function_name("<lambda>"), function_name("FE_INVALID")
+    ('neuron', 'f', 'f')
+    """
+    good = _WORD.fullmatch(wish) and wish.isascii() and not _MACRO.fullmatch(wish)
+    return wish if good else "f"
 
 
 def spell_c(
@@ -206,31 +363,25 @@ def spell_c(
     >>> "out[0] = in[0] * in[0];" in spell_c(square, "square", [("x", NUMBER)], 0, NUMBER).source
     True
     """
-    names = Names(_taken())
-    own = names.new(function_name(name))
-    program = _Program(code, names)
-    instructions = Instructions(1)
+    program, w = _Program(code), Writer()
+    own = program.names.new(function_name(name))
     kinds = [FLOAT] * code.inputs
     for k in ints:
         kinds[k] = INT
-    inputs: list[Value] = [instructions.load(0, k, kind) for k, kind in enumerate(kinds)]
-    outputs = _Writer(instructions, program).write(code, inputs)
-    results: list[Result] = []
-    tags: list[Number] = []
-    for _, kind, tag in outputs:
-        results.append(Result(kind, len(outputs) + len(tags) if kind == EITHER else -1))
-        if kind == EITHER:
-            tags.append((tag, BOOL, "0"))
-    ends = joined([one for x in outputs + tags for one in instructions.segments(x)])
-    pieces = Pieces(["in"], instructions, ends, names, program.module.constants)
-    functions = program.module.texts(list(instructions.called))
-    body = "\n".join(_functions(own, code.inputs, ints, pieces.bodies, program.module.constants))
-    helpers = "\n\n".join(_helpers("\n".join([*functions, body])))
-    comment = _comment(own, code, arguments, captured, ints, result, pieces.work, len(tags))
-    table = _table(program.module.constants)
-    parts = [comment, _INCLUDES, helpers, table, *functions, body]
+    outputs = program.write(w, code, [at(chr(_GIVEN), k, kind) for k, kind in enumerate(kinds)])
+    results = list(map(kind_of, outputs))
+    if EITHER in results:
+        raise NotSpelled
+    work = w.scratch + w.size
+    bodies = program.bodies(w, ["in"])
+    checks = list(_checks(ints, program.constants))
+    main = "\n".join(_main(own, code.inputs, checks, bodies, program.names))
+    functions = [one.text for one in program.functions.values()]
+    helpers = "\n\n".join(_helpers("\n".join([*functions, main])))
+    comment = _comment(own, code, arguments, captured, ints, result, work)
+    parts = [comment, _INCLUDES, helpers, _table(program.constants), *functions, main]
     source = "\n\n".join(part for part in parts if part) + "\n"
-    return SpelledC(source, own, code.inputs, len(outputs) + len(tags), pieces.work, results)
+    return SpelledC(source, own, code.inputs, len(outputs), work, results)
 
 
 _INCLUDES = """\
@@ -264,6 +415,39 @@ def _table(constants: list[str]) -> str:
     return "static const double constants[] = {\n    " + ",\n    ".join(rows) + "\n};"
 
 
+_OURS = {"out": "double *restrict out", "work": "double *restrict work"}
+
+
+def _sliced(
+    name: str, parameters: dict[str, str], bodies: list[list[str]], names: Names
+) -> Iterator[str]:
+    """Give the lines of a function; of one with several bodies, those of a function for each."""
+    if len(bodies) == 1:
+        yield from _one_function(name, parameters, bodies[0])
+        return
+    calls: list[str] = []
+    for k, lines in enumerate(bodies):
+        own = names.new(f"{name}_{k}")
+        yield from _one_function(own, parameters, lines)
+        yield ""
+        calls += broken(f"    {own}({', '.join(parameters)});", "    ")
+    yield from _one_function(name, parameters, calls)
+
+
+def _one_function(name: str, parameters: dict[str, str], lines: Iterable[str]) -> Iterator[str]:
+    text = "\n".join(lines)
+    words = set(_WORD.findall(text))
+    typed = parameters.values()
+    head = f"SG_APART static void {name}({', '.join(typed)})"
+    if len(head) > _WIDTH:
+        head = f"SG_APART static void {name}(\n    " + ",\n    ".join(typed) + ")"
+    yield head
+    yield "{"
+    yield from [f"    (void){x};" for x in parameters if x not in words]
+    yield text
+    yield "}"
+
+
 _FLAGS = "FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW"
 
 
@@ -271,23 +455,15 @@ def _checks(ints: Sequence[int], constants: list[str]) -> Iterator[str]:
     """Give the lines that return 1 where an int is too large."""
     shape = Leaf("if (!sg_is_whole(@)) return 1;")
     for one in rolled([Statement(shape, "i", (k,), ()) for k in ints], constants):
-        yield from spelled(one, {"i": "in"}, {})
+        yield from spelled(one, {"i": "in"}, 0)
 
 
-def _functions(
-    name: str, inputs: int, ints: Sequence[int], bodies: list[list[str]], constants: list[str]
+def _main(
+    name: str, inputs: int, checks: list[str], bodies: list[list[str]], names: Names
 ) -> Iterator[str]:
-    for k, lines in enumerate(bodies):
-        yield f"SG_APART static void {name}_{k}("
-        yield "    const double *restrict in, double *restrict out, double *restrict work)"
-        yield "{"
-        text = "\n".join(lines)
-        words = set(WORDS.findall(text))
-        for parameter in ("in", "out", "work"):
-            if parameter not in words:
-                yield f"    (void){parameter};"
-        yield text
-        yield "}\n"
+    inner = names.new(f"{name}_0")
+    yield from _sliced(inner, {"in": "const double *restrict in", **_OURS}, bodies, names)
+    yield ""
     yield f"int {name}(const double *in, double *out, double *work)"
     yield "{"
     if inputs:
@@ -295,10 +471,9 @@ def _functions(
         yield f"    for (i = 0; i < {inputs}; i++)"
         yield "        if (!(in[i] - in[i] == 0))"
         yield "            return 1;"
-    yield from _checks(ints, constants)
+    yield from checks
     yield f"    feclearexcept({_FLAGS});"
-    for k in range(len(bodies)):
-        yield f"    {name}_{k}(in, out, work);"
+    yield f"    {inner}(in, out, work);"
     yield f"    return fetestexcept({_FLAGS}) != 0;"
     yield "}"
 
@@ -320,9 +495,7 @@ def _helpers(text: str) -> Iterator[str]:
     wanted: set[str] = set()
     todo = [text]
     while todo:
-        found = set(_HELPER.findall(todo.pop())) - wanted
-        # Those of fsum stand together, under the name of their struct.
-        found = {"sg_adder" if x in ("sg_add", "sg_rounded") else x for x in found} & runtime.keys()
+        found = (set(_HELPER.findall(todo.pop())) - wanted) & runtime.keys()
         todo += [runtime[x] for x in found - wanted]
         wanted |= found
     # In the file each stands after those that it calls, but for what calls Python.
@@ -337,7 +510,6 @@ def _comment(
     ints: Sequence[int],
     result: Structure,
     work: int,
-    tags: int,
 ) -> str:
     lines = [
         f"int {name}(const double *in, double *out, double *work)",
@@ -360,8 +532,6 @@ def _comment(
         label = _plain(code.labels.get(k, ""))
         lines.append(f"in[{k}]: captured{f', {label}' if label else ''}{', an int' * (k in whole)}")
     lines += _places("out", "the result", result, 0, set())
-    for k in range(tags):
-        lines.append(f"out[{len(code.outputs) + k}]: 1 where Python's result is an int")
     return "/*\n" + "\n".join(f"   {line}".rstrip() for line in lines) + "\n*/"
 
 

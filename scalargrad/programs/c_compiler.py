@@ -46,6 +46,8 @@ GCC_FLAGS = tuple(
         *("if-conversion", "if-conversion2"),
     )
 )
+# Several numbers of a short loop at once; longer ones would take gcc its time.
+GCC_FLAGS += ("-ftree-loop-vectorize", "--param=loop-max-datarefs-for-datadeps=8")
 # clang takes operations to set no flags unless it is told.
 CLANG_FLAGS = ("-ffp-exception-behavior=strict", "-Wno-overriding-option")
 # Options that let a compiler compute other digits, or that change how the whole process computes:

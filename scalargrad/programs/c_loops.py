@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-# What an operand is, by a letter: a constant, an element of the table of constants, one of the work
-# array; or of another array, which has another letter.
-CONSTANT, TABLE, WORK = "c", "t", "w"
+# What an operand is, by a letter: a constant, an element of the table of constants, of the work
+# array, of what a program gives; of what it is given there are more letters.
+CONSTANT, TABLE, WORK, OUT = "c", "t", "w", "o"
+# Letters from this one on are of numbers, which have a name and no places.
+NUMBERS = 0x10000
 # The variables of loops within each other. One at most is added in each round, which joins what
 # repeats after so many statements: the inner loops first.
 VARIABLES = "ijkl"
@@ -46,14 +48,13 @@ class Statement(NamedTuple):
     """A statement or loop: a shape, and its operands in order.
 
     `arrays` has a letter for each operand; the numbers of those that are elements of arrays are in
-    `places`, and the texts of the others in `constants`. The first is what is assigned to.
+    `places`, and the texts of the others in `constants`.
     """
 
     shape: Shape
     arrays: str
     places: tuple[int, ...]
     constants: tuple[str, ...]
-    label: str = ""
 
 
 def rolled(statements: list[Statement], table: list[str]) -> list[Statement]:
@@ -165,31 +166,6 @@ def operands_in(shape: Shape) -> int:
     return sum(map(operands_in, shape.parts))
 
 
-@lru_cache(maxsize=4096)
-def _reach(shape: Shape) -> tuple[tuple[int, int], ...]:
-    """Return how far each operand's place moves within a shape, down and up."""
-    if isinstance(shape, Leaf):
-        return ((0, 0),) * operands_in(shape)
-    inner = [reach for part in shape.parts for reach in _reach(part)]
-    moved = [(shape.turns - 1) * stride for stride in shape.strides]
-    return tuple(
-        (low + min(0, far), high + max(0, far))
-        for (low, high), far in zip(inner, moved, strict=True)
-    )
-
-
-def ranges(one: Statement, array: str) -> Iterator[tuple[int, int]]:
-    """Give the first and the last place that each operand in this array takes."""
-    if array not in one.arrays:
-        return
-    places = iter(one.places)
-    for letter, (low, high) in zip(one.arrays, _reach(one.shape), strict=True):
-        if letter != CONSTANT:
-            place = next(places)
-            if letter == array:
-                yield place + low, place + high
-
-
 class _Operand(NamedTuple):
     """A constant, or the element of an array, whose place grows with the variables of loops."""
 
@@ -215,11 +191,11 @@ class _Operand(NamedTuple):
 
 
 def spelled(
-    one: Statement, arrays: dict[str, str], names: dict[int, str], indent: str = "    "
+    one: Statement, arrays: dict[str, str], work: int, indent: str = "    "
 ) -> Iterator[str]:
     """Give the lines of a statement, whose arrays have these names by their letters.
 
-    `names` has the variables in the places of the work array.
+    Its places in the work array are counted from `work` on.
     """
     operands: list[_Operand] = []
     places, constants = iter(one.places), iter(one.constants)
@@ -227,8 +203,8 @@ def spelled(
         if letter == CONSTANT:
             operands.append(_Operand("", next(constants), 0, ()))
         else:
-            place = next(places)
-            name = names.get(place, "") if letter == WORK else ""
+            place = next(places) + (work if letter == WORK else 0)
+            name = arrays[letter] if ord(letter) >= NUMBERS else ""
             operands.append(_Operand(arrays[letter], name, place, ()))
     yield from _lines(one.shape, operands, indent, 0)
 
@@ -237,9 +213,8 @@ def _lines(shape: Shape, operands: Sequence[_Operand], indent: str, depth: int) 
     if isinstance(shape, Leaf):
         first, *pieces = shape.text.split("@")
         texts = [x.spelled() + piece for x, piece in zip(operands, pieces, strict=True)]
-        declared = "const double " if not first and operands[0].text else ""
-        line = declared + first + "".join(texts)
-        yield from _broken(indent + _ADDRESS.sub(_address, line), indent)
+        line = first + "".join(texts)
+        yield from broken(indent + _ADDRESS.sub(_address, line), indent)
         return
     variable = VARIABLES[depth]
     moving = [x.moving(stride, variable) for x, stride in zip(operands, shape.strides, strict=True)]
@@ -267,7 +242,7 @@ def _address(found: re.Match[str]) -> str:
 _WIDTH = 100
 
 
-def _broken(line: str, indent: str) -> Iterator[str]:
+def broken(line: str, indent: str = "") -> Iterator[str]:
     """Give a statement in lines that are not too long, broken at spaces."""
     while len(line) > _WIDTH:
         at = line.rfind(" ", len(indent) + 8, _WIDTH)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.c import SpelledC
-from scalargrad.programs.c_calls import BOOL, EITHER, FLOAT
 from scalargrad.programs.c_compiler import library
 from scalargrad.programs.c_rules import CALLED_BACK
+from scalargrad.programs.c_writer import BOOL, FLOAT
 from scalargrad.programs.code import Code
 from scalargrad.programs.kinds import ANY
 from scalargrad.programs.names import Names
@@ -61,7 +61,9 @@ class CProgram:
         # Of all ways to copy a list of floats into an array, by far the fastest.
         self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
         self._others = [
-            (k, *result) for k, result in enumerate(spelled.results) if result.kind != FLOAT
+            (k, bool if kind == BOOL else int)
+            for k, kind in enumerate(spelled.results)
+            if kind != FLOAT
         ]
         self._free: list[_Arrays] = []
 
@@ -82,9 +84,8 @@ class CProgram:
         free.append(arrays)
         if failed:
             return None
-        for k, kind, tag in self._others:
-            if kind != EITHER or ys[tag]:
-                ys[k] = bool(ys[k]) if kind == BOOL else int(ys[k])
+        for k, kind in self._others:
+            ys[k] = kind(ys[k])
         return (self._in_nesting(ys),)
 
     def _new_arrays(self) -> _Arrays:

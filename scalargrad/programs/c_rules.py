@@ -8,62 +8,44 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.programs.c_calls import (
+from scalargrad.programs.c_loops import CONSTANT
+from scalargrad.programs.c_writer import (
+    ATOM,
     BOOL,
+    CHOICE,
+    COMPARISON,
     EITHER,
     FLOAT,
     INT,
     LARGEST_INT,
-    Instructions,
-    NotSpelled,
-    Number,
-    Parts,
-    Value,
-    kind_of,
-)
-from scalargrad.programs.c_pieces import (
-    ATOM,
-    CHOICE,
-    COMPARISON,
     LOWEST,
     PREFIX,
     PRODUCT,
     SUM,
     Form,
-    Place,
+    NotSpelled,
+    Number,
+    Parts,
+    Value,
+    Writer,
+    element,
+    kind_of,
 )
 
-
-class Writer(Protocol):
-    """What the rules write instructions with; `wild` says if there are infinite constants."""
-
-    instructions: Instructions
-    add: Callable[..., int]
-    wild: bool
-
-    def is_safe(self, x: Place) -> bool:
-        """Return whether `x`, and what it is computed of, sets no flag."""
+_Rule = Callable[[Writer, Sequence[Number]], Number]
 
 
 def _infix(sign: str, binding: int, *operands: int, safe: bool = True) -> Form:
     return Form(f"{{}} {sign} {{}}", binding, operands, safe)
-
-
-def _comparison(sign: str) -> Form:
-    return Form(f"{{}} {sign} {{}}", COMPARISON, (SUM, SUM), True, "int")
-
-
-def _connective(sign: str) -> Form:
-    return Form(f"{{}} {sign} {{}}", LOWEST, (ATOM, ATOM), True, "int")
 
 
 @lru_cache(maxsize=256)
@@ -71,44 +53,39 @@ def _call(name: str, inputs: int, safe: bool = False) -> Form:
     return Form(f"{name}({', '.join(['{}'] * inputs)})", ATOM, (LOWEST,) * inputs, safe)
 
 
-@lru_cache(maxsize=256)
-def _call_of_array(name: str, inputs: int, first: str = "") -> Form:
-    numbers = ", ".join(["{}"] * inputs)
-    text = f"{name}({first}{inputs}, (const double[]){{{{{numbers}}}}})"
-    return Form(text, ATOM, (LOWEST,) * inputs)
-
-
-def _test(name: str, inputs: int, safe: bool) -> Form:
-    return _call(name, inputs, safe)._replace(type="int")
-
-
 _ADD, _SUB = _infix("+", SUM, SUM, PRODUCT), _infix("-", SUM, SUM, PRODUCT)
-MUL = _infix("*", PRODUCT, PRODUCT, PREFIX)
+_MUL = _infix("*", PRODUCT, PRODUCT, PREFIX)
 _DIV = _infix("/", PRODUCT, PRODUCT, PREFIX, safe=False)
-MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: MUL}
+MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: _MUL}
 _NEG = Form("-{}", PREFIX, (ATOM,), True)
-_NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True, "int")
-_AS_DOUBLE = Form("(double){}", PREFIX, (ATOM,), True)
-_KEPT = _test("sg_kept", 1, False)
-_IS_ZERO = Form("{} == 0", COMPARISON, (SUM,), True, "int")
+_NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True)
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
-_WHERE_OF_CONDITIONS = _WHERE._replace(type="int")
-_WHOLE = _call("sg_whole", 1)
+# What makes sure that a number may be an int, or has the digits of one if it is.
+_CHECKS = {INT: _call("sg_whole", 1), EITHER: _call("sg_either", 1)}
+# An exact sum of doubles has so many parts at most: one for each of their bits, from 2**-1074 to
+# 2**1023.
+_MOST_PARTS = 2098
 # A sum of tuples of at most this size is written number by number.
 _SMALL_SUM = 4
 
 _COMPARISONS = {
-    choices.greater.op: _comparison(">"),
-    choices.less.op: _comparison("<"),
-    choices.at_least.op: _comparison(">="),
-    choices.at_most.op: _comparison("<="),
-    choices.equal.op: _comparison("=="),
-    choices.unequal.op: _comparison("!="),
+    op: _infix(sign, COMPARISON, SUM, SUM)
+    for op, sign in (
+        (choices.greater.op, ">"),
+        (choices.less.op, "<"),
+        (choices.at_least.op, ">="),
+        (choices.at_most.op, "<="),
+        (choices.equal.op, "=="),
+        (choices.unequal.op, "!="),
+    )
 }
 _CONNECTIVES = {
-    choices.both.op: _connective("&"),
-    choices.either.op: _connective("|"),
-    choices.one_of.op: _connective("!="),
+    op: _infix(sign, LOWEST, ATOM, ATOM)
+    for op, sign in (
+        (choices.both.op, "&"),
+        (choices.either.op, "|"),
+        (choices.one_of.op, "!="),
+    )
 }
 _RADIANS, _DEGREES = math.pi / 180.0, 180.0 / math.pi
 # Functions whose result is a float, whatever they take.
@@ -137,15 +114,14 @@ FUNCTIONS: dict[Op, Form] = {
     activations.gelu.op: _call("sg_gelu", 1),
     activations.silu.op: _call("sg_silu", 1),
 }
-# The larger or smaller of two numbers, and whether it is the second.
-_EXTREMES: dict[Op, tuple[Form, Form]] = {
-    choices.maximum.op: (_call("sg_maximum", 2, True), _test("sg_above", 2, True)),
-    choices.minimum.op: (_call("sg_minimum", 2, True), _test("sg_below", 2, True)),
-}
-# Functions whose result is in the kind of its operand.
+# Functions whose result is one of their operands, or a number of its kind.
 IN_KIND: dict[Op, Form] = {
     arithmetic.absolute.op: _call("fabs", 1, True),
+    arithmetic.sign.op: _call("sg_sign", 1, True),
     activations.relu.op: _call("sg_relu", 1, True),
+    choices.maximum.op: _call("sg_maximum", 2, True),
+    choices.minimum.op: _call("sg_minimum", 2, True),
+    op_of(choices.clip): _call("sg_clip", 3, True),
 }
 # Functions that are called back in Python: their last bits are those of its own algorithms, which
 # change with its version.
@@ -164,378 +140,312 @@ else:
 ROUNDED: dict[Op, Form] = {
     getattr(arithmetic, name).op: _call(name, 1) for name in ("ceil", "floor", "trunc")
 }
-
 # What says whether something holds of numbers of any kind.
 TESTS: dict[Op, Form] = {
-    op_of(choices.isnan): _test("sg_isnan", 1, True),
-    op_of(choices.isinf): _test("sg_isinf", 1, True),
-    op_of(choices.isfinite): _test("sg_isfinite", 1, True),
-    op_of(choices.isclose): _test("sg_isclose", 4, False),
+    **_COMPARISONS,
+    op_of(choices.isnan): _call("sg_isnan", 1, True),
+    op_of(choices.isinf): _call("sg_isinf", 1, True),
+    op_of(choices.isfinite): _call("sg_isfinite", 1, True),
+    op_of(choices.isclose): _call("sg_isclose", 4),
 }
-_ALIASES = {arithmetic.same.op, arithmetic.detach.op}
-
-_Operands = list[Number]
 
 
-def kept(w: Writer, condition: Place) -> Place:
-    """Write a condition that is computed where a compiler may know what it leads to.
-
-    It would leave out what the condition is computed of, with its errors.
-    """
-    return condition if w.is_safe(condition) else w.add(_KEPT, condition)
-
-
-def _function(w: Writer, op: Op, xs: _Operands) -> Number:
-    return w.add(FUNCTIONS[op], *[x for x, _, _ in xs]), FLOAT, "0"
-
-
-def _in_kind(w: Writer, op: Op, xs: _Operands) -> Number:
-    ((x, kind, tag),) = xs
-    if kind == BOOL:
+def _joined(*xs: Number) -> str:
+    """Return the kind of what is one of these numbers."""
+    kinds = {x.kind for x in xs}
+    if len(kinds) == 1:
+        return xs[0].kind
+    if BOOL in kinds:
         raise NotSpelled
-    return w.add(IN_KIND[op], x), kind, tag
+    return EITHER
 
 
-def _extreme(w: Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind_a, tag), (b, kind_b, _) = xs
-    form, is_second = _EXTREMES[op]
-    if kind_a == kind_b and kind_a in (FLOAT, INT):
-        return w.add(form, a, b), kind_a, tag
-    return _where(w, op, [(w.add(is_second, a, b), BOOL, "0"), xs[1], xs[0]])
+def _number_kind(*xs: Number) -> str:
+    """Return the kind of what is computed of numbers, none of which is a bool of Python's."""
+    if any(x.kind == BOOL for x in xs):
+        raise NotSpelled
+    return _joined(*xs)
 
 
-def _both(w: Writer, a: Place, b: Place) -> Place:
-    """Write that two conditions hold, of which each may be known."""
-    if "0" in (a, b):
-        return "0"
-    return b if a == "1" else a if b == "1" else w.add(_connective("&"), a, b)
+def _float(*xs: Number) -> str:
+    return FLOAT
 
 
-def _ints(w: Writer, *xs: Number) -> Place:
-    """Write that numbers, none of which is sure to be a float, are all ints."""
-    found: Place = "1"
-    for _, kind, tag in xs:
-        if kind == EITHER:
-            found = _both(w, found, tag)
-    return found
+def _is_literal(x: Number) -> bool:
+    return x.arrays == CONSTANT and not x.depth
 
 
-def _over(w: Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind, _), (b, _, _) = xs
-    y = w.add(_call("sg_over", 2), a, b)
-    if kind == FLOAT:
-        return y, FLOAT, "0"
-    # At b = 0 an int gives an int.
-    tag = _both(w, _ints(w, xs[0]), w.add(_IS_ZERO, b))
-    return w.add(_call("sg_where", 3), tag, "0.0", y), EITHER, tag
+def _of_kind(form: Form, kind: str) -> _Rule:
+    return lambda w, xs: w.apply(form, kind, *[w.in_c(x) for x in xs])
 
 
-def _arithmetic(form: Form) -> Callable[[Writer, Op, _Operands], Number]:
-    def rule(w: Writer, op: Op, xs: _Operands) -> Number:
-        places = [x for x, _, _ in xs]
-        kinds = {kind for _, kind, _ in xs}
+def _in_kind(form: Form) -> _Rule:
+    return lambda w, xs: w.apply(form, _number_kind(*xs), *xs)
+
+
+def _arithmetic(form: Form) -> _Rule:
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+        kinds = {x.kind for x in xs}
+        doubles = [w.in_c(x) for x in xs]
         if FLOAT in kinds:
-            return w.add(form, *places), FLOAT, "0"
-        if EITHER not in kinds:
-            return w.add(_WHOLE, w.add(form, *places)), INT, "1"
-        # An int if all operands are; an operand that may be a float says so in its tag.
-        tag = _ints(w, *xs)
-        y = w.add(form, *places)
-        return w.add(_call("sg_where", 3), tag, w.add(_WHOLE, y), y), EITHER, tag
+            return w.apply(form, FLOAT, *doubles)
+        kind = EITHER if EITHER in kinds else INT
+        return w.apply(_CHECKS[kind], kind, w.apply(form, kind, *doubles))
 
     return rule
 
 
-def _sum_of(w: Writer, terms: _Operands, form: Form) -> Number:
-    """Write terms one after the other, from the left, as Python computes them."""
-    rule = _arithmetic(form)
-    result = terms[0]
-    for term in terms[1:]:
-        result = rule(w, total, [result, term])
-    return result
+def _one_by_one(form: Form, terms: Callable[[Writer, Sequence[Number]], Sequence[Number]]) -> _Rule:
+    """Return the rule of what Python computes from the left: a sum or product of `terms`."""
+    combine = _arithmetic(form)
+
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+        first, *rest = terms(w, xs)
+        for x in rest:
+            first = combine(w, (first, x))
+        return first
+
+    return rule
 
 
-def _total(w: Writer, op: Op, xs: _Operands) -> Number:
-    return _sum_of(w, xs, _ADD)
-
-
-def total_of_tuples(w: Writer, tuples: list[Value]) -> Value:
-    """Write the sum of tuples, element by element."""
-    element = w.instructions.element
-    kinds = kind_of(tuples[0])
-    known = {FLOAT, INT, BOOL}
-    floats = set(kinds) == {FLOAT}
-    if len(kinds) > _SMALL_SUM and floats and all(known.issuperset(kind_of(x)) for x in tuples):
-        return w.instructions.sum_of(tuples)
-    sums = [_total(w, total, [element(x, k) for x in tuples]) for k in range(len(kinds))]
-    return Parts(sums)
-
-
-def _prod(w: Writer, op: Op, xs: _Operands) -> Number:
+def _two_at_least(w: Writer, xs: Sequence[Number]) -> Sequence[Number]:
     if len(xs) < 2:
         raise NotSpelled
-    return _sum_of(w, xs, MUL)
+    return xs
 
 
-def _sumprod(w: Writer, op: Op, xs: _Operands) -> Number:
+def _products(w: Writer, xs: Sequence[Number]) -> Sequence[Number]:
     n = len(xs) // 2
     if not n:
         raise NotSpelled
-    multiply = _arithmetic(MUL)
-    terms = [multiply(w, op, [x, y]) for x, y in zip(xs[:n], xs[n : 2 * n], strict=True)]
-    return _sum_of(w, terms + xs[2 * n :], _ADD)
+    multiply = _arithmetic(_MUL)
+    pairs = zip(xs[:n], xs[n : 2 * n], strict=True)
+    return [*(multiply(w, pair) for pair in pairs), *xs[2 * n :]]
 
 
-def _division(w: Writer, op: Op, xs: _Operands) -> Number:
-    form = _call("sg_div", 2) if w.wild else _DIV
-    (a, kind, _), (b, _, _) = xs
-    if kind == BOOL:
-        a = w.add(_AS_DOUBLE, a)  # two conditions would be divided as C's ints
-    return w.add(form, a, b), FLOAT, "0"
+_total = _one_by_one(_ADD, lambda w, xs: xs)
 
 
-def _comparison_of(w: Writer, op: Op, xs: _Operands) -> Number:
-    return w.add(_COMPARISONS[op], *[x for x, _, _ in xs]), BOOL, "0"
+def total_of_tuples(w: Writer, tuples: Sequence[Value]) -> Value:
+    """Write the sum of tuples, element by element."""
+    kinds = kind_of(tuples[0])
+    if len(kinds) > _SMALL_SUM and all(set(kind_of(x)) == {FLOAT} for x in tuples):
+        return w.sum_of(tuples)
+    return Parts(tuple(_total(w, [element(x, k) for x in tuples]) for k in range(len(kinds))))
 
 
-def _tested(w: Writer, op: Op, xs: _Operands) -> Number:
-    return w.add(TESTS[op], *[x for x, _, _ in xs]), BOOL, "0"
-
-
-def _rounded(w: Writer, op: Op, xs: _Operands) -> Number:
-    ((x, kind, _),) = xs
-    if kind == BOOL:
+def _over(w: Writer, xs: Sequence[Number]) -> Number:
+    a, b = [w.in_c(x) for x in xs]
+    if a.kind == FLOAT:
+        return w.apply(_call("sg_over", 2), FLOAT, a, b)
+    if a.kind == EITHER:
         raise NotSpelled
-    return (x if kind == INT else w.add(_WHOLE, w.add(ROUNDED[op], x))), INT, "1"
+    # At b = 0 an int gives an int, which has no sign there.
+    return w.apply(_call("sg_over_of_int", 2), EITHER, a, b)
 
 
-def _sign(w: Writer, op: Op, xs: _Operands) -> Number:
-    ((x, kind, tag),) = xs
-    if kind == BOOL:
+def _rounded(form: Form) -> _Rule:
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+        (x,) = xs
+        _number_kind(x)
+        return x if x.kind == INT else w.apply(_CHECKS[INT], INT, w.apply(form, FLOAT, x))
+
+    return rule
+
+
+def _connected(form: Form) -> _Rule:
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+        a, b = xs
+        if not a.kind == b.kind == BOOL:
+            raise NotSpelled
+        if not (a.arrays and b.arrays):  # where a constant decides, the other is computed anyhow
+            a, b = w.computed(a), w.computed(b)
+        return w.apply(form, BOOL, a, b)
+
+    return rule
+
+
+def _inverse(w: Writer, xs: Sequence[Number]) -> Number:
+    (x,) = xs
+    if x.kind not in (BOOL, INT):
         raise NotSpelled
-    return w.add(_call("sg_sign", 1, True), x), kind, tag
+    return w.apply(_SUB, INT, literal(-1), w.in_c(x))
 
 
-def _clip(w: Writer, op: Op, xs: _Operands) -> Number:
-    x, low, high = xs
-    for test, bound in ((choices.less.op, low), (choices.greater.op, high)):
-        (outside, _, _) = _comparison_of(w, test, [x, bound])
-        if type(bound[0]) is not str:  # then it may be nan
-            is_nan, _, _ = _tested(w, op_of(choices.isnan), [bound])
-            outside = w.add(_CONNECTIVES[choices.either.op], outside, is_nan)
-        x = _where(w, op, [(outside, BOOL, "0"), bound, x])
-    return x
-
-
-def _connected(w: Writer, op: Op, xs: _Operands) -> Number:
-    if {kind for _, kind, _ in xs} != {BOOL}:
-        raise NotSpelled
-    a, b = [x for x, _, _ in xs]
-    if a == b or str in (type(a), type(b)):
-        a, b = kept(w, a), kept(w, b)
-    return w.add(_CONNECTIVES[op], a, b), BOOL, "0"
-
-
-def _inverse(w: Writer, op: Op, xs: _Operands) -> Number:
-    ((x, kind, _),) = xs
-    if kind not in (BOOL, INT):
-        raise NotSpelled
-    return w.add(_SUB, "-1.0", x), INT, "1"
-
-
-def _alias(w: Writer, op: Op, xs: _Operands) -> Number:
+def _alias(w: Writer, xs: Sequence[Number]) -> Number:
     return xs[0]
 
 
-def _like(w: Writer, op: Op, xs: _Operands) -> Number:
-    (n, _, _), (_, kind, tag) = xs
-    if type(n) is not str:
+def _like(w: Writer, xs: Sequence[Number]) -> Number:
+    n, x = xs
+    if not _is_literal(n):
         raise NotSpelled
-    return (
-        (n, FLOAT, "0") if kind == FLOAT else (n, EITHER, tag) if kind == EITHER else (n, INT, "1")
-    )
+    w.unused(x)
+    return n._replace(kind=INT if x.kind == BOOL else x.kind)
 
 
-def _where(w: Writer, op: Op, xs: _Operands) -> Number:
-    (condition, kind, _), (a, kind_a, tag_a), (b, kind_b, tag_b) = xs
-    if kind != BOOL:
-        condition = w.add(_NOT_ZERO, condition)
-    if a == b or (type(a) is type(b) is str):
-        condition = kept(w, condition)
-    if BOOL in (kind_a, kind_b):
-        if kind_a != kind_b:
-            raise NotSpelled
-        if not (w.is_safe(a) and w.is_safe(b)):
-            raise NotSpelled
-        return w.add(_WHERE_OF_CONDITIONS, condition, a, b), BOOL, "0"
-    form = _WHERE if w.is_safe(a) and w.is_safe(b) else _call("sg_where", 3)
-    y = w.add(form, condition, a, b)
-    if kind_a == kind_b and kind_a != EITHER:
-        return y, kind_a, tag_a
-    return y, EITHER, w.add(_WHERE_OF_CONDITIONS, condition, tag_a, tag_b)
+def _where(w: Writer, xs: Sequence[Number]) -> Number:
+    condition, a, b = xs
+    if condition.kind != BOOL:
+        condition = w.apply(_NOT_ZERO, BOOL, condition)
+    if a[4:] == b[4:] or not (a.places or b.places):
+        condition = w.computed(condition)  # a compiler may know the result without it
+    # Both are computed, whichever is chosen.
+    return w.apply(_WHERE, _joined(a, b), condition, w.computed(a), w.computed(b))
 
 
-def _power(w: Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind_a, _), (b, kind_b, _) = xs
-    if FLOAT in (kind_a, kind_b):
-        return w.add(_call("sg_power", 2), a, b), FLOAT, "0"
+def _power(w: Writer, xs: Sequence[Number]) -> Number:
+    a, b = xs
+    kinds = {a.kind, b.kind}
+    doubles = w.in_c(a), w.in_c(b)
+    if FLOAT in kinds:
+        return w.apply(_call("sg_power", 2), FLOAT, *doubles)
     # Ints give an int, but for a negative exponent.
-    ints = _ints(w, *xs)
-    if ints == "1":
-        y = w.add(_call("sg_whole_power", 2), a, b)
-    else:
-        y = w.add(_call("sg_either_power", 3), ints, a, b)
-    if type(b) is not str:
-        return y, EITHER, _both(w, ints, w.add(_COMPARISONS[choices.at_least.op], b, "0.0"))
-    if b[0] == "-":
-        return y, FLOAT, "0"
-    return y, (INT if ints == "1" else EITHER), ints
-
-
-def _power_log(w: Writer, op: Op, xs: _Operands) -> Number:
-    (a, kind_a, _), (b, kind_b, _), (n, kind_n, _) = xs
-    if type(n) is not str or kind_n != INT:
+    is_negative = _is_literal(b) and b.constants[0][0] == "-"
+    if kinds == {EITHER, INT} and _is_literal(b) and not is_negative:
+        return w.apply(_CHECKS[EITHER], EITHER, w.apply(_call("sg_power", 2), EITHER, *doubles))
+    if EITHER in kinds:
         raise NotSpelled
-    if FLOAT in (kind_a, kind_b):
-        return w.add(_call("sg_power_log", 3), a, b, n), FLOAT, "0"
-    if float(n) == 0:
-        return _power(w, op, xs[:2])
-    return w.add(_call("sg_either_power_log", 4), _ints(w, *xs[:2]), a, b, n), FLOAT, "0"
+    kind = EITHER if not _is_literal(b) else FLOAT if is_negative else INT
+    return w.apply(_call("sg_whole_power", 2), kind, *doubles)
 
 
-def _scaled(name: str) -> Callable[[Writer, Op, _Operands], Number]:
-    def rule(w: Writer, op: Op, xs: _Operands) -> Number:
-        (x, kind, tag), (factor, kind_of_factor, _) = xs
-        if kind == BOOL:
-            raise NotSpelled
-        y = w.add(_call(name, 2), x, factor)
+def _power_log(w: Writer, xs: Sequence[Number]) -> Number:
+    a, b, n = xs
+    kinds = {a.kind, b.kind}
+    if not _is_literal(n) or n.kind != INT or (FLOAT not in kinds and EITHER in kinds):
+        raise NotSpelled
+    if FLOAT in kinds:
+        return w.apply(_call("sg_power_log", 3), FLOAT, w.in_c(a), w.in_c(b), n)
+    if float(n.constants[0]) == 0:
+        return _power(w, (a, b))
+    return w.apply(_call("sg_whole_power_log", 3), FLOAT, w.in_c(a), w.in_c(b), n)
+
+
+def _scaled(form: Form, factor_as_it_is: bool) -> _Rule:
+    """Return the rule of what is x where it is positive, and else scaled."""
+
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+        x, factor = xs
+        kind = _number_kind(x)
+        y = w.apply(form, kind, x, w.in_c(factor))
         if kind == FLOAT:
-            return y, FLOAT, "0"
-        if op is activations.leaky_relu.op and kind_of_factor != FLOAT:
-            if {kind, kind_of_factor} != {INT}:
-                raise NotSpelled
-            return w.add(_WHOLE, y), INT, "1"
-        # What is positive is returned as it is.
-        tag = _both(w, tag, w.add(_COMPARISONS[choices.greater.op], x, "0.0"))
-        return y, EITHER, tag
+            return y
+        if not factor_as_it_is or factor.kind == FLOAT:
+            return y._replace(kind=EITHER)
+        kind = _joined(x, factor)
+        return w.apply(_CHECKS[kind], kind, y)
 
     return rule
 
 
-def _of_array(name: str) -> Callable[[Writer, Op, _Operands], Number]:
-    def rule(w: Writer, op: Op, xs: _Operands) -> Number:
+def _of_array(name: str, kind: Callable[..., str] = _float, parts: bool = False) -> _Rule:
+    """Return the rule of a function of any number of numbers, which stand in an array.
+
+    One that adds exactly needs room for the `parts` of its sum.
+    """
+    end = ", work)" if parts else ")"
+
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
         if not xs:
             raise NotSpelled
-        return w.add(_call_of_array(name, len(xs)), *[x for x, _, _ in xs]), FLOAT, "0"
+        if parts:
+            w.scratch = max(w.scratch, min(len(xs), _MOST_PARTS))
+        numbers = w.address(Parts(tuple(w.in_c(x) for x in xs)))
+        form = Form(f"{name}{len(xs)}, {{}}{end}", ATOM, (LOWEST,))
+        return w.apply(form, kind(*xs), numbers)
 
     return rule
 
 
-def _largest(w: Writer, op: Op, xs: _Operands) -> Number:
-    kinds = {kind for _, kind, _ in xs}
-    if kinds == {FLOAT} or kinds == {INT}:
-        return w.add(_call_of_array("sg_max", len(xs)), *[x for x, _, _ in xs]), *xs[0][1:]
-    if not xs:
-        raise NotSpelled
-    found = xs[0]
-    for x in xs[1:]:
-        found = _where(w, op, [_comparison_of(w, choices.greater.op, [x, found]), x, found])
-    return found
-
-
-def _second_largest(w: Writer, op: Op, xs: _Operands) -> Number:
-    kinds = {kind for _, kind, _ in xs}
+def _second_largest(w: Writer, xs: Sequence[Number]) -> Number:
     if len(xs) == 1:
-        return "-INFINITY", FLOAT, "0"
-    y = w.add(_call_of_array("sg_second", len(xs)), *[x for x, _, _ in xs])
-    return (y, INT, "1") if kinds == {INT} else (y, FLOAT, "0")  # it is only compared with
+        return literal(-math.inf)
+    kind = INT if all(x.kind == INT for x in xs) else FLOAT  # it is only compared with
+    return _of_array("sg_second(", lambda *xs: kind)(w, xs)
 
 
-def _below(w: Writer, op: Op, xs: _Operands) -> Number:
+def _below(w: Writer, xs: Sequence[Number]) -> Number:
     x, m, second = xs
-    zero = _like(w, op, [("0.0", INT, "1"), x])
-    difference = _arithmetic(_call("sg_difference", 2))(w, op, [x, m])
-    return _where(w, op, [_comparison_of(w, choices.greater.op, [x, second]), zero, difference])
+    kind = _number_kind(x, m)
+    y = w.apply(_call("sg_differs", 3), kind, x, m, second)
+    if FLOAT in (x.kind, m.kind):
+        return y._replace(kind=FLOAT if x.kind == FLOAT else EITHER)
+    return w.apply(_CHECKS[kind], kind, y)
 
 
-def _relative(w: Writer, op: Op, xs: _Operands) -> Number:
-    y = w.add(_call("sg_relative", 3), *[x for x, _, _ in xs])
-    if xs[0][1] != FLOAT:
+def _relative(w: Writer, xs: Sequence[Number]) -> Number:
+    if xs[0].kind != FLOAT:
         raise NotSpelled
-    return y, FLOAT, "0"
+    return w.apply(_call("sg_relative", 3), FLOAT, *[w.in_c(x) for x in xs])
 
 
-def _called_back(w: Writer, op: Op, xs: _Operands) -> Number:
-    if not xs or (op is special.polygamma.op and xs[0][1] != INT):  # its order must be an int
-        raise NotSpelled
-    number = f"{CALLED_BACK.index(op)} /* {op.name} */, "
-    form = _call_of_array("sg_python", len(xs), number)
-    return w.add(form, *[x for x, _, _ in xs]), FLOAT, "0"
+def _called_back(k: int, op: Op) -> _Rule:
+    call = _of_array(f"sg_python({k} /* {op.name} */, ")
+
+    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+        if op is special.polygamma.op and xs[0].kind != INT:  # its order must be an int
+            raise NotSpelled
+        return call(w, xs)
+
+    return rule
 
 
-# Where conditions are at home: they see to it themselves that these are computed.
-OF_CONDITIONS = {*_CONNECTIVES, *_ALIASES, op_of(choices.where), choices.like.op}
-RULES: dict[Op, Callable[[Writer, Op, _Operands], Number]] = {
-    **dict.fromkeys(FUNCTIONS, _function),
-    **dict.fromkeys(IN_KIND, _in_kind),
-    **dict.fromkeys(_EXTREMES, _extreme),
-    **dict.fromkeys(_COMPARISONS, _comparison_of),
-    **dict.fromkeys(_CONNECTIVES, _connected),
-    **dict.fromkeys(TESTS, _tested),
-    **dict.fromkeys(ROUNDED, _rounded),
-    **dict.fromkeys(_ALIASES, _alias),
-    **dict.fromkeys(CALLED_BACK, _called_back),
+# They see to it themselves that a division is by no zero where a number may be infinite.
+DIVISIONS = {arithmetic.div.op, arithmetic.steep.op}
+RULES: dict[Op, _Rule] = {
+    **{op: _of_kind(form, FLOAT) for op, form in FUNCTIONS.items()},
+    **{op: _of_kind(form, BOOL) for op, form in TESTS.items()},
+    **{op: _in_kind(form) for op, form in IN_KIND.items()},
+    **{op: _rounded(form) for op, form in ROUNDED.items()},
+    **{op: _connected(form) for op, form in _CONNECTIVES.items()},
+    **{op: _called_back(k, op) for k, op in enumerate(CALLED_BACK)},
+    arithmetic.same.op: _alias,
+    arithmetic.detach.op: _alias,
     arithmetic.add.op: _arithmetic(_ADD),
     arithmetic.sub.op: _arithmetic(_SUB),
-    arithmetic.mul.op: _arithmetic(MUL),
+    arithmetic.mul.op: _arithmetic(_MUL),
     arithmetic.neg.op: _arithmetic(_NEG),
     arithmetic.pos.op: _arithmetic(Form("{}", ATOM, (ATOM,), True)),
     arithmetic.mod.op: _arithmetic(_call("sg_mod", 2)),
     arithmetic.floordiv.op: _arithmetic(_call("sg_floordiv", 2)),
     arithmetic.over.op: _over,
-    arithmetic.div.op: _division,
-    arithmetic.steep.op: _division,
+    **dict.fromkeys(DIVISIONS, _of_kind(_DIV, FLOAT)),
     choices.inverse.op: _inverse,
     choices.like.op: _like,
     op_of(choices.where): _where,
-    op_of(choices.clip): _clip,
-    arithmetic.sign.op: _sign,
     elementary.power.op: _power,
     op_of(elementary.power_log): _power_log,
-    activations.leaky_relu.op: _scaled("sg_leaky_relu"),
-    activations.elu.op: _scaled("sg_elu"),
-    op_of(activations.logsumexp): _of_array("sg_logsumexp"),
-    op_of(many.largest): _largest,
+    activations.leaky_relu.op: _scaled(_call("sg_leaky_relu", 2), True),
+    activations.elu.op: _scaled(_call("sg_elu", 2), False),
+    op_of(activations.logsumexp): _of_array("sg_logsumexp(", parts=True),
+    op_of(many.largest): _of_array("sg_max(", _number_kind),
     op_of(many.second_largest): _second_largest,
     op_of(many.below): _below,
     op_of(many.relative): _relative,
-    op_of(many.fsum): _of_array("sg_fsum"),
-    op_of(many.prod): _prod,
-    op_of(many.sumprod): _sumprod,
+    op_of(many.fsum): _of_array("sg_fsum(", parts=True),
+    op_of(many.prod): _one_by_one(_MUL, _two_at_least),
+    op_of(many.sumprod): _one_by_one(_ADD, _products),
     total: _total,
 }
-
-
-def _constant(x: float) -> str:
-    if type(x) is bool:
-        return str(int(x))
-    if type(x) is int:
-        if abs(x) > LARGEST_INT:
-            raise NotSpelled
-        x = float(x)
-    if x != x:
-        return "NAN"
-    if math.isinf(x):
-        return "INFINITY" if x > 0 else "-INFINITY"
-    return repr(x)
+# The same where there are constants that are infinite or nan: those divide by zero without a flag.
+WILD = {**RULES, **dict.fromkeys(DIVISIONS, _of_kind(_call("sg_div", 2), FLOAT))}
 
 
 def literal(value: Any) -> Number:
-    """Return a constant's text, kind and tag."""
+    """Return a constant. Raises TypeError for one that is no float or int."""
     kind = {float: FLOAT, int: INT, bool: BOOL}.get(type(value), "")
     if not kind:
         raise TypeError(
             "target 'c' computes with floats and ints; the function has the constant "
             f"{shown(value)} ({type(value).__name__}): target='python' takes any kind of number"
         )
-    return _constant(value), kind, str(int(kind == INT))
+    if kind == BOOL:
+        return Number(str(int(value)), BOOL)
+    if kind == INT and abs(value) > LARGEST_INT:
+        raise NotSpelled
+    text = repr(float(value))
+    if math.isinf(value) or math.isnan(value):
+        text = text.replace("inf", "INFINITY").replace("nan", "NAN")
+    binding = PREFIX if text[0] == "-" else ATOM
+    return Number("@", kind, binding, constants=(text,), arrays=CONSTANT)

@@ -17,29 +17,28 @@ static double sg_whole(double x)
     return sg_is_whole(x) ? x + 0.0 : sg_fail();
 }
 
+/* sg_either: an int, or a float that would be the same as an int. */
+static double sg_either(double x)
+{
+    return sg_is_whole(x) && (x != 0 || copysign(1.0, x) == 1.0) ? x : sg_fail();
+}
+
 /* sg_div: a / b where a may be infinite or nan: those divide by zero without a flag. */
 static double sg_div(double a, double b)
 {
     return b == 0 ? sg_fail() : a / b;
 }
 
-/* sg_where: both a and b are computed, whichever is chosen: either may fail. */
-SG_APART static double sg_where(int condition, double a, double b)
-{
-    return condition ? a : b;
-}
-
-/* sg_kept: a condition that is computed, even if it does not matter. */
-static int sg_kept(int condition)
-{
-    volatile int kept = condition;
-    return kept;
-}
-
 /* sg_over: a / b, but 0 at b = 0. */
 SG_APART static double sg_over(double a, double b)
 {
     return b != 0 ? a / b : 0 * a;
+}
+
+/* sg_over_of_int: the same where a is an int: 0 then has no sign. */
+SG_APART static double sg_over_of_int(double a, double b)
+{
+    return b != 0 ? a / b : 0.0;
 }
 
 /* sg_mod: a % b, with the sign of b. */
@@ -108,12 +107,6 @@ static double sg_whole_power(double a, double b)
     return y;
 }
 
-/* sg_either_power: a ** b of ints or of floats. */
-static double sg_either_power(int ints, double a, double b)
-{
-    return ints ? sg_whole_power(a, b) : sg_power(a, b);
-}
-
 /* sg_power_log: a ** b * log(a) ** n. */
 static double sg_power_log(double a, double b, double n)
 {
@@ -124,12 +117,12 @@ static double sg_power_log(double a, double b, double n)
     return n != 0 ? y * sg_power(log(a), n) : y;
 }
 
-/* sg_either_power_log: the same of ints or of floats, with n > 0. */
-static double sg_either_power_log(int ints, double a, double b, double n)
+/* sg_whole_power_log: the same of ints, with n > 0. */
+static double sg_whole_power_log(double a, double b, double n)
 {
     if (a == 0)
         return b > 0 ? a : sg_fail();
-    return sg_either_power(ints, a, b) * sg_power(log(a), n);
+    return sg_whole_power(a, b) * sg_power(log(a), n);
 }
 
 /* sg_atan2: on the x axis exactly 0 or pi. */
@@ -140,6 +133,14 @@ static double sg_atan2(double y, double x)
     if (y == 0)
         return copysign(copysign(1.0, x) == 1.0 ? 0.0 : 3.141592653589793, y);
     return atan2(y, x);
+}
+
+/* sg_clip: x, but low where x is below it, and then high; nan where a bound is nan. */
+static double sg_clip(double x, double low, double high)
+{
+    if (x < low || low != low)
+        x = low;
+    return x > high || high != high ? high : x;
 }
 
 /* sg_maximum: the larger. */
@@ -231,14 +232,14 @@ static double sg_second(int n, const double *x)
     return second;
 }
 
-/* sg_difference: x - m, but minus infinity stays. */
-static double sg_difference(double x, double m)
+/* sg_differs: x - m, but 0 where x is above the second largest number, and minus infinity stays. */
+SG_APART static double sg_differs(double x, double m, double second)
 {
-    return x == -INFINITY ? x : x - m;
+    return x > second ? 0.0 : x > -INFINITY ? x - m : x;
 }
 
 /* sg_relative: x / m, but 1 or -1 where the size of x is above all others; 0 where m is 0. */
-static double sg_relative(double x, double m, double second)
+SG_APART static double sg_relative(double x, double m, double second)
 {
     if (fabs(x) > second && x != 0)
         return x > 0 ? 1 : -1;
@@ -298,43 +299,42 @@ static double sg_gelu(double x)
     return x * (erfc(x * -0.7071067811865476) / 2);
 }
 
-/* sg_adder: a sum of numbers, exact: parts that do not overlap, the smallest first. Doubles of
-   any size need at most (2098 + 53) / 53 + 2 of them (Shewchuk 1997). */
-struct sg_adder {
-    int count;
-    double part[44];
-};
-static void sg_add(struct sg_adder *sum, double x)
+/* sg_add: add x to `count` parts, whose sum is exact: they do not overlap, the smallest first; return
+   how many there are then, one more for each x at most, and 2098 for doubles of any size (Shewchuk
+   1997). */
+static int sg_add(int count, double *part, double x)
 {
     int i, kept = 0;
-    for (i = 0; i < sum->count; i++) {
-        double p = sum->part[i], large, small, total, rest;
+    for (i = 0; i < count; i++) {
+        double p = part[i], large, small, total, rest;
         large = fabs(x) < fabs(p) ? p : x;
         small = fabs(x) < fabs(p) ? x : p;
         total = large + small;
         rest = small - (total - large);
         if (rest != 0)
-            sum->part[kept++] = rest;
+            part[kept++] = rest;
         x = total;
     }
     if (x != 0)
-        sum->part[kept++] = x;
-    sum->count = kept;
+        part[kept++] = x;
+    return kept;
 }
-static double sg_rounded(const struct sg_adder *sum)
+
+/* sg_rounded: the sum of such parts, rounded once. */
+static double sg_rounded(int count, const double *part)
 {
-    int i = sum->count - 1;
+    int i = count - 1;
     double total, rest = 0.0;
     if (i < 0)
         return 0.0;
-    total = sum->part[i];
+    total = part[i];
     while (i > 0 && rest == 0) {
-        double before = total, p = sum->part[--i];
+        double before = total, p = part[--i];
         total = before + p;
         rest = p - (total - before);
     }
     /* Half a unit left over was rounded to even: the parts below say which way it really goes. */
-    if (i > 0 && ((rest < 0 && sum->part[i - 1] < 0) || (rest > 0 && sum->part[i - 1] > 0))) {
+    if (i > 0 && ((rest < 0 && part[i - 1] < 0) || (rest > 0 && part[i - 1] > 0))) {
         double twice = rest * 2, moved = total + twice;
         if (twice == moved - total)
             total = moved;
@@ -343,32 +343,28 @@ static double sg_rounded(const struct sg_adder *sum)
 }
 
 /* sg_fsum: the sum, rounded once. */
-static double sg_fsum(int n, const double *x)
+static double sg_fsum(int n, const double *x, double *part)
 {
-    struct sg_adder sum;
-    int i;
-    sum.count = 0;
+    int i, count = 0;
     for (i = 0; i < n; i++)
-        sg_add(&sum, x[i]);
-    return sg_rounded(&sum);
+        count = sg_add(count, part, x[i]);
+    return sg_rounded(count, part);
 }
 
 /* sg_logsumexp: log of the sum of exp(x), without overflow. */
-static double sg_logsumexp(int n, const double *x)
+static double sg_logsumexp(int n, const double *x, double *part)
 {
-    struct sg_adder sum;
-    int i, at = 0;
+    int i, at = 0, count = 0;
     for (i = 0; i < n; i++) {
         if (!(x[i] - x[i] == 0))
             return sg_fail();
         if (x[i] > x[at])
             at = i;
     }
-    sum.count = 0;
     for (i = 0; i < n; i++)
         if (i != at)
-            sg_add(&sum, exp(x[i] - x[at]));
-    return x[at] + log1p(sg_rounded(&sum));
+            count = sg_add(count, part, exp(x[i] - x[at]));
+    return x[at] + log1p(sg_rounded(count, part));
 }
 
 /* sg_python: what only Python computes with these bits, by its number in the table of the caller,

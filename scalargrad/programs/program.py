@@ -247,8 +247,8 @@ class Program:
     def _built_c(self, ints: tuple[int, ...]) -> CProgram | None:
         # Only here: it loads ctypes, which takes a while.
         from scalargrad.programs.c import spell_c
-        from scalargrad.programs.c_calls import NotSpelled
         from scalargrad.programs.c_program import CProgram, spell_nesting
+        from scalargrad.programs.c_writer import NotSpelled
 
         assert self.code is not None
         with collector_paused():

@@ -179,7 +179,7 @@ def test_derivatives_of_a_model() -> None:
 
 
 def test_programs_of_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalargrad.programs.c_pieces.PIECE", 7)
+    monkeypatch.setattr("scalargrad.programs.c.PIECE", 7)
 
     def f(xs: Any) -> Any:
         ys = list(xs)

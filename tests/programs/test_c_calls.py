@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 import scalargrad as sg
 from scalargrad import Value, compile, exp, grad, hvp, jvp, log, relu, tanh, value_and_grad, where
 from scalargrad.nn import MLP
-from scalargrad.programs.c_calls import BOOL, Instructions, Stored
 from scalargrad.testing.inputs import EDGES
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
 from tests.threads import in_threads
@@ -107,13 +106,12 @@ def test_what_is_called_is_a_function_of_c(way: str) -> None:
 
 def test_a_call_reads_as_in_the_code() -> None:
     source = same(loss, POINT).source
-    assert "static double neuron(" in source.replace("static void", "static double")
-    head = re.search(
-        r"neuron\(\s*const double \*restrict w, const double \*restrict x, double b", source
-    )
-    assert head is not None, source
+    arrays = ["const double *restrict w", "const double *restrict x"]
+    for name in (*arrays, "double b", "double *restrict out"):
+        assert name in source.split(" neuron(")[1].split(")")[0], source
     # The second weights and biases go in where they stand, and no number is copied.
-    assert re.search(r"neuron\(weights(?: \+ 2 \* i)?, x, biases\[i?0?\]", source), source
+    assert "neuron(weights, x, biases[0], out);" in source, source
+    assert "neuron(weights + 2, x, biases[1], out + 1);" in source
 
 
 def test_numbers_side_by_side_go_in_as_a_pointer() -> None:
@@ -125,7 +123,7 @@ def test_numbers_side_by_side_go_in_as_a_pointer() -> None:
     source = in_c(same(f, [[1.0, 2.0, 3.0, 4.0, 5.0, 6.5]]), [[1.0] * 6])
     calls = re.findall(r"f_?\d*\((in[^)]*)\)", source.split("feclearexcept")[0])
     assert {"in", "in + 1", "in + 3"} <= {call.split(",")[0] for call in calls}, source
-    assert "work[" not in source
+    assert not re.search(r"work\[.*\] = in\[", source)
 
 
 def test_backward_of_captured_values() -> None:
@@ -235,13 +233,20 @@ CASES: dict[str, Callable[..., Any]] = {
     "infinite constants": lambda x, y: shared([x, math.inf], y),
     "nan among constants": lambda x, y: shared([math.nan, 1.0, 2.0], y) + x,
     "divided infinity": lambda x, y: ratio(math.inf, x),
-    "an int or a float as argument": lambda x, y: twice(undecided(x)),
+    "an int or a float as argument": lambda x, y: twice(undecided(x)) * 1.0,
     "many numbers": lambda x, y: many(x, y, x - y, 2.0, 1, x, x, y, y, x + y, 7.0),
     "sums of tuples": lambda x, y: grad(
         lambda xs: sum(shared(xs, x + k) * k for k in range(12)), 0
     )([x, y, x * y, x - y, 1.5, y]),
     "ints": lambda x, y: [whole(3, x), whole(-2, y)],
-    "ints or floats": lambda x, y: [undecided(x), undecided(y) * 2, stats([undecided(x), y])],
+    "ints or floats": lambda x, y: [
+        undecided(x) / 2,
+        undecided(y) * 0.5,
+        stats([undecided(x), y])["mean"],
+        twice(undecided(x) + undecided(y)) + 0.5,
+        twice(undecided(x) * y) + 0.5,
+        twice(undecided(x) ** 2 - 1) % 0.75,
+    ],
     "conditions": lambda x, y: where(whole(1, x)[2] & whole(2, y)[2], x, y),
     "a condition as argument": lambda x, y: chosen(x > y, x),
     "conditions in a tuple": lambda x, y: chosen_of([x > y, y < 1]),
@@ -259,12 +264,11 @@ def test_what_goes_in_and_comes_out(name: str) -> None:
     assert (len(defined(c.source)) > 2) == (name not in INLINED), c.source
 
 
-# C writes the first into the caller, where a number is an int or a float; the trace the others; of
-# calls that give back what they got, or constants, nothing is left.
+# The trace writes the first into the caller; of calls that give back what they got, or constants,
+# nothing is left.
 INLINED = {
-    *("an argument as result", "a constant as result"),
-    *("an int or a float as argument", "ints or floats"),
     *("taylor", "a condition as argument", "conditions in a tuple"),
+    *("an argument as result", "a constant as result"),
 }
 
 
@@ -310,8 +314,7 @@ def test_errors_in_what_is_called(f: Callable[..., Any], points: list[Any]) -> N
 
 def test_each_call_computes_what_its_own_results_need() -> None:
     inverse = compile(lambda x: 1 / x)
-    # Written into its caller: C has no type for an int or a float.
-    part = compile(lambda x, y: (undecided(x), inverse(y)))
+    part = compile(lambda x, y: (undecided(x) * 0.5, inverse(y)))
 
     def f(x: Any, y: Any) -> Any:
         _, second = part(x, y)
@@ -322,26 +325,18 @@ def test_each_call_computes_what_its_own_results_need() -> None:
     assert c(2.0, 0.5) == f(2.0, 0.5)  # which divides by 0 where nothing is needed of it
 
 
-def test_a_condition_and_the_tuple_of_it_alone_are_two_things() -> None:
-    instructions = Instructions(1)
-    whole = Stored(0, 3, (BOOL,))
-    condition, _, _ = instructions.element(whole, 0)
-    assert condition == instructions.element(whole, 0)[0]
-    assert instructions.pointer(whole) == instructions.pointer(whole) != condition
-
-
 # --- size, names, threads -------------------------------------------------------------------------
 
 
 def test_what_is_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalargrad.programs.c_pieces.PIECE", 9)
+    monkeypatch.setattr("scalargrad.programs.c.PIECE", 9)
     for f in TRANSFORMED.values():
         names = defined(in_c(same(f, POINT), POINT))
         assert any(name.startswith("network") and name.endswith("_1") for name in names), names
     for f in CASES.values():
         same(f, (0.5, -1.25), (3.0, 2.0))
     big = compile(lambda x: sum(tanh(x * k) / (k + 1) for k in range(40)))
-    assert "double out[1];" in same(lambda x: big(x) * big(x + 1), (0.5,), (math.inf,)).source
+    assert "f_2_1(" in same(lambda x: big(x) * big(x + 1), (0.5,), (math.inf,)).source
 
 
 def test_a_parameter_with_the_name_of_what_is_called() -> None:
@@ -369,7 +364,7 @@ def test_thousands_of_calls(count: int) -> None:
     c = same(f, (0.25,), (-3.0,))
     source = in_c(c, (0.25,))
     assert source.count("tanh(") == 1
-    assert machines(c)[0].spelled.work <= 2 * count
+    assert machines(c)[0].spelled.work <= 2 * count + 3
 
 
 @pytest.mark.parametrize("name", ["gcc", "clang", "tcc"])

@@ -14,7 +14,6 @@ from scalargrad.programs.c_loops import (
     Shape,
     Statement,
     operands_in,
-    ranges,
     rolled,
     spelled,
 )
@@ -135,20 +134,12 @@ def test_loops_do_the_same_in_the_same_order(statements: list[Statement]) -> Non
     loops = rolled(statements, table)
     done = [step for one in loops for step in unrolled(one, table)]
     assert done == [step for one in statements for step in unrolled(one, [])]
-    for one in loops:
-        touched = {
-            x for _, operands in unrolled(one, table) for letter, x in operands if letter == "w"
-        }
-        spans = list(ranges(one, "w"))
-        ends = {x for span in spans for x in span}
-        assert ends <= touched  # exactly as far as it goes
-        assert all(any(low <= int(x) <= high for low, high in spans) for x in touched)
 
 
 def test_rows_and_samples_are_loops_within_loops() -> None:
     table: list[str] = []
     (rows,) = rolled(ROWS, table)
-    assert list(spelled(rows, ARRAYS, {})) == [
+    assert list(spelled(rows, ARRAYS, 0)) == [
         "    for (int i = 0; i < 5; i++) {",
         "        for (int j = 0; j < 5; j++)",
         "            out[5 * i + j] = work[i] * in[j];",
@@ -156,7 +147,7 @@ def test_rows_and_samples_are_loops_within_loops() -> None:
     ]
     assert not table
     (samples,) = rolled(SAMPLES, table)
-    assert list(spelled(samples, ARRAYS, {})) == [
+    assert list(spelled(samples, ARRAYS, 0)) == [
         "    for (int i = 0; i < 6; i++) {",
         "        for (int j = 0; j < 8; j++)",
         "            work[9 * i + j] = in[j] * constants[i];",
