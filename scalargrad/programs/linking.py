@@ -7,6 +7,7 @@ one function for each choice of outputs that some call needs, with the inputs th
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -15,25 +16,31 @@ from scalargrad.engine.outputs import Pick, pick
 from scalargrad.functions import arithmetic
 from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild
 from scalargrad.programs.subprograms import Subprogram
+from scalargrad.programs.tuples import pack, pack_total
 
 # Their result is their operand: they only mean something to derivatives.
 ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
 
+# What is needed of a variable: True, or of a tuple the places of its elements.
+Need = bool | frozenset[int]
+
+
 class _Link(NamedTuple):
     """A function as some calls need it, None if they need nothing that it computes.
 
-    `taken` are the inputs that it takes. `outputs` has for each output of the trace's function the
-    place among its own, or else the constant or the number of the input that this output is.
+    `taken` are the inputs that it takes, and what it needs of each. `outputs` has for each output
+    of the trace's function that was asked for the place among its own, or else the constant or the
+    number of the input that this output is.
     """
 
     call: Call | None
-    taken: list[int]
+    taken: dict[int, Need]
     outputs: dict[int, tuple[str, Any]]
 
 
 class _Linked(NamedTuple):
-    """A call that was linked: its variable and its operands in the trace."""
+    """A call that was linked: its variable, and its operands in the trace."""
 
     link: _Link
     variable: Any
@@ -55,38 +62,58 @@ def linked(code: Code) -> Code:
     """Return `code` with its calls cut down to what its outputs need; as it is if it has none."""
     if not any(type(op) is Subprogram for op, _ in code.equations):
         return code
-    return _cut(code, {}, keep_inputs=True)[0]
+    return _cut(code, [True] * len(code.outputs), {}, keep_inputs=True)[0]
 
 
-def _cut(code: Code, links: dict[Any, _Link], keep_inputs: bool = False) -> tuple[Code, list[int]]:
-    """Return what the outputs of `code` need, and which of its inputs that takes."""
+def _cut(
+    code: Code,
+    asked: Sequence[Need],
+    links: dict[Any, _Link],
+    keep_inputs: bool = False,
+) -> tuple[Code, dict[int, Need]]:
+    """Return what is asked for of the outputs of `code`, and what that needs of its inputs."""
     builder = Builder(code.inputs)
     # Equal calls become one first: each may be asked for other outputs.
     code = rebuild(code, builder, lambda op, xs: xs[0] if op in ALIASES else builder.add(op, xs))
     first = code.inputs
+    needs: dict[int, Need] = {}
+    for x, need in zip(code.outputs, asked, strict=True):
+        _add(needs, x, need)
     calls = {k for k, (op, _) in enumerate(code.equations, first) if type(op) is Subprogram}
-    alive = {x for x in code.outputs if type(x) is int}
-    asked: defaultdict[int, set[int]] = defaultdict(set)
+    picked: defaultdict[int, dict[int, Need]] = defaultdict(dict)  # of calls
     found: dict[int, _Link] = {}
     for k in range(first + len(code.equations) - 1, first - 1, -1):
-        if k not in alive:
+        if k not in needs:
             continue
         op, operands = code.equations[k - first]
-        used: list[Any] = list(operands)
+        need = needs[k]
         if k in calls:
-            link = found[k] = _link(op, tuple(sorted(asked[k])), links)
-            places = [*link.taken, *[x for what, x in link.outputs.values() if what == "input"]]
-            used = [operands[i] for i in places]
-        elif type(op) is Pick and used[0] in calls:
-            asked[used[0]].add(op.place)
-        alive.update([x for x in used if type(x) is int])
-    taken = [k for k in range(first) if keep_inputs or k in alive]
+            link = found[k] = _link(op, picked[k], links)
+            for i, own in link.taken.items():
+                _add(needs, operands[i], own)
+            for output, (what, i) in link.outputs.items():
+                if what == "input":
+                    _add(needs, operands[i], picked[k][output])
+        elif type(op) is Pick and operands[0] in calls:
+            _add(picked[operands[0]], op.place, need)
+            needs[operands[0]] = True
+        elif type(op) is Pick:
+            _add(needs, operands[0], frozenset([op.place]))
+        elif op is pack and need is not True:
+            for i in need:  # type: ignore[union-attr]
+                _add(needs, operands[i], True)
+        else:
+            for x in operands:
+                _add(needs, x, need if op is pack_total else True)
+    taken = {
+        k: True if keep_inputs else needs[k] for k in range(first) if keep_inputs or k in needs
+    }
     builder = Builder(len(taken))
     turns = count(first)
 
     def rule(op: Op, xs: tuple[Any, ...]) -> Any:
         k = next(turns)
-        if k not in alive:
+        if k not in needs:
             return None
         if k in found:
             link = found[k]
@@ -94,6 +121,8 @@ def _cut(code: Code, links: dict[Any, _Link], keep_inputs: bool = False) -> tupl
             return _Linked(link, None if call is None else builder.add(call, own), xs)
         if type(op) is Pick and type(xs[0]) is _Linked:
             return xs[0].element(op.place, builder)
+        if op is pack:  # also elements that nothing needs have a place
+            xs = tuple([Literal(0) if x is None else x for x in xs])
         return builder.write(op, xs)
 
     inputs: list[Any] = [None] * first
@@ -102,22 +131,33 @@ def _cut(code: Code, links: dict[Any, _Link], keep_inputs: bool = False) -> tupl
     return rebuild(code, builder, rule, inputs), taken
 
 
-def _link(op: Any, asked: tuple[int, ...], links: dict[Any, _Link]) -> _Link:
+def _link(op: Any, picked: dict[int, Need], links: dict[Any, _Link]) -> _Link:
     """Return the function of a trace as calls need it that are asked for these outputs."""
-    if (op, asked) not in links:
+    key = op, frozenset(picked.items())
+    if key not in links:
         code = op.code
-        code.outputs = [code.outputs[k] for k in asked]
-        code, taken = _cut(code, links)
+        places = sorted(picked)
+        code.outputs = [code.outputs[k] for k in places]
+        code, taken = _cut(code, [picked[k] for k in places], links)
+        inputs = list(taken)
         own: list[Any] = [x for x in code.outputs if type(x) is int and x >= code.inputs]
         own = list(dict.fromkeys(own))
         outputs: dict[int, tuple[str, Any]] = {}
         x: Any
-        for k, x in zip(asked, code.outputs, strict=True):
+        for k, x in zip(places, code.outputs, strict=True):
             if type(x) is Literal:
                 outputs[k] = "constant", x
             else:
-                outputs[k] = ("own", own.index(x)) if x in own else ("input", taken[x])
+                outputs[k] = ("own", own.index(x)) if x in own else ("input", inputs[x])
         code.outputs = own
         call = Call(op.name, code) if own else None
-        links[op, asked] = _Link(call, taken if own else [], outputs)
-    return links[op, asked]
+        links[key] = _Link(call, taken if own else {}, outputs)
+    return links[key]
+
+
+def _add(needs: dict[int, Need], x: Any, need: Need) -> None:
+    """Add to what is needed of `x`."""
+    if type(x) is int:
+        before = needs.get(x, need)
+        whole = before is True or need is True
+        needs[x] = True if whole else before | need  # type: ignore[operator]

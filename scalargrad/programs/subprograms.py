@@ -29,6 +29,7 @@ from scalargrad.programs.tuples import (
     first_of,
     is_backward,
     moving,
+    new_pack,
     pack,
     packed,
     this_trace,
@@ -121,6 +122,14 @@ class Subprogram(Call):
         self.captured = [x for x in self.captured if x not in theirs]
         self.places.update({x: of.places[x] for x in taken if x in of.places})
         self.roots = list(dict.fromkeys(of.places[x][0] if x in of.places else x for x in taken))
+        numbers = [x for x in self.roots if not isinstance(x, Tuple) and x not in of._input_places]
+        if len(numbers) > 1:
+            # They are handed over as one tuple, which the function makes for this.
+            form = (True,) * len(numbers)
+            whole = of.trace.new_tuple(pack, tuple(numbers), form, dict(enumerate(numbers)))
+            whole.label = "residuals"
+            self.places.update({x: (whole, k) for k, x in enumerate(numbers)})
+            self.roots = [*[x for x in self.roots if x not in self.places], whole]
 
     @property
     def code(self) -> Code:  # type: ignore[override]
@@ -300,9 +309,16 @@ class Forward(Derivative):
 
     def tangent(self, x: Any) -> Any:
         """Return the tangent of a number or tuple of the function: None if it does not move."""
-        if x not in self.tangents and type(x._op) is Pick and x._first in self.tangents:
-            # An element of a call that was asked for since.
-            self.tangents[x] = self.tangents[x._first].by_output[x._op.place]
+        if not isinstance(x, Node):
+            return None
+        if x not in self.tangents:
+            # Elements of calls, and residuals put together, may have been added since.
+            if type(x._op) is Pick and x._first in self.tangents:
+                self.tangents[x] = self.tangents[x._first].by_output[x._op.place]
+            elif x._op is pack:
+                moves = list(map(self.tangent, x._first))
+                with in_mode(self.trace):
+                    self.tangents[x] = moving(new_pack([0 if m is None else m for m in moves]))
         return self.tangents.get(x)
 
 
