@@ -60,7 +60,7 @@ LAYERS = (
         "programs.nests",
         "programs.captured",
     ),
-    *("programs.simplify", "programs.accumulation", "programs.bindings", "programs.called"),
+    *("programs.simplify", "programs.bindings", "programs.called"),
     *(
         "programs.python",
         *(

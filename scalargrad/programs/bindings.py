@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import PACKAGE, TraceError, shown
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
-from scalargrad.programs.simplify import constant_key
+from scalargrad.programs.code import constant_key
 
 
 class Binding(NamedTuple):

@@ -16,9 +16,10 @@ from scalargrad.functions import activations, arithmetic, choices, elementary, m
 from scalargrad.programs.code import Call, Code, Operand
 from scalargrad.programs.tuples import pack, pack_total
 
-# A float; a float or an int; a bool; anything. Of a tuple, the tuple of its elements' kinds.
-FLOAT, PLAIN, BOOL, ANY = "float", "plain", "bool", "any"
-_NUMBERS = {FLOAT, PLAIN, BOOL}
+# A float; an int; a float or an int; a bool; anything. Of a tuple, the tuple of its elements'.
+FLOAT, INT, EITHER, BOOL, ANY = "float", "int", "either", "bool", "any"
+NUMBERS = {FLOAT, INT, EITHER}
+_KNOWN = {*NUMBERS, BOOL}
 
 
 def kind_of(numbers: Iterable[Any]) -> str:
@@ -26,12 +27,12 @@ def kind_of(numbers: Iterable[Any]) -> str:
 
     >>> from fractions import Fraction
     >>> kind_of([1.0]), kind_of([1.0, 2]), kind_of([1.0, Fraction(1)])
-    ('float', 'plain', 'any')
+    ('float', 'either', 'any')
     """
     types = set(map(type, numbers))
     if types <= {float}:
         return FLOAT
-    return PLAIN if types <= {float, int} else ANY
+    return EITHER if types <= {float, int} else ANY
 
 
 def places_of_ints(numbers: Sequence[Any], first: int = 0) -> tuple[int, ...]:
@@ -43,54 +44,60 @@ def places_of_ints(numbers: Sequence[Any], first: int = 0) -> tuple[int, ...]:
     return tuple([k for k, x in enumerate(numbers, first) if type(x) is int])
 
 
-def _literal(x: Any) -> str:
-    kind = type(x)
-    return FLOAT if kind is float else PLAIN if kind is int else BOOL if kind is bool else ANY
+def wide(kind: Any) -> Any:
+    """Return the kind of an argument, which other calls may give an int or a float for an int.
+
+    >>> wide(INT), wide((FLOAT, INT))
+    ('either', ('float', 'either'))
+    """
+    if type(kind) is tuple:
+        return tuple(map(wide, kind))
+    return EITHER if kind == INT else kind
+
+
+_LITERALS = {float: FLOAT, int: INT, bool: BOOL}
 
 
 def _arithmetic(*kinds: str) -> str:
-    if not _NUMBERS.issuperset(kinds):
+    if not _KNOWN.issuperset(kinds):
         return ANY
-    return FLOAT if FLOAT in kinds else PLAIN
+    return FLOAT if FLOAT in kinds else EITHER if EITHER in kinds else INT
 
 
 def _quotient(*kinds: str) -> str:
-    return FLOAT if _NUMBERS.issuperset(kinds) else ANY
+    return FLOAT if _KNOWN.issuperset(kinds) else ANY
+
+
+def _power(*kinds: str) -> str:
+    # A negative exponent of ints gives a float.
+    return EITHER if _arithmetic(*kinds) == INT else _arithmetic(*kinds)
 
 
 def _one_of(*kinds: str) -> str:
     first = kinds[0]
     if all(kind == first for kind in kinds):
         return first
-    return PLAIN if {FLOAT, PLAIN}.issuperset(kinds) else ANY
+    return EITHER if NUMBERS.issuperset(kinds) else ANY
 
 
 def _same(*kinds: str) -> str:
     return kinds[0]
 
 
-def _same_plain(x: str) -> str:
-    return x if x in (FLOAT, PLAIN) else ANY
+def _same_number(x: str) -> str:
+    return x if x in NUMBERS else ANY
 
 
 def _condition(*kinds: str) -> str:
-    return BOOL if _NUMBERS.issuperset(kinds) else ANY
+    return BOOL if _KNOWN.issuperset(kinds) else ANY
 
 
 def _logical(*kinds: str) -> str:
     return BOOL if {BOOL}.issuperset(kinds) else ANY
 
 
-def _always_float(*kinds: str) -> str:
-    return FLOAT
-
-
-def _always_bool(*kinds: str) -> str:
-    return BOOL
-
-
-def _always_plain(*kinds: str) -> str:
-    return PLAIN
+def _always(kind: str) -> Callable[..., str]:
+    return lambda *kinds: kind
 
 
 def _scaled(x: str, factor: str) -> str:
@@ -99,8 +106,7 @@ def _scaled(x: str, factor: str) -> str:
 
 _OF_ARITHMETIC = [
     *(arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.mod, arithmetic.floordiv),
-    *(arithmetic.neg, arithmetic.pos, arithmetic.absolute, elementary.power),
-    *(many.flat_sumprod, many.prod, activations.silu),
+    *(arithmetic.neg, arithmetic.pos, arithmetic.absolute, many.flat_sumprod, many.prod),
 ]
 _COMPARISONS = [
     *(choices.greater, choices.less, choices.at_least, choices.at_most),
@@ -123,34 +129,36 @@ _FLOATS = [
     *(elementary.sech, elementary.sinc_derivative),
 ]
 _RULES: dict[Op, Callable[..., str]] = {
-    **{function.op: _always_float for function in _FLOATS},
+    **{function.op: _always(FLOAT) for function in _FLOATS},
     **{function.op: _arithmetic for function in _OF_ARITHMETIC},
     **{function.op: _condition for function in _COMPARISONS},
-    **{f.op: _always_bool for f in _TESTS},
+    **{f.op: _always(BOOL) for f in _TESTS},
     **{f.op: _logical for f in (choices.both, choices.either, choices.one_of)},
-    **{f.op: _always_plain for f in (arithmetic.floor, arithmetic.ceil, arithmetic.trunc)},
-    total: _arithmetic,
+    **{f.op: _always(INT) for f in (arithmetic.floor, arithmetic.ceil, arithmetic.trunc)},
+    total: lambda *kinds: _arithmetic(*kinds) if len(kinds) > 1 else kinds[0],
     arithmetic.div.op: _quotient,
     arithmetic.steep.op: _quotient,
     arithmetic.same.op: _same,
     arithmetic.detach.op: _same,
-    choices.like.op: lambda n, x: _arithmetic(x),
+    choices.like.op: _arithmetic,
     # 0 * a where b is 0.
     arithmetic.over.op: lambda a, b: _one_of(_quotient(a, b), _arithmetic(a)),
     choices.inverse.op: _arithmetic,
+    activations.silu.op: _quotient,
+    elementary.power.op: _power,
     op_of(choices.where): lambda condition, a, b: _one_of(a, b),
     choices.maximum.op: _one_of,
     choices.minimum.op: _one_of,
     many.largest.op: _one_of,
     many.second_largest.op: lambda *kinds: _one_of(*kinds) if len(kinds) > 1 else FLOAT,
-    op_of(many.below): lambda x, m, second: _arithmetic(x, m),
+    op_of(many.below): lambda x, m, second: _one_of(_arithmetic(x), _arithmetic(x, m)),
     op_of(many.relative): lambda x, m, second: _one_of(_quotient(x, m), _arithmetic(x)),
-    arithmetic.sign.op: _same_plain,
+    arithmetic.sign.op: _same_number,
     op_of(choices.clip): _one_of,
-    activations.relu.op: _same_plain,
+    activations.relu.op: _same_number,
     activations.leaky_relu.op: _scaled,
     activations.elu.op: lambda x, alpha: _one_of(x, _arithmetic(FLOAT, alpha)),
-    op_of(elementary.power_log): lambda a, b, n: _arithmetic(a, b),
+    op_of(elementary.power_log): lambda a, b, n: _power(a, b),
 }
 
 
@@ -158,8 +166,8 @@ def result_kind(op: Op, kinds: Sequence[Any]) -> Any:
     """Return the kind of what `op` gives for operands of these kinds.
 
     >>> from scalargrad.functions.arithmetic import mul
-    >>> result_kind(mul.op, ["float", "plain"]), result_kind(mul.op, ["plain", "plain"])
-    ('float', 'plain')
+    >>> result_kind(mul.op, ["float", "int"]), result_kind(mul.op, ["int", "either"])
+    ('float', 'either')
     """
     if type(op) is Pick:
         return kinds[0][op.place] if type(kinds[0]) is tuple else ANY
@@ -175,7 +183,7 @@ def result_kind(op: Op, kinds: Sequence[Any]) -> Any:
 
 def operand_kind(x: Operand, kinds: Sequence[Any]) -> Any:
     """Return the kind of an operand, given those of the variables."""
-    return kinds[x] if type(x) is int else _literal(x.value)  # type: ignore[union-attr]
+    return kinds[x] if type(x) is int else _LITERALS.get(type(x.value), ANY)  # type: ignore[union-attr]
 
 
 def kinds_of(code: Code, inputs: Sequence[Any]) -> list[Any]:

@@ -20,7 +20,7 @@ from scalargrad.programs.bindings import Binding, guard_of, unguarded
 from scalargrad.programs.code import Code, evaluate
 from scalargrad.programs.entry import all_floats
 from scalargrad.programs.frames import make_room
-from scalargrad.programs.kinds import ANY, FLOAT, PLAIN, kind_of, places_of_ints
+from scalargrad.programs.kinds import ANY, EITHER, FLOAT, kind_of, places_of_ints
 from scalargrad.programs.python import Spelled, function_of, spell_python
 from scalargrad.programs.simplify import optimised
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten_like
@@ -124,7 +124,7 @@ def _joined(kind: str, numbers: list[Any]) -> str:
     """Return the kind that numbers of a kind and these are of."""
     if kind == FLOAT and all_floats(numbers):
         return FLOAT
-    return ANY if ANY in (kind, kind_of(numbers)) else PLAIN
+    return ANY if ANY in (kind, kind_of(numbers)) else EITHER
 
 
 def _loaded(spelled: Spelled, code: bytes) -> Runnable:
@@ -254,7 +254,7 @@ class Program:
         with collector_paused():
             try:
                 # As the Python program for these numbers has it: to the sign of a zero.
-                code = optimised(self.code, ANY if self.backward else PLAIN if ints else FLOAT)
+                code = optimised(self.code, ANY if self.backward else EITHER if ints else FLOAT)
                 result, count = self.result, len(self.captured)
                 if self.backward:
                     slopes = Nest(list, None, (NUMBER,) * count)

@@ -20,13 +20,11 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
-from scalargrad.programs.accumulation import Nothings, accumulating, add_to, nothing
 from scalargrad.programs.captured import add_gradients, read_values
-from scalargrad.programs.code import Call, Code, Literal, Operand
-from scalargrad.programs.kinds import FLOAT, PLAIN, kinds_of, operand_kind
+from scalargrad.programs.code import Call, Code, Literal, Operand, constant_key
+from scalargrad.programs.kinds import FLOAT, NUMBERS, kinds_of, operand_kind
 from scalargrad.programs.names import Names
 from scalargrad.programs.nests import returned, unpack, whole_of
-from scalargrad.programs.simplify import constant_key
 from scalargrad.programs.tuples import pack, pack_total
 from scalargrad.transforms.nesting import Structure
 
@@ -69,8 +67,8 @@ _SAFE = {
     *(arithmetic.neg.op, arithmetic.pos.op, choices.like.op, _RELU, _WHERE, _SUMPROD, total),
 }
 # Ops whose text has no name of a global.
-_NOT_NAMED = (Pick, Call, Nothings)
-_UNNAMED = {_WHERE, pack, pack_total, add_to}
+_NOT_NAMED = (Pick, Call)
+_UNNAMED = {_WHERE, pack, pack_total}
 # An expression is written into the place of its one use up to this depth and length.
 _DEEPEST, _LONGEST = 12, 150
 # So many terms at most make one sum.
@@ -170,9 +168,6 @@ class Speller:
         for k, (op, operands) in enumerate(self.code.equations, self.code.inputs):
             if k in self.picked:
                 texts.append(Text(self.picked[k]))
-                continue
-            if op is add_to:
-                texts.append(self.add_to(operands))
                 continue
             text = self.expression(op, operands)
             if type(op) is Call and self.is_taken_apart(k, op):
@@ -417,8 +412,6 @@ class Speller:
                 return f"({', '.join(texts)}{',' * (len(texts) == 1)})", ATOM
             text = ", ".join([part.within(COMPARISON) for part in parts])
             return f"{self.module.functions[op]}({text})", ATOM  # type: ignore[index]
-        if type(op) is Nothings:
-            return f"[{self.constant(nothing, 'nothing')}] * {op.size}", PRODUCT
         if op is pack_total:
             return self.pack_total([part.text for part in parts]), ATOM
         if op in _PREFIX:
@@ -482,14 +475,6 @@ class Speller:
             self.module.constants[zipped] = zip
         return zipped
 
-    def add_to(self, operands: Sequence[Operand]) -> Text:
-        """Write the statements that add numbers to the elements of a list; return its text."""
-        sums, *numbers = operands
-        name = self.operand(sums)
-        for k, x in enumerate(numbers):
-            self.statement(f"{name.text}[{k}] +=", self.operand(x).text)
-        return name
-
     def joined(self, sign: str, terms: list[str]) -> str:
         """Return terms with a sign between, in pieces: Python's compiler recurses over them."""
         text = sign.join(terms[:_MOST])
@@ -500,9 +485,9 @@ class Speller:
 
 def _product(p: Text, q: Text, kind_p: str, kind_q: str) -> str:
     # 1 * True is an int.
-    if (p.text == "1" and kind_q in (FLOAT, PLAIN)) or (p.text == "1.0" and kind_q == FLOAT):
+    if (p.text == "1" and kind_q in NUMBERS) or (p.text == "1.0" and kind_q == FLOAT):
         return q.within(PRODUCT)
-    if (q.text == "1" and kind_p in (FLOAT, PLAIN)) or (q.text == "1.0" and kind_p == FLOAT):
+    if (q.text == "1" and kind_p in NUMBERS) or (q.text == "1.0" and kind_p == FLOAT):
         return p.within(PRODUCT)
     return f"{p.within(PRODUCT)} * {q.within(NEGATION)}"
 
@@ -544,7 +529,6 @@ def spell_python(
     <BLANKLINE>
     """
     taken = [argument for argument, _ in arguments]
-    code = accumulating(code, [inputs] * code.inputs)
     calls = _calls_of(code)
     module = Module()
     used = [label for call in calls for label in call.code.labels.values()]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import copysign
-from numbers import Rational
 from typing import Any
 
 from scalargrad.engine.errors import FAILURES
@@ -13,18 +11,15 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
-from scalargrad.engine.real import is_real
 from scalargrad.functions import arithmetic, choices, elementary, many
 from scalargrad.functions.methods import all_ops
-from scalargrad.programs.code import Call, Code, Equation, Literal, Operand, equation
-from scalargrad.programs.kinds import ANY, BOOL, FLOAT, PLAIN, operand_kind, result_kind
+from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild, without_dead
+from scalargrad.programs.kinds import ANY, BOOL, FLOAT, NUMBERS, operand_kind, result_kind, wide
+from scalargrad.programs.linking import ALIASES
 from scalargrad.programs.tuples import pack, pack_total
 
 _ADD, _SUB, _NEG = arithmetic.add.op, arithmetic.sub.op, arithmetic.neg.op
-_MUL, _DIV = arithmetic.mul.op, arithmetic.div.op
-# Their result is their operand: they only mean something to derivatives.
-_ALIASES = {arithmetic.same.op, arithmetic.detach.op}
-_SUMPROD = many.flat_sumprod.op
+_MUL, _DIV, _SUMPROD = arithmetic.mul.op, arithmetic.div.op, many.flat_sumprod.op
 # Of all our functions these alone give another number for -0.0 than for 0.0. A user's own may too.
 _SEE_SIGNS = {arithmetic.copysign.op, elementary.atan2.op}
 _BLIND = {*all_ops().values(), pack, pack_total, total} - _SEE_SIGNS
@@ -35,9 +30,38 @@ def optimised(code: Code, inputs: str) -> Code:
     return without_dead(simplified(code, inputs))
 
 
+def simplified(code: Code, inputs: str) -> Code:
+    """Return `code` with simpler equations of the same value and kind.
+
+    The sign of a zero may differ, unless something in `code` sees it. `inputs` is the kind that all
+    inputs are of. No equation is there twice.
+
+    >>> from scalargrad.functions.arithmetic import add, mul
+    >>> from scalargrad.programs.code import Equation
+    >>> code = Code(1, [Equation(mul.op, (0, Literal(1))), Equation(add.op, (1, 1))], [2])
+    >>> simplified(code, "float").equations
+    [Equation(op=<op +>, operands=(0, 0))]
+    """
+    builder = _Simplifier([inputs] * code.inputs, {}, sees_signs(code))
+    return rebuild(code, builder, builder.emit)
+
+
+def shared(code: Code) -> Code:
+    """Return `code` with one equation in place of several with the same op and operands.
+
+    >>> from scalargrad import sin
+    >>> from scalargrad.programs.code import Equation
+    >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
+    1
+    """
+    builder = Builder(code.inputs)
+    return rebuild(code, builder, builder.add)
+
+
 def sees_signs(code: Code) -> bool:
     """Return whether something in `code` may give another number for -0.0 than for 0.0.
 
+    >>> from scalargrad.programs.code import Equation
     >>> sees_signs(Code(1, [Equation(elementary.atan2.op, (0, Literal(-1.0)))], [1]))
     True
     """
@@ -50,64 +74,41 @@ def sees_signs(code: Code) -> bool:
     return False
 
 
-def _of_kinds(op: Call, kinds: tuple[Any, ...], builder: _Builder) -> Call:
-    """Return a call optimised for inputs of these kinds: the same one each time."""
-    calls = builder.calls
-    found = calls.get((op, kinds))
-    if found is None:
-        inner = _Builder(kinds, calls, builder.signed)
-        code = _rebuilt(op.code, inner, _Builder.emit)
-        outputs = tuple(map(inner.kind, code.outputs))
-        kind = outputs if len(outputs) != 1 else outputs[0]
-        found = calls[op, kinds] = Call(op.name, without_dead(code), kinds, kind)
-    return found
+class _Simplifier(Builder):
+    """Writes the simplest equations, and knows the kind of each variable.
 
-
-class _Builder:
-    """Equations as they are written, none twice; and what is known of each variable.
-
-    `kinds` has the kind of each, and `negatives` what a negation is the negative of. `calls` has
-    the calls by what they were and the kinds of their inputs. `signed` says that something in the
-    program sees the sign of a zero, which then is kept.
+    `negatives` has what a negation is the negative of, and `calls` the calls by what they were and
+    the kinds of their inputs. `signed` says that something in the program sees the sign of a zero,
+    which then is kept.
     """
 
     def __init__(self, inputs: Sequence[Any], calls: dict[Any, Call], signed: bool) -> None:
-        self.equations: list[Equation] = []
+        super().__init__(len(inputs))
         self.kinds = list(inputs)
-        self.calls = calls
-        self.signed = signed
+        self.calls, self.signed = calls, signed
         self.negatives: dict[Operand, Operand] = {}
-        self._first: dict[Any, int] = {}
-        self._kinds_by_op: dict[Any, str] = {}
+        self._kinds_by_op: dict[Any, Any] = {}
 
     def kind(self, x: Operand) -> Any:
         return self.kinds[x] if type(x) is int else operand_kind(x, self.kinds)
 
-    def add(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
-        """Return the variable of `op` of `operands`: the one that is there, or a new one."""
-        key: Any = (op, operands)
-        if Literal in map(type, operands):
-            # By kind and digits: Literal(0) equals Literal(-0.0) and Literal(False).
-            key = (op, *[x if type(x) is int else constant_key(x.value) for x in operands])  # type: ignore[union-attr]
-        place = self._first.get(key)
-        if place is None or not op.shares:
-            kinds = self.kinds
-            place = self._first[key] = len(kinds)
-            self.equations.append(equation((op, operands)))
-            own = tuple([kinds[x] if type(x) is int else operand_kind(x, kinds) for x in operands])
-            kind = self._kinds_by_op.get((op, own))
-            if kind is None:
-                kind = self._kinds_by_op[op, own] = result_kind(op, own)
-            kinds.append(kind)
-            if op is _NEG:
-                self.negatives[place] = operands[0]
+    def write(self, op: Op, operands: tuple[Operand, ...]) -> int:
+        """Add an equation; return its variable."""
+        kinds = self.kinds
+        own = tuple([kinds[x] if type(x) is int else operand_kind(x, kinds) for x in operands])
+        kind = self._kinds_by_op.get((op, own))
+        if kind is None:
+            kind = self._kinds_by_op[op, own] = result_kind(op, own)
+        place = super().write(op, operands)
+        kinds.append(kind)
+        if op is _NEG:
+            self.negatives[place] = operands[0]
         return place
 
     def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
         """Return the simplest operand with the value and the kind of `op` of `operands`."""
         if type(op) is Call:
-            kinds = tuple([self.kind(x) for x in operands])
-            return self.add(_of_kinds(op, kinds, self), operands)
+            return self.add(self.of_kinds(op, tuple(map(wide, map(self.kind, operands)))), operands)
         constant = Literal in map(type, operands)
         if constant or op in _OF_VARIABLES or not self.negatives.keys().isdisjoint(operands):
             rule = _RULES.get(op)
@@ -118,83 +119,16 @@ class _Builder:
                 return simpler
         return self.add(op, operands)
 
-
-def _rebuilt(code: Code, builder: _Builder, write: Callable[..., Operand]) -> Code:
-    """Return `code` with each equation written by `write(builder, op, operands)`."""
-    known: list[Operand] = list(range(code.inputs))
-    for op, operands in code.equations:
-        known.append(
-            write(builder, op, tuple([known[x] if type(x) is int else x for x in operands]))
-        )
-    labels: dict[int, str] = {}
-    for k, label in code.labels.items():
-        place = known[k]
-        if type(place) is int and (place >= code.inputs or k < code.inputs):
-            labels.setdefault(place, label)
-    outputs = [known[x] if type(x) is int else x for x in code.outputs]
-    return Code(code.inputs, builder.equations, outputs, labels)
-
-
-def simplified(code: Code, inputs: str) -> Code:
-    """Return `code` with simpler equations of the same value and kind.
-
-    The sign of a zero may differ, unless something in `code` sees it. `inputs` is the kind that all
-    inputs are of. No equation is there twice.
-
-    >>> from scalargrad.functions.arithmetic import add, mul
-    >>> code = Code(1, [Equation(mul.op, (0, Literal(1))), Equation(add.op, (1, 1))], [2])
-    >>> simplified(code, "float").equations
-    [Equation(op=<op +>, operands=(0, 0))]
-    """
-    builder = _Builder([inputs] * code.inputs, {}, sees_signs(code))
-    return _rebuilt(code, builder, _Builder.emit)
-
-
-def shared(code: Code) -> Code:
-    """Return `code` with one equation in place of several with the same op and operands.
-
-    >>> from scalargrad import sin
-    >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
-    1
-    """
-    return _rebuilt(code, _Builder([ANY] * code.inputs, {}, signed=True), _Builder.add)
-
-
-def without_dead(code: Code) -> Code:
-    """Return `code` without the equations that no output depends on."""
-    first = code.inputs
-    alive = [False] * (first + len(code.equations))
-    for x in code.outputs:
-        if type(x) is int:
-            alive[x] = True
-    for k in range(len(code.equations) - 1, -1, -1):
-        if alive[first + k]:
-            for x in code.equations[k].operands:
-                if type(x) is int:
-                    alive[x] = True
-    if all(alive[first:]):
-        return code
-    place = list(range(first))
-    equations: list[Equation] = []
-    for k, (op, operands) in enumerate(code.equations):
-        place.append(first + len(equations))
-        if alive[first + k]:
-            operands = tuple([place[x] if type(x) is int else x for x in operands])
-            equations.append(equation((op, operands)))
-    labels = {place[k]: label for k, label in code.labels.items() if k < first or alive[k]}
-    outputs: list[Operand] = [place[x] if type(x) is int else x for x in code.outputs]
-    return replace(code, equations=equations, outputs=outputs, labels=labels)
-
-
-def constant_key(x: Any) -> Any:
-    """Return what tells the constant `x` from all that are not the same in kind, sign and digits.
-
-    >>> constant_key(0.0) == constant_key(-0.0), constant_key(1) == constant_key(True)
-    (False, False)
-    """
-    if isinstance(x, Rational):
-        return type(x), x
-    return (type(x), repr(x)) if is_real(x) else id(x)
+    def of_kinds(self, op: Call, kinds: tuple[Any, ...]) -> Call:
+        """Return a call optimised for inputs of these kinds: the same one each time."""
+        found = self.calls.get((op, kinds))
+        if found is None:
+            inner = _Simplifier(kinds, self.calls, self.signed)
+            code = rebuild(op.code, inner, inner.emit)
+            outputs = tuple(map(inner.kind, code.outputs))
+            kind = outputs if len(outputs) != 1 else outputs[0]
+            found = self.calls[op, kinds] = Call(op.name, without_dead(code), kinds, kind)
+        return found
 
 
 def _folded(op: Op, operands: Sequence[Operand]) -> Operand | None:
@@ -217,15 +151,15 @@ def _is_float(x: Operand, number: float) -> bool:
     return type(x) is Literal and type(x.value) is float and x.value == number
 
 
-def _neutral(s: _Builder, x: Operand, neutral: Operand, number: int) -> bool:
+def _neutral(s: _Simplifier, x: Operand, neutral: Operand, number: int) -> bool:
     """Return whether x with `neutral` is x itself, in kind too, `number` being neutral."""
     kind = s.kind(x)
-    if kind not in (FLOAT, PLAIN):
+    if kind not in NUMBERS:
         return False
     return _is(neutral, number) or (kind == FLOAT and _is_float(neutral, number))
 
 
-def _is_nothing(s: _Builder, x: Operand, zero: Operand, sign: int = 1) -> bool:
+def _is_nothing(s: _Simplifier, x: Operand, zero: Operand, sign: int = 1) -> bool:
     """Return whether x with `zero` added, or taken off with sign -1, is x itself."""
     if not s.signed:
         return _neutral(s, x, zero, 0)
@@ -235,7 +169,7 @@ def _is_nothing(s: _Builder, x: Operand, zero: Operand, sign: int = 1) -> bool:
     return _neutral(s, x, zero, 0) and copysign(1.0, zero.value) != sign  # type: ignore[union-attr]
 
 
-def _negated(s: _Builder, x: Operand, other: Operand) -> Operand | None:
+def _negated(s: _Simplifier, x: Operand, other: Operand) -> Operand | None:
     """Return what x is the negative of, if x may be replaced by that in arithmetic with `other`."""
     c = s.negatives.get(x)
     if c is None or ANY in (s.kind(x), s.kind(other)):
@@ -244,7 +178,7 @@ def _negated(s: _Builder, x: Operand, other: Operand) -> Operand | None:
     return c if not s.signed or s.kind(c) == FLOAT else None
 
 
-def _add(s: _Builder, a: Operand, b: Operand) -> Operand | None:
+def _add(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
     if _is_nothing(s, a, b):
         return a
     if _is_nothing(s, b, a):
@@ -256,7 +190,7 @@ def _add(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     return None
 
 
-def _sub(s: _Builder, a: Operand, b: Operand) -> Operand | None:
+def _sub(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
     if _is_nothing(s, a, b, -1):
         return a
     if _is_nothing(s, b, a):
@@ -264,7 +198,7 @@ def _sub(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     return s.emit(_ADD, (a, c)) if (c := _negated(s, b, a)) is not None else None
 
 
-def _mul(s: _Builder, a: Operand, b: Operand) -> Operand | None:
+def _mul(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
     if _neutral(s, a, b, 1):
         return a
     if _neutral(s, b, a, 1):
@@ -280,7 +214,7 @@ def _mul(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     return None
 
 
-def _div(s: _Builder, a: Operand, b: Operand) -> Operand | None:
+def _div(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
     # An int over 1 is a float.
     if s.kind(a) == FLOAT and (_is(b, 1) or _is_float(b, 1)):
         return a
@@ -289,7 +223,7 @@ def _div(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     return None
 
 
-def _sumprod(s: _Builder, *operands: Operand) -> Operand | None:
+def _sumprod(s: _Simplifier, *operands: Operand) -> Operand | None:
     """A sum of products begins with a 0: so does its text, where the sign of a zero is seen."""
     n = len(operands) // 2
     if not s.signed or operands[2 * n :] == (Literal(0),):
@@ -298,12 +232,12 @@ def _sumprod(s: _Builder, *operands: Operand) -> Operand | None:
     return s.add(_ADD, (products, operands[-1])) if len(operands) > 2 * n else products
 
 
-def _neg(s: _Builder, a: Operand) -> Operand | None:
+def _neg(s: _Simplifier, a: Operand) -> Operand | None:
     c = s.negatives.get(a)
-    return c if c is not None and s.kind(c) in (FLOAT, PLAIN) else None
+    return c if c is not None and s.kind(c) in NUMBERS else None
 
 
-def _power(s: _Builder, a: Operand, b: Operand) -> Operand | None:
+def _power(s: _Simplifier, a: Operand, b: Operand) -> Operand | None:
     if _neutral(s, a, b, 1):
         return a
     if s.kind(a) == FLOAT and (_is(b, 0) or _is_float(b, 0)):
@@ -311,17 +245,17 @@ def _power(s: _Builder, a: Operand, b: Operand) -> Operand | None:
     return None
 
 
-def _pos(s: _Builder, a: Operand) -> Operand | None:
-    return a if s.kind(a) in (FLOAT, PLAIN) else None  # +x rounds a Decimal, and +True is 1
+def _pos(s: _Simplifier, a: Operand) -> Operand | None:
+    return a if s.kind(a) in NUMBERS else None  # +x rounds a Decimal, and +True is 1
 
 
-def _like(s: _Builder, n: Operand, x: Operand) -> Operand | None:
+def _like(s: _Simplifier, n: Operand, x: Operand) -> Operand | None:
     if s.kind(x) == FLOAT and type(n) is Literal:
         return Literal(float(n.value))
     return n if s.kind(x) == BOOL or (type(x) is Literal and type(x.value) is int) else None
 
 
-def _where(s: _Builder, condition: Operand, a: Operand, b: Operand) -> Operand | None:
+def _where(s: _Simplifier, condition: Operand, a: Operand, b: Operand) -> Operand | None:
     if type(condition) is Literal:
         return a if condition.value else b
     return a if a == b and type(a) is int else None
@@ -329,7 +263,7 @@ def _where(s: _Builder, condition: Operand, a: Operand, b: Operand) -> Operand |
 
 # Their rules have something to say where neither constants nor negatives are among the operands.
 _OF_VARIABLES = {
-    *(*_ALIASES, arithmetic.pos.op, choices.like.op, op_of(choices.where), _SUMPROD),
+    *(*ALIASES, arithmetic.pos.op, choices.like.op, op_of(choices.where), _SUMPROD),
 }
 _RULES: dict[Op, Callable[..., Operand | None]] = {
     _ADD: _add,
@@ -342,5 +276,5 @@ _RULES: dict[Op, Callable[..., Operand | None]] = {
     arithmetic.pos.op: _pos,
     choices.like.op: _like,
     op_of(choices.where): _where,
-    **{op: lambda s, a: a for op in _ALIASES},
+    **{op: lambda s, a: a for op in ALIASES},
 }

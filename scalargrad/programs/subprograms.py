@@ -317,7 +317,7 @@ class Forward(Derivative):
                 self.tangents[x] = self.tangents[x._first].by_output[x._op.place]
             elif x._op is pack:
                 moves = list(map(self.tangent, x._first))
-                with in_mode(self.trace):
+                with in_trace(self.trace):
                     self.tangents[x] = moving(new_pack([0 if m is None else m for m in moves]))
         return self.tangents.get(x)
 

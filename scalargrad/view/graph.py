@@ -16,8 +16,7 @@ from typing import Any
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import in_kind
-from scalargrad.programs.code import Code, Equation, Literal, evaluate
-from scalargrad.programs.simplify import constant_key
+from scalargrad.programs.code import Code, Equation, Literal, constant_key, evaluate
 from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
 from scalargrad.view.languages.spelling import ATOM, PRODUCT, Language, Text, spell
 from scalargrad.view.written import written_rule

@@ -29,7 +29,6 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unicodedata import normalize
-from unittest.mock import patch
 
 from hypothesis import strategies as st
 
@@ -49,9 +48,8 @@ from scalargrad import (
 )
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops, public_functions
-from scalargrad.programs import accumulation
-from scalargrad.programs.code import evaluate
-from scalargrad.programs.simplify import constant_key, sees_signs
+from scalargrad.programs.code import constant_key, evaluate
+from scalargrad.programs.simplify import sees_signs
 from scalargrad.transforms.nesting import flatten, unflatten
 from tests.programs.inlining import inlined
 from tests.programs.pieces import (
@@ -1390,13 +1388,10 @@ def _ones(nest: Any) -> Any:
 def check(program: Program, seen: Counter[str] | None = None, in_c: bool = False) -> None:
     """Run a program in every way; raise AssertionError where two differ."""
     ways = _Ways(program, Counter() if seen is None else seen)
-    # Of every other program, sums of two calls are accumulated already.
-    fewest = 2 if len(program.steps) % 2 else accumulation.FEWEST
-    with patch.object(accumulation, "FEWEST", fewest):
-        ways.values()
-        ways.derivatives()
-        if in_c:
-            ways.in_c()
+    ways.values()
+    ways.derivatives()
+    if in_c:
+        ways.in_c()
 
 
 def check_in_c(program: Program, seen: Counter[str] | None = None) -> None:

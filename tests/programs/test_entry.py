@@ -187,7 +187,7 @@ def test_calls_are_entered_at_all() -> None:
     compiled: Any = compile(lambda nest, y, kind: f(nest)[0][0][0] * y if kind else y)
     for y in (1, 2, 3.0, 4.0):
         compiled(nest, y, True)
-    assert [entry.kind for entry in compiled._entries[False]] == ["float", "plain"]
+    assert [entry.kind for entry in compiled._entries[False]] == ["float", "either"]
     compiled._program = None  # the general way
     for y in (5, 6.0):
         compiled([[[0.25] * 20, 1.5], {"a": (0.5, None)}], y, True)
@@ -525,7 +525,7 @@ def test_c_gets_the_numbers_in_order() -> None:
         assert compiled(*args) == g(*args)
         assert compiled(*args) == g(*args)
         same(compiled, compiled, 1, *args[1:])
-    assert [entry.kind for entry in compiled._entries[False]] == ["plain", "float"]
+    assert [entry.kind for entry in compiled._entries[False]] == ["either", "float"]
     with pytest.raises(TypeError, match="target 'c' takes floats and ints"):
         compiled(Fraction(1, 2), *args[1:])
 

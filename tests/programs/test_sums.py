@@ -1,4 +1,4 @@
-"""Sums of the tuples that many calls give: in one list, they are what they are without it."""
+"""Sums of the tuples that many calls give."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from scalargrad import Value, compile, grad, sqrt, value_and_grad
-from scalargrad.engine.outputs import pick
-from scalargrad.programs import accumulation
-from scalargrad.programs.code import Call, Code, equation, evaluate
-from scalargrad.programs.tuples import pack, pack_total
 
-NUMBERS = st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 5e-324, -1e-200])
 Loss = Callable[[Any, Any], Any]
 
 
@@ -99,35 +91,15 @@ def nested(called: bool) -> Loss:
 LOSSES = [apart, in_a_chain, of_two, of_two_tuples, nested]
 
 
-def slopes_of(loss: Any, ws: Any, xs: Any) -> tuple[Any, str]:
-    compiled = compile(value_and_grad(loss))
-    return compiled(ws, xs), compiled.source
-
-
-@given(xs=st.lists(NUMBERS, min_size=16, max_size=24), ws=st.tuples(NUMBERS, NUMBERS))
-@example(xs=[0.0] * 16, ws=(-1.0, -1.0))  # terms of zeros, of either sign
-@example(xs=[-0.0] * 20, ws=(1.0, 0.0))
-@settings(max_examples=30)
-@pytest.mark.parametrize("loss", LOSSES[:4])
-def test_the_bits_are_those_without(loss: Any, xs: list[float], ws: tuple[float, float]) -> None:
-    found, text = slopes_of(loss(True), list(ws), xs)
-    with patch.object(accumulation, "FEWEST", 10**9):
-        expected, other = slopes_of(loss(True), list(ws), xs)
-    assert repr(found) == repr(expected)
-    assert ("sums[0] +=" in text, "sums[0] +=" in other) == (True, False)
-
-
 @pytest.mark.parametrize("kind", [Fraction, Decimal, int])
-@pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 40])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 40])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_sums_of_every_kind_are_the_eager_ones(loss: Any, count: int, kind: Any) -> None:
     ws, xs = [kind(3), kind(-2)], [kind(k) for k in range(count)]
     expected = value_and_grad(loss(False))(ws, xs)
-    found, text = slopes_of(loss(True), ws, xs)
+    found = compile(value_and_grad(loss(True)))(ws, xs)
     assert found == expected
     assert [type(x) for x in found[1]] == [type(x) for x in expected[1]]
-    if loss is not nested:
-        assert ("sums[0] +=" in text) == (count >= 16)
 
 
 def test_each_call_makes_sums_of_its_own() -> None:
@@ -152,7 +124,7 @@ def test_a_tuple_that_is_needed_elsewhere_is_not_given_away() -> None:
         return whole
 
     ws, xs = [Fraction(3), Fraction(-2)], [Fraction(k) for k in range(18)]
-    assert slopes_of(loss(True), ws, xs)[0] == value_and_grad(loss(False))(ws, xs)
+    assert compile(value_and_grad(loss(True)))(ws, xs) == value_and_grad(loss(False))(ws, xs)
 
 
 @pytest.mark.parametrize("extra_first", [False, True])
@@ -172,48 +144,6 @@ def test_sums_that_share_terms(extra_first: bool) -> None:
 
     ws, xs = [3.0, -2.0], [k / 2 for k in range(24)]  # all sums are exact
     assert compile(both(True))(ws, xs) == both(False)(ws, xs)
-
-
-def calls_of_pairs() -> list[Any]:
-    code = Code(1, [equation((pack, (0, 0)))], [1])
-    pair = Call("pair", code, ("float",), ("float", "float"))
-    return [equation((pair, (k,))) for k in range(16)]
-
-
-def test_a_partial_sum_that_is_needed_stays() -> None:
-    first = equation((pack_total, tuple(range(16, 24))))
-    second = equation((pack_total, (32, *range(24, 32))))
-    numbers = [0.1 * k for k in range(16)]
-    for outputs in ([33], [33, 32]):
-        code = Code(16, [*calls_of_pairs(), first, second], list(outputs))
-        found = accumulation.accumulating(code, ["float"] * 16)
-        assert list(map(list, evaluate(found, numbers))) == list(map(list, evaluate(code, numbers)))
-
-
-def test_terms_in_another_order_than_their_calls_stay_a_sum() -> None:
-    calls = calls_of_pairs()
-    terms = tuple(range(16, 32))
-
-    def code(terms: Any) -> Code:
-        return Code(16, [*calls, equation((pack_total, terms))], [32])
-
-    numbers = [0.1 * k for k in range(16)]
-    for order, accumulated in ((terms, True), (terms[::-1], False)):
-        found = accumulation.accumulating(code(order), ["float"] * 16)
-        assert all(op is not pack_total for op, _ in found.equations) == accumulated
-        assert [*evaluate(found, numbers)[0]] == [*evaluate(code(order), numbers)[0]]
-
-
-def test_elements_of_what_a_call_gives_stay_a_sum() -> None:
-    kinds = (("float", "float"),)
-    code = Code(1, [equation((pack, (0, 0))), equation((pack, (1,)))], [2])
-    call = Call("nested", code, ("float",), kinds)
-    calls = [equation((call, (k,))) for k in range(16)]
-    picks = [equation((pick(0), (k,))) for k in range(16, 32)]
-    whole = Code(16, [*calls, *picks, equation((pack_total, tuple(range(32, 48))))], [48])
-    numbers = [0.1 * k for k in range(16)]
-    found = accumulation.accumulating(whole, ["float"] * 16)
-    assert evaluate(found, numbers) == evaluate(whole, numbers)
 
 
 def test_gradients_of_captured_values_are_added_in_a_loop() -> None:
@@ -237,21 +167,13 @@ def test_names_stay_those_of_the_values() -> None:
     assert "slope = slope_value._data" in compiled.source
     slopes = compile(grad(lambda v: sum(piece(v, x) for x in xs) * w))
     slopes([1.0, 2.0])
-    assert "sums[1] +=" in slopes.source
     assert "slope, = captured" in slopes.source
 
 
-def test_an_error_in_a_call_that_adds_names_the_op() -> None:
+def test_an_error_in_a_call_of_many_names_the_op() -> None:
     w = Value(1.0, label="w")
     piece = compile(lambda x: sqrt(x) * w)
     compiled = compile(value_and_grad(lambda xs: sum(piece(x) for x in xs)))
     with pytest.raises(ZeroDivisionError, match=r"division by zero, in 1\.0 / 0\.0"):
         compiled([1.0] * 19 + [0.0])
     assert w.grad == 0
-
-
-def test_nothing_is_neutral_in_every_kind() -> None:
-    for x in (-0.0, 0, True, Fraction(1, 3), Decimal("0.10"), float("inf")):
-        found = accumulation.nothing + x
-        assert repr(found) == repr(x)
-    assert pickle.loads(pickle.dumps(accumulation.nothing)) is accumulation.nothing
