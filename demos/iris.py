@@ -9,7 +9,6 @@ import csv
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
@@ -18,9 +17,10 @@ from scalargrad import softmax, tanh
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 from scalargrad.optim import Adam, CosineAnnealingLR
+from scalargrad.view.datasets import IRIS
+from scalargrad.view.playing import playground
 
 SPECIES = ["setosa", "versicolor", "virginica"]
-DATA = Path(__file__).parent / "data" / "iris.csv"
 
 
 class Flower(NamedTuple):
@@ -29,7 +29,7 @@ class Flower(NamedTuple):
 
 
 def load() -> list[Flower]:
-    with DATA.open(newline="", encoding="utf-8") as file:
+    with IRIS.open(newline="", encoding="utf-8") as file:
         _header, *rows = csv.reader(file)
     return [Flower([float(x) for x in row[:4]], SPECIES.index(row[4])) for row in rows]
 
@@ -66,7 +66,11 @@ def accuracy(scores: list[Any], flowers: list[Flower]) -> float:
 
 def main() -> None:
     options = parse_options(
-        "demos.iris", "Learn to tell three species of iris apart.", steps=100, quick_steps=60
+        "demos.iris",
+        "Learn to tell three species of iris apart.",
+        steps=100,
+        quick_steps=60,
+        saves=".html",
     )
     # The split does not follow --seed, so that the accuracies of several seeds can be compared.
     train, test = split(load(), train_share=0.7, rng=random.Random(1936))
@@ -90,6 +94,16 @@ def main() -> None:
             schedule.step()
             screen.progress(step, options.steps, loss.data, accuracy(logits, train))
 
+    if options.save:
+        playground(
+            lambda rng: MLP(4, [8, len(SPECIES)], activation=tanh, rng=rng),
+            cross_entropy,
+            list(zip(inputs, targets, strict=True)),
+            [(scale(flower.sizes), flower.species) for flower in test],
+            lambda parameters: Adam(parameters, lr=0.05),
+            title="Three species of iris",
+        ).save(options.save)
+        print(f"saved {options.save}")
     report(test, [[p.data for p in softmax(model(scale(flower.sizes)))] for flower in test])
 
 

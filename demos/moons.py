@@ -11,11 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from demos.terminal import Screen, parse_options, run
-from scalargrad import compile, sumprod
+from scalargrad import sumprod, tanh
 from scalargrad.losses import hinge
 from scalargrad.nn import MLP
 from scalargrad.optim import SGD, CosineAnnealingLR
-from scalargrad.view.training import Film, Window
+from scalargrad.view.playing import playground
 
 Point = list[float]
 
@@ -98,9 +98,6 @@ def main() -> None:
     parameters = model.parameters()
     optimizer = SGD(parameters, lr=0.2, momentum=0.9)
     schedule = CosineAnnealingLR(optimizer, T_max=options.steps)
-    film = Film(points, labels, Window(LEFT, RIGHT, BOTTOM, TOP), "Learning two moons")
-    score = compile(lambda x, y: model([x, y]))
-
     print(f"Two moons of {len(points)} points, a network of {len(parameters)} parameters:")
     screen = Screen()
     with screen:
@@ -113,19 +110,24 @@ def main() -> None:
             schedule.step()
             if screen.live and (step % 10 == 1 or step == options.steps):
                 screen.picture(draw(model, points, labels, screen))
-            if options.save and (step % 5 == 1 or step == options.steps):
-                film.frame(step, loss.data, score)
             screen.progress(step, options.steps, loss.data, accuracy(scores, labels))
     if not screen.live:
         print(*draw(model, points, labels, screen), sep="\n")
 
-    if options.save:
-        film.save(options.save)
-        print(f"saved {options.save}")
     print(f"training accuracy: {accuracy([model(point) for point in points], labels):.1%}")
     new_points, new_labels = make_moons(200, 0.1, rng)
     on_new = accuracy([model(point) for point in new_points], new_labels)
     print(f"accuracy on {len(new_points)} new points: {on_new:.1%}")
+    if options.save:
+        playground(
+            lambda rng: MLP(2, [16, 16, 1], activation=tanh, rng=rng),
+            lambda output, label: hinge([output], [label]),
+            list(zip(points, labels, strict=True)),
+            list(zip(new_points[:60], new_labels[:60], strict=True)),
+            lambda parameters: SGD(parameters, lr=0.2, momentum=0.9, weight_decay=2e-4),
+            title="Two moons",
+        ).save(options.save)
+        print(f"saved {options.save}")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from scalargrad.view.drawing import draw
     from scalargrad.view.explanation import explain
     from scalargrad.view.formulas import formula
+    from scalargrad.view.playing import playground
 
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
@@ -65,13 +66,15 @@ _ELSEWHERE = {
     "draw": "scalargrad.view.drawing",
     "explain": "scalargrad.view.explanation",
     "formula": "scalargrad.view.formulas",
+    "playground": "scalargrad.view.playing",
 }
 
 __version__ = "0.1.0"
 
 __all__ = ["Function", "TraceError", "Value", "detect_anomaly", "no_grad", "once_differentiable"]
 __all__ += ["derivatives", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "vjp"]
-__all__ += ["draw", "explain", "formula", "map_grad", "stop_gradient", "taylor", "value_and_grad"]
+__all__ += ["draw", "explain", "formula", "map_grad", "playground", "stop_gradient", "taylor"]
+__all__ += ["value_and_grad"]
 __all__ += ["e", "inf", "nan", "pi", "tau"]
 __all__ += checks.__all__
 __all__ += activations.__all__

@@ -14,6 +14,7 @@ COMMANDS = {
     "draw": ("scalargrad.commands.picturing", "draw a graph: .svg, .html, .dot, .mmd"),
     "compile": ("scalargrad.commands.translating", "write a program of the value and gradient"),
     "taylor": ("scalargrad.commands.expanding", "expand as a power series"),
+    "play": ("scalargrad.commands.playing", "watch a small network learn, in a page"),
     "check": ("scalargrad.commands.checking", "test an autodiff engine, or those of a class"),
     "kit": ("scalargrad.commands.kit", "write what a class needs to make an engine"),
 }
@@ -21,7 +22,8 @@ _EXAMPLES = """Try:
   python -m scalargrad explain "x*y + sin(x)" x=2 y=3
   python -m scalargrad draw "x*y + sin(x)" x=2 y=3 -o graph.html
   python -m scalargrad compile "x*y + sin(x)" --to javascript
-  python -m scalargrad taylor "exp(sin(x))" x=0 --order 8"""
+  python -m scalargrad taylor "exp(sin(x))" x=0 --order 8
+  python -m scalargrad play moons"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,37 +34,42 @@ def page_of(graph: Graph, picture: Picture) -> str:
     help_ = _HOW if live else f"These numbers cannot be changed here: {reason}."
     parts = {
         "title": text(picture.title),
-        "style": _read("page.css"),
+        "style": read("page.css"),
         "heading": text(whole_formula(graph, False, 120) or picture.title),
         # Without texts that would stay as they are when numbers change.
         "svg": svg_of(picture, titles=False),
         "help": text(help_),
         "hide_plot": "" if live else " hidden",
-        "data": _as_json(_data(graph, live)),
-        "runtime": _short(runtime_for(program)),
+        "data": as_json(_data(graph, live)),
+        "runtime": short(runtime_for(program)),
         "program": program,
-        "player": _short(_read("page.js")),
+        "player": short(read("page.js")),
     }
-    # Filled in one pass: what is put in is not looked at again.
-    pieces = _read("page.html").split("{")
-    filled = [pieces[0]]
+    return filled(read("page.html"), parts)
+
+
+def filled(template: str, parts: dict[str, str]) -> str:
+    """Return a template with the parts whose names stand in braces, which are not looked at."""
+    pieces = template.split("{")
+    found = [pieces[0]]
     for piece in pieces[1:]:
         name, rest = piece.split("}", 1)
-        filled += [parts[name], rest]
-    return "".join(filled)
+        found += [parts[name], rest]
+    return "".join(found)
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """Return the text of a file that ships with the view."""
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _short(script: str) -> str:
+def short(script: str) -> str:
     """Return a script without comments and indentation, which every page would carry along."""
     lines = map(str.strip, script.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
-def _as_json(data: Any) -> str:
+def as_json(data: Any) -> str:
     """Return JSON that can stand in a script of a page: without < and > and &."""
     dumped = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for c in "<>&\u2028\u2029":

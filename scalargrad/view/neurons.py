@@ -1,0 +1,132 @@
+"""Neurons: the weighted sums in the code of a model, and the function that each goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scalargrad.programs.code import Code, Literal, Operand
+from scalargrad.view.languages.spelling import OPS
+
+_ADD, _MUL, _SUMPROD = OPS["+"], OPS["*"], OPS["sumprod"]
+_SAME = {OPS[name] for name in ("pos", "same")}
+
+
+@dataclass
+class Unit:
+    """An input of a model, or a neuron: its terms, its sum, and its output, which others take.
+
+    `terms` are pairs of a weight's variable and of the unit that it weighs, by its place in the
+    list of units. `bias`, `total` and `output` are variables of the code. `column` is 0 for
+    inputs, else one more than the last of the columns that it takes from.
+    """
+
+    column: int
+    output: int
+    total: int | None = None
+    terms: tuple[tuple[int, int], ...] = ()
+    bias: int | None = None
+    function: str = ""
+
+
+def units_of(code: Code, inputs: range, weights: range) -> list[Unit]:
+    """Return the inputs and then the neurons of `code`, each after those that it takes from.
+
+    `inputs` and `weights` are variables of the code. A neuron is a sum of products of a weight
+    and a unit, each weight used once, with at most one weight alone: its bias. If one function of
+    one number alone takes the sum, the neuron's output is what that gives.
+    """
+    finder = _Finder(code, inputs, weights)
+    return finder.units
+
+
+class _Finder:
+    def __init__(self, code: Code, inputs: range, weights: range) -> None:
+        self.code, self.weights = code, weights
+        self.units = [Unit(0, k) for k in inputs]
+        self.places = {unit.output: k for k, unit in enumerate(self.units)}
+        self.users: dict[int, list[int]] = {}
+        for k, (_, operands) in enumerate(code.equations, code.inputs):
+            for x in set(operands):
+                if isinstance(x, int):
+                    self.users.setdefault(x, []).append(k)
+        for k in range(code.inputs, code.inputs + len(code.equations)):
+            self.look_at(k)
+
+    def look_at(self, total: int) -> None:
+        """Add the neuron whose sum is the variable `total`, if it is one."""
+        if self._is_part_of_a_sum(total):
+            return
+        terms: list[tuple[int, int]] = []
+        biases: list[int] = []
+        for term in self._terms(total):
+            if term is None:
+                return
+            if isinstance(term, int):
+                biases.append(term)
+            else:
+                terms.append(term)
+        if not terms or len(biases) > 1:
+            return
+        column = 1 + max(self.units[unit].column for _, unit in terms)
+        output, function = self._activated(total)
+        bias = biases[0] if biases else None
+        self.places[output] = len(self.units)
+        self.units.append(Unit(column, output, total, tuple(terms), bias, function))
+
+    def _terms(self, x: Operand) -> Iterator[tuple[int, int] | int | None]:
+        """Yield the terms of a sum: a weight and a unit, a bias, or None for anything else."""
+        stack = [x]
+        while stack:
+            x = stack.pop()
+            if isinstance(x, Literal):
+                if x.value != 0:
+                    yield None
+                continue
+            if x in self.weights:
+                yield x
+                continue
+            if x < self.code.inputs or x in self.places:
+                yield None
+                continue
+            op, operands = self.code.equations[x - self.code.inputs]
+            if op is _ADD:
+                stack += reversed(operands)
+            elif op in _SAME:
+                stack.append(operands[0])
+            elif op is _MUL:
+                yield self._weighted(*operands)
+            elif op is _SUMPROD:
+                n = len(operands) // 2
+                pairs = zip(operands[:n], operands[n : 2 * n], strict=True)
+                yield from (self._weighted(a, b) for a, b in pairs)
+                stack += operands[2 * n :]
+            else:
+                yield None
+
+    def _weighted(self, a: Operand, b: Operand) -> tuple[int, int] | None:
+        for weight, unit in ((a, b), (b, a)):
+            if isinstance(weight, int) and weight in self.weights and unit in self.places:
+                return weight, self.places[unit]  # type: ignore[index]
+        return None
+
+    def _is_part_of_a_sum(self, x: int) -> bool:
+        """Return whether all that `x` is used for is to be added to something, or passed on."""
+        users = self._users(x)
+        return bool(users) and all(self._op(user) in {_ADD, *_SAME} for user in users)
+
+    def _activated(self, total: int) -> tuple[int, str]:
+        """Return the output of a neuron, and the name of the function that gives it."""
+        users = self._users(total)
+        if len(users) == 1 and total not in self.code.outputs:
+            op, operands = self.code.equations[users[0] - self.code.inputs]
+            others = [x for x in operands if isinstance(x, int) and x != total]
+            if op not in (_ADD, _MUL, _SUMPROD) and not others:
+                return users[0], op.name
+        return total, ""
+
+    def _users(self, x: int) -> list[int]:
+        return self.users.get(x, [])
+
+    def _op(self, x: int) -> object:
+        return self.code.equations[x - self.code.inputs].op

@@ -1,0 +1,540 @@
+"""The playground: a page that trains a model, with the model's own program in JavaScript.
+
+The gradient of the loss of one example, the outputs of all neurons, and the step of the optimiser
+are each traced and spelled. The page only loops over the examples, adds in their order, and
+divides. The losses of the first steps are computed in Python too, and the page compares.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scalargrad import optim
+from scalargrad.engine.errors import PACKAGE, TraceError
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.passes import pull_back
+from scalargrad.engine.value import Value
+from scalargrad.programs.code import Code, Equation, Literal, Operand, lower
+from scalargrad.programs.simplify import optimised
+from scalargrad.programs.trace import Trace, symbol
+from scalargrad.view.languages.javascript import is_spelled, runtime_for, statements
+from scalargrad.view.languages.spelling import OPS
+from scalargrad.view.neurons import Unit, units_of
+from scalargrad.view.page import as_json, filled, read, short
+from scalargrad.view.svg import text
+
+Model = Callable[[Sequence[Any]], Any]
+
+MOST_PARAMETERS = 2_500
+_STARTS = 4  # how many first models the page can choose from
+_CHECKED = 10  # steps whose losses Python computes too
+_FRAMES = 60  # steps that a page replays which cannot compute them
+_PICTURED = 2  # every so many steps it has a picture of the output
+_GRID = (48, 30)  # the cells of such a picture
+
+
+def playground(
+    make: Callable[[random.Random], Any],
+    loss: Callable[[Any, Any], Any],
+    train: Sequence[tuple[Sequence[float], Any]],
+    test: Sequence[tuple[Sequence[float], Any]] = (),
+    optimizer: Callable[[list[Value]], optim.Optimizer] = optim.SGD,
+    penalty: Callable[[list[Any]], Any] | None = None,
+    title: str = "Playground",
+) -> Playground:
+    """Return a page in which a model learns: to train, to look inside, to change the data.
+
+    `make(rng)` returns a model: an object that is called with the list of an example's inputs and
+    returns a Value or a list of Values, and that has `parameters()`, as those of `nn` have.
+    `loss(output, target)` is the loss of one example. `train` and `test` are pairs of inputs, a
+    list of numbers, and a target: a number, a list of numbers, or the index of a class.
+    `optimizer(parameters)` returns an optimiser of `scalargrad.optim`. What is minimised is the
+    mean of the losses, and `penalty(parameters)` besides. `title` is shown in the page.
+
+    A model whose code the page cannot follow, as one that chooses with `if`, is trained here, and
+    the page replays that and says why. Raises TypeError and ValueError for arguments that do not
+    fit, ValueError for more than 2,500 parameters, and what the model and the loss raise.
+
+    >>> import random
+    >>> from scalargrad import nn, tanh
+    >>> data = [([x / 4], math.sin(x / 4)) for x in range(-12, 13)]
+    >>> page = playground(
+    ...     lambda rng: nn.MLP(1, [4, 1], activation=tanh, rng=rng),
+    ...     lambda output, target: (output - target) ** 2,
+    ...     data,
+    ...     optimizer=lambda parameters: optim.Adam(parameters, lr=0.05),
+    ... )
+    >>> page.reason, "<html" in page.html
+    ('', True)
+    """
+    task = _Task(make, loss, _examples("train", train), _examples("test", test), penalty)
+    if not task.train:
+        raise ValueError("a playground needs examples to train on")
+    if {len(x) for x, _ in task.train + task.test} != {len(task.train[0][0])}:
+        raise ValueError("all examples must have as many inputs")
+    return Playground(task, optimizer, title)
+
+
+@dataclass
+class _Task:
+    """What is to be learned, and by which kind of model."""
+
+    make: Callable[[random.Random], Any]
+    loss: Callable[[Any, Any], Any]
+    train: list[tuple[list[float], list[float]]]
+    test: list[tuple[list[float], list[float]]]
+    penalty: Callable[[list[Any]], Any] | None
+    # Whether targets are single numbers; else lists, or classes, which are lists here.
+    single: bool = True
+    classes: bool = False
+
+
+class Playground:
+    """A page to train a model in: what `playground` returns.
+
+    `html` is its text, `reason` says why the page cannot compute, "" if it can.
+    """
+
+    def __init__(
+        self, task: _Task, optimizer: Callable[[list[Value]], optim.Optimizer], title: str
+    ) -> None:
+        self._task, self._title = task, title
+        self._make_optimizer = optimizer
+        self._models = [task.make(random.Random(seed)) for seed in range(_STARTS)]
+        parameters = [_parameters(model) for model in self._models]
+        if len({len(own) for own in parameters}) != 1:
+            raise ValueError("make must return models of the same size each time")
+        if len(parameters[0]) > MOST_PARAMETERS:
+            raise ValueError(
+                f"a playground takes at most {MOST_PARAMETERS} parameters, this model has "
+                f"{len(parameters[0])}: train it in Python, and keep its boundary step by step "
+                "in a view.training.Film"
+            )
+        _settle_targets(task, self._models[0])
+        self._optimizer = optimizer(parameters[0])
+        if type(self._optimizer) not in _UPDATES:
+            known = ", ".join(kind.__name__ for kind in _UPDATES)
+            raise TypeError(
+                f"optimizer must give one of scalargrad.optim's: {known}; "
+                f"not a {type(self._optimizer).__name__}"
+            )
+        self._starts = [[float(p.data) for p in own] for own in parameters]
+        self.reason = ""
+        self._programs: _Programs | None = None
+        try:
+            traced = _traced(task, self._models[0], parameters[0])
+            self.reason = _why_not(traced, _traced(task, self._models[0], parameters[0]))
+        except TraceError as error:
+            self.reason = _reason(error)
+        if not self.reason:
+            self._programs = _programs(traced, parameters[0], self._optimizer, task)
+        self._html = ""
+
+    @property
+    def html(self) -> str:
+        """The page as text. The first time it trains for some steps, to compare with."""
+        if not self._html:
+            self._html = self._page()
+        return self._html
+
+    def save(self, path: str | Path) -> None:
+        """Write the page to the file `path`."""
+        Path(path).write_text(self.html, encoding="utf-8")
+
+    def show(self) -> str:
+        """Open the page in a browser, from a file for a while; return the file's name."""
+        import tempfile
+        import webbrowser
+
+        with tempfile.NamedTemporaryFile(
+            "w", suffix=".html", encoding="utf-8", delete=False
+        ) as file:
+            file.write(self.html)
+        webbrowser.open(Path(file.name).as_uri())
+        return file.name
+
+    def _page(self) -> str:
+        programs = self._programs
+        script = programs.script if programs is not None else ""
+        parts = {
+            "title": text(self._title),
+            "about": text(self._about()),
+            "style": read("playing.css"),
+            "data": as_json(self._data()),
+            "runtime": short(runtime_for(script)),
+            "program": script,
+            "player": short(read("playing.js")),
+        }
+        return filled(read("playing.html"), parts)
+
+    def _about(self) -> str:
+        model = self._models[0]
+        count = len(self._starts[0])
+        return (
+            f"{type(model).__name__} · {count} parameter{'' if count == 1 else 's'} · "
+            f"{len(self._task.train)} examples · {type(self._optimizer).__name__}"
+        )
+
+    def _data(self) -> dict[str, Any]:
+        task, programs = self._task, self._programs
+        count = _STARTS if programs is not None else 1
+        runs = [self._run(k, _CHECKED if programs is not None else _FRAMES) for k in range(count)]
+        data: dict[str, Any] = {
+            "inputs": len(task.train[0][0]),
+            "outputs": len(_outputs(self._models[0](task.train[0][0]))),
+            "classes": task.classes,
+            "train": [[*x, *t] for x, t in task.train],
+            "test": [[*x, *t] for x, t in task.test],
+            "starts": self._starts[: count or 1],
+            "lr": float(self._optimizer.lr),
+            "optimizer": type(self._optimizer).__name__,
+            "losses": [run.losses for run in runs],
+            "reason": self.reason,
+        }
+        if programs is not None:
+            data["units"] = programs.units
+            data["constants"] = programs.constants
+            data["memories"] = programs.memories
+            data["penalised"] = task.penalty is not None
+        else:
+            data["frames"] = runs[0].frames
+            data["grid"] = _GRID
+        return data
+
+    def _run(self, seed: int, steps: int) -> _Run:
+        """Train a model for some steps; return its losses and, where they are shown, pictures."""
+        task = self._task
+        model = task.make(random.Random(seed))
+        parameters = _parameters(model)
+        optimizer = self._make_optimizer(parameters)
+        examples = task.train
+        losses: list[float] = []
+        frames: list[list[float]] = []
+        step_loss = _compiled_loss(model, task) if self._programs is not None else None
+        for step in range(steps):
+            optimizer.zero_grad()
+            total = 0.0
+            for x, t in examples:
+                if step_loss is not None:
+                    total += step_loss.backward(x, t)
+                else:
+                    value = _loss_of(task, model, x, t)
+                    value.backward()
+                    total += float(value.data)
+            for p in parameters:
+                p.grad = p.grad / len(examples)
+            mean = total / len(examples)
+            if task.penalty is not None:
+                extra = task.penalty(parameters)
+                extra.backward()
+                mean += float(extra.data)
+            losses.append(mean)
+            if self._programs is None:
+                frames.append(self._pictured(model) if step % _PICTURED == 0 else [])
+            optimizer.step()
+        return _Run(losses, frames)
+
+    def _pictured(self, model: Any) -> list[float]:
+        """Return the output at each cell of the plane, or each place of a line, in few digits."""
+        window = window_of([x for x, _ in self._task.train + self._task.test])
+        if len(window) > 2 or len(_outputs(model(self._task.train[0][0]))) != 1:
+            return []
+        columns, rows = _GRID
+        (left, right), *vertical = window
+        xs = [left + (k + 0.5) / columns * (right - left) for k in range(columns)]
+        if not vertical:
+            return [_short(_outputs(model([x]))[0]) for x in xs]
+        bottom, top = vertical[0]
+        ys = [top - (k + 0.5) / rows * (top - bottom) for k in range(rows)]
+        return [_short(_outputs(model([x, y]))[0]) for y in ys for x in xs]
+
+
+@dataclass
+class _Run:
+    losses: list[float]
+    frames: list[list[float]]
+
+
+def window_of(points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """Return for each input from where to where the page shows it: all points, and some room."""
+    found = []
+    for column in zip(*points, strict=True):
+        low, high = min(column), max(column)
+        room = 0.15 * (high - low) or 1.0
+        found.append((low - room, high + room))
+    return found
+
+
+def _short(x: Any) -> float:
+    return float(f"{float(x.data if isinstance(x, Value) else x):.2g}")
+
+
+def _examples(name: str, given: Sequence[Any]) -> list[tuple[list[float], Any]]:
+    found = []
+    for pair in given:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise TypeError(
+                f"{name} must be pairs of inputs and a target, as in ([0.5, 1.0], 1), got {pair!r}"
+            )
+        inputs, target = pair
+        if not isinstance(inputs, Iterable):
+            raise TypeError(f"the inputs of an example are a list of numbers, got {inputs!r}")
+        found.append(([float(x) for x in inputs], target))
+    return found
+
+
+def _parameters(model: Any) -> list[Value]:
+    if not callable(getattr(model, "parameters", None)) or not callable(model):
+        raise TypeError(
+            "make must return a model that can be called and has parameters(), as nn.MLP is; "
+            f"got {model!r}"
+        )
+    return list(model.parameters())
+
+
+def _outputs(output: Any) -> list[Any]:
+    return list(output) if isinstance(output, list | tuple) else [output]
+
+
+def _settle_targets(task: _Task, model: Any) -> None:
+    """Make all targets lists: one-hot lists of classes, if the loss takes these for an index."""
+    targets = [t for _, t in task.train + task.test]
+    if any(isinstance(t, list | tuple) for t in targets):
+        task.single = False
+        task.train = [(x, [float(e) for e in t]) for x, t in task.train]
+        task.test = [(x, [float(e) for e in t]) for x, t in task.test]
+        return
+    width = len(_outputs(model(task.train[0][0])))
+    if width > 1 and all(isinstance(t, int) and 0 <= t < width for t in targets):
+        x, t = task.train[0]
+        output = model(x)
+        try:
+            by_index, by_list = task.loss(output, t), task.loss(output, _one_hot(t, width))
+            same = math.isclose(float(by_index.data), float(by_list.data), rel_tol=1e-9)
+        except (TypeError, ValueError, IndexError):
+            same = False
+        if same:
+            task.single, task.classes = False, True
+            task.train = [(x, _one_hot(t, width)) for x, t in task.train]
+            task.test = [(x, _one_hot(t, width)) for x, t in task.test]
+            return
+    task.train = [(x, [t]) for x, t in task.train]
+    task.test = [(x, [t]) for x, t in task.test]
+
+
+def _one_hot(k: int, width: int) -> list[float]:
+    return [float(i == k) for i in range(width)]
+
+
+def _loss_of(task: _Task, model: Any, x: Any, t: Any) -> Any:
+    return task.loss(model(x), t[0] if task.single else t)
+
+
+def _compiled_loss(model: Any, task: _Task) -> Any:
+    from scalargrad.programs.compiled import compile
+
+    def loss(x: Any, t: Any) -> Any:
+        return _loss_of(task, model, x, t)
+
+    return compile(loss)
+
+
+# --- programs
+
+
+@dataclass
+class _Programs:
+    """The functions of the page, as text, and what the page must know of the model."""
+
+    script: str
+    units: list[dict[str, Any]]
+    constants: list[float]
+    memories: int
+
+
+_UPDATES: dict[type, Callable[..., Any]] = {
+    optim.SGD: optim.sgd_update,
+    optim.Adam: optim.adam_update,
+    optim.AdamW: optim.adamw_update,
+    optim.RMSprop: optim.rmsprop_update,
+}
+
+
+def _programs(
+    traced: _Traced, parameters: Sequence[Value], optimizer: optim.Optimizer, task: _Task
+) -> _Programs:
+    code, units, leaves, count = traced
+    x, t = task.train[0]
+    first = len(x) + len(t)
+    names = [f"x[{k}]" for k in range(len(x))] + [f"t[{k}]" for k in range(len(t))]
+    names += [f"p[{k}]" for k in range(len(parameters))]
+    names += [f"c[{k}]" for k in range(len(leaves) - first - len(parameters))]
+    constants = [float(leaf._data) for leaf in leaves[first + len(parameters) :]]
+    places = {first + k: k for k in range(len(parameters))}
+    neurons = [unit for unit in units if unit.total is not None]
+    # The outputs of the code: the loss, the model's outputs, for each neuron its sum, output and
+    # the derivatives by both, and the derivatives by the parameters.
+    outputs = code.outputs
+    scores = outputs[1 : 1 + count]
+    of_neurons = outputs[1 + count : 1 + count + 4 * len(neurons)]
+    slopes = outputs[1 + count + 4 * len(neurons) :]
+    activity = [of_neurons[4 * k + 1] for k in range(len(neurons))]
+    parts = {
+        "forward": [outputs[0], *scores, *activity],
+        "backward": [outputs[0], *of_neurons, *slopes],
+    }
+    script = [
+        statements(name, "p, x, t, c", optimised(_part(code, wanted), "float"), names)
+        for name, wanted in parts.items()
+    ]
+    if task.penalty is not None:
+        script.append(_penalty_text(task.penalty, len(parameters)))
+    memories = optimizer._remembered
+    script.append(_update_text(optimizer, memories))
+    of_page = [_unit_for_page(unit, places) for unit in units]
+    for given, output in zip(of_page[len(x) :], activity, strict=True):
+        if output in scores:
+            given["out"] = scores.index(output)
+    return _Programs("\n".join(script), of_page, constants, len(memories))
+
+
+def _unit_for_page(unit: Unit, places: dict[int, int]) -> dict[str, Any]:
+    return {
+        "column": unit.column,
+        "terms": [(places[weight], source) for weight, source in unit.terms],
+        "bias": None if unit.bias is None else places[unit.bias],
+        "function": unit.function,
+        "out": None,  # or the place among the outputs of the model
+    }
+
+
+class _Traced(NamedTuple):
+    """The code of an example's loss and of all that the page shows of it, and its inputs."""
+
+    code: Code
+    units: list[Unit]
+    leaves: list[Any]
+    outputs: int
+
+
+def _traced(task: _Task, model: Any, parameters: Sequence[Value]) -> _Traced:
+    x, t = task.train[0]
+    xs, ts = [symbol() for _ in x], [symbol() for _ in t]
+    numbers = [*x, *[float(e) for e in t]]
+    trace = Trace(dict(zip([*xs, *ts], numbers, strict=True)))
+    with trace.running():
+        output = model(list(xs))
+        y = task.loss(output, ts[0] if task.single else list(ts))
+        scores = _outputs(output)
+        inputs = [*xs, *ts, *parameters]
+        code, leaves = lower(trace.symbols, scores, inputs)
+        first = len(xs) + len(ts)
+        weights = range(first, first + len(parameters))
+        units = units_of(code, range(len(xs)), weights)
+        computed = [*leaves, *trace.symbols]
+        slopes: dict[Any, Any] = {y: 1}
+        pull_back(topological_order([y]), slopes, as_graph=True)
+        wanted = [y, *scores]
+        for unit in units:
+            if unit.total is not None:
+                pair = [computed[unit.total], computed[unit.output]]
+                wanted += [*pair, *[slopes.get(node, 0) for node in pair]]
+        wanted += [slopes.get(p, 0) for p in parameters]
+        code, leaves = lower(trace.symbols, wanted, leaves)
+    return _Traced(_without_sumprods(code), units, leaves, len(scores))
+
+
+def _part(code: Code, outputs: Sequence[Operand]) -> Code:
+    return Code(code.inputs, code.equations, list(outputs), code.labels)
+
+
+def _without_sumprods(code: Code) -> Code:
+    """Return `code` with each sumprod written out: V8 is faster without the arrays.
+
+    The outputs and the variables that stay keep their order, but not their numbers.
+    """
+    add, mul, sumprod = OPS["+"], OPS["*"], OPS["sumprod"]
+    known: list[Operand] = list(range(code.inputs))
+    equations: list[Equation] = []
+
+    def new(op: Any, *operands: Operand) -> int:
+        equations.append(Equation(op, operands))
+        return code.inputs + len(equations) - 1
+
+    for op, operands in code.equations:
+        own = [known[x] if isinstance(x, int) else x for x in operands]
+        if op is not sumprod:
+            known.append(new(op, *own))
+            continue
+        n = len(own) // 2
+        terms = [new(mul, a, b) for a, b in zip(own[:n], own[n : 2 * n], strict=True)]
+        total: Operand = terms[0]
+        for term in [*terms[1:], *own[2 * n :]]:
+            total = new(add, total, term)
+        known.append(total)
+    outputs = [known[x] if isinstance(x, int) else x for x in code.outputs]
+    return Code(code.inputs, equations, outputs)
+
+
+def _penalty_text(penalty: Callable[[list[Any]], Any], count: int) -> str:
+    """Return the function that gives the penalty and its derivatives by all parameters."""
+    ps = [symbol() for _ in range(count)]
+    trace = Trace(dict.fromkeys(ps, 0.5))
+    with trace.running():
+        y = penalty(list(ps))
+        slopes: dict[Any, Any] = {y: 1}
+        pull_back(topological_order([y]), slopes, as_graph=True)
+        code, _ = lower(trace.symbols, [y, *[slopes.get(p, 0) for p in ps]], ps)
+    names = [f"p[{k}]" for k in range(count)]
+    return statements("penalty", "p", optimised(_without_sumprods(code), "float"), names)
+
+
+def _update_text(optimizer: optim.Optimizer, memories: Sequence[str]) -> str:
+    """Return the function of one parameter's step: its new number, and what is remembered."""
+    p, g, steps, lr = (symbol() for _ in range(4))
+    kept = [symbol() for _ in memories]
+    update = _UPDATES[type(optimizer)]
+    trace = Trace(dict.fromkeys([p, g, steps, lr, *kept], 0.5))
+    settings = {**optimizer._settings, "lr": lr}
+    with trace.running():
+        state = {"steps": steps, **{name: [m] for name, m in zip(memories, kept, strict=True)}}
+        [moved], after = update([p], [g], state, **settings)
+        outputs = [moved, *[after[name][0] for name in memories]]
+        code, _ = lower(trace.symbols, outputs, [p, g, steps, lr, *kept])
+    names = ["x[0]", "x[1]", "x[2]", "x[3]", *[f"x[{4 + k}]" for k in range(len(memories))]]
+    return statements("update", "x", optimised(code, "float"), names)
+
+
+# --- what the page cannot follow
+
+
+def _why_not(traced: _Traced, again: _Traced) -> str:
+    """Return why the page cannot compute what was traced, once and once more: "" if it can."""
+    for op, _ in traced.code.equations:
+        if OPS.get(op.name) is not op:
+            return f"This model calls {op.name}, a function of Python's that a page does not have."
+    if not is_spelled(traced.code):
+        return "This model has numbers that JavaScript does not have."
+    if _constants(again.code) != _constants(traced.code):
+        return "This model draws random numbers, and a page would repeat those of its first run."
+    return ""
+
+
+def _constants(code: Code) -> list[Any]:
+    operands = [x for _, operands in code.equations for x in operands]
+    return [x.value for x in operands if isinstance(x, Literal)]
+
+
+def _reason(error: TraceError) -> str:
+    """Return why a model cannot be traced, and where in the user's code."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if PACKAGE not in f.filename]
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    if "branch" in str(error):
+        return f"This model chooses with if{place}, which a page cannot follow."
+    return f"A page cannot follow this model{place}: {str(error).splitlines()[0]}."
