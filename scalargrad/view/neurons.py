@@ -107,7 +107,7 @@ class _Finder:
     def _weighted(self, a: Operand, b: Operand) -> tuple[int, int] | None:
         for weight, unit in ((a, b), (b, a)):
             if isinstance(weight, int) and weight in self.weights and unit in self.places:
-                return weight, self.places[unit]  # type: ignore[index]
+                return weight, self.places[unit]
         return None
 
     def _is_part_of_a_sum(self, x: int) -> bool:

@@ -204,7 +204,7 @@ function tileOf(columns, rows, colourAt) {
   return tile;
 }
 
-const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-9);
+const greatest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-9);
 
 function classColour(k, map) {
   let top = 0, total = 0;
@@ -286,7 +286,7 @@ function drawPlane(context, wide, high) {
   context.imageSmoothingQuality = "high";
   if (outputs > 1 && !alone) context.drawImage(tileOf(columns, rows, (k) => classColour(k, of)), 0, 0, wide, high);
   else {
-    const map = alone ? maps[selected] : of[0], scale = signs && !alone ? 0.75 : 1 / largest(map);
+    const map = alone ? maps[selected] : of[0], scale = signs && !alone ? 0.75 : 1 / greatest(map);
     context.drawImage(tileOf(columns, rows, (k) => heat(map[k] * scale, C.soft)), 0, 0, wide, high);
     context.strokeStyle = css(C.ink, 0.9);
     context.lineWidth = 2.2;
@@ -329,7 +329,7 @@ function drawCurve(context, wide, high) {
   const alone = !showsOutput(), maps_ = alone ? [maps[selected]] : scores;
   const all = [...train, ...test].flatMap((e) => e.t);
   const least = Math.min(...all), most = Math.max(...all), room = 0.15 * (most - least) || 1;
-  span = alone ? [-1.15 * largest(maps_[0]), 1.15 * largest(maps_[0])] : [least - room, most + room];
+  span = alone ? [-1.15 * greatest(maps_[0]), 1.15 * greatest(maps_[0])] : [least - room, most + room];
   context.strokeStyle = css(C.line);
   context.lineWidth = 1;
   context.strokeRect(0, Math.round(heightOf(0, high)) + 0.5, wide, 0);
@@ -441,7 +441,7 @@ function walk(event, c, j) {
 function drawNetwork() {
   if (!units.length) return;
   const [context, , high] = fit(find("#units canvas"));
-  const gradient = lines === "gradients" || phase === "backward", most = largest(g);
+  const gradient = lines === "gradients" || phase === "backward", most = greatest(g);
   for (const unit of neurons) {
     const to = places.get(unit.k);
     if (!to) continue;
@@ -481,7 +481,7 @@ function drawNetwork() {
 }
 
 function drawUnit(context, k, place) {
-  const unit = units[k], map = maps[k], scale = 1 / largest(map);
+  const unit = units[k], map = maps[k], scale = 1 / greatest(map);
   context.save();
   context.beginPath();
   context.roundRect(place.x, place.y, place.w, place.h, 5);
@@ -783,7 +783,7 @@ async function slowly() {
     if (!await pause(700)) return;
     for (reached = last - 1; reached >= 0; reached--) {
       phase = "backward";
-      say(`Backward: <b class="g">the gradient flows from the loss to every weight</b>; wider lines matter more${reached ? "" : `. The largest is ${show(largest(g))}`}.`, true);
+      say(`Backward: <b class="g">the gradient flows from the loss to every weight</b>; wider lines matter more${reached ? "" : `. The largest is ${show(greatest(g))}`}.`, true);
       drawNetwork();
       if (!await pause(620)) return;
     }

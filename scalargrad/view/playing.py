@@ -87,8 +87,8 @@ class _Task:
 
     make: Callable[[random.Random], Any]
     loss: Callable[[Any, Any], Any]
-    train: list[tuple[list[float], list[float]]]
-    test: list[tuple[list[float], list[float]]]
+    train: list[tuple[list[float], Any]]
+    test: list[tuple[list[float], Any]]
     penalty: Callable[[list[Any]], Any] | None
     # Whether targets are single numbers; else lists, or classes, which are lists here.
     single: bool = True
@@ -304,7 +304,7 @@ def _outputs(output: Any) -> list[Any]:
 
 def _settle_targets(task: _Task, model: Any) -> None:
     """Make all targets lists: one-hot lists of classes, if the loss takes these for an index."""
-    targets = [t for _, t in task.train + task.test]
+    targets: list[Any] = [t for _, t in task.train + task.test]
     if any(isinstance(t, list | tuple) for t in targets):
         task.single = False
         task.train = [(x, [float(e) for e in t]) for x, t in task.train]

@@ -7,7 +7,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ import pytest
 
 from scalargrad import Function, Value, exp, losses, nn, optim, playground, relu, tanh
 from scalargrad.commands.playing import page_of
+from scalargrad.view import playing
 from scalargrad.view.datasets import DATASETS
+from scalargrad.view.languages.javascript import runtime_for
+from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.neurons import units_of
 from scalargrad.view.playing import MOST_PARAMETERS
 from tests.view.browser import Browser, browsing, chromium
@@ -184,6 +187,15 @@ def test_sizes_keep_to_the_budget() -> None:
     assert len(big.html.encode()) <= 125_000
 
 
+def test_no_name_of_the_player_is_one_of_the_runtime() -> None:
+    player = Path(playing.__file__).with_suffix(".js").read_text(encoding="utf-8")
+    names = set(re.findall(r"(?m)^(?:async )?(?:function|const|let) (\w+)", player))
+    assert {"trainStep", "draw"} <= names
+    names |= {"forward", "backward", "update", "penalty"}
+    runtime = runtime_for(" ".join(op.name for op in OPS.values()) + " ".join(names))
+    assert not names & set(re.findall(r"(?m)^(?:function|class|const) (\w+)", runtime))
+
+
 def test_hostile_text_is_data() -> None:
     page = playground(small, hinge, POINTS, title="</script><b onload=x>&")
     assert "&lt;/script&gt;&lt;b onload=x&gt;&amp;" in page.html
@@ -212,7 +224,7 @@ def train(browser: Browser, steps: int) -> list[float]:
     return losses_
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[list[Value]], optim.Optimizer]] = {
     "SGD": lambda p: optim.SGD(p, lr=0.05),
     "momentum": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
     "Adam": lambda p: optim.Adam(p, lr=0.02),
