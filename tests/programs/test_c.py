@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -132,6 +133,52 @@ def test_the_sum_of_many_numbers_is_rounded_as_fsum_rounds() -> None:
 
     points = [[number() for _ in range(12)] for _ in range(400)]
     same(lambda *xs: sg.fsum(xs), *points, [1.0, 2.0**-53, 2.0**-106] + [0.0] * 9)
+
+
+def test_an_exact_sum_has_as_many_parts_as_it_needs() -> None:
+    # Numbers that grow: of each some bits are left over.
+    powers = [math.gamma(0.5 + k) for k in range(170)]
+    assert len(powers) > 44
+    assert compile(lambda xs: sg.fsum(xs), target="c")(powers) == float(sum(map(Fraction, powers)))
+    same(lambda xs: [sg.fsum(xs), sg.fsum(xs[::-1]), sg.logsumexp(xs[:60])], [powers])
+    bits_apart = [math.ldexp(1.0, k) for k in range(-1074, 971)]
+    same(lambda xs: sg.fsum(xs), [bits_apart], [bits_apart[::-1]])
+
+
+OF_MANY: dict[str, Callable[[Any], Any]] = {
+    "sum": sum,
+    "fsum": sg.fsum,
+    "logsumexp": sg.logsumexp,
+    "softmax": lambda xs: sg.softmax(xs)[1],
+    "sumprod": lambda xs: sg.sumprod(xs, xs[::-1]),
+    "prod": sg.prod,
+    "hypot": lambda xs: sg.hypot(*xs),
+    "dist": lambda xs: sg.dist(xs, xs[::-1]),
+    "sum of sines": lambda xs: sg.fsum([sg.sin(x) for x in xs]),
+}
+
+
+@pytest.mark.parametrize("name", OF_MANY)
+@pytest.mark.parametrize("count", [2000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_many_numbers_in_a_thread_with_a_small_stack(name: str, count: int) -> None:
+    f = value_and_grad(OF_MANY[name])
+    xs = [1.0 + k % 7 * 1e-4 for k in range(count)]
+    c = compile(f, target="c")
+    expected = outcome(c, xs)
+    assert expected == outcome(compile(f), xs)
+    (machine,) = machines(c)
+    assert machine is not None
+    assert len(c.source) < 30_000  # what is linear in the program is its work array
+    found: list[Any] = []
+    before = threading.stack_size(128 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: found.append(machine(xs)))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    ((result,),) = found
+    assert outcome(lambda: result) == expected
 
 
 @pytest.mark.parametrize(
