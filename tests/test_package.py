@@ -70,7 +70,7 @@ LAYERS = (
             *("programs.c", "programs.frames"),
         ),
         "programs.c_compiler",
-        "programs.c_program",
+        *("programs.c_program", "programs.c_batch"),
         "programs.entry",
         "programs.program",
         "programs.compiled",

@@ -50,14 +50,14 @@ class CProgram:
         self.spelled = spelled
         self._nested = nested  # the text that puts the results into their nesting
         self._library = library(spelled.source)  # loaded for as long as this object lives
-        self._function = self._library.function(spelled.name)
-        self._function.argtypes = [_Pointer, _Pointer, _Pointer]
+        self.function = self._library.function(spelled.name)
+        self.function.argtypes = [_Pointer, _Pointer, _Pointer]
         if "sg_python_function" in spelled.source:
             pointer = _Pointer.in_dll(self._library.loaded, "sg_python_function")
             pointer.value = _CALLBACK_ADDRESS
         namespace: dict[str, Any] = {**nested.constants}
         exec(nested.source, namespace)
-        self._in_nesting: Callable[[Any], Any] = namespace[nested.name]
+        self.nested: Callable[[Any], Any] = namespace[nested.name]
         # Of all ways to copy a list of floats into an array, by far the fastest.
         self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
         self._others = [
@@ -77,7 +77,7 @@ class CProgram:
         inputs, outputs, _, addresses = arrays
         try:
             self._pack(inputs, 0, *numbers)
-            failed = self._function(*addresses)
+            failed = self.function(*addresses)
         except struct.error:  # an int is too large for a double
             failed = True
         ys: list[Any] = [] if failed else outputs.tolist()
@@ -86,7 +86,7 @@ class CProgram:
             return None
         for k, kind in self._others:
             ys[k] = kind(ys[k])
-        return (self._in_nesting(ys),)
+        return (self.nested(ys),)
 
     def _new_arrays(self) -> _Arrays:
         spelled = self.spelled

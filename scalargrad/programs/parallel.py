@@ -1,4 +1,4 @@
-"""`map_grad`: a compiled gradient over a batch, spread over the workers of an executor."""
+"""`map_grad`: a compiled gradient over a batch, also spread over the workers of an executor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from operator import add
 from types import FunctionType
 from typing import Any
 
-from scalargrad.transforms.nesting import Structure, flatten, unflatten
+from scalargrad.transforms.nesting import Nest, Structure, flatten, unflatten
 
 # So many functions a worker keeps, with their programs: it gets the same one again and again.
 _KEPT = 8
@@ -159,8 +159,14 @@ def _workers(executor: Executor) -> int:
     return getattr(executor, "_max_workers", None) or os.cpu_count() or 1
 
 
-def _results(executor: Executor, function: Any, shares: Sequence[_Packed]) -> Iterator[_Results]:
+def _results(
+    executor: Executor | None, function: Any, shares: Sequence[_Packed]
+) -> Iterator[_Results]:
     """Yield the results of the shares of a batch, in order."""
+    if executor is None:
+        for share in shares:
+            yield _Worker(_Packed(function))(share)  # type: ignore[misc]
+        return
     done = 0
     for results in executor.map(_Worker(_Packed(function, by_hash=True)), shares):
         if results is None:
@@ -185,15 +191,39 @@ def _is_of_threads(executor: Executor) -> bool:
     return module is not None and isinstance(executor, module.ThreadPoolExecutor)
 
 
+def _sums_in_c(compiled: Any, calls: list[Any], executor: Executor | None) -> Any:
+    """Return the sums over a batch of a function in C; None if Python must run it."""
+    module = sys.modules.get("scalargrad.programs.compiled")
+    if module is None or type(compiled) is not module.Compiled or compiled._target != "c":
+        return None
+    if not (executor is None or _is_of_threads(executor)):
+        return None
+    compiled(*calls[0])  # writes the program, if there is none yet, and raises what it must
+    program, args, numbers = compiled._program(tuple(calls[0]), {}, False)
+    result = program.result
+    if not (isinstance(result, Nest) and result.kind is tuple and len(result.items) == 2):
+        return None
+    if any(x is not y for x, y in zip(args, calls[0], strict=True)):
+        return None  # there were arrays among them
+    from scalargrad.programs.c_batch import sum_of_calls  # only here: it loads ctypes
+
+    workers = 1 if executor is None else _workers(executor)
+    return sum_of_calls(program, numbers, calls, executor, workers)
+
+
 def map_grad(
-    compiled: Callable[..., tuple[Any, Any]], batch: Iterable[Sequence[Any]], executor: Executor
+    compiled: Callable[..., tuple[Any, Any]],
+    batch: Iterable[Sequence[Any]],
+    executor: Executor | None = None,
 ) -> tuple[Any, Any]:
     """Return the sums of value and gradient over a batch, computed by the executor's workers.
 
     `compiled` gives a pair, as `compile(value_and_grad(f))` does; `batch` has its arguments, a
     sequence for each call. The sums are in the batch's order: they are the same to the last bit
-    whatever the workers. Raises ValueError for an empty batch and for calls whose gradients differ
-    in nesting, and TypeError for a batch or a function that is not as said.
+    whatever the workers, and without any. A function with `target="c"` runs the whole batch in one
+    call of C, where an argument that is the same object in all calls goes in once; an executor of
+    threads splits it into equal parts. Raises ValueError for an empty batch and for calls whose
+    gradients differ in nesting, and TypeError for a batch or a function that is not as said.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from scalargrad import compile, value_and_grad
@@ -211,8 +241,11 @@ def map_grad(
                 "map_grad needs a batch of lists or tuples of arguments, all equally long, such as "
                 f"[(x, y), ...]; item {i} is {call!r}"
             )
+    found = _sums_in_c(compiled, calls, executor)
+    if found is not None:
+        return found  # type: ignore[no-any-return]
     # Other processes get the programs alone, and cannot write one.
-    if not _is_of_threads(executor) and hasattr(compiled, "prepare"):
+    if not (executor is None or _is_of_threads(executor)) and hasattr(compiled, "prepare"):
         for call in calls:
             compiled.prepare(*call)
     if isinstance(executor, _process_pool()):
@@ -224,7 +257,7 @@ def map_grad(
                 f"compile(value_and_grad(f)): {error}"
             ) from None
     # Few messages: one for each worker.
-    size = -(-len(calls) // _workers(executor))
+    size = len(calls) if executor is None else -(-len(calls) // _workers(executor))
     shares = [_Packed(calls[i : i + size]) for i in range(0, len(calls), size)]
     total: list[Any] = []
     structure: Structure = None

@@ -1,0 +1,216 @@
+"""A batch of calls of one program in C, in one call: `map_grad` of a function with target "c"."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from scalargrad.programs.c_compiler import Library, library
+from scalargrad.programs.c_program import CProgram
+from scalargrad.programs.c_writer import FLOAT
+from scalargrad.programs.kinds import places_of_ints
+from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of
+
+# So many numbers, of results and work, are computed by one call in C at most: then a user who
+# presses Ctrl-C is heard.
+_MOST_NUMBERS = 10_000_000
+_SOURCE = """\
+typedef int program(const double *in, double *out, double *work);
+
+/* Run a program for some rows of a batch; return whether one of them needs Python. The numbers that
+   differ from row to row are `parts` of the inputs: each has a place and a size there, and for each
+   row so many numbers of its own. A row's results are added to `sums` if there are such, and else
+   kept in `out`. */
+int sg_rows(program *f, long first, long rows, long parts, const double *const *given,
+    const long *places, const long *sizes, long outputs, double *in, double *out, double *work,
+    double *sums)
+{
+    long row, part, k;
+    for (row = first; row < first + rows; row++) {
+        for (part = 0; part < parts; part++)
+            for (k = 0; k < sizes[part]; k++)
+                in[places[part] + k] = given[part][row * sizes[part] + k];
+        if (f(in, out, work))
+            return 1;
+        if (!sums)
+            out += outputs;
+        else
+            for (k = 0; k < outputs; k++)
+                sums[k] += out[k];
+    }
+    return 0;
+}
+
+/* Add the results of some rows to sums, in order. */
+void sg_sum(long rows, long outputs, const double *out, double *sums)
+{
+    long row, k;
+    for (row = 0; row < rows; row++)
+        for (k = 0; k < outputs; k++)
+            sums[k] += out[row * outputs + k];
+}
+"""
+
+
+class _Part(NamedTuple):
+    """What an argument is in the calls of a batch: the numbers of all calls, side by side.
+
+    `ints` are the places of ints in each call.
+    """
+
+    numbers: array[float]
+    ints: tuple[int, ...]
+
+
+@lru_cache(maxsize=1)
+def _loops() -> Library:
+    return library(_SOURCE)
+
+
+def sum_of_calls(
+    program: Any,
+    numbers: Sequence[Any],
+    calls: Sequence[Any],
+    executor: Executor | None,
+    workers: int,
+) -> Any:
+    """Return the sums of the results of calls, in their nesting; None where Python must run them.
+
+    `program` is the one of the first call, which has these `numbers`. What is the same object in
+    all calls goes in once. An executor of threads computes the results of equal parts of the batch;
+    they are added in the order of the calls.
+    """
+    structures = [structure for _, structure in program.arguments]
+    ints = set(places_of_ints(numbers))
+    parts: list[array[float]] = []
+    places: list[int] = []
+    place = 0
+    for k, structure in enumerate(structures):
+        size = size_of(structure)
+        first = calls[0][k]
+        if any(call[k] is not first for call in calls):
+            part = _part([call[k] for call in calls], structure, size)
+            if part is None:
+                return None
+            if size:
+                parts.append(part.numbers)
+                places.append(place)
+            ints.difference_update(range(place, place + size))
+            ints.update(place + i for i in part.ints)
+        place += size
+    given = [*numbers, *[x._data for x in program.captured]]
+    ints.update(places_of_ints(given[place:], place))
+    if not {float, int}.issuperset(map(type, given)):
+        return None
+    machine = program._machine(tuple(sorted(ints)))
+    if machine is None or {FLOAT} != set(machine.spelled.results):
+        return None
+    try:
+        sums = _Batch(machine, given, parts, places, len(calls)).sums(executor, workers)
+    except OverflowError:  # an int is too large for a double
+        return None
+    return sums and machine.nested(sums)
+
+
+def _part(column: list[Any], structure: Structure, size: int) -> _Part | None:
+    """Return one argument of all calls; None if they differ in nesting or in kinds of numbers."""
+    if structure is NUMBER:
+        numbers = column
+    elif _is_flat(structure) and all(type(x) is structure.kind and len(x) == size for x in column):
+        numbers = list(chain.from_iterable(column))
+    else:
+        numbers = []
+        for x in column:
+            try:
+                own, found = flatten(x, static=(str, type(None), bool))
+            except TypeError:
+                return None
+            if found != structure:
+                return None
+            numbers += own
+    kinds = set(map(type, numbers))
+    if kinds <= {float}:
+        return _Part(array("d", numbers), ())
+    by_place = [set(map(type, numbers[k::size])) for k in range(size)]
+    if not all(one in ({float}, {int}) for one in by_place):
+        return None
+    return _Part(array("d", numbers), tuple(k for k in range(size) if by_place[k] == {int}))
+
+
+def _is_flat(structure: Structure) -> bool:
+    return (
+        isinstance(structure, Nest)
+        and structure.kind in (list, tuple)
+        and all(x is NUMBER for x in structure.items)
+    )
+
+
+class _Batch:
+    """A batch as it goes to C."""
+
+    def __init__(
+        self,
+        machine: CProgram,
+        inputs: Sequence[Any],
+        parts: list[array[float]],
+        places: list[int],
+        calls: int,
+    ) -> None:
+        self.machine, self.parts, self.calls = machine, parts, calls
+        self.inputs = array("d", inputs)
+        self.outputs = machine.spelled.outputs
+        count = len(parts)
+        self._given = (ctypes.c_void_p * count)(*[x.buffer_info()[0] for x in parts])
+        self._places = (ctypes.c_long * count)(*places)
+        self._sizes = (ctypes.c_long * count)(*[len(x) // calls for x in parts])
+        most = _MOST_NUMBERS // (self.outputs + machine.spelled.work + 1)
+        self.at_once = max(1, min(calls, most))
+
+    def sums(self, executor: Executor | None, workers: int) -> list[float] | None:
+        """Return the sums of all calls' results; None if one of them needs Python."""
+        # What is added to the first result must not change it: -0.0 is nothing to any number.
+        sums = array("d", [-0.0]) * self.outputs
+        if executor is None or workers < 2:
+            out = array("d", bytes(8 * self.outputs))
+            for first in range(0, self.calls, self.at_once):
+                rows = min(self.at_once, self.calls - first)
+                if not self._run(first, rows, out, sums):
+                    return None
+            return sums.tolist()
+        size = min(self.at_once, -(-self.calls // workers))
+        add = _loops().function("sg_sum")
+        starts = range(0, self.calls, size)
+        for results in executor.map(self._results, starts, [size] * len(starts)):
+            if results is None:
+                return None
+            rows = len(results) // self.outputs
+            add(*map(ctypes.c_long, (rows, self.outputs)), *map(_address, (results, sums)))
+        return sums.tolist()
+
+    def _results(self, first: int, size: int) -> array[float] | None:
+        """Return the results of some calls, side by side."""
+        rows = min(size, self.calls - first)
+        out = array("d", bytes(8 * self.outputs * rows))
+        return out if self._run(first, rows, out, None) else None
+
+    def _run(self, first: int, rows: int, out: array[float], sums: array[float] | None) -> bool:
+        """Run some calls; return whether C could."""
+        inputs, work = self.inputs[:], array("d", bytes(8 * self.machine.spelled.work))
+        failed = _loops().function("sg_rows")(
+            self.machine.function,
+            *map(ctypes.c_long, (first, rows, len(self.parts))),
+            *(self._given, self._places, self._sizes),
+            ctypes.c_long(self.outputs),
+            *map(_address, (inputs, out, work)),
+            None if sums is None else _address(sums),
+        )
+        return not failed
+
+
+def _address(numbers: array[float]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(numbers.buffer_info()[0])
