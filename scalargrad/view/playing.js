@@ -855,7 +855,7 @@ if (edits && kind === "plane") {
   const buttons = Array.from({ length: classes }, (_, k) => {
     const button = document.createElement("button");
     button.textContent = `${shapes[k % 4]} add`;
-    button.setAttribute("aria-label", `a click adds an example of class ${data.classes ? k : k ? 1 : low}`);
+    button.title = `a click adds an example of class ${data.classes ? k : k ? 1 : low}`;
     button.setAttribute("aria-pressed", String(k === 0));
     find("#adds").append(button);
     return button;

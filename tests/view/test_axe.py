@@ -1,0 +1,58 @@
+"""The pages, tried by axe-core, where the variable AXE_CORE has the path of its file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad import playground
+from scalargrad.commands.playing import page_of
+from tests.view.browser import Browser, browsing, chromium
+from tests.view.test_playing import CURVE, Chooses, squared
+
+AXE = os.environ.get("AXE_CORE", "")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path(AXE).is_file(), reason="AXE_CORE names no file of axe-core"),
+    pytest.mark.skipif(chromium() is None, reason="there is no Chromium here"),
+]
+
+PAGES: dict[str, Callable[[], Any]] = {
+    "moons": lambda: page_of("moons"),
+    "iris": lambda: page_of("iris"),
+    "sin": lambda: page_of("sin"),
+    "replayed": lambda: playground(Chooses, squared, CURVE),
+}
+FIND = """axe.run().then((found) => {
+  window.violations = found.violations.map((v) => [v.id, ...v.nodes.map((n) => n.html)]);
+}), 1"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as found:
+        yield found
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(
+    name: str, width: int, dark: bool, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(PAGES[name]().html, encoding="utf-8")
+    browser.resize(width, 844, dark)
+    browser.open(file)
+    browser.run(Path(AXE).read_text(encoding="utf-8") + "; 1")
+    browser.run(FIND)
+    end = time.monotonic() + 30
+    while (found := browser.run("window.violations || null")) is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert found == []
