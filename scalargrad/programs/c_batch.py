@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.programs.c_compiler import Library, library
 from scalargrad.programs.c_program import CProgram
 from scalargrad.programs.c_writer import FLOAT
-from scalargrad.programs.kinds import places_of_ints
+from scalargrad.programs.kinds import ANY, kind_of, places_of_ints
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of
 
 # So many numbers, of results and work, are computed by one call in C at most: then a user who
@@ -57,16 +57,6 @@ void sg_sum(long rows, long outputs, const double *out, double *sums)
 """
 
 
-class _Part(NamedTuple):
-    """What an argument is in the calls of a batch: the numbers of all calls, side by side.
-
-    `ints` are the places of ints in each call.
-    """
-
-    numbers: array[float]
-    ints: tuple[int, ...]
-
-
 @lru_cache(maxsize=1)
 def _loops() -> Library:
     return library(_SOURCE)
@@ -85,29 +75,21 @@ def sum_of_calls(
     all calls goes in once. An executor of threads computes the results of equal parts of the batch;
     they are added in the order of the calls.
     """
-    structures = [structure for _, structure in program.arguments]
-    ints = set(places_of_ints(numbers))
     parts: list[array[float]] = []
     places: list[int] = []
     place = 0
-    for k, structure in enumerate(structures):
-        size = size_of(structure)
-        first = calls[0][k]
-        if any(call[k] is not first for call in calls):
-            part = _part([call[k] for call in calls], structure, size)
+    for k, (_, structure) in enumerate(program.arguments):
+        column = [call[k] for call in calls]
+        if any(x is not column[0] for x in column):
+            part = _part(column, structure)
             if part is None:
                 return None
-            if size:
-                parts.append(part.numbers)
-                places.append(place)
-            ints.difference_update(range(place, place + size))
-            ints.update(place + i for i in part.ints)
-        place += size
+            parts.append(part)
+            places.append(place)
+        place += size_of(structure)
+    # In each call the numbers are of the types of the first one's.
     given = [*numbers, *[x._data for x in program.captured]]
-    ints.update(places_of_ints(given[place:], place))
-    if not {float, int}.issuperset(map(type, given)):
-        return None
-    machine = program._machine(tuple(sorted(ints)))
+    machine = program._machine(places_of_ints(given)) if kind_of(given) != ANY else None
     if machine is None or {FLOAT} != set(machine.spelled.results):
         return None
     try:
@@ -117,8 +99,9 @@ def sum_of_calls(
     return sums and machine.nested(sums)
 
 
-def _part(column: list[Any], structure: Structure, size: int) -> _Part | None:
-    """Return one argument of all calls; None if they differ in nesting or in kinds of numbers."""
+def _part(column: list[Any], structure: Structure) -> array[float] | None:
+    """Return the numbers of an argument of all calls; None if nesting or types of them differ."""
+    size = size_of(structure)
     if structure is NUMBER:
         numbers = column
     elif _is_flat(structure) and all(type(x) is structure.kind and len(x) == size for x in column):
@@ -133,13 +116,13 @@ def _part(column: list[Any], structure: Structure, size: int) -> _Part | None:
             if found != structure:
                 return None
             numbers += own
-    kinds = set(map(type, numbers))
-    if kinds <= {float}:
-        return _Part(array("d", numbers), ())
-    by_place = [set(map(type, numbers[k::size])) for k in range(size)]
-    if not all(one in ({float}, {int}) for one in by_place):
+    types = set(map(type, numbers))
+    if types - {float} and (
+        not types <= {float, int}
+        or any(len({*map(type, numbers[k::size])}) > 1 for k in range(size))
+    ):
         return None
-    return _Part(array("d", numbers), tuple(k for k in range(size) if by_place[k] == {int}))
+    return array("d", numbers)
 
 
 def _is_flat(structure: Structure) -> bool:
