@@ -84,13 +84,39 @@ def estimate(
     if 0 < size < 2.0**-6:
         best = _better(_extrapolate(f, x, first * size, size * 2.0**-46, noise), best)
     if best is None:
-        raise ValueError(f"no numerical derivative at {x!r}: f has no finite value on both sides")
+        inside = _within_the_domain(f, x, first * max(size, 1.0))
+        # Steps of a power of 2 are exact, down to the last bit of x.
+        best = _extrapolate(f, x, inside, math.ulp(x) / 2, noise, 0.0) if inside else None
+        if best is None:
+            near = f" but within {inside:.1e}, too close to tell" if inside else ""
+            raise ValueError(
+                f"no numerical derivative at {x!r}: f has no finite value on both sides{near}"
+            )
     return best
 
 
+def _within_the_domain(f: Callable[[float], float], x: float, step: float) -> float:
+    """Return the longest power of 2, up to `step`, at which f has finite values on both sides."""
+    step = 2.0 ** math.frexp(step)[1]
+    while step >= math.ulp(x):
+        try:
+            if math.isfinite(f(x + step) - f(x - step)):
+                return step
+        except (ArithmeticError, ValueError):
+            pass
+        step /= 2
+    return 0.0
+
+
 def _extrapolate(
-    f: Callable[[float], float], x: float, step: float, smallest: float, noise: float
+    f: Callable[[float], float],
+    x: float,
+    step: float,
+    smallest: float,
+    noise: float,
+    inexact: float = 0.25,
 ) -> Estimate | None:
+    """Return the best extrapolation; x plus a step is rounded by `inexact` of 4 epsilons."""
     best: Estimate | None = None
     # Of the last step: the difference quotient, and its extrapolations of one and two levels.
     once = twice = quotient = math.nan
@@ -113,7 +139,7 @@ def _extrapolate(
             assert best is not None
             if best.error <= 1e-11 * abs(best.derivative):
                 return best
-        values = max(abs(above), abs(below), abs(x * quotient) / 4)
+        values = max(abs(above), abs(below), abs(x * quotient) * inexact)
         rounding = (4 * EPSILON * values + noise + _SMALLEST) / (high - low)
         candidate = Estimate(twice, 2 * (disagreement + rounding))
         pending = candidate if math.isfinite(candidate.error) else None

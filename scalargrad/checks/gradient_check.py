@@ -7,7 +7,7 @@ from typing import Any
 
 from scalargrad.checks.finite_differences import EPSILON, Estimate, along, estimate
 from scalargrad.checks.inputs import Inputs, flat
-from scalargrad.checks.one_sided import Slopes, beside, kink, one_sided_slopes, roughness
+from scalargrad.checks.one_sided import Slopes, beside, kink, one_sided_slopes, roughness, roughness_beside
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.transforms.functional import grad
@@ -115,7 +115,7 @@ def _check(f: Callable[..., Any], plain: Callable[..., Any], point: Inputs, what
 
 
 def _rounding(y: Value) -> float:
-    """Return what the rounding of every number in the graph of y does to y, likely at most."""
+    """Return what the rounding of every result in the graph of y does to y, likely at most."""
     nodes, seen = [y], {id(y)}
     for node in nodes:
         new = {id(parent): parent for parent in node.parents if id(parent) not in seen}
@@ -125,7 +125,8 @@ def _rounding(y: Value) -> float:
     nodes = [node for node in nodes if is_real(node.data)]
     gradients = [node.grad for node in nodes]
     y.backward()
-    total = math.hypot(*(float(node.data) * float(node.grad) for node in nodes))
+    results = (node for node in nodes if node.op)
+    total = math.hypot(*(float(node.data) * float(node.grad) for node in results))
     for node, gradient in zip(nodes, gradients, strict=True):
         node.grad = gradient
     return 4 * EPSILON * total if math.isfinite(total) else 0.0
@@ -180,7 +181,8 @@ def _complaint(
     if math.isfinite(given):
         # What rounding does to the gradient itself; and where it is another at each step from x,
         # as that of fmod(1, x) near 0, no difference can tell what it is at x.
-        rough = max(roughness(gradient, x, 2.0**i) for i in (0, 6, 12, 18, 24))
+        # At x itself it is what is judged.
+        rough = max(roughness_beside(gradient, x, 2.0**i) for i in (0, 6, 12, 18, 24))
         error = found.error + 8 * rough
         enough = max(0.01 * abs(found.derivative), _NOUGHT * scale)
         if abs(given - found.derivative) <= error <= enough:
@@ -192,7 +194,7 @@ def _complaint(
         if (
             not known
             or abs(given - found.derivative) <= error
-            or _jagged(f, x, min(abs(given), abs(found.derivative)), known_noise)
+            or _jagged(f, x, given, found.derivative, known_noise)
             or not _refuted(given, estimates, near)
         ):
             return (
@@ -210,17 +212,22 @@ def _complaint(
 _NOUGHT = 1e-9
 
 
-def _jagged(f: Callable[[float], float], x: float, slope: float, noise: float) -> bool:
+def _jagged(
+    f: Callable[[float], float], x: float, given: float, found: float, noise: float
+) -> bool:
     """Return whether f changes from float to float by more than its slope and rounding explain.
 
-    So do floor(tan(x)) near a pole and fmod(1, x) near 0, which jump between any two floats.
+    So do floor(tan(x)) near a pole and fmod(1, x) near 0, which jump between any two floats. What
+    is far too small for the difference of the two derivatives is none, as of x**3 near 0.
     """
-    size = max(abs(f(x)), slope * abs(x))
+    size = max(abs(f(x)), min(abs(given), abs(found)) * abs(x))
     for spacing in (2.0**i for i in (0, 6, 12)):
         rough = roughness(f, x, spacing)
         if rough > 8 * noise:
             # Where f(0) is 0, only the values beside it are rounded.
             lowest, *_, highest = beside(x, spacing)
+            if rough < 1e-3 * abs(given - found) * (highest - lowest):
+                continue
             if rough > 1e3 * 4 * EPSILON * max(size, abs(f(lowest)), abs(f(highest))):
                 return True
     return False

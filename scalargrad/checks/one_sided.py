@@ -91,6 +91,9 @@ def roughness(f: Callable[[float], float], x: float, spacing: float = 1.0) -> fl
     smooth function, and of independent errors 4.5 times their standard deviation (R. W. Hamming,
     "Introduction to Applied Numerical Analysis", 1971). Gives 0 where f has no finite value there.
     """
+    far = 2.0**10 * _spacing(x, spacing)
+    if not math.isfinite(_value(f, x + far) - _value(f, x - far)):
+        spacing /= 8  # at the edge of its domain f bends within a few units
     differences = [_value(f, y) for y in beside(x, spacing)]
     for _ in range(3):
         differences = [b - a for a, b in pairwise(differences)]
@@ -98,10 +101,23 @@ def roughness(f: Callable[[float], float], x: float, spacing: float = 1.0) -> fl
     return largest / 2 if math.isfinite(largest) else 0.0
 
 
+def roughness_beside(f: Callable[[float], float], x: float, spacing: float) -> float:
+    """Return how far off the values of `f` on either side of `x` are from smooth curves.
+
+    As `roughness`, but of four numbers on each side: f at x itself has no part in it.
+    """
+    values = [_value(f, x + i * _spacing(x, spacing)) for i in (-4, -3, -2, -1, 1, 2, 3, 4)]
+    rough = max(abs(d - 3 * c + 3 * b - a) for a, b, c, d in (values[:4], values[4:]))
+    return rough / 2 if math.isfinite(rough) else 0.0
+
+
 def beside(x: float, spacing: float = 1.0) -> list[float]:
     """Return x and three numbers on either side of it, each `spacing` times a few units further."""
-    step = spacing * max(4 * math.ulp(x), 2.0**-48 * min(1.0, abs(x) or 1.0))
-    return [x + i * step for i in range(-3, 4)]
+    return [x + i * _spacing(x, spacing) for i in range(-3, 4)]
+
+
+def _spacing(x: float, spacing: float) -> float:
+    return spacing * max(4 * math.ulp(x), 2.0**-48 * min(1.0, abs(x) or 1.0))
 
 
 def _steps(x: float) -> list[float]:
