@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from scalargrad.checks.inputs import Inputs
-from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 
 EPSILON = sys.float_info.epsilon
@@ -20,11 +19,12 @@ class Estimate(NamedTuple):
     error: float
 
 
-def numerical_gradient(f: Callable[..., Any], xs: Any, noise: float = 0.0) -> Any:
-    """Return an `Estimate` of the derivative of `f(*xs)` by each number in `xs`.
+def numerical_gradient(f: Callable[..., Any], *inputs: Any, noise: float = 0.0) -> Any:
+    """Return an `Estimate` of the derivative of `f(*inputs)` by each number in the inputs.
 
-    `xs` is a list of f's arguments, which may be nested, and the result is a list nested like it;
-    for a function of one number `xs` may be that number, and the result is one `Estimate`.
+    Each input is a number or nested lists, tuples and dicts of numbers. For one the result is
+    nested like it, a number's is one `Estimate`, and for several it is a list. A list that f
+    itself does not take may hold its arguments.
 
     Central differences over steps from a quarter of the input's size down, each four times
     smaller, are extrapolated to step 0 (Richardson, two levels: errors of order h**2 and h**4
@@ -32,8 +32,8 @@ def numerical_gradient(f: Callable[..., Any], xs: Any, noise: float = 0.0) -> An
     in Ridders' method; the error is that disagreement, and what rounding does to the differences.
     The values of `f` are taken to be right to a few units in the last place; `noise` is a further
     error of theirs, absolute, as comes of large numbers that cancel inside of `f`. Raises
-    ValueError where `f` has no finite value on both sides of an input, and TypeError where `xs`
-    holds anything but numbers.
+    ValueError where `f` has no finite value on both sides of an input, and TypeError where the
+    inputs hold anything but numbers.
 
     C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", Advances in Engineering
     Software 4 (2), 1982.
@@ -41,15 +41,13 @@ def numerical_gradient(f: Callable[..., Any], xs: Any, noise: float = 0.0) -> An
     >>> slope, error = numerical_gradient(lambda x: x**3, 2.0)
     >>> abs(slope - 12) <= error < 1e-9
     True
-    >>> [by_x, by_y] = numerical_gradient(lambda x, y: x * y, [2.0, 3.0])
+    >>> [by_x, by_y] = numerical_gradient(lambda x, y: x * y, 2.0, 3.0)
     >>> round(by_x.derivative, 9), round(by_y.derivative, 9)
     (3.0, 2.0)
     """
-    if isinstance(xs, Value) or is_real(xs):
-        return numerical_gradient(f, [xs], noise)[0]
-    inputs = Inputs(xs, "xs")
-    return inputs.nested(
-        [estimate(along(f, inputs, i), x, noise) for i, x in enumerate(inputs.numbers)]
+    point = Inputs.of(f, inputs)
+    return point.result(
+        [estimate(along(f, point, i), x, noise) for i, x in enumerate(point.numbers)]
     )
 
 

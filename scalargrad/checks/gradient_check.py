@@ -7,7 +7,14 @@ from typing import Any
 
 from scalargrad.checks.finite_differences import EPSILON, Estimate, along, estimate
 from scalargrad.checks.inputs import Inputs, flat
-from scalargrad.checks.one_sided import Slopes, beside, kink, one_sided_slopes, roughness, roughness_beside
+from scalargrad.checks.one_sided import (
+    Slopes,
+    beside,
+    kink,
+    one_sided_slopes,
+    roughness,
+    roughness_beside,
+)
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.transforms.functional import grad
@@ -26,7 +33,8 @@ def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], *inputs:
 
     `f` is any function of plain numbers, or of nested lists, tuples and dicts of them, that
     returns one; `gradient` takes the same inputs and returns their derivatives: for one input a
-    number or a nest like it, for several a list or tuple with one item for each. What is compared
+    number or a nest like it, for several a list or tuple with one item for each. A list that f
+    itself does not take may hold its arguments, as for all of these checks. What is compared
     and raised is as for `gradcheck`; besides, TypeError where `gradient` returns another nesting.
 
     >>> check_gradient(lambda x, y: x * y**2, lambda x, y: [y**2, 2 * x * y], 3.0, 5.0)
@@ -37,7 +45,7 @@ def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], *inputs:
     scalargrad.checks.gradient_check.GradientError: the derivative by input 0[1] (5.0) is wrong: \
 gradient gives 7.0, finite differences give 2.999999999999987 within 2.1e-13
     """
-    point = Inputs(inputs)
+    point = Inputs.of(f, inputs)
     y = f(*point.nested(point.numbers))
     if not (isinstance(y, Value) or is_real(y)):
         raise TypeError(f"f must return one number, got {y!r} ({type(y).__name__})")
@@ -71,16 +79,18 @@ exist (backward gives 0.0): kink at 0.0: left slope 0, right slope 1
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}")
-    point = Inputs(inputs)
 
     def of_values(*nests: Any) -> Any:
-        return f(*point.nested([Value(x) for x in Inputs(nests).numbers]))
+        given = Inputs(nests)
+        return f(*given.nested([Value(x) for x in given.numbers]))
 
     # A compiled function takes plain numbers, and is told by what `compile` promises of it.
     compiled = hasattr(type(f), "source") and hasattr(type(f), "backward")
-    _check(f, f if compiled else of_values, point, "the derivative by {}")
+    plain = f if compiled else of_values
+    point = Inputs.of(plain, inputs)
+    _check(f, plain, point, "the derivative by {}")
     if order == 2:
-        by_all = grad(f, tuple(range(len(inputs))))
+        by_all = grad(f, tuple(range(len(point.arguments))))
         for i, name in enumerate(point.names):
             slope = _slope(by_all, i)
             _check(slope, slope, point, f"the second derivative by {name} and {{}}")

@@ -1,9 +1,10 @@
 """The inputs of a function that is checked: nested arguments as one list of numbers with names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.engine.real import is_real
+from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.transforms.nesting import Nest, flatten, unflatten
 
@@ -12,16 +13,12 @@ class Inputs:
     """Arguments of a function, each a number or nested lists, tuples and dicts of numbers.
 
     `numbers` are all of theirs as floats, in order; `names` say where each stands. Raises
-    TypeError, saying where in `name`, for what is no number.
+    TypeError, saying where, for what is no number.
     """
 
-    def __init__(self, arguments: Sequence[Any], name: str = "inputs") -> None:
-        if not isinstance(arguments, list | tuple):
-            raise TypeError(
-                f"{name} must be a number, or a list with one item for each argument of f, "
-                f"not {arguments!r} ({type(arguments).__name__})"
-            )
+    def __init__(self, arguments: Sequence[Any], spread: bool = False) -> None:
         self.arguments = tuple(arguments)
+        self.spread = spread
         self.numbers: list[float] = []
         self.names: list[str] = []
         self._structures = []
@@ -32,6 +29,34 @@ class Inputs:
             self._structures.append(structure)
         described = zip(self.names, self.numbers, strict=True)
         self.names = [f"{name} ({number!r})" for name, number in described]
+
+    @staticmethod
+    def of(f: Callable[..., Any], inputs: Sequence[Any]) -> "Inputs":
+        """Return the arguments of f: the inputs, or the items of one list that f does not take.
+
+        So are `check(f, 2.0, 3.0)` and `check(f, [2.0, 3.0])` the same for a function of two
+        numbers, and the latter is the list for a function of one list.
+        """
+        if len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            try:
+                y = f(*inputs)
+            except Exception as error:  # whatever f says of a list
+                spread = Inputs(inputs[0], spread=True)
+                try:
+                    f(*spread.arguments)
+                except TypeError:
+                    raise error from None
+                except (ArithmeticError, ValueError):
+                    pass
+                return spread
+            if not (is_real(y) or isinstance(y, Tracer)):
+                return Inputs(inputs[0], spread=True)
+        return Inputs(inputs)
+
+    def result(self, numbers: Sequence[Any]) -> Any:
+        """Return these nested like the arguments: like the one there is, or a list of them."""
+        nest = self.nested(numbers)
+        return nest[0] if len(nest) == 1 and not self.spread else nest
 
     def nested(self, numbers: Sequence[Any]) -> list[Any]:
         """Return the arguments with these in place of their numbers."""

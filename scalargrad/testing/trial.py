@@ -521,7 +521,7 @@ class Trial:
 
             noise = 8 * self.adapter.epsilon * (1 + abs(program.value(output)))
             try:
-                (estimates[output],) = numerical_gradient(f, [program.inputs[place]], noise)
+                (estimates[output],) = numerical_gradient(f, [program.inputs[place]], noise=noise)
             except ValueError:
                 return rights[0]
         for group, right in zip(sums, rights, strict=True):

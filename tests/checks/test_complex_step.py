@@ -172,3 +172,40 @@ def test_no_complex_form() -> None:
         complex_step_gradient(scalargrad.erf, [1.0])
     with pytest.raises(TypeError, match=r"f must return one number, got \[1\] \(list\)"):
         complex_step_gradient(lambda x: [1], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (scalargrad.exp, -300.0, math.exp(-300)),
+        (scalargrad.exp, -600.0, math.exp(-600)),
+        (sin, 1e-250, 1.0),
+        (scalargrad.log, 1e-300, 1e300),
+        (lambda x: x * x, 1e-220, 2e-220),
+        (lambda x: 1 / x, 1e-120, -1e240),
+        (lambda x: 1e-250 * x, 2.0, 1e-250),
+        (lambda x: x**1.5, 0.0, 0.0),
+        (lambda x: (x - 1) ** 2, 1.0, 0.0),
+        (scalargrad.tanh, 300.0, 4 * math.exp(-600)),
+    ],
+)
+def test_small_derivatives_and_small_inputs_have_all_digits(
+    f: Callable[[Any], Any], x: float, slope: float
+) -> None:
+    assert complex_step_gradient(f, x) == pytest.approx(slope, rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 0.9, 1e-3])
+def test_a_root_of_0_has_no_finite_derivative(exponent: float) -> None:
+    for power in (lambda x: x**exponent, lambda x: scalargrad.pow(x, exponent)):
+        with pytest.raises(ValueError, match="no finite derivative"):
+            complex_step_gradient(power, 0.0)
+
+
+def test_a_primitive_with_the_name_of_ours_has_no_complex_form() -> None:
+    @scalargrad.primitive(lambda g, y, x: g * 2)
+    def sin(x: Any) -> Any:
+        return 2 * x
+
+    with pytest.raises(TypeError, match="sin has no complex form"):
+        complex_step_gradient(sin, 1.0)

@@ -12,13 +12,16 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+import scalargrad
 from scalargrad import (
     GradientError,
     Value,
     check_gradient,
     compile,
+    complex_step_gradient,
     grad,
     gradcheck,
+    numerical_gradient,
     primitive,
     relu,
     sin,
@@ -263,3 +266,79 @@ def test_the_usual_slope_is_the_median(slopes: list[float]) -> None:
     found = _usual([Slopes(1.0, slope, slope, 0.0) for slope in slopes])
     # Of an even number, the lower one of the middle two.
     assert found == median_low(slopes)
+
+
+# --- at one point, and at the edge of a domain ---------------------------------------------------
+
+AT_ONE_POINT: list[tuple[Any, Any, float]] = [
+    (math.sin, math.cos, 0.0),
+    (math.cos, lambda x: -math.sin(x), 1.0),
+    (math.exp, math.exp, 0.0),
+    (lambda x: x**3, lambda x: 3 * x * x, 0.0),
+    (lambda x: x * x, lambda x: 2 * x, -1.0),
+    (lambda x: 1e-9 * x * x, lambda x: 2e-9 * x, 1.0),
+    (lambda x: 1 / x, lambda x: -1 / x / x, 1e-3),
+    (lambda x: math.sin(30 * x), lambda x: 30 * math.cos(30 * x), 0.5),
+    (math.log, lambda x: 1 / x, 1e-8),
+]
+
+
+@pytest.mark.parametrize(("f", "gradient", "point"), AT_ONE_POINT)
+@pytest.mark.parametrize("factor", [0.0, 1.1, -1.0, 2.0])
+def test_wrong_at_exactly_one_point_is_wrong(
+    f: Any, gradient: Any, point: float, factor: float
+) -> None:
+    right = gradient(point)
+    wrong = factor * right if right else 1.5 + factor
+    assert check_gradient(f, gradient, point)
+    with pytest.raises(GradientError, match="is wrong: gradient gives"):
+        check_gradient(f, lambda x: wrong if x == point else gradient(x), point)
+
+
+def test_hypothesis_finds_what_is_wrong_at_one_point() -> None:
+    @given(x=st.floats(-10, 10))
+    @settings(database=None)
+    def property_(x: float) -> None:
+        check_gradient(math.sin, lambda x: 0.0 if x == 0 else math.cos(x), x)
+
+    with pytest.raises(GradientError, match=r"by input 0 \(-?0\.0\) is wrong: gradient gives 0\.0"):
+        property_()
+
+
+@pytest.mark.parametrize("distance", [1e-12, 1e-10, 1e-6, 0.1])
+@pytest.mark.parametrize("name", ["acos", "asin", "atanh"])
+def test_near_the_edge_of_a_domain(name: str, distance: float) -> None:
+    function = getattr(scalargrad, name)
+    assert gradcheck(function, 1 - distance)
+    assert gradcheck(function, distance - 1)
+    assert gradcheck(scalargrad.acosh, 1 + distance)
+    with pytest.raises(GradientError, match="is wrong" if distance > 1e-7 else ""):
+        check_gradient(function, lambda x: 1.1 * grad(function)(x), 1 - distance)
+
+
+def test_nearer_to_the_edge_it_says_how_near() -> None:
+    with pytest.raises(ValueError, match=r"on both sides but within 4\.4e-16, too close to tell"):
+        gradcheck(scalargrad.acos, 1 - 2**-51)
+
+
+def test_all_checks_take_their_inputs_in_the_same_way() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return x * y * y
+
+    def of_list(v: Any) -> Any:
+        return v[0] * v[1] ** 2
+
+    for inputs in ((3.0, 5.0), ([3.0, 5.0],), ((3.0, 5.0),)):
+        assert gradcheck(f, *inputs)
+        assert check_gradient(f, lambda x, y: [y * y, 2 * x * y], *inputs)
+        assert complex_step_gradient(f, *inputs) == [25.0, 30.0]
+        assert [round(e.derivative, 6) for e in numerical_gradient(f, *inputs)] == [25.0, 30.0]
+        if len(inputs) == 1:
+            assert gradcheck(of_list, *inputs)
+            assert check_gradient(of_list, lambda v: [v[1] ** 2, 2 * v[0] * v[1]], *inputs)
+            assert list(complex_step_gradient(of_list, *inputs)) == [25.0, 30.0]
+            assert round(numerical_gradient(of_list, *inputs)[1].derivative, 6) == 30.0
+    assert complex_step_gradient(lambda d: d["a"] * d["b"], {"a": 2.0, "b": 3.0}) == {
+        "a": 3.0,
+        "b": 2.0,
+    }

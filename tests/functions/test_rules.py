@@ -40,7 +40,7 @@ def test_gradient_agrees_with_finite_differences(function: Operation, data: st.D
     inputs = data.draw(points(function))
     # What may cancel are sums of up to three products of numbers up to 30.
     noise = 3 * math.ulp(30.0 * 30.0)
-    estimates = numerical_gradient(function, inputs, noise)
+    estimates = numerical_gradient(function, inputs, noise=noise)
     for found, (slope, error) in zip(gradient(function, inputs), estimates, strict=True):
         assert abs(found - slope) <= error
         assert error <= 1e-3 * max(1.0, abs(slope)), "too uncertain to judge by"

@@ -29,7 +29,7 @@ def test_values_and_slopes_of_each_op(function: Operation, data: st.DataObject) 
     # The plain functions are math's: the engine under test here is not asked for gradients.
     found = call(function.name, *map(complex, point))
     assert found.real == pytest.approx(function(*point), rel=1e-11, abs=1e-13)
-    estimates = numerical_gradient(function, point, 3 * math.ulp(900.0))
+    estimates = numerical_gradient(function, point, noise=3 * math.ulp(900.0))
     found_slopes = slopes(lambda zs: call(function.name, *zs), point)
     for slope, (derivative, error) in zip(found_slopes, estimates, strict=True):
         assert slope == pytest.approx(derivative, rel=1e-8, abs=error + 1e-8)

@@ -129,7 +129,9 @@ def test_second_derivatives_agree_with_differences_of_gradients(
     inputs = data.draw(smooth_points(function))
     u = directions(len(inputs))
     slope = grad(function, by_all(inputs))
-    estimates = numerical_gradient(lambda *xs: dot(u, slope(*xs)), inputs, noise(inputs, slope))
+    estimates = numerical_gradient(
+        lambda *xs: dot(u, slope(*xs)), inputs, noise=noise(inputs, slope)
+    )
     found = hessian(function, by_all(inputs))(*inputs)
     for j, (reference, error) in enumerate(estimates):
         column = dot(u, [row[j] for row in found])
@@ -152,7 +154,7 @@ def test_third_derivatives_agree_with_differences_of_second_ones(
         moved = hvp(function, xs, u)
         return dot(u, moved if len(u) > 1 else [moved])
 
-    estimates = numerical_gradient(curvature, inputs, noise(inputs, curvature))
+    estimates = numerical_gradient(curvature, inputs, noise=noise(inputs, curvature))
     found = grad(curvature, by_all(inputs))(*inputs)
     for slope, (reference, error) in zip(found, estimates, strict=True):
         assert abs(slope - reference) <= error
