@@ -44,7 +44,7 @@ LAYERS = (
     ),
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
     *("functions.elementary", "functions.special", "functions.activations", "functions.ufuncs"),
-    "functions.methods",
+    *("functions.complex_forms", "functions.methods"),
     *(
         "transforms.nesting",
         "transforms.starred",

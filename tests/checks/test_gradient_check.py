@@ -312,7 +312,7 @@ def test_near_the_edge_of_a_domain(name: str, distance: float) -> None:
     assert gradcheck(function, 1 - distance)
     assert gradcheck(function, distance - 1)
     assert gradcheck(scalargrad.acosh, 1 + distance)
-    with pytest.raises(GradientError, match="is wrong" if distance > 1e-7 else ""):
+    with pytest.raises(GradientError, match="is wrong" if distance > 1e-7 else "(wrong|judged)"):
         check_gradient(function, lambda x: 1.1 * grad(function)(x), 1 - distance)
 
 
