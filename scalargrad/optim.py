@@ -41,14 +41,8 @@ from scalargrad.engine.errors import shown
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
-from scalargrad.fitting.fits import (
-    Fit,
-    Minimum,
-    OptimizeWarning,
-    curve_fit,
-    least_squares,
-    minimize,
-)
+from scalargrad.fitting.fits import Fit, OptimizeWarning, curve_fit, least_squares
+from scalargrad.fitting.minima import Minimum, minimize
 from scalargrad.functions.arithmetic import sqrt
 from scalargrad.functions.choices import choose
 from scalargrad.transforms.nesting import flatten, flatten_like, unflatten

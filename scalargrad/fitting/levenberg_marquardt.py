@@ -1,42 +1,53 @@
-"""Least squares by Levenberg and Marquardt's method, on plain numbers."""
+"""Least squares by Levenberg and Marquardt's method, within bounds, on plain numbers."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import mul
 from typing import NamedTuple
 
+from scalargrad.fitting.box import Box
 from scalargrad.fitting.orthogonal import QR
 
 EPSILON = sys.float_info.epsilon
 
 
 class Linear(NamedTuple):
-    """Residuals at a point, and their derivatives by each parameter: a column for each."""
+    """Residuals at a point, and their derivatives by each parameter: a column for each.
+
+    `length` is the square root of what is to be made least: of the sum of the squares, or of the
+    losses. Lengths are compared, since squares of numbers below 1e-154 are lost.
+    """
 
     residuals: list[float]
     columns: list[list[float]]
+    length: float
 
     def finite(self) -> bool:
         """Return whether all the numbers are finite."""
         return all(math.isfinite(math.fsum(map(abs, xs))) for xs in (self.residuals, *self.columns))
 
 
+class Stops(NamedTuple):
+    """When the method stops before the minimum, by SciPy's tolerances; and when it gives up."""
+
+    ftol: float = 0.0
+    xtol: float = 0.0
+    gtol: float = 0.0
+    max_iterations: float = 1000
+    max_nfev: float = math.inf
+
+
 class Solution(NamedTuple):
-    """Where the method stopped, and why; and the factorised Jacobian there."""
+    """Where the method stopped, and why, with SciPy's number for that."""
 
     parameters: list[float]
-    # The square root of the sum of the squares of the residuals.
-    length: float
-    jacobian: QR
-    # By which the columns of the Jacobian were divided before it was factorised.
-    scale: list[float]
-    # By which parameters all derivatives are 0.
-    flat: list[bool]
+    here: Linear
     iterations: int
     message: str
+    status: int
 
 
 class NotConverged(Exception):
@@ -51,38 +62,58 @@ class NotConverged(Exception):
 def least_squares_minimum(
     linearise: Callable[[list[float]], Linear],
     start: list[float],
-    max_iterations: int,
+    box: Box,
+    stops: Stops,
     size: float = 0.0,
+    scale: Sequence[float] | None = None,
 ) -> Solution:
-    """Return where the sum of the squares of the residuals has a minimum.
-
-    Residuals are 0 but for rounding where they are, all together, of that share of `size`, which is
-    the length of the data, or else that of the residuals at the start. Lengths are compared, as
-    squares of numbers below 1e-154 are lost.
+    """Return where the sum of the squares of the residuals has a minimum in the box.
 
     A step is that of Gauss and Newton, shortened by a damping that grows until the step brings
     the sum down and shrinks as the linear model proves right (Nielsen). Each parameter is measured
-    by the largest derivative that the residuals had by it (More), so that its unit does not
-    matter. Near the minimum, where rounding hides whether the sum still falls, undamped steps go
-    on until they stop becoming shorter. Raises `NotConverged`.
+    by `scale`, else by the largest derivative that the residuals had by it (More), so that its
+    unit does not matter. Parameters that a step would take out of the box go to its side, and the
+    others take the best step for that. Near the minimum, where rounding hides whether the sum
+    still falls, undamped steps go on until they stop becoming shorter. Residuals are 0 but for
+    rounding where they are, all together, of that share of `size`, which is the length of the
+    data, or else that of the residuals at the start. Raises `NotConverged`.
 
     J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", in: Numerical
     Analysis, Springer 1978. H. B. Nielsen, "Damping parameter in Marquardt's method", report
     IMM-REP-1999-05, Technical University of Denmark.
     """
-    here = linearise(start)
-    state = _State(start, here)
+    evaluations = 1
+
+    def moved(state: _State, step: list[float]) -> _State | None:
+        """Return the state after a step, or None where the residuals cannot be computed there."""
+        nonlocal evaluations
+        if evaluations >= stops.max_nfev:
+            reason = f"{stops.max_nfev} evaluations were not enough"
+            raise NotConverged(reason, state.point, state.length)
+        evaluations += 1
+        point = list(map(_arrived, state.point, step, *box))
+        try:
+            there = linearise(point)
+        except (ArithmeticError, ValueError):
+            return None
+        return _State(point, there, box, state.scale, scale is None) if there.finite() else None
+
+    state = _State(start, linearise(start), box, scale, scale is None)
     nothing = EPSILON**2 * (size or state.length)
     damping, growth, undamped = _FIRST_DAMPING, 2.0, state
-    for iteration in range(max_iterations):
+    iteration = 0
+    while iteration < stops.max_iterations:
         if state.length <= nothing:
-            return state.solution(iteration, "the residuals are 0 but for rounding")
+            return state.solution(iteration, "the residuals are 0 but for rounding", 1)
+        if stops.gtol and optimality(state.point, state.here, box) < stops.gtol:
+            return state.solution(iteration, "the optimality is below gtol", 1)
         if state.close():
-            polished = _polished(linearise, state, iteration, max_iterations)
+            polished = _polished(moved, state, iteration, stops)
             if polished is not None:
                 return polished
         step, promised = state.step(damping)
-        there = _moved(linearise, state, step)
+        there = moved(state, step)
+        iteration += 1
         if there is not None and there.length < state.length:
             left = there.length / state.length
             fall = (1 - left) * (1 + left)
@@ -90,6 +121,10 @@ def least_squares_minimum(
             damping *= max(1 / 3, 1 - (2 * min(ratio, 1.5) - 1) ** 3)
             growth = 2.0
             state = there
+            if fall < stops.ftol and ratio > 0.25:
+                return state.solution(iteration, "the sum fell by less than ftol of it", 2)
+            if math.hypot(*step) < stops.xtol * (stops.xtol + math.hypot(*state.point)):
+                return state.solution(iteration, "the step was less than xtol of x", 3)
             continue
         damping *= growth
         growth *= 2
@@ -98,31 +133,67 @@ def least_squares_minimum(
             damping, growth, undamped = _FIRST_DAMPING, 2.0, state
         elif damping > 1 / EPSILON**2:
             if state.slope < 1e-5:
-                return state.solution(iteration, "the sum of squares falls no further in floats")
+                return state.solution(
+                    iteration - 1, "the sum of squares falls no further in floats", 2
+                )
             raise NotConverged("no step brings the sum down", state.point, state.length)
-    raise NotConverged(f"{max_iterations} iterations were not enough", state.point, state.length)
+    reason = f"{stops.max_iterations} iterations were not enough"
+    raise NotConverged(reason, state.point, state.length)
+
+
+def optimality(point: Sequence[float], here: Linear, box: Box) -> float:
+    """Return the largest derivative of the cost, each times the way to the bound that it faces.
+
+    It is that of `scipy.optimize.least_squares`: 0 at a minimum, inside the box or at its side.
+    """
+    largest = 0.0
+    for x, column, lo, hi in zip(point, here.columns, *box, strict=True):
+        slope = math.fsum(map(mul, column, here.residuals))
+        way = hi - x if slope < 0 else x - lo
+        largest = max(largest, abs(slope) * (way if math.isfinite(way) else 1.0))
+    return largest
 
 
 _FIRST_DAMPING = 1e-3
 
 
+def _arrived(x: float, step: float, lower: float, upper: float) -> float:
+    """Return x after a step: exactly at a bound, where it is there but for rounding."""
+    near = 4 * EPSILON * max(abs(x), abs(step))
+    if x + step <= lower + near:
+        return lower
+    return upper if x + step >= upper - near else x + step
+
+
 class _State:
     """A point, the linear model there, and what follows from it."""
 
-    def __init__(self, point: list[float], here: Linear, before: _State | None = None) -> None:
-        self.point = point
+    def __init__(
+        self,
+        point: list[float],
+        here: Linear,
+        box: Box,
+        scale: Sequence[float] | None,
+        grows: bool,
+    ) -> None:
+        self.point, self.here, self.box, self.length = point, here, box, here.length
         norms = [math.hypot(*column) for column in here.columns]
-        # The largest that these have been.
-        self.scale: list[float] = norms if before is None else list(map(max, norms, before.scale))
+        # The largest that these have been, or what is given.
+        self.scale: Sequence[float] = norms
+        if scale is not None:
+            self.scale = list(map(max, norms, scale)) if grows else scale
         self.units = [norm or 1.0 for norm in norms]
-        self.flat = [not norm for norm in norms]
         columns = [[x / u for x in c] for c, u in zip(here.columns, self.units, strict=True)]
         self.qr = QR(columns)
-        self.length = math.hypot(*here.residuals)
-        direction = [x / (self.length or 1.0) for x in here.residuals]
+        self.size = math.hypot(*here.residuals)
+        direction = [x / (self.size or 1.0) for x in here.residuals]
         self._explained = self.qr.rotated(direction)[: len(point)]
-        # The largest cosine of the angle between the residuals and a column of the Jacobian.
-        self.slope = max(abs(math.fsum(map(mul, direction, column))) for column in columns)
+        # The cosines of the angles between the residuals and the columns of the Jacobian.
+        slopes = [math.fsum(map(mul, direction, column)) for column in columns]
+        # Those of no effect stay, too: what moved them would be rounding alone.
+        self.held = [h or not norm for h, norm in zip(box.held(point, slopes), norms, strict=True)]
+        free = (abs(s) for s, held in zip(slopes, self.held, strict=True) if not held)
+        self.slope = max(free, default=0.0)
 
     def step(self, damping: float) -> tuple[list[float], float]:
         """Return the damped step, and by which share of it the sum of squares is to fall."""
@@ -130,29 +201,70 @@ class _State:
         weights = [
             math.sqrt(damping) * (self.scale[i] or 1.0) / self.units[i] for i in self.qr.order
         ]
-        columns = []
-        for k, column in enumerate(self.qr.triangle):
-            padded = [*column, *[0.0] * (2 * n - len(column))]
-            padded[n + k] = weights[k]
-            columns.append(padded)
-        found = QR(columns).solve([*(-x for x in self._explained), *[0.0] * n])
-        moved = [
-            math.fsum(self.qr.triangle[j][i] * found[j] for j in range(i, n)) for i in range(n)
-        ]
-        held = map(mul, weights, found)
-        promised = math.hypot(*moved) ** 2 + 2 * math.hypot(*held) ** 2
+        # Of each parameter, by its place in the triangle, the step in its own unit.
+        found = [0.0] * n
+        free = [k for k, i in enumerate(self.qr.order) if not self.held[i]]
+        while free:
+            rest = [e + x for e, x in zip(self._explained, self._bent(found, free), strict=True)]
+            columns = []
+            for place, k in enumerate(free):
+                padded = [*self.qr.triangle[k], *[0.0] * (n + len(free) - k - 1)]
+                padded[n + place] = weights[k]
+                columns.append(padded)
+            solved = QR(columns).solve([*(-x for x in rest), *[0.0] * len(free)])
+            for k, number in zip(free, solved, strict=True):
+                found[k] = number
+            out = {k: way for k in free if (way := self._way(found, k)) < 1}
+            if not out:
+                break
+            # The one that is out first, on the way there.
+            first = min(out, key=out.__getitem__)
+            found[first] *= out[first]
+            free.remove(first)
+        bent = self._bent(found, ())
+        promised = -math.fsum(b * (2 * e + b) for e, b in zip(self._explained, bent, strict=True))
         step = [0.0] * n
         for place, number in zip(self.qr.order, found, strict=True):
-            if not self.flat[place]:  # where it is rounding alone
-                step[place] = number * self.length / self.units[place]
-        return step, promised
+            step[place] = number * self.size / self.units[place]
+        return step, promised * (self.size / self.length) ** 2
+
+    def _bent(self, found: list[float], without: Sequence[int]) -> list[float]:
+        """Return what a step adds to the residuals, rotated: of the parameters but some."""
+        n = len(found)
+        taken = [0.0 if k in without else x for k, x in enumerate(found)]
+        return [
+            math.fsum(self.qr.triangle[j][i] * taken[j] for j in range(i, n) if taken[j])
+            for i in range(n)
+        ]
+
+    def _way(self, found: list[float], k: int) -> float:
+        """Return which share of the k-th step there is room for in the box."""
+        i = self.qr.order[k]
+        step = found[k] * self.size / self.units[i]
+        room = (self.box.upper if step > 0 else self.box.lower)[i] - self.point[i]
+        return room / step if abs(step) > abs(room) else 1.0
 
     def full_step(self) -> list[float] | None:
-        """Return the step of Gauss and Newton, or None where the Jacobian lacks rank."""
-        if self.qr.rank() < len(self.point):
+        """Return the step of Gauss and Newton, None if the Jacobian lacks rank or it leads out."""
+        n = len(self.point)
+        free = [k for k, i in enumerate(self.qr.order) if not self.held[i]]
+        qr = self.qr
+        if len(free) < n:
+            if not free:
+                return [0.0] * n
+            qr = QR([[*self.qr.triangle[k], *[0.0] * (n - k - 1)] for k in free])
+        if qr.rank() < len(free):
             return None
-        scaled = self.qr.back_substituted([-x for x in self._explained])
-        return [x * self.length / u for x, u in zip(scaled, self.units, strict=True)]
+        rest = [-x for x in self._explained]
+        if len(free) < n:
+            step = [0.0] * n
+            for k, x in zip(free, qr.solve(rest), strict=True):
+                step[self.qr.order[k]] = x
+        else:
+            step = qr.back_substituted(rest)
+        step = [x * self.size / u for x, u in zip(step, self.units, strict=True)]
+        there = [p + s for p, s in zip(self.point, step, strict=True)]
+        return step if self.box.clamped(there) == there else None
 
     def measured(self, vector: list[float]) -> float:
         """Return the length of a vector of parameters, each measured in its own unit."""
@@ -167,30 +279,22 @@ class _State:
             return False
         return self.measured(step) <= 1e-5 * self.measured(self.point)
 
-    def solution(self, iterations: int, message: str) -> Solution:
-        return Solution(
-            self.point, self.length, self.qr, self.units, self.flat, iterations, message
-        )
-
-
-def _moved(
-    linearise: Callable[[list[float]], Linear], state: _State, step: list[float]
-) -> _State | None:
-    """Return the state after a step, or None where the residuals cannot be computed there."""
-    point = [p + s for p, s in zip(state.point, step, strict=True)]
-    try:
-        there = linearise(point)
-    except (ArithmeticError, ValueError):
-        return None
-    return _State(point, there, state) if there.finite() else None
+    def solution(self, iterations: int, message: str, status: int) -> Solution:
+        return Solution(self.point, self.here, iterations, message, status)
 
 
 def _polished(
-    linearise: Callable[[list[float]], Linear], state: _State, iterations: int, most: int
+    moved: Callable[[_State, list[float]], _State | None],
+    state: _State,
+    iterations: int,
+    stops: Stops,
 ) -> Solution | None:
-    """Return the minimum that undamped steps lead to, or None if they do not."""
-    best, shortest, longer = state, math.inf, 0
-    while state.length and iterations < most:
+    """Return the minimum that undamped steps lead to, or None if they do not.
+
+    Where these swing ever wider about it, as they may where residuals are large, a share of each.
+    """
+    best, shortest, longer, share = state, math.inf, 0, 1.0
+    while state.length and iterations < stops.max_iterations:
         step = state.full_step()
         if step is None:
             return None
@@ -199,15 +303,21 @@ def _polished(
             best, shortest, longer = state, length, 0
         else:
             longer += 1
-        if length <= EPSILON * state.measured(state.point) or longer == 3:
+        if length <= EPSILON * state.measured(state.point):
             break
-        there = _moved(linearise, state, step)
+        if longer == 3:
+            if share < 0.1 or shortest < 1e-12 * best.measured(best.point):
+                break
+            state, longer, share = best, 0, share / 2
+            continue
+        there = moved(state, [share * x for x in step])
         if there is None:
             return None
         iterations += 1
         state = there
     if not state.length:
-        return state.solution(iterations, "the residuals are 0")
+        return state.solution(iterations, "the residuals are 0", 1)
     if shortest > 1e-7 * best.measured(best.point):
         return None
-    return best.solution(iterations, "a further step would change the parameters by rounding only")
+    message = "a further step would change the parameters by rounding only"
+    return best.solution(iterations, message, 3)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from operator import mul
 from typing import NamedTuple
 
+from scalargrad.fitting.box import Box
+
 EPSILON = sys.float_info.epsilon
 
 Vector = list[float]
@@ -29,15 +31,20 @@ def newton_cg(
     value_and_gradient: Callable[[Vector], tuple[float, Vector]],
     curvature: Callable[[Vector, Vector], Vector],
     x: Vector,
-    max_iterations: int,
+    box: Box,
+    max_iterations: float,
+    gtol: float = 0.0,
+    callback: Callable[[Vector, float], bool] | None = None,
 ) -> Stopped:
-    """Return where a function has a minimum, going down from x.
+    """Return where a function has a minimum in the box, going down from x.
 
     `curvature(x, v)` is its Hessian at x times v. Each step minimises the quadratic model within a
-    radius, which grows where the model holds and shrinks where it does not. Near the minimum,
-    where rounding hides whether the function still falls, steps go on as long as the gradient
-    does. From a saddle or a maximum the way goes on in a direction in which the Hessian does not
-    bend upwards, if the function falls there.
+    radius, which grows where the model holds and shrinks where it does not. Variables that a step
+    would take out of the box go to its side, and the others take the best step for that. Near the
+    minimum, where rounding hides whether the function still falls, steps go on as long as the
+    gradient does. From a saddle or a maximum the way goes on in a direction in which the Hessian
+    does not bend upwards, if the function falls there. `callback` gets each point with its value,
+    and ends it by returning True.
 
     T. Steihaug, "The conjugate gradient method and trust regions in large scale optimization",
     SIAM Journal on Numerical Analysis 20 (3), 1983.
@@ -52,43 +59,52 @@ def newton_cg(
     value, gradient = value_and_gradient(x)
     radius = size = max(1.0, math.hypot(*x))
     steepest, floor = 0.0, -1e200 * max(1.0, abs(value))
-    for iteration in range(max_iterations):
-        slope = math.hypot(*gradient)
+    seen = x
+    iteration = 0
+    while iteration < max_iterations:
+        if x is not seen and callback is not None and callback(x, value):
+            return Stopped(x, value, gradient, iteration, "the callback ended it", True)
+        model = _Model(curvature, x, gradient, box)
+        seen, slope = x, math.hypot(*model.gradient)
         steepest, size = max(steepest, slope), max(size, math.hypot(*x))
         message = ""
         if slope == 0:
             message = "the gradient is 0"
+        elif slope < gtol:
+            return Stopped(x, value, gradient, iteration, "the gradient is below gtol", True)
         else:
-            step, bent, _ = _model_minimum(curvature, x, gradient, radius)
+            step, promised, _ = model.minimum(radius)
             length = math.hypot(*step)
-            promised = -math.fsum(map(mul, gradient, step)) - math.fsum(map(mul, step, bent)) / 2
-            there = _plus(x, step)
+            there = box.clamped(_plus(x, step))
             new_value, new_gradient = tried(there)
             finite = math.isfinite(new_value) and all(map(math.isfinite, new_gradient))
             if new_value < floor or (finite and length > _LONGEST):
                 reason = "f has no minimum downhill of x0"
                 return Stopped(x, value, gradient, iteration, reason, False)
             tiny = length <= 4 * EPSILON * size
-            if tiny or promised <= 16 * EPSILON * abs(value):
+            if tiny or abs(promised) <= 16 * EPSILON * abs(value):
                 # The value tells no more: the gradient still does.
                 before, after = (math.fsum(map(mul, g, step)) for g in (gradient, new_gradient))
                 # As steep there as here is it where the curvature is lost in underflow.
                 far = length > 0.9 * radius and not tiny
-                if finite and (math.hypot(*new_gradient) < slope or (far and after < before / 2)):
+                new_slope = math.hypot(*_Model(curvature, there, new_gradient, box).gradient)
+                if finite and (new_slope < slope or (far and after < before / 2)):
                     x, value, gradient = there, new_value, new_gradient
                     radius *= 16 if far else 1
+                    iteration += 1
                     continue
                 turned = after >= 0 and tiny and slope < 1e-6 * steepest
-                if turned or _small(curvature, x, gradient, value, size):
+                if turned or model.is_small(value, size):
                     message = "a further step would change x by rounding only"
         if message:
-            lower, open_ended = _lower(tried, curvature, x, value, size)
+            lower, is_open = _lower(tried, model, value, size)
             if lower is None:
-                if open_ended:
+                if is_open:
                     message += "; the Hessian is singular there, so that it may be a saddle"
                 return Stopped(x, value, gradient, iteration, message, True)
             x = lower
             value, gradient = value_and_gradient(x)
+            iteration += 1
             continue
         fall = value - new_value if finite else -math.inf
         ratio = fall / promised if promised > 0 else -math.inf
@@ -101,34 +117,114 @@ def newton_cg(
         elif radius <= EPSILON**2 * size:
             message = "no step brings f down: it may have a kink there"
             return Stopped(x, value, gradient, iteration, message, False)
+        iteration += 1
     message = f"{max_iterations} iterations were not enough"
-    return Stopped(x, value, gradient, max_iterations, message, False)
+    return Stopped(x, value, gradient, iteration, message, False)
 
 
 _LONGEST = 1e300  # of all steps
 
 
-def _small(
-    curvature: Callable[[Vector, Vector], Vector],
-    x: Vector,
-    gradient: Vector,
-    value: float,
-    size: float,
-) -> bool:
-    """Return whether the whole step that the gradient asks for is lost in rounding."""
-    step, bent, is_minimum = _model_minimum(curvature, x, gradient, math.inf)
-    promised = -math.fsum(map(mul, gradient, step)) - math.fsum(map(mul, step, bent)) / 2
-    return is_minimum and (
-        promised <= 1e4 * EPSILON * abs(value) or math.hypot(*step) <= 1e-6 * size
-    )
+class _Model:
+    """The quadratic model at a point of the box: of the variables that are free to move there."""
+
+    def __init__(
+        self,
+        curvature: Callable[[Vector, Vector], Vector],
+        x: Vector,
+        gradient: Vector,
+        box: Box,
+    ) -> None:
+        self.curvature, self.x, self.full, self.box = curvature, x, gradient, box
+        self.held = box.held(x, gradient)
+        self.gradient = self._free(gradient, self.held)
+
+    @staticmethod
+    def _free(vector: Vector, held: list[bool]) -> Vector:
+        return [0.0 if h else a for a, h in zip(vector, held, strict=True)]
+
+    def minimum(self, radius: float) -> tuple[Vector, float, bool]:
+        """Return the step to the minimum within the radius and the box, and the fall it promises.
+
+        The third says whether it is a minimum: the step does not end at the radius, nor where the
+        model has none. It need only be a rough one where the gradient is still large.
+        """
+        held, step = list(self.held), [0.0] * len(self.x)
+        while True:
+            step, bent, is_minimum = self._minimum(step, held, radius)
+            there = _plus(self.x, step)
+            inside = self.box.clamped(there)
+            out = [i for i, (a, b) in enumerate(zip(there, inside, strict=True)) if a != b]
+            if not out or any(map(math.isnan, step)):
+                break
+            # The one that is out first, on the way there.
+            first = min(out, key=lambda i: (inside[i] - self.x[i]) / step[i])
+            held[first] = True
+            step = [
+                inside[i] - self.x[i] if i == first else s if h else 0.0
+                for i, (s, h) in enumerate(zip(step, held, strict=True))
+            ]
+            if all(held):
+                bent = self.curvature(self.x, step)
+                break
+        promised = -math.fsum(map(mul, self.full, step)) - math.fsum(map(mul, step, bent)) / 2
+        return step, promised, is_minimum
+
+    def _minimum(
+        self, start: Vector, held: list[bool], radius: float
+    ) -> tuple[Vector, Vector, bool]:
+        """Return the step from `start` on to the minimum within the radius, and H times it."""
+        step, bent, slopes = start, [0.0] * len(start), self.gradient
+        if any(start):
+            bent = self.curvature(self.x, start)
+            slopes = self._free(_plus(self.full, bent), held)
+        first = math.hypot(*slopes)
+        tolerance = min(0.1, first) * first
+        for unit, turned, along, t, norm in self.conjugate([-g for g in slopes], held):
+            # Not <=, so that a nan stops it, too.
+            longer = _plus(step, unit, t) if along > 0 else step
+            if not along > 0 or math.hypot(*longer) >= radius:
+                t = _to_edge(step, unit, radius)
+                return _plus(step, unit, t), _plus(bent, turned, t), False
+            step, bent = longer, _plus(bent, turned, t)
+            if norm <= tolerance:
+                break
+        return step, bent, True
+
+    def conjugate(
+        self, left: Vector, held: list[bool]
+    ) -> Iterator[tuple[Vector, Vector, float, float, float]]:
+        """Yield conjugate directions for the equations H step = left, twice as many as needed.
+
+        Each comes with H times it, its product with that, how far the step goes along it, and how
+        large the rest of the right side is then. The directions are of length about 1, made so by
+        a power of two, which rounds nothing: products of small numbers would be lost.
+        """
+        direction = left
+        norm = math.hypot(*left)
+        for _ in range(2 * len(left)):
+            if not norm or not any(direction):
+                return
+            exponent = math.frexp(math.hypot(*direction))[1]
+            unit = [math.ldexp(d, -exponent) for d in direction]
+            turned = self.curvature(self.x, unit)
+            along = math.fsum(map(mul, unit, turned))
+            t = (norm / along) * math.ldexp(norm, -exponent) if along else math.inf
+            left = _plus(left, self._free(turned, held), -t)
+            last, norm = norm, math.hypot(*left)
+            yield unit, turned, along, t, norm
+            ratio = norm / last
+            direction = _plus(left, direction, ratio * ratio)
+
+    def is_small(self, value: float, size: float) -> bool:
+        """Return whether the whole step that the gradient asks for is lost in rounding."""
+        step, promised, is_minimum = self.minimum(math.inf)
+        small = abs(promised) <= 1e4 * EPSILON * abs(value) or math.hypot(*step) <= 1e-6 * size
+        return is_minimum and small
 
 
 def _lower(
-    tried: Callable[[Vector], tuple[float, Vector]],
-    curvature: Callable[[Vector, Vector], Vector],
-    x: Vector,
-    value: float,
-    size: float,
+    tried: Callable[[Vector], tuple[float, Vector]], model: _Model, value: float, size: float
 ) -> tuple[Vector | None, bool]:
     """Return a lower point near a stationary one, and whether the Hessian leaves open what it is.
 
@@ -138,71 +234,23 @@ def _lower(
     """
     rng = random.Random(0)
     direction, most = None, 0.0
-    for unit, _, along, _, _ in _conjugate(curvature, x, [rng.uniform(1, 2) for _ in x]):
+    right = [0.0 if h else rng.uniform(1, 2) for h in model.held]
+    for unit, _, along, _, _ in model.conjugate(right, model.held):
         most = max(most, along)
-        if not along > len(x) * EPSILON * most:
+        if not along > len(right) * EPSILON * most:
             direction = unit
             break
     if direction is None:
         return None, False
     for sign in (1, -1):
         for power in range(-8, 1):
-            there = _plus(x, direction, sign * 10.0**power * size)
+            there = model.box.clamped(_plus(model.x, direction, sign * 10.0**power * size))
             change = tried(there)[0] - value
             if not abs(change) <= 16 * EPSILON * abs(value):
                 if change < 0:
                     return there, True
                 break
     return None, True
-
-
-def _model_minimum(
-    curvature: Callable[[Vector, Vector], Vector], x: Vector, gradient: Vector, radius: float
-) -> tuple[Vector, Vector, bool]:
-    """Return the step to the minimum of the quadratic model within the radius, and H times it.
-
-    The minimum need only be rough where the gradient is still large. The third says whether it is
-    one: the step does not end at the radius, nor where the model has no minimum.
-    """
-    step, bent = [0.0] * len(x), [0.0] * len(x)
-    first = math.hypot(*gradient)
-    tolerance = min(0.1, first) * first
-    for unit, turned, along, t, norm in _conjugate(curvature, x, [-g for g in gradient]):
-        # Not <=, so that a nan stops it, too.
-        longer = _plus(step, unit, t) if along > 0 else step
-        if not along > 0 or math.hypot(*longer) >= radius:
-            t = _to_edge(step, unit, radius)
-            return _plus(step, unit, t), _plus(bent, turned, t), False
-        step, bent = longer, _plus(bent, turned, t)
-        if norm <= tolerance:
-            break
-    return step, bent, True
-
-
-def _conjugate(
-    curvature: Callable[[Vector, Vector], Vector], x: Vector, left: Vector
-) -> Iterator[tuple[Vector, Vector, float, float, float]]:
-    """Yield conjugate directions for the equations H step = left, at most twice as many as needed.
-
-    Each comes with H times it, its product with that, how far the step goes along it, and how
-    large the rest of the right side is then. The directions are of length about 1, made so by a
-    power of two, which rounds nothing: products of small numbers would be lost.
-    """
-    direction = left
-    norm = math.hypot(*left)
-    for _ in range(2 * len(x)):
-        exponent = math.frexp(math.hypot(*direction))[1]
-        unit = [math.ldexp(d, -exponent) for d in direction]
-        turned = curvature(x, unit)
-        along = math.fsum(map(mul, unit, turned))
-        t = (norm / along) * math.ldexp(norm, -exponent) if along else math.inf
-        left = _plus(left, turned, -t)
-        last, norm = norm, math.hypot(*left)
-        yield unit, turned, along, t, norm
-        if not norm:
-            return
-        ratio = norm / last
-        direction = _plus(left, direction, ratio * ratio)
 
 
 def _to_edge(step: Vector, direction: Vector, radius: float) -> float:
