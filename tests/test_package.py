@@ -82,8 +82,9 @@ LAYERS = (
         "view.languages.latex",
         "view.languages.javascript",
     ),
-    *("fitting.newton_cg", "fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.models"),
-    "fitting.fits",
+    *("fitting.box", "fitting.arguments", "fitting.models"),
+    *("fitting.newton_cg", "fitting.minima"),
+    *("fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.robust", "fitting.fits"),
     *("losses", "nn", "optim"),
 )
 # They stand above all of the above, and on each other as they like.

@@ -101,16 +101,18 @@ def least_squares_minimum(
     state = _State(start, linearise(start), box, scale, scale is None)
     nothing = EPSILON**2 * (size or state.length)
     damping, growth, undamped = _FIRST_DAMPING, 2.0, state
-    iteration = 0
+    iteration = again = 0
     while iteration < stops.max_iterations:
         if state.length <= nothing:
             return state.solution(iteration, "the residuals are 0 but for rounding", 1)
         if stops.gtol and optimality(state.point, state.here, box) < stops.gtol:
             return state.solution(iteration, "the optimality is below gtol", 1)
-        if state.close():
+        if iteration >= again and state.close():
+            before = evaluations
             polished = _polished(moved, state, iteration, stops)
             if polished is not None:
                 return polished
+            again = iteration + evaluations - before  # it took as long as that
         step, promised = state.step(damping)
         there = moved(state, step)
         iteration += 1

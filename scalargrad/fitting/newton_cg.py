@@ -59,7 +59,7 @@ def newton_cg(
     value, gradient = value_and_gradient(x)
     radius = size = max(1.0, math.hypot(*x))
     steepest, floor = 0.0, -1e200 * max(1.0, abs(value))
-    seen = x
+    seen, level = x, abs(value)
     iteration = 0
     while iteration < max_iterations:
         if x is not seen and callback is not None and callback(x, value):
@@ -67,13 +67,14 @@ def newton_cg(
         model = _Model(curvature, x, gradient, box)
         seen, slope = x, math.hypot(*model.gradient)
         steepest, size = max(steepest, slope), max(size, math.hypot(*x))
+        level = max(level, abs(value))
         message = ""
         if slope == 0:
             message = "the gradient is 0"
         elif slope < gtol:
             return Stopped(x, value, gradient, iteration, "the gradient is below gtol", True)
         else:
-            step, promised, _ = model.minimum(radius)
+            step, promised, is_minimum = model.minimum(radius)
             length = math.hypot(*step)
             there = box.clamped(_plus(x, step))
             new_value, new_gradient = tried(there)
@@ -82,15 +83,21 @@ def newton_cg(
                 reason = "f has no minimum downhill of x0"
                 return Stopped(x, value, gradient, iteration, reason, False)
             tiny = length <= 4 * EPSILON * size
+            new_slope = math.hypot(*_Model(curvature, there, new_gradient, box).gradient)
+            # Terms that cancel in the value have rounding of their own size.
+            if is_minimum and promised <= 16 * EPSILON * level and new_slope < slope / 2:
+                x, value, gradient = there, new_value, new_gradient
+                iteration += 1
+                continue
             if tiny or abs(promised) <= 16 * EPSILON * abs(value):
                 # The value tells no more: the gradient still does.
                 before, after = (math.fsum(map(mul, g, step)) for g in (gradient, new_gradient))
                 # As steep there as here is it where the curvature is lost in underflow.
-                far = length > 0.9 * radius and not tiny
-                new_slope = math.hypot(*_Model(curvature, there, new_gradient, box).gradient)
-                if finite and (new_slope < slope or (far and after < before / 2)):
+                at_edge = length > 0.9 * radius
+                steep = at_edge and not tiny and after < before / 2
+                if finite and (new_slope < slope or steep):
                     x, value, gradient = there, new_value, new_gradient
-                    radius *= 16 if far else 1
+                    radius *= 16 if at_edge else 1
                     iteration += 1
                     continue
                 turned = after >= 0 and tiny and slope < 1e-6 * steepest

@@ -302,7 +302,7 @@ def test_evaluations_are_counted() -> None:
 # --- robust losses -------------------------------------------------------------------------------
 
 # Of z, by SciPy's documentation.
-BY_DEFINITION = {
+BY_DEFINITION: dict[str, Any] = {
     "soft_l1": lambda z: 2 * (math.sqrt(1 + z) - 1),
     "huber": lambda z: z if z <= 1 else 2 * math.sqrt(z) - 1,
     "cauchy": lambda z: math.log1p(z),
@@ -333,7 +333,7 @@ def test_robust_fits_are_minima_of_their_loss(loss: str, f_scale: float) -> None
         zs = [
             ((p[0] * math.exp(-p[1] * x) - y) / f_scale) ** 2 for x, y in zip(XS, ys, strict=True)
         ]
-        return f_scale**2 / 2 * sum(map(BY_DEFINITION[loss], zs))
+        return f_scale**2 / 2 * math.fsum(map(BY_DEFINITION[loss], zs))
 
     fit = curve_fit(decay, XS, ys, [5.0, 0.5], loss=loss, f_scale=f_scale)
     assert fit.cost == pytest.approx(cost(fit.x), rel=1e-12)
