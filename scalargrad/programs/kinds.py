@@ -140,7 +140,7 @@ _RULES: dict[Op, Callable[..., str]] = {
     arithmetic.steep.op: _quotient,
     arithmetic.same.op: _same,
     arithmetic.detach.op: _same,
-    choices.like.op: _arithmetic,
+    choices.like.op: lambda n, x: ANY if n == BOOL else _arithmetic(x, n),
     # 0 * a where b is 0.
     arithmetic.over.op: lambda a, b: _one_of(_quotient(a, b), _arithmetic(a)),
     choices.inverse.op: _arithmetic,
