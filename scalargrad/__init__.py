@@ -49,8 +49,8 @@ from scalargrad.transforms.functional import (
 )
 
 if TYPE_CHECKING:
-    from scalargrad.programs.compiled import compile as compile
-    from scalargrad.programs.parallel import map_grad
+    from scalargrad.programs.run.compiled import compile as compile
+    from scalargrad.programs.run.parallel import map_grad
     from scalargrad.transforms.series import taylor
     from scalargrad.view.drawing import draw
     from scalargrad.view.explanation import explain
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
 # Loaded when first used: together they take longer to import than all the rest.
 _SUBMODULES = ("losses", "nn", "optim", "testing")
 _ELSEWHERE = {
-    "compile": "scalargrad.programs.compiled",
-    "map_grad": "scalargrad.programs.parallel",
+    "compile": "scalargrad.programs.run.compiled",
+    "map_grad": "scalargrad.programs.run.parallel",
     "taylor": "scalargrad.transforms.series",
     "draw": "scalargrad.view.drawing",
     "explain": "scalargrad.view.explanation",

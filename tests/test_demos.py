@@ -20,7 +20,7 @@ from demos.iris import SPECIES, load
 from demos.moons import make_moons
 from demos.terminal import parse_options, run
 from scalargrad import no_grad
-from scalargrad.programs.c_compiler import COMPILERS
+from scalargrad.programs.run.c_compiler import COMPILERS
 from tests.running import PLAIN, ROOT, command, output
 
 

@@ -33,7 +33,7 @@ from scalargrad.optim import (
     sgd_init,
     sgd_update,
 )
-from scalargrad.programs.c_compiler import COMPILERS
+from scalargrad.programs.run.c_compiler import COMPILERS
 
 
 def any_(x: object) -> Any:

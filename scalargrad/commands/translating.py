@@ -54,7 +54,7 @@ def _program(expression: Expression, language: str) -> str:
 
 
 def _source(expression: Expression, language: str) -> str:
-    from scalargrad.programs.compiled import compile
+    from scalargrad.programs.run.compiled import compile
     from scalargrad.transforms.functional import value_and_grad
 
     both = value_and_grad(expression, argnums=tuple(range(len(expression.names))))

@@ -15,7 +15,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
-from scalargrad.programs.compiled import compile
+from scalargrad.programs.run.compiled import compile
 from scalargrad.transforms.functional import value_and_grad
 
 # The value, and the gradient by the parameters.

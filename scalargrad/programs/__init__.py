@@ -1,1 +1,1 @@
-"""Programs: a function traced once, as data, and spelled in a language."""
+"""Programs: a traced function is data, `code`, made simpler, spelled in a language, and run."""

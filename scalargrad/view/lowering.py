@@ -13,8 +13,8 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code, Equation, Literal, lower, without_dead
-from scalargrad.programs.simplify import optimised
-from scalargrad.programs.trace import Trace, symbol
+from scalargrad.programs.passes.simplify import optimised
+from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.languages.spelling import OPS
 

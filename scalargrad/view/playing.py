@@ -21,8 +21,8 @@ from scalargrad.engine.graph import topological_order
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code, Equation, Literal, Operand, lower
-from scalargrad.programs.simplify import optimised
-from scalargrad.programs.trace import Trace, symbol
+from scalargrad.programs.passes.simplify import optimised
+from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.view.languages.javascript import is_spelled, runtime_for, statements
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.neurons import Unit, units_of
@@ -337,7 +337,7 @@ def _loss_of(task: _Task, model: Any, x: Any, t: Any) -> Any:
 
 
 def _compiled_loss(model: Any, task: _Task) -> Any:
-    from scalargrad.programs.compiled import compile
+    from scalargrad.programs.run.compiled import compile
 
     def loss(x: Any, t: Any) -> Any:
         return _loss_of(task, model, x, t)

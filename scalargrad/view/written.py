@@ -15,8 +15,8 @@ from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.functions import activations, arithmetic, elementary, special
 from scalargrad.programs.code import Code, Equation, Literal, lower
-from scalargrad.programs.simplify import optimised
-from scalargrad.programs.trace import Trace, symbol
+from scalargrad.programs.passes.simplify import optimised
+from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.view.languages.notation import SHARE
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.lowering import rule_code

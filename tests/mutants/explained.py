@@ -43,11 +43,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "- y = y if bias is None else y + bias._data\n+ y = y if bias is None else y << bias._data",
     ): "The error is caught, and the op computes the sum: only slower.",
     (
-        "scalargrad/programs/compiled.py",
+        "scalargrad/programs/run/compiled.py",
         "- if result is not NUMBER:\n+ if result != NUMBER:",
     ): "The nesting of one number is None, which equals no nest.",
     (
-        "scalargrad/programs/compiled.py",
+        "scalargrad/programs/run/compiled.py",
         "- x: like(0, seed) if type(slope) is int and slope == 0 else slope\n"
         "+ x: like(0, seed) if type(slope) is int and slope >= 0 else slope",
     ): "A slope that is a plain int is the 0 put there for a captured Value that none arrived at.",
@@ -71,11 +71,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "- run = values[operands[0]]\n+ run = values[operands[ -1]]",
     ): "A pick has one operand.",
     (
-        "scalargrad/programs/python.py",
+        "scalargrad/programs/spell/python/speller.py",
         "- if op is _PROD and len(parts) > 1:\n+ if op is _PROD and len(parts) > 0:",
     ): "A product of one number is spelled the same either way.",
     (
-        "scalargrad/programs/python.py",
+        "scalargrad/programs/spell/python/speller.py",
         '- return Text(repr(x), NEGATION if repr(x)[0] == "-" else ATOM)\n'
         '+ return Text(repr(x), NEGATION if repr(x)[0] >= "-" else ATOM)',
     ): "The brackets would matter before ** only, and a constant there is written as a call.",

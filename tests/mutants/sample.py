@@ -23,7 +23,7 @@ PLACES = (
     *("scalargrad/optim.py", "scalargrad/losses.py", "scalargrad/nn.py"),
 )
 # What writes C, and what calls a C compiler: the tests of these need one.
-LEFT_OUT = ("programs/c.py", "programs/c_compiler.py", "programs/c_program.py")
+LEFT_OUT = ("programs/spell/c/program.py", "run/c_compiler.py", "run/c_program.py")
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ from scalargrad import (
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.programs.code import constant_key, evaluate
-from scalargrad.programs.simplify import sees_signs
+from scalargrad.programs.passes.simplify import sees_signs
 from scalargrad.transforms.nesting import flatten, unflatten
 from tests.programs.inlining import inlined
 from tests.programs.pieces import (

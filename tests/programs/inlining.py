@@ -8,7 +8,7 @@ from typing import Any
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.programs.code import Call, Code, Equation, Operand, equation
-from scalargrad.programs.tuples import pack, pack_total
+from scalargrad.programs.trace.tuples import pack, pack_total
 
 
 def inlined(code: Code) -> Code:

@@ -26,7 +26,7 @@ import scalargrad as sg
 from scalargrad import Function, Value, compile, exp, grad, hvp, log, value_and_grad, where
 from scalargrad.engine.errors import FAILURES
 from scalargrad.nn import MLP
-from scalargrad.programs import c_compiler
+from scalargrad.programs.run import c_compiler
 from scalargrad.testing.expressions import Expression, Step
 from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.testing.inputs import EDGES
@@ -118,7 +118,7 @@ def test_every_function_at_every_edge() -> None:
 
 def test_every_supported_op_is_written_in_c() -> None:
     from scalargrad.functions.methods import all_ops
-    from scalargrad.programs.c_rules import RULES
+    from scalargrad.programs.spell.c.rules import RULES
 
     assert not {op.name for op in all_ops().values() if op not in RULES}
 
@@ -226,7 +226,7 @@ def test_derivatives_of_a_model() -> None:
 
 
 def test_programs_of_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalargrad.programs.c.PIECE", 7)
+    monkeypatch.setattr("scalargrad.programs.spell.c.program.PIECE", 7)
 
     def f(xs: Any) -> Any:
         ys = list(xs)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import scalargrad as sg
 from scalargrad import Value, compile, map_grad, value_and_grad
 from scalargrad.engine.errors import FAILURES
-from scalargrad.programs import c_batch
+from scalargrad.programs.run import c_batch
 from scalargrad.transforms.nesting import flatten, unflatten
 from tests.programs.test_c import COMPILER, bits, cache  # noqa: F401
 

@@ -24,9 +24,9 @@ from scalargrad.functions import arithmetic
 from scalargrad.functions.elementary import power_log
 from scalargrad.functions.many import largest
 from scalargrad.nn import MLP
-from scalargrad.programs import program as programs
-from scalargrad.programs.c_program import CProgram
-from scalargrad.programs.c_rules import CALLED_BACK
+from scalargrad.programs.run import program as programs
+from scalargrad.programs.run.c_program import CProgram
+from scalargrad.programs.spell.c.rules import CALLED_BACK
 from tests.programs import fuzz
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
 from tests.threads import in_threads

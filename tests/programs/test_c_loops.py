@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from scalargrad.programs.c_loops import (
+from scalargrad.programs.spell.c.loops import (
     CONSTANT,
     Leaf,
     Loop,

@@ -56,7 +56,7 @@ from scalargrad import (
 from scalargrad.losses import cross_entropy, hinge, mse
 from scalargrad.nn import MLP, Linear, Sequential
 from scalargrad.optim import SGD, Adam
-from scalargrad.programs.compiled import Compiled
+from scalargrad.programs.run.compiled import Compiled
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.transforms.nesting import flatten

@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 import scalargrad as sg
 from scalargrad import TraceError, Value, compile, grad, relu, value_and_grad
 from scalargrad.nn import MLP
-from scalargrad.programs.compiled import Compiled
-from scalargrad.programs.entry import all_floats
-from scalargrad.programs.program import adder
+from scalargrad.programs.run.compiled import Compiled
+from scalargrad.programs.run.entry import all_floats
+from scalargrad.programs.run.program import adder
 from scalargrad.transforms.nesting import flatten
 from tests.threads import in_threads
 

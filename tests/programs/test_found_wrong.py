@@ -36,7 +36,7 @@ from scalargrad import (
 )
 from scalargrad.functions.methods import all_ops
 from scalargrad.programs.code import Code, Equation
-from scalargrad.programs.simplify import sees_signs
+from scalargrad.programs.passes.simplify import sees_signs
 
 THIRD = Fraction(1, 3)
 LARGE = 2**53 + 1

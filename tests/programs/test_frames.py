@@ -9,7 +9,7 @@ import pytest
 
 from scalargrad import compile, value_and_grad
 from scalargrad.nn import MLP
-from scalargrad.programs.frames import make_room
+from scalargrad.programs.run.frames import make_room
 
 
 def function(name: str, size: int, *called: str) -> FunctionType:

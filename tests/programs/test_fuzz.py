@@ -16,8 +16,12 @@ from hypothesis import HealthCheck, given, settings
 
 from scalargrad.functions import activations, arithmetic, choices, elementary
 from scalargrad.functions.methods import public_functions
-from scalargrad.programs import bindings, compiled, names, nests, python, simplify, trace
 from scalargrad.programs.code import Literal
+from scalargrad.programs.passes import simplify
+from scalargrad.programs.run import bindings, compiled
+from scalargrad.programs.spell import names
+from scalargrad.programs.spell.python import nests, speller
+from scalargrad.programs.trace import symbols
 from scalargrad.transforms import nesting
 from tests.programs import fuzz
 
@@ -62,14 +66,14 @@ def is_constant(x: Any, number: float) -> bool:
 
 @mutation
 def comparisons_chain(patch: pytest.MonkeyPatch) -> None:
-    for op, (sign, binding, *_) in list(python._INFIX.items()):
-        if binding == python.COMPARISON:
-            patch.setitem(python._INFIX, op, (sign, binding, binding, binding))
+    for op, (sign, binding, *_) in list(speller._INFIX.items()):
+        if binding == speller.COMPARISON:
+            patch.setitem(speller._INFIX, op, (sign, binding, binding, binding))
 
 
 @mutation
 def unused_elements_overwrite_an_argument(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(python.Speller, "unused", lambda self: "_")
+    patch.setattr(speller.Speller, "unused", lambda self: "_")
 
 
 @mutation
@@ -113,15 +117,15 @@ def the_seed_is_a_float(patch: pytest.MonkeyPatch) -> None:
 @mutation
 def relu_gives_floats(patch: pytest.MonkeyPatch) -> None:
     relu = activations.relu.op
-    right = python.Speller.spelled
+    right = speller.Speller.spelled
 
     def spelled(self: Any, op: Any, operands: Any, parts: Any) -> Any:
-        if op is relu and parts[0].binding == python.ATOM:
+        if op is relu and parts[0].binding == speller.ATOM:
             x = parts[0].text
-            return f"0.0 if {x} <= 0 else {x}", python.CHOICE
+            return f"0.0 if {x} <= 0 else {x}", speller.CHOICE
         return right(self, op, operands, parts)
 
-    patch.setattr(python.Speller, "spelled", spelled)
+    patch.setattr(speller.Speller, "spelled", spelled)
 
 
 @mutation
@@ -156,7 +160,7 @@ def only_names_of_the_outermost_function_are_seen(patch: pytest.MonkeyPatch) -> 
 
 @mutation
 def symbols_are_looked_up_by_identity(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(trace.Symbol, "__hash__", object.__hash__)
+    patch.setattr(symbols.Symbol, "__hash__", object.__hash__)
 
 
 @mutation
@@ -194,13 +198,13 @@ def a_builtin_is_called_though_an_argument_has_its_name(patch: pytest.MonkeyPatc
 @mutation
 def differences_are_written_without_brackets(patch: pytest.MonkeyPatch) -> None:
     for op in (arithmetic.sub.op, arithmetic.div.op):
-        sign, binding, left, _ = python._INFIX[op]
-        patch.setitem(python._INFIX, op, (sign, binding, left, binding))
+        sign, binding, left, _ = speller._INFIX[op]
+        patch.setitem(speller._INFIX, op, (sign, binding, left, binding))
 
 
 @mutation
 def a_power_of_a_negative_number_is_the_negative_of_a_power(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(python.Text, "within", lambda self, binding: self.text)
+    patch.setattr(speller.Text, "within", lambda self, binding: self.text)
 
 
 @mutation

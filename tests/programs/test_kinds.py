@@ -9,7 +9,16 @@ import pytest
 
 from scalargrad.engine.op import Op
 from scalargrad.functions.methods import all_ops
-from scalargrad.programs.kinds import ANY, BOOL, EITHER, FLOAT, INT, kind_of, result_kind, wide
+from scalargrad.programs.passes.kinds import (
+    ANY,
+    BOOL,
+    EITHER,
+    FLOAT,
+    INT,
+    kind_of,
+    result_kind,
+    wide,
+)
 
 # Of a float or an int, and of anything, no number is an example: it is one of the others.
 EXAMPLES: dict[str, list[Any]] = {

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import Value, compile, log, map_grad, sumprod, tanh, value_and_grad
-from scalargrad.programs import parallel
+from scalargrad.programs.run import parallel
 
 
 def loss(params: Any, xs: Any, y: Any) -> Any:

@@ -65,7 +65,7 @@ steps: list[float] = [0.1 * g for g in grad(lambda v: v[0] * v[1])([1.0, 2.0])]
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 
-    from scalargrad.programs.compiled import BoundCompiled, Compiled
+    from scalargrad.programs.run.compiled import BoundCompiled, Compiled
 
     assert_type(exp(x), Value)
     assert_type(exp(0.5), float)

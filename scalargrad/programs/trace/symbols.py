@@ -302,12 +302,12 @@ class Trace:
         return self.new(pick(k), (whole,))
 
     def call(self, op: Op, inputs: tuple[Any, ...]) -> Any:
-        from scalargrad.programs.calls import traced_call  # only here: Functions are rare
+        from scalargrad.programs.trace.functions import traced_call  # only here: Functions are rare
 
         return traced_call(self, op, inputs)
 
     def call_derivatives(self, op: Op, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> Any:
-        from scalargrad.programs.calls import traced_derivatives
+        from scalargrad.programs.trace.functions import traced_derivatives
 
         return traced_derivatives(self, op, gs, y, inputs)
 

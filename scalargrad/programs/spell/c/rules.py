@@ -1,6 +1,6 @@
 """What each op is in C: its text, and the rules for numbers that are floats, ints or conditions.
 
-What Python raises an error for must set a floating-point flag. `c_runtime.c` has the functions that
+What Python raises an error for must set a floating-point flag. `runtime.c` has the functions that
 the C library lacks or has otherwise.
 """
 
@@ -17,8 +17,8 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.programs.c_loops import CONSTANT
-from scalargrad.programs.c_writer import (
+from scalargrad.programs.spell.c.loops import CONSTANT
+from scalargrad.programs.spell.c.writer import (
     ATOM,
     BOOL,
     CHOICE,

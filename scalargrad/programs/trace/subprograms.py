@@ -20,8 +20,8 @@ from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
 from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward
 from scalargrad.functions import choices
 from scalargrad.programs.code import Builder, Call, Code, evaluate, in_variables, not_local
-from scalargrad.programs.trace import Symbol, Trace, Tuple
-from scalargrad.programs.tuples import (
+from scalargrad.programs.trace.symbols import Symbol, Trace, Tuple
+from scalargrad.programs.trace.tuples import (
     Elements,
     all_of,
     at_first,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from scalargrad.programs.code import Operand
+from scalargrad.programs.spell.python.speller import Speller
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
-
-if TYPE_CHECKING:
-    from scalargrad.programs.python import Speller
 
 # Python's parser takes 200 brackets within each other; results nested deeper are made in steps.
 _DEEPEST = 40
@@ -100,15 +98,6 @@ def _listed(speller: Speller, structure: Nest, texts: list[str]) -> str:
     else:
         text = f"[{', '.join(texts)}]"
     return text if kind in (list, tuple) else f"{speller.constant(kind, kind.__name__)}({text})"
-
-
-def whole_of(texts: Sequence[str]) -> str:
-    """Return the text of the tuple whose elements these alone are; "" if there is none.
-
-    >>> whole_of(["*t1"]), whole_of(["*t1", "t2"])
-    ('t1', '')
-    """
-    return texts[0][1:] if len(texts) == 1 and texts[0][0] == "*" else ""
 
 
 def _key_text(key: Any, speller: Speller) -> str:

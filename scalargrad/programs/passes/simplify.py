@@ -14,9 +14,17 @@ from scalargrad.engine.primitive import op_of
 from scalargrad.functions import arithmetic, choices, elementary, many
 from scalargrad.functions.methods import all_ops
 from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild, without_dead
-from scalargrad.programs.kinds import ANY, BOOL, FLOAT, NUMBERS, operand_kind, result_kind, wide
-from scalargrad.programs.linking import ALIASES
-from scalargrad.programs.tuples import pack, pack_total
+from scalargrad.programs.passes.kinds import (
+    ANY,
+    BOOL,
+    FLOAT,
+    NUMBERS,
+    operand_kind,
+    result_kind,
+    wide,
+)
+from scalargrad.programs.passes.linking import ALIASES
+from scalargrad.programs.trace.tuples import pack, pack_total
 
 _ADD, _SUB, _NEG = arithmetic.add.op, arithmetic.sub.op, arithmetic.neg.op
 _MUL, _DIV, _SUMPROD = arithmetic.mul.op, arithmetic.div.op, many.flat_sumprod.op

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
-from scalargrad.programs.c_loops import (
+from scalargrad.programs.code import Call, Code, Literal, Operand
+from scalargrad.programs.passes.kinds import kinds_of, operand_kind
+from scalargrad.programs.spell.c.loops import (
     NUMBERS,
     OUT,
     TABLE,
@@ -30,7 +32,7 @@ from scalargrad.programs.c_loops import (
     rolled,
     spelled,
 )
-from scalargrad.programs.c_rules import (
+from scalargrad.programs.spell.c.rules import (
     FUNCTIONS,
     IN_KIND,
     MOST_OFTEN,
@@ -41,7 +43,7 @@ from scalargrad.programs.c_rules import (
     literal,
     total_of_tuples,
 )
-from scalargrad.programs.c_writer import (
+from scalargrad.programs.spell.c.writer import (
     EITHER,
     FLOAT,
     INT,
@@ -54,10 +56,8 @@ from scalargrad.programs.c_writer import (
     kind_of,
     width,
 )
-from scalargrad.programs.code import Call, Code, Literal, Operand
-from scalargrad.programs.kinds import kinds_of, operand_kind
-from scalargrad.programs.names import Names
-from scalargrad.programs.tuples import pack, pack_total
+from scalargrad.programs.spell.names import Names
+from scalargrad.programs.trace.tuples import pack, pack_total
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
 
 # What a C program cannot call its own: the words of C, and the functions of its library.
@@ -480,8 +480,8 @@ def _main(
 
 @lru_cache(maxsize=1)
 def _runtime() -> dict[str, str]:
-    """Return the texts of `c_runtime.c` by the name that each says it defines."""
-    text = Path(__file__).with_name("c_runtime.c").read_text(encoding="utf-8")
+    """Return the texts of `runtime.c` by the name that each says it defines."""
+    text = Path(__file__).with_name("runtime.c").read_text(encoding="utf-8")
     sections = re.split(r"^(?=/\* sg_\w+: )", text, flags=re.MULTILINE)
     return {section.split(":")[0][3:]: section.strip() for section in sections if section}
 

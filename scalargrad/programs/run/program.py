@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.graph import Node
 from scalargrad.engine.value import Value, backward_lock
-from scalargrad.programs.bindings import Binding, guard_of, unguarded
 from scalargrad.programs.code import Code, evaluate
-from scalargrad.programs.entry import all_floats
-from scalargrad.programs.frames import make_room
-from scalargrad.programs.kinds import ANY, EITHER, FLOAT, kind_of, places_of_ints
-from scalargrad.programs.python import Spelled, function_of, spell_python
-from scalargrad.programs.simplify import optimised
+from scalargrad.programs.passes.kinds import ANY, EITHER, FLOAT, kind_of, places_of_ints
+from scalargrad.programs.passes.simplify import optimised
+from scalargrad.programs.run.bindings import Binding, guard_of, unguarded
+from scalargrad.programs.run.entry import all_floats
+from scalargrad.programs.run.frames import make_room
+from scalargrad.programs.spell.python.function import spell_python
+from scalargrad.programs.spell.python.speller import Spelled, function_of
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten_like
 
 if TYPE_CHECKING:
-    from scalargrad.programs.c_program import CProgram
+    from scalargrad.programs.run.c_program import CProgram
 
 
 @contextmanager
@@ -246,9 +247,9 @@ class Program:
 
     def _built_c(self, ints: tuple[int, ...]) -> CProgram | None:
         # Only here: it loads ctypes, which takes a while.
-        from scalargrad.programs.c import spell_c
-        from scalargrad.programs.c_program import CProgram, spell_nesting
-        from scalargrad.programs.c_writer import NotSpelled
+        from scalargrad.programs.run.c_program import CProgram, spell_nesting
+        from scalargrad.programs.spell.c.program import spell_c
+        from scalargrad.programs.spell.c.writer import NotSpelled
 
         assert self.code is not None
         with collector_paused():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.custom.derivatives_of_calls import Outputs, Pullback, Pushforward
 from scalargrad.custom.run import Run
@@ -17,9 +17,6 @@ from scalargrad.engine.context import in_trace, tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
 from scalargrad.functions.choices import like
-
-if TYPE_CHECKING:
-    from scalargrad.programs.trace import Trace
 
 
 class OpaqueOp(Op):
@@ -76,7 +73,7 @@ def _unused(g: Any, y: Any, *inputs: Any) -> list[Any]:
     raise AssertionError("derivatives does this op's work")
 
 
-def traced_call(trace: Trace, op: Any, inputs: tuple[Any, ...]) -> Any:
+def traced_call(trace: Any, op: Any, inputs: tuple[Any, ...]) -> Any:
     """Return the symbol of a Function's output, or the tuple of those of its outputs."""
     # Only forward can tell how many outputs it has: try it on the numbers of this first call.
     numbers = [trace.sample(x) for x in inputs]
@@ -89,7 +86,7 @@ def traced_call(trace: Trace, op: Any, inputs: tuple[Any, ...]) -> Any:
 
 
 def traced_derivatives(
-    trace: Trace, op: Any, gs: Sequence[Any], y: Any, inputs: Sequence[Any]
+    trace: Any, op: Any, gs: Sequence[Any], y: Any, inputs: Sequence[Any]
 ) -> list[Any]:
     """Return the derivatives of a Function's call `y`, as symbols."""
     function = Outputs(op.function_class)
@@ -128,7 +125,7 @@ class _Backward:
 
 
 def _pulled_back(
-    trace: Trace,
+    trace: Any,
     name: str,
     function: Callable[..., Sequence[Any]],
     wanted: tuple[bool, ...],
@@ -153,7 +150,7 @@ def _picked(node: Any, wanted: tuple[bool, ...]) -> list[Any]:
 
 
 def _pushed_forward(
-    trace: Trace,
+    trace: Any,
     name: str,
     function: Callable[..., Sequence[Any]],
     inputs: list[Any],

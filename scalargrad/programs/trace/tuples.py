@@ -14,7 +14,7 @@ from scalargrad.engine.graph import Node
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents
 from scalargrad.engine.passes import added, is_zero
-from scalargrad.programs.trace import Trace, Tuple
+from scalargrad.programs.trace.symbols import Trace, Tuple
 
 # So many gradients of a tuple are summed at a time.
 _SUMMED = 8

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from scalargrad.programs.c_loops import NUMBERS, WORK, Leaf, Loop, Statement
+from scalargrad.programs.spell.c.loops import NUMBERS, WORK, Leaf, Loop, Statement
 
 # What a number is in the Python program: a float; an int; a float or an int, as the run has it; a
 # bool. Ints stand in doubles, which hold them up to this size; no larger one is rounded to it.

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES
-from scalargrad.programs.c import SpelledC
-from scalargrad.programs.c_compiler import library
-from scalargrad.programs.c_rules import CALLED_BACK
-from scalargrad.programs.c_writer import BOOL, FLOAT
 from scalargrad.programs.code import Code
-from scalargrad.programs.kinds import ANY
-from scalargrad.programs.names import Names
-from scalargrad.programs.nests import returned
-from scalargrad.programs.python import Module, Spelled, Speller, Text
+from scalargrad.programs.passes.kinds import ANY
+from scalargrad.programs.run.c_compiler import library
+from scalargrad.programs.spell.c.program import SpelledC
+from scalargrad.programs.spell.c.rules import CALLED_BACK
+from scalargrad.programs.spell.c.writer import BOOL, FLOAT
+from scalargrad.programs.spell.names import Names
+from scalargrad.programs.spell.python.nests import returned
+from scalargrad.programs.spell.python.speller import Module, Spelled, Speller, Text
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure
 
 _Pointer = ctypes.c_void_p

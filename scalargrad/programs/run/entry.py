@@ -15,11 +15,11 @@ from itertools import chain, groupby
 from marshal import dumps
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.programs.kinds import ANY, kind_of, places_of_ints
+from scalargrad.programs.passes.kinds import ANY, kind_of, places_of_ints
 from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, size_of, unflatten
 
 if TYPE_CHECKING:
-    from scalargrad.programs.program import Program
+    from scalargrad.programs.run.program import Program
 
 _FORMAT = 2
 # The last bytes of arguments of so many numbers are kept: parameters are often the same again.

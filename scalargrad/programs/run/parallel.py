@@ -193,7 +193,7 @@ def _is_of_threads(executor: Executor) -> bool:
 
 def _sums_in_c(compiled: Any, calls: list[Any], executor: Executor | None) -> Any:
     """Return the sums over a batch of a function in C; None if Python must run it."""
-    module = sys.modules.get("scalargrad.programs.compiled")
+    module = sys.modules.get("scalargrad.programs.run.compiled")
     if module is None or type(compiled) is not module.Compiled or compiled._target != "c":
         return None
     if not (executor is None or _is_of_threads(executor)):
@@ -205,7 +205,7 @@ def _sums_in_c(compiled: Any, calls: list[Any], executor: Executor | None) -> An
         return None
     if any(x is not y for x, y in zip(args, calls[0], strict=True)):
         return None  # there were arrays among them
-    from scalargrad.programs.c_batch import sum_of_calls  # only here: it loads ctypes
+    from scalargrad.programs.run.c_batch import sum_of_calls  # only here: it loads ctypes
 
     workers = 1 if executor is None else _workers(executor)
     return sum_of_calls(program, numbers, calls, executor, workers)

@@ -21,13 +21,13 @@ from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
-from scalargrad.programs.bindings import Binding, bindings_of, check, held, holds, own_name
-from scalargrad.programs.called import called_function, is_called_with, refuse_changes
-from scalargrad.programs.entry import Entry, entry_for
-from scalargrad.programs.kinds import kind_of, places_of_ints
-from scalargrad.programs.linking import linked
-from scalargrad.programs.program import Program, collector_paused
-from scalargrad.programs.trace import ENDED, Symbol, Trace, symbol
+from scalargrad.programs.passes.kinds import kind_of, places_of_ints
+from scalargrad.programs.passes.linking import linked
+from scalargrad.programs.run.bindings import Binding, bindings_of, check, held, holds, own_name
+from scalargrad.programs.run.entry import Entry, entry_for
+from scalargrad.programs.run.program import Program, collector_paused
+from scalargrad.programs.trace.calls import called_function, is_called_with, refuse_changes
+from scalargrad.programs.trace.symbols import ENDED, Symbol, Trace, symbol
 from scalargrad.transforms.nesting import (
     NUMBER,
     Nest,
@@ -83,7 +83,7 @@ class Compiled(Generic[R]):
         if target not in TARGETS:
             raise ValueError(f"target is 'python' or 'c', not {target!r}")
         if target == "c":
-            from scalargrad.programs.c_compiler import compiler  # only here: it loads ctypes
+            from scalargrad.programs.run.c_compiler import compiler  # only here: it loads ctypes
 
             compiler()
         self._target = target

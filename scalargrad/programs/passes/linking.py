@@ -15,8 +15,8 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
 from scalargrad.functions import arithmetic
 from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild
-from scalargrad.programs.subprograms import Subprogram
-from scalargrad.programs.tuples import pack, pack_total
+from scalargrad.programs.trace.subprograms import Subprogram
+from scalargrad.programs.trace.tuples import pack, pack_total
 
 # Their result is their operand: they only mean something to derivatives.
 ALIASES = {arithmetic.same.op, arithmetic.detach.op}

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import untraceable
 from scalargrad.engine.graph import Node
 from scalargrad.engine.real import is_real
-from scalargrad.programs.bindings import Binding
-from scalargrad.programs.subprograms import InnerTrace, Subprogram, reached
-from scalargrad.programs.trace import Symbol, Trace, is_condition
-from scalargrad.programs.tuples import packed
+from scalargrad.programs.trace.subprograms import InnerTrace, Subprogram, reached
+from scalargrad.programs.trace.symbols import Symbol, Trace, is_condition
+from scalargrad.programs.trace.tuples import packed
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of, unflatten
 
 
@@ -22,7 +21,7 @@ class CalledFunction(NamedTuple):
     subprogram: Subprogram
     ends: list[Any]
     result: Structure
-    bindings: list[Binding]
+    bindings: list[Any]
 
     def apply(self, trace: Trace, numbers: Sequence[Any], structures: Sequence[Structure]) -> Any:
         """Return the results of a call on `numbers`, which fill the arguments' structures."""

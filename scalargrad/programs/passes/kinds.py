@@ -14,7 +14,7 @@ from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 from scalargrad.programs.code import Call, Code, Operand
-from scalargrad.programs.tuples import pack, pack_total
+from scalargrad.programs.trace.tuples import pack, pack_total
 
 # A float; an int; a float or an int; a bool; anything. Of a tuple, the tuple of its elements'.
 FLOAT, INT, EITHER, BOOL, ANY = "float", "int", "either", "bool", "any"

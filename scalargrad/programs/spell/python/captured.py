@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from scalargrad.programs.code import Operand
-from scalargrad.programs.nests import whole_of
-
-if TYPE_CHECKING:
-    from scalargrad.programs.python import Speller
+from scalargrad.programs.spell.python.speller import Speller, whole_of
 
 # One loop adds the gradients if a piece of their list has more than so many of them: from a tuple.
 _FEW = 3

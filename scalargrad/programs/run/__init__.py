@@ -1,0 +1,1 @@
+"""Running: compiled functions, their arguments, what they captured, and the C compiler."""

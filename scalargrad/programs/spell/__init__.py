@@ -1,0 +1,1 @@
+"""Spelling: from Code to the text of a language."""

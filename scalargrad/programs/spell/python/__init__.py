@@ -1,0 +1,1 @@
+"""Code as Python, to run and to read."""

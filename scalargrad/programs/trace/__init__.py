@@ -1,0 +1,1 @@
+"""Tracing: from a function to Code."""
