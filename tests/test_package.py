@@ -13,7 +13,6 @@ from types import FunctionType
 import pytest
 
 import scalargrad
-from scalargrad import Value
 from scalargrad.engine.tracer import Tracer
 
 PACKAGE = Path(scalargrad.__file__).parent
@@ -30,9 +29,16 @@ CONTRACT = [
 ]
 # Imports point from each of these to those before it only.
 LAYERS = (
-    *("engine.real", "engine.op", "engine.tracer", "engine.context", "engine.errors"),
+    *(
+        "engine.real",
+        "engine.op",
+        "engine.operators",
+        "engine.context",
+        "engine.errors",
+        "engine.tracer",
+    ),
     *("engine.outputs", "engine.graph"),
-    *("engine.passes", "engine.value", "engine.recording", "engine.fast", "engine.signatures"),
+    *("engine.fast", "engine.passes", "engine.value", "engine.signatures"),
     *(
         "engine.primitive",
         "engine.anomaly",
@@ -138,7 +144,7 @@ def test_imports_point_one_way(module: str) -> None:
     below = LAYERS[: LAYERS.index(module)]
     for name, at_once in imports(module):
         # What is imported where it is used may stand above: types, and what is seldom needed.
-        assert name in below or (not at_once and name in (*LAYERS, "engine.operators")), name
+        assert name in below or (not at_once and name in (*LAYERS, "engine.methods")), name
 
 
 def test_the_engine_and_the_functions_know_nothing_of_what_is_made_of_them() -> None:
@@ -161,20 +167,16 @@ def test_importing_all_leaves_pythons_own_functions_in_place() -> None:
     assert callable(scalargrad.pow)
 
 
-def test_the_stub_has_the_operators_and_methods_of_value() -> None:
-    stub = ast.parse((PACKAGE / "engine" / "operators.pyi").read_text(encoding="utf-8"))
-    (operators,) = [node for node in stub.body if isinstance(node, ast.ClassDef)]
-    typed = {node.name: node for node in operators.body if isinstance(node, ast.FunctionDef)}
+def test_the_stub_has_the_functions_that_are_methods() -> None:
+    stub = ast.parse((PACKAGE / "engine" / "methods.pyi").read_text(encoding="utf-8"))
+    (methods,) = [node for node in stub.body if isinstance(node, ast.ClassDef)]
+    typed = {node.name: node for node in methods.body if isinstance(node, ast.FunctionDef)}
     given = {
         name
-        for kind in (Value, Tracer)
-        for name, method in vars(kind).items()
+        for name, method in vars(Tracer).items()
         if getattr(method, "__module__", "").startswith("scalargrad.functions.")
-        or getattr(method, "__qualname__", "").startswith(("operator_of.", "reflected_of."))
     }
-    # In Value's own text, in the package's, and among the passes.
-    own = {"__hash__", "_repr_html_", "local_derivatives"}
-    assert set(typed) - own == given - {"__array_ufunc__"} | {"__bool__", "detach"}
+    assert set(typed) - {"_repr_html_"} == given - {"__array_ufunc__"}
     for name, node in typed.items():
         arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
         function = vars(scalargrad).get(name)

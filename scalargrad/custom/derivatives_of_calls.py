@@ -18,8 +18,7 @@ from scalargrad.engine.graph import topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import dependents, pull_back, push_forward
 from scalargrad.engine.real import in_kind, is_real
-from scalargrad.engine.recording import recorded
-from scalargrad.engine.value import Value
+from scalargrad.engine.value import Value, recorded
 
 __all__ = ["Outputs", "Pullback", "Pushforward", "run_backward", "run_forward"]
 

@@ -11,15 +11,14 @@ from scalargrad.custom.copies import distinct, distinct_if_number, plain
 from scalargrad.custom.run import Context, Run
 from scalargrad.engine.context import active, afresh, here, tracing, within
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.fast import foremost, record
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
 from scalargrad.engine.passes import recompute
+from scalargrad.engine.primitive import record
 from scalargrad.engine.real import in_kind, is_real
-from scalargrad.engine.recording import make_node
-from scalargrad.engine.tracer import Tracer
-from scalargrad.engine.value import Value
+from scalargrad.engine.tracer import Tracer, foremost
+from scalargrad.engine.value import Value, make_node
 
 F = TypeVar("F", bound=Callable[..., Any])
 

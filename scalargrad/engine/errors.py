@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 from scalargrad.engine.context import tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import is_real
-from scalargrad.engine.tracer import Tracer
 
 # What arithmetic on unfit numbers raises.
 FAILURES = (ArithmeticError, ValueError, TypeError)
@@ -29,7 +28,7 @@ def shown(x: object) -> str:
         return f"an int of {x.bit_length()} bits" if isinstance(x, int) else type(x).__name__
 
 
-class Shown(Tracer):
+class Shown:
     """A number and its label, for an error to name."""
 
     __slots__ = ("label", "number")
@@ -41,9 +40,14 @@ class Shown(Tracer):
         return f"{self.label}={shown(self.number)}" if self.label else shown(self.number)
 
 
-def describe(x: object) -> str:
+def _is_ours(x: object) -> bool:
+    """Return whether `x` is a Value, or of another kind of ours: these describe themselves."""
+    return hasattr(x, "described")
+
+
+def describe(x: Any) -> str:
     """Return how to name `x` in an error: a Value by its label and number, else its repr."""
-    return x.described() if isinstance(x, Tracer) else shown(x)
+    return x.described() if _is_ours(x) else shown(x)
 
 
 def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
@@ -81,7 +85,7 @@ def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = ""
 def refuse_data(data: object) -> NoReturn:
     """Raise the TypeError for a Value of `data`, which is not a real number."""
     kind = type(data).__name__
-    if isinstance(data, Tracer):
+    if _is_ours(data):
         cure = (
             "it is one already: use it as it is, its number v.data, or Value(v.data) for a new leaf"
         )
@@ -165,7 +169,7 @@ def refuse_operand(op: Op, other: object) -> Any:
     reflected = getattr(type(other), _REFLECTED.get(op.name, ""), None)
     if isinstance(other, list | tuple) and reflected not in (None, list.__rmul__, tuple.__rmul__):
         return NotImplemented  # a subclass with an arithmetic of its own
-    array = hasattr(other, "__array_ufunc__") and not isinstance(other, Tracer)
+    array = hasattr(other, "__array_ufunc__") and not _is_ours(other)
     if array or isinstance(other, list | tuple | dict | set):
         cure = "apply it to each element, as in [v * x for x in xs]"
     elif not isinstance(other, str | bytes | complex | None):

@@ -1,13 +1,13 @@
 """Passes: derivatives carried through a graph, back from its outputs or forward from its inputs.
 
 They write nothing to the nodes but for one: `recompute`, the forward pass of a graph that is there
-already. The backward pass of plain numbers has a faster twin in fast.py, which writes gradients.
+already. `pull_back` has a twin for plain numbers in fast.py, which `backward()` runs.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,7 +15,6 @@ from scalargrad.engine.context import (
     active,
     differentiated,
     here,
-    refuse_access,
     tracing,
 )
 from scalargrad.engine.context import within as in_context
@@ -174,76 +173,6 @@ def _depends(node: Any, operands: Sequence[Any], lost: Sequence[Any], as_graph: 
         return True
 
 
-# Joint rules unrolled: `unrolled[op](g, inputs)` adds to the gradients of inputs, nodes all, what
-# the rule of the op says, in less time.
-unrolled: dict[Op, Callable[[Any, Sequence[Any]], None]] = {}
-
-
-def add_gradients(nodes: list[Any], seed: Any) -> None:
-    """Add to the gradients of leaves their derivatives, and give results theirs anew.
-
-    `nodes` are the results, each after its operands, the last the output, whose own derivative is
-    `seed`. It is `pull_back` for plain numbers, with the gradients in the nodes and
-    `contributions` unrolled for ops of one input, two, and many: four times as fast.
-    """
-    # What reaches nothing is not visited: it still has this very object.
-    zero = in_kind(0, seed)
-    for node in nodes:
-        node._grad = zero
-    nodes[-1]._grad = seed
-    nodes.reverse()
-    try:
-        for node in nodes:
-            g = node._grad
-            if g is zero:
-                continue
-            op, a, b = node._op, node._first, node._second
-            joint = op.joint
-            if joint is not None:
-                if type(b) is tuple:  # all inputs are nodes
-                    add = unrolled.get(op)
-                    if add is not None:
-                        add(g, a)
-                        continue
-                    slopes = joint(g, node._data, *[x._data for x in a])
-                    for x, slope in zip(a, slopes, strict=True):
-                        if slope is not None:
-                            x._grad += slope
-                else:
-                    inputs = [x._data if isinstance(x, Node) else x for x in a]
-                    if op.rules:
-                        gs = [g if isinstance(x, Node) else None for x in a]
-                        slopes = op.derivatives(gs, node._data, inputs)
-                    else:
-                        slopes = joint(g, node._data, *inputs)
-                    for x, slope in zip(a, slopes, strict=True):
-                        if slope is not None and isinstance(x, Node):
-                            x._grad += slope
-            elif b is None:
-                slope = op.rules[0](g, node._data, a._data)
-                if slope is not None:
-                    a._grad += slope
-            elif isinstance(b, Node):
-                if isinstance(a, Node):
-                    y, a_data, b_data = node._data, a._data, b._data
-                    slope = op.rules[0](g, y, a_data, b_data)
-                    if slope is not None:
-                        a._grad += slope
-                    slope = op.rules[1](g, y, a_data, b_data)
-                else:
-                    slope = op.rules[1](g, node._data, a, b._data)
-                if slope is not None:
-                    b._grad += slope
-            else:
-                slope = op.rules[0](g, node._data, a._data, b)
-                if slope is not None:
-                    a._grad += slope
-    except FAILURES as error:
-        raise explained(error, op, operands_of(node), "the derivative of ") from None
-    if active and (watch := here().watch) is not None:
-        watch.passed(nodes)
-
-
 def recompute(nodes: Sequence[Any]) -> None:
     """Give each of `nodes`, results after their operands, the number that it has now.
 
@@ -362,26 +291,16 @@ def add_slopes(y: Any, seed: Any, as_graph: bool, targets: Sequence[Any] | None)
             x._grad = value(had) + slope if as_graph and is_real(had) else had + slope
 
 
-def local_derivatives(self: Any) -> tuple[Any, ...]:
-    """Return the derivative of this Value by each of its parents alone, in their order.
-
-    The chain rule multiplies each with what arrives from above. Raises what `backward` raises.
-
-    >>> from scalargrad import Value
-    >>> a, b = Value(2.0), Value(5.0)
-    >>> (a * b).local_derivatives()
-    (5.0, 2.0)
-    """
-    if active:
-        refuse_access()
-    node, g = self, in_kind(1, self._data)
-    if type(self._op) is Pick:  # an output of a Function: its parents are the call's
-        node = self._first
-        g = Cotangents({self._op.place: g})
+def local_derivatives(y: Any) -> tuple[Any, ...]:
+    """Return the derivative of `y` by each of its parents alone, in their order."""
+    node, g = y, in_kind(1, y._data)
+    if type(y._op) is Pick:  # an output of a Function: its parents are the call's
+        node = y._first
+        g = Cotangents({y._op.place: g})
     gs = [g if isinstance(x, Node) else None for x in operands_of(node)]
     slopes = contributions(node, gs, as_graph=False) if gs else ()
     return tuple(
-        in_kind(0, self._data) if slope is None else slope
+        in_kind(0, y._data) if slope is None else slope
         for g, slope in zip(gs, slopes, strict=True)
         if g is not None
     )

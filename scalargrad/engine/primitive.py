@@ -1,22 +1,20 @@
 """`primitive`: a plain function and its rules become one function for every kind of number.
 
-Plain numbers go to the function itself, Values record the op (`fast` has both), and other kinds of
-number say themselves what becomes of it (`Tracer.record`).
+Plain numbers go to the function itself, Values record the op, and other kinds of number say
+themselves what becomes of it (`Tracer.record`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import update_wrapper
-from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
+from scalargrad.engine.context import active
 from scalargrad.engine.errors import refuse_plain, shown
-from scalargrad.engine.fast import binary_function, record, unary_function
 from scalargrad.engine.op import Op, Rule
-from scalargrad.engine.tracer import Tracer
-from scalargrad.engine.value import Value
+from scalargrad.engine.tracer import Tracer, foremost
+from scalargrad.engine.value import Value, function_of_one, recorded
 
 if TYPE_CHECKING:
     from scalargrad.engine.signatures import Binary, Unary
@@ -25,24 +23,28 @@ _STARRED = 0x04  # inspect.CO_VARARGS, which takes a while to load
 _AS_IN = "as in @primitive(lambda g, y, x: g * cos(x))"
 
 F = TypeVar("F", bound=Callable[..., Any])
+Forward = Callable[..., Any] | None
 
 
-@overload
-def primitive(rule: Rule, /, *, hint: str = "") -> Callable[[Callable[..., Any]], Unary]: ...
 @overload
 def primitive(
-    rule: Rule, second: Rule, /, *, hint: str = ""
+    rule: Rule, /, *, hint: str = "", forward: Forward = ...
+) -> Callable[[Callable[..., Any]], Unary]: ...
+@overload
+def primitive(
+    rule: Rule, second: Rule, /, *, hint: str = "", forward: Forward = ...
 ) -> Callable[[Callable[..., Any]], Binary]: ...
 @overload
-def primitive(*rules: Rule, hint: str = "") -> Callable[[F], F]: ...
-def primitive(*rules: Rule, hint: str = "") -> Any:
+def primitive(*rules: Rule, hint: str = "", forward: Forward = ...) -> Callable[[F], F]: ...
+def primitive(*rules: Rule, hint: str = "", forward: Forward = None) -> Any:
     """Make a differentiable function of a plain one: a decorator, given a rule for each input.
 
     `rule(g, y, *inputs)` returns the derivative by its input: `g` is the derivative arriving from
     above, `y` the function's output. A rule is written in arithmetic and differentiable functions,
     and never branches on a number (`where` chooses); so the function can be differentiated to any
     order, and traced. `hint` is what errors say of the inputs that the function takes. The plain
-    function gets plain numbers and returns a real number. Raises TypeError if the number of rules
+    function gets plain numbers and returns a real number; where it would only pass them on, as to
+    `math.sin`, say `forward=math.sin`, which saves a call. Raises TypeError if the number of rules
     is not that of the inputs.
 
     >>> from scalargrad import grad
@@ -58,35 +60,45 @@ def primitive(*rules: Rule, hint: str = "") -> Any:
         if code is not None and code.co_argcount < 3 and not code.co_flags & _STARRED:
             raise TypeError(f"a rule takes g, y and the inputs, {_AS_IN}; {rule.__name__} does not")
 
-    def decorate(forward: Callable[..., Any]) -> Any:
-        code = getattr(forward, "__code__", None)
+    def decorate(function: Callable[..., Any]) -> Any:
+        code = getattr(function, "__code__", None)
         if not rules or (code is not None and code.co_argcount not in (0, len(rules))):
             raise TypeError(
-                f"primitive takes one rule for each input of {forward.__name__}, {_AS_IN}; "
+                f"primitive takes one rule for each input of {function.__name__}, {_AS_IN}; "
                 f"it was given {len(rules)}"
             )
-        return made(Op(forward.__name__.strip("_"), direct(forward), rules, hint=hint), forward)
+        op = Op(function.__name__.strip("_"), forward or function, rules, hint=hint)
+        return made(op, function)
 
     return decorate
 
 
 def made(op: Op, like: Callable[..., Any]) -> Any:
     """Return the function that computes or records `op`: named and documented as `like`."""
+    code = getattr(like, "__code__", None)
+    count = len(op.rules)
     function: Any
-    if len(op.rules) == 1:
-        function = unary_function(op)
-    elif len(op.rules) == 2:
-        function = binary_function(op)
+    if count not in (1, 2) or (code is not None and code.co_posonlyargcount != count):
+        function = _function_of_many(op, like)
     else:
-        function = _many(op, like)
-    if isinstance(like, FunctionType):
-        function = _renamed(function, like)
-        if len(op.rules) == 2 and not like.__defaults__:
-            function.__defaults__ = (_missing,)
+        function = function_of_one(op) if count == 1 else _function_of_two(op)
     update_wrapper(function, like)
     function.op = op
     op.function = function
+    if code is not None and like.__qualname__ == like.__name__:
+        # Where doctest looks for what was not defined in the module itself.
+        like.__globals__.setdefault("__test__", {})[like.__name__] = function
     return function
+
+
+def record(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return the result of `op` on inputs some of which are Tracers: by the foremost kind."""
+    if not active and _ORDINARY.issuperset(map(type, inputs)):
+        return recorded(op, inputs)
+    return foremost(inputs).record(op, inputs)
+
+
+_ORDINARY = frozenset((Value, float, int, bool))
 
 
 def named(name: str, module: str, op: Op) -> Any:
@@ -118,44 +130,6 @@ def op_of(function: Callable[..., Any]) -> Op:
     return op
 
 
-def direct(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that `forward` only passes its arguments on to, else `forward`.
-
-    For `def sin(x): return math.sin(x)` that is math.sin: one call less in each op.
-
-    >>> import math
-    >>> from scalargrad import sin
-    >>> sin.op.forward is math.sin
-    True
-    """
-    code = getattr(forward, "__code__", None)
-    if code is not None and code.co_code in _PASSING_ON and len(code.co_names) == 2:
-        module, name = code.co_names
-        return getattr(forward.__globals__[module], name)  # type: ignore[no-any-return]
-    return forward
-
-
-_PASSING_ON = {
-    (lambda x: math.sin(x)).__code__.co_code,
-    (lambda x, y: math.atan2(x, y)).__code__.co_code,
-    (lambda x, y, z: math.hypot(x, y, z)).__code__.co_code,
-}
-
-
-def _renamed(function: FunctionType, like: FunctionType) -> FunctionType:
-    """Return `function` with the parameters, defaults and module of `like`, a real function."""
-    code: CodeType = function.__code__
-    count = code.co_argcount
-    if count and count == like.__code__.co_argcount:  # not so of one that takes *args
-        code = code.replace(
-            co_varnames=like.__code__.co_varnames[:count] + code.co_varnames[count:],
-            co_posonlyargcount=like.__code__.co_posonlyargcount,
-            co_name=like.__name__,
-        )
-    defaults = like.__defaults__ if count else None
-    return FunctionType(code, like.__globals__, like.__name__, defaults, function.__closure__)
-
-
 class _Missing(Tracer):
     """What stands for the second input of a call that has none: the error is more than Python's."""
 
@@ -178,22 +152,34 @@ class _Missing(Tracer):
 _missing = _Missing()
 
 
-def _many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
-    forward, value, tracer, record_, bind = op.forward, Value, Tracer, record, _bound
-    type_, isinstance_, len_, type_error, refuse = type, isinstance, len, TypeError, refuse_plain
+def _function_of_two(op: Op) -> Callable[..., Any]:
+    forward = op.forward
+
+    def function(a: Any, b: Any = _missing, /) -> Any:
+        if isinstance(a, Tracer) or isinstance(b, Tracer):
+            return record(op, (a, b))
+        return forward(a, b)
+
+    return function
+
+
+def _function_of_many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
+    forward = op.forward
     code = getattr(like, "__code__", None)
     count = code.co_argcount if code is not None else 0
 
     def function(*inputs: Any, **keywords: Any) -> Any:
-        if keywords or (count and len_(inputs) != count):
-            inputs = bind(like, inputs, keywords)
+        if keywords or (count and len(inputs) != count):
+            if count == 2 and len(inputs) == 1 and not (keywords or like.__defaults__):
+                _missing.record(op, inputs)
+            inputs = _bound(like, inputs, keywords)
         for x in inputs:
-            if type_(x) is value or isinstance_(x, tracer):
-                return record_(op, inputs)
+            if isinstance(x, Tracer):
+                return record(op, inputs)
         try:
             return forward(*inputs)
-        except type_error as error:
-            refuse(op, inputs, error)
+        except TypeError as error:
+            refuse_plain(op, inputs, error)
 
     return function
 
@@ -201,6 +187,9 @@ def _many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
 def _bound(like: Callable[..., Any], inputs: Any, keywords: Any) -> tuple[Any, ...]:
     import inspect  # only here: it takes a while to load
 
-    bound = inspect.signature(like).bind(*inputs, **keywords)
+    try:
+        bound = inspect.signature(like).bind(*inputs, **keywords)
+    except TypeError as error:
+        raise TypeError(f"{like.__qualname__}() {error}") from None
     bound.apply_defaults()
     return bound.args

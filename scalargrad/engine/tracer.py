@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine import operators
+from scalargrad.engine.errors import refuse_operand
 from scalargrad.engine.op import Op
+
+Method = Callable[..., Any]
+
+
+def _operator_of(op: Op) -> Method:
+    return lambda self: self.record(op, (self,))
+
+
+def _operators_of(op: Op) -> tuple[Method, Method]:
+    """Return the methods for an operator with this kind of number on the left, and on the right."""
+
+    def method(self: Tracer, other: Any) -> Any:
+        if isinstance(other, Tracer):
+            if other.priority > self.priority:
+                return other.record(op, (self, other))
+        elif isinstance(other, list | tuple):
+            return refuse_operand(op, other)
+        return self.record(op, (self, other))
+
+    return method, lambda self, other: self.record(op, (other, self))
 
 
 class Tracer:
     """A kind of number that takes part in the ops done to it: operators and functions alike.
 
     Values are one, and symbols, complex steps and power series are. A subclass says in `record`
-    what becomes of an op. The operators are given to it where ops are defined.
+    what becomes of an op. The functions of one argument are methods, too (`functions.methods`).
     """
 
     __slots__ = ()
@@ -32,6 +55,26 @@ class Tracer:
             "`primitive`, or in arithmetic"
         )
 
+    __add__, __radd__ = _operators_of(operators.add)
+    __sub__, __rsub__ = _operators_of(operators.sub)
+    __mul__, __rmul__ = _operators_of(operators.mul)
+    __truediv__, __rtruediv__ = _operators_of(operators.div)
+    __pow__, __rpow__ = _operators_of(operators.power)
+    __mod__, __rmod__ = _operators_of(operators.mod)
+    __neg__ = _operator_of(operators.neg)
+    __pos__ = _operator_of(operators.pos)
+    __abs__ = _operator_of(operators.absolute)
+
     def described(self) -> str:
         """Return how errors name this number."""
         return repr(self)
+
+
+def foremost(inputs: tuple[Any, ...]) -> Tracer:
+    """Return the Tracer among `inputs` whose kind says what becomes of an op on them."""
+    found = None
+    for x in inputs:
+        if isinstance(x, Tracer) and (found is None or x.priority > found.priority):
+            found = x
+    assert found is not None
+    return found

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from scalargrad.engine.fast import record
 from scalargrad.engine.op import Op
+from scalargrad.engine.primitive import record
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value

@@ -12,11 +12,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.engine import operators
 from scalargrad.engine.op import Op
+from scalargrad.engine.operators import constant
 from scalargrad.engine.primitive import named, primitive
 from scalargrad.engine.real import in_kind
 from scalargrad.functions import numerics
-from scalargrad.functions.choices import choose, choose_positive, constant, greater
+from scalargrad.functions.choices import choose, choose_positive, greater
 
 __all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sign", "sqrt", "trunc"]
 
@@ -46,19 +48,17 @@ def _with_sign_of(a: Any, g: Any) -> Any:
     return choose_positive(a, g, choose(greater(0, a), -g, None))
 
 
-add = _operator("add", "+", operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g)
-sub = _operator("sub", "-", operator.sub, lambda g, y, a, b: g, lambda g, y, a, b: -g)
-mul = _operator("mul", "*", operator.mul, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
-div = _operator(
-    "div", "/", operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b
-)
-neg = _operator("neg", "neg", operator.neg, lambda g, y, a: -g, written="-{0}")
-pos = _operator("pos", "pos", operator.pos, lambda g, y, a: g, written="+{0}")
+add = named("add", __name__, operators.add)
+sub = named("sub", __name__, operators.sub)
+mul = named("mul", __name__, operators.mul)
+div = named("div", __name__, operators.div)
+neg = named("neg", __name__, operators.neg)
+pos = named("pos", __name__, operators.pos)
 floordiv = _operator("floordiv", "//", operator.floordiv, constant, constant)
-mod = _operator(
-    "mod", "%", operator.mod, lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b)
-)
-absolute = _operator("absolute", "abs", operator.abs, lambda g, y, a: _with_sign_of(a, g))
+operators.mod.rules = (lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b))
+mod = named("mod", __name__, operators.mod)
+operators.absolute.rules = (lambda g, y, a: _with_sign_of(a, g),)
+absolute = named("absolute", __name__, operators.absolute)
 # a / b, an error where that overflows.
 steep = _operator(
     "steep",
@@ -79,31 +79,33 @@ over = _operator(
 )
 # The same number, as a node of its own: what a transform differentiates by.
 same = _operator("same", "same", lambda a: a, lambda g, y, a: g)
-# The same number, as a constant.
-detach = _operator("detach", "detach", lambda a: a, constant)
+detach = named("detach", __name__, operators.detach)
 
 
-@primitive(lambda g, y, a: _with_sign_of(a, g))
+@primitive(lambda g, y, a: _with_sign_of(a, g), forward=math.fabs)
 def fabs(x: Any, /) -> Any:
     """Return the absolute value of x as a float; its derivative at 0 is 0.
 
     >>> fabs(-3)
     3.0
     """
-    return math.fabs(x)
 
 
-@primitive(lambda g, y, a, b: _with_sign_of(a, g * copysign(1, b)), constant)  # type: ignore[has-type]
+@primitive(lambda g, y, a, b: _with_sign_of(a, g * copysign(1, b)), constant, forward=math.copysign)  # type: ignore[has-type]
 def copysign(x: Any, y: Any, /) -> Any:
     """Return the absolute value of x with the sign of y; the derivative by x at 0 is 0.
 
     >>> copysign(3.0, -0.0)
     -3.0
     """
-    return math.copysign(x, y)
 
 
-@primitive(lambda g, y, a, b, c: g * b, lambda g, y, a, b, c: g * a, lambda g, y, a, b, c: g)
+@primitive(
+    lambda g, y, a, b, c: g * b,
+    lambda g, y, a, b, c: g * a,
+    lambda g, y, a, b, c: g,
+    forward=numerics.fma,
+)
 def fma(x: Any, y: Any, z: Any, /) -> Any:
     """Return x * y + z, rounded once.
 
@@ -113,10 +115,9 @@ def fma(x: Any, y: Any, z: Any, /) -> Any:
     >>> fma(2.0, 3.0, 1.0)
     7.0
     """
-    return numerics.fma(x, y, z)
 
 
-@primitive(lambda g, y, a: g / (2 * y), hint="sqrt takes x >= 0")
+@primitive(lambda g, y, a: g / (2 * y), hint="sqrt takes x >= 0", forward=math.sqrt)
 def sqrt(x: Any, /) -> Any:
     """Return the square root of x; at 0 its derivative raises ZeroDivisionError.
 
@@ -125,11 +126,10 @@ def sqrt(x: Any, /) -> Any:
     >>> sqrt(9.0)
     3.0
     """
-    return math.sqrt(x)
 
 
 # The quotient is whole: a constant to the next derivative.
-@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b))
+@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b), forward=math.fmod)
 def fmod(x: Any, y: Any, /) -> Any:
     """Return the remainder of x / y with the sign of x, as C has it.
 
@@ -138,10 +138,11 @@ def fmod(x: Any, y: Any, /) -> Any:
     >>> fmod(-7.0, 3.0)
     -1.0
     """
-    return math.fmod(x, y)
 
 
-@primitive(lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b))
+@primitive(
+    lambda g, y, a, b: g, lambda g, y, a, b: -g * detach((a - y) / b), forward=math.remainder
+)
 def remainder(x: Any, y: Any, /) -> Any:
     """Return x minus the whole multiple of y nearest to it, as IEEE 754 has it.
 
@@ -150,7 +151,6 @@ def remainder(x: Any, y: Any, /) -> Any:
     >>> remainder(7.0, 4.0)
     -1.0
     """
-    return math.remainder(x, y)
 
 
 @primitive(constant)
@@ -163,7 +163,7 @@ def sign(x: Any, /) -> Any:
     return in_kind((x > 0) - (x < 0), x) if x == x else x
 
 
-@primitive(constant)
+@primitive(constant, forward=math.floor)
 def floor(x: Any, /) -> Any:
     """Return the largest whole number that is not above x, as an int; its derivative is 0.
 
@@ -172,10 +172,9 @@ def floor(x: Any, /) -> Any:
     >>> floor(-2.5)
     -3
     """
-    return math.floor(x)
 
 
-@primitive(constant)
+@primitive(constant, forward=math.ceil)
 def ceil(x: Any, /) -> Any:
     """Return the smallest whole number that is not below x, as an int; its derivative is 0.
 
@@ -184,10 +183,9 @@ def ceil(x: Any, /) -> Any:
     >>> ceil(-2.5)
     -2
     """
-    return math.ceil(x)
 
 
-@primitive(constant)
+@primitive(constant, forward=math.trunc)
 def trunc(x: Any, /) -> Any:
     """Return x without its fractional part, as an int; its derivative is 0.
 
@@ -196,4 +194,3 @@ def trunc(x: Any, /) -> Any:
     >>> trunc(-2.5)
     -2
     """
-    return math.trunc(x)

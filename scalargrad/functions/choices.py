@@ -9,11 +9,12 @@ import operator
 from collections.abc import Callable
 from typing import Any, overload
 
+from scalargrad.engine import operators
 from scalargrad.engine.context import here, tracing
 from scalargrad.engine.errors import refuse_plain
-from scalargrad.engine.fast import record
 from scalargrad.engine.op import Op
-from scalargrad.engine.primitive import named, primitive, spelling_of
+from scalargrad.engine.operators import constant
+from scalargrad.engine.primitive import named, primitive, record, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -21,21 +22,16 @@ from scalargrad.engine.value import Value
 __all__ = ["clip", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum", "where"]
 
 
-def constant(g: Any, y: Any, *inputs: Any) -> None:
-    """Return None: the rule of an input on which an op does not depend smoothly."""
-    return None
-
-
 def _constant(name: str, symbol: str, forward: Callable[..., Any], inputs: int = 2) -> Any:
     return named(name, __name__, Op(symbol, forward, [constant] * inputs))
 
 
-greater = _constant("greater", ">", operator.gt)
-less = _constant("less", "<", operator.lt)
-at_least = _constant("at_least", ">=", operator.ge)
-at_most = _constant("at_most", "<=", operator.le)
-equal = _constant("equal", "==", operator.eq)
-unequal = _constant("unequal", "!=", operator.ne)
+greater = named("greater", __name__, operators.greater)
+less = named("less", __name__, operators.less)
+at_least = named("at_least", __name__, operators.at_least)
+at_most = named("at_most", __name__, operators.at_most)
+equal = named("equal", __name__, operators.equal)
+unequal = named("unequal", __name__, operators.unequal)
 # Of conditions, as symbols have them: `&`, `|`, `^` and `~`.
 both = _constant("both", "&", operator.and_)
 either = _constant("either", "|", operator.or_)

@@ -12,12 +12,13 @@ Value(data=0.0, grad=0, op='sin')
 import math
 from typing import Any
 
-from scalargrad.engine.op import Op
+from scalargrad.engine import operators
+from scalargrad.engine.operators import constant
 from scalargrad.engine.primitive import named, op_of, primitive, spelling_of
 from scalargrad.engine.tracer import Tracer
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import fma, over, sqrt, steep
-from scalargrad.functions.choices import choose, constant, equal
+from scalargrad.functions.choices import choose, equal
 from scalargrad.functions.many import directions, hypot
 
 __all__ = [
@@ -49,13 +50,6 @@ __all__ = [
 ]
 
 # --- powers ---------------------------------------------------------------------------------------
-
-
-def _real_power(a: Any, b: Any) -> Any:
-    y = a**b
-    if isinstance(y, complex):
-        raise ValueError("a negative number to a fractional power is not a real number")
-    return y
 
 
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -94,22 +88,17 @@ def power_log(a: Any, b: Any, n: int) -> Any:
         if not b > 0:
             raise ValueError("a derivative of 0**b has no finite value at b <= 0")
         return a * 1.0
-    y = _real_power(a, b)
+    y = operators.power.forward(a, b)
     return y * math.log(a) ** n if n else y
 
 
 op_of(power_log).written = "{0}**{1} * log({0})**{2}"
 
-_POWER_HINT = "a negative base takes a constant whole exponent; for a real cube root use cbrt"
-
-power = named(
-    "power",
-    __name__,
-    Op("**", _real_power, [_power_base, _power_exponent], hint=_POWER_HINT),
-)
+operators.power.rules = (_power_base, _power_exponent)
+power = named("power", __name__, operators.power)
 
 
-@primitive(_power_base, _power_exponent, hint=_POWER_HINT)
+@primitive(_power_base, _power_exponent, hint=operators.power.hint, forward=math.pow)
 def pow(x: Any, y: Any, /) -> Any:
     """Return x to the power y as a float. `x ** y` keeps ints and Fractions exact.
 
@@ -119,24 +108,22 @@ def pow(x: Any, y: Any, /) -> Any:
     >>> pow(2, 3)
     8.0
     """
-    return math.pow(x, y)
 
 
 # Divided one by one: no two terms of the second derivative have other signs.
-@primitive(lambda g, y, a: g / y / (3 * y))
+@primitive(lambda g, y, a: g / y / (3 * y), forward=numerics.cbrt)
 def cbrt(x: Any, /) -> Any:
     """Return the real cube root of x, negative for negative x.
 
     >>> cbrt(-8.0)
     -2.0
     """
-    return numerics.cbrt(x)
 
 
 # --- exponentials and logarithms ------------------------------------------------------------------
 
 
-@primitive(lambda g, y, a: g * y)
+@primitive(lambda g, y, a: g * y, forward=math.exp)
 def exp(x: Any, /) -> Any:
     """Return e to the power x.
 
@@ -145,10 +132,9 @@ def exp(x: Any, /) -> Any:
     >>> exp(0.0)
     1.0
     """
-    return math.exp(x)
 
 
-@primitive(lambda g, y, a: g * (y * math.log(2)))
+@primitive(lambda g, y, a: g * (y * math.log(2)), forward=numerics.exp2)
 def exp2(x: Any, /) -> Any:
     """Return 2 to the power x.
 
@@ -157,10 +143,9 @@ def exp2(x: Any, /) -> Any:
     >>> exp2(3.0)
     8.0
     """
-    return numerics.exp2(x)
 
 
-@primitive(lambda g, y, a: g * exp(a))
+@primitive(lambda g, y, a: g * exp(a), forward=math.expm1)
 def expm1(x: Any, /) -> Any:
     """Return exp(x) - 1, without cancellation for small x.
 
@@ -169,12 +154,10 @@ def expm1(x: Any, /) -> Any:
     >>> expm1(1e-20)
     1e-20
     """
-    return math.expm1(x)
 
 
-@primitive(lambda g, y, a: g / a, hint="log takes x > 0")
-def _log(x: Any, /) -> Any:
-    return math.log(x)
+@primitive(lambda g, y, a: g / a, hint="log takes x > 0", forward=math.log)
+def _log(x: Any, /) -> Any: ...
 
 
 @spelling_of(_log)
@@ -189,7 +172,7 @@ def log(x: Any, base: Any = None, /) -> Any:
     return _log(x) if base is None else _log(x) / _log(base)
 
 
-@primitive(lambda g, y, a: g / (a * math.log(2)), hint="log2 takes x > 0")
+@primitive(lambda g, y, a: g / (a * math.log(2)), hint="log2 takes x > 0", forward=math.log2)
 def log2(x: Any, /) -> Any:
     """Return the logarithm of x to base 2.
 
@@ -198,10 +181,9 @@ def log2(x: Any, /) -> Any:
     >>> log2(8.0)
     3.0
     """
-    return math.log2(x)
 
 
-@primitive(lambda g, y, a: g / (a * math.log(10)), hint="log10 takes x > 0")
+@primitive(lambda g, y, a: g / (a * math.log(10)), hint="log10 takes x > 0", forward=math.log10)
 def log10(x: Any, /) -> Any:
     """Return the logarithm of x to base 10.
 
@@ -210,10 +192,9 @@ def log10(x: Any, /) -> Any:
     >>> log10(1000.0)
     3.0
     """
-    return math.log10(x)
 
 
-@primitive(lambda g, y, a: g / (1 + a), hint="log1p takes x > -1")
+@primitive(lambda g, y, a: g / (1 + a), hint="log1p takes x > -1", forward=math.log1p)
 def log1p(x: Any, /) -> Any:
     """Return log(1 + x), without cancellation for small x.
 
@@ -222,13 +203,12 @@ def log1p(x: Any, /) -> Any:
     >>> log1p(1e-20)
     1e-20
     """
-    return math.log1p(x)
 
 
 # --- angles ---------------------------------------------------------------------------------------
 
 
-@primitive(lambda g, y, a: g * cos(a), hint="sin takes a finite angle")  # type: ignore[has-type]
+@primitive(lambda g, y, a: g * cos(a), hint="sin takes a finite angle", forward=math.sin)  # type: ignore[has-type]
 def sin(x: Any, /) -> Any:
     """Return the sine of x, in radians.
 
@@ -237,29 +217,26 @@ def sin(x: Any, /) -> Any:
     >>> sin(0.0)
     0.0
     """
-    return math.sin(x)
 
 
 # The n-th derivative of sinc.
-@primitive(lambda g, y, a, n: g * sinc_derivative(a, n + 1), constant)  # type: ignore[has-type]
-def sinc_derivative(a: Any, n: int) -> Any:
-    return numerics.sinc(a, n)
+@primitive(lambda g, y, a, n: g * sinc_derivative(a, n + 1), constant, forward=numerics.sinc)  # type: ignore[has-type]
+def sinc_derivative(a: Any, n: int) -> Any: ...
 
 
 op_of(sinc_derivative).written = "derivative {1} of sinc({0})"
 
 
-@primitive(lambda g, y, a: g * sinc_derivative(a, 1))
+@primitive(lambda g, y, a: g * sinc_derivative(a, 1), forward=numerics.sinc)
 def sinc(x: Any, /) -> Any:
     """Return sin(pi x) / (pi x), and 1 at x = 0: normalised, as numpy's.
 
     >>> sinc(0.0), sinc(1.0), round(sinc(0.5), 12)
     (1.0, 0.0, 0.636619772368)
     """
-    return numerics.sinc(x)
 
 
-@primitive(lambda g, y, a: -g * sin(a), hint="cos takes a finite angle")
+@primitive(lambda g, y, a: -g * sin(a), hint="cos takes a finite angle", forward=math.cos)
 def cos(x: Any, /) -> Any:
     """Return the cosine of x, in radians.
 
@@ -268,10 +245,9 @@ def cos(x: Any, /) -> Any:
     >>> cos(0.0)
     1.0
     """
-    return math.cos(x)
 
 
-@primitive(lambda g, y, a: g * (1 + y * y), hint="tan takes a finite angle")
+@primitive(lambda g, y, a: g * (1 + y * y), hint="tan takes a finite angle", forward=math.tan)
 def tan(x: Any, /) -> Any:
     """Return the tangent of x, in radians.
 
@@ -280,12 +256,13 @@ def tan(x: Any, /) -> Any:
     >>> tan(0.0)
     0.0
     """
-    return math.tan(x)
 
 
 # 1 - a*a, rounded once, here and below: a difference would cancel near |a| = 1, and the derivative
 # of (1 - a)(1 + a) would near a = 0.
-@primitive(lambda g, y, a: g / sqrt(fma(-a, a, 1)), hint="asin takes -1 <= x <= 1")
+@primitive(
+    lambda g, y, a: g / sqrt(fma(-a, a, 1)), hint="asin takes -1 <= x <= 1", forward=math.asin
+)
 def asin(x: Any, /) -> Any:
     """Return the arc sine of x, in radians, in [-pi/2, pi/2].
 
@@ -294,10 +271,11 @@ def asin(x: Any, /) -> Any:
     >>> asin(0.0)
     0.0
     """
-    return math.asin(x)
 
 
-@primitive(lambda g, y, a: -g / sqrt(fma(-a, a, 1)), hint="acos takes -1 <= x <= 1")
+@primitive(
+    lambda g, y, a: -g / sqrt(fma(-a, a, 1)), hint="acos takes -1 <= x <= 1", forward=math.acos
+)
 def acos(x: Any, /) -> Any:
     """Return the arc cosine of x, in radians, in [0, pi].
 
@@ -306,23 +284,22 @@ def acos(x: Any, /) -> Any:
     >>> acos(1.0)
     0.0
     """
-    return math.acos(x)
 
 
 # hypot(1, a) is the root of 1 + a*a, whose square may be too large for a float.
-@primitive(lambda g, y, a: g / hypot(1, a) / hypot(1, a))
+@primitive(lambda g, y, a: g / hypot(1, a) / hypot(1, a), forward=math.atan)
 def atan(x: Any, /) -> Any:
     """Return the arc tangent of x, in radians, in [-pi/2, pi/2].
 
     >>> atan(0.0)
     0.0
     """
-    return math.atan(x)
 
 
 @primitive(
     lambda g, y, a, b: g * steep(directions([a, b])[1], hypot(a, b)),
     lambda g, y, a, b: -g * steep(directions([a, b])[0], hypot(a, b)),
+    forward=math.atan2,
 )
 def atan2(y: Any, x: Any, /) -> Any:
     """Return the angle of the point (x, y) from the x axis, in radians, in [-pi, pi].
@@ -332,33 +309,30 @@ def atan2(y: Any, x: Any, /) -> Any:
     >>> atan2(0.0, 1.0)
     0.0
     """
-    return math.atan2(y, x)
 
 
-@primitive(lambda g, y, a: degrees(g))  # type: ignore[has-type]
+@primitive(lambda g, y, a: degrees(g), forward=math.degrees)  # type: ignore[has-type]
 def degrees(x: Any, /) -> Any:
     """Return the angle x, given in radians, in degrees.
 
     >>> degrees(0.0)
     0.0
     """
-    return math.degrees(x)
 
 
-@primitive(lambda g, y, a: radians(g))  # type: ignore[has-type]
+@primitive(lambda g, y, a: radians(g), forward=math.radians)  # type: ignore[has-type]
 def radians(x: Any, /) -> Any:
     """Return the angle x, given in degrees, in radians.
 
     >>> radians(0.0)
     0.0
     """
-    return math.radians(x)
 
 
 # --- hyperbolic functions -------------------------------------------------------------------------
 
 
-@primitive(lambda g, y, a: g * cosh(a))  # type: ignore[has-type]
+@primitive(lambda g, y, a: g * cosh(a), forward=math.sinh)  # type: ignore[has-type]
 def sinh(x: Any, /) -> Any:
     """Return the hyperbolic sine of x.
 
@@ -367,10 +341,9 @@ def sinh(x: Any, /) -> Any:
     >>> sinh(0.0)
     0.0
     """
-    return math.sinh(x)
 
 
-@primitive(lambda g, y, a: g * sinh(a))
+@primitive(lambda g, y, a: g * sinh(a), forward=math.cosh)
 def cosh(x: Any, /) -> Any:
     """Return the hyperbolic cosine of x.
 
@@ -379,18 +352,16 @@ def cosh(x: Any, /) -> Any:
     >>> cosh(0.0)
     1.0
     """
-    return math.cosh(x)
 
 
 # The square of sech, not 1 - y*y: that loses every digit once y rounds to 1.
-@primitive(lambda g, y, a: g * sech(a) ** 2)  # type: ignore[has-type]
+@primitive(lambda g, y, a: g * sech(a) ** 2, forward=math.tanh)  # type: ignore[has-type]
 def tanh(x: Any, /) -> Any:
     """Return the hyperbolic tangent of x.
 
     >>> tanh(0.0)
     0.0
     """
-    return math.tanh(x)
 
 
 @primitive(lambda g, y, a: -g * (y * tanh(a)))
@@ -403,17 +374,18 @@ def sech(x: Any, /) -> Any:
 op_of(sech).written = "1 / cosh({0})"
 
 
-@primitive(lambda g, y, a: g / hypot(1, a))
+@primitive(lambda g, y, a: g / hypot(1, a), forward=math.asinh)
 def asinh(x: Any, /) -> Any:
     """Return the inverse hyperbolic sine of x.
 
     >>> asinh(0.0)
     0.0
     """
-    return math.asinh(x)
 
 
-@primitive(lambda g, y, a: g / (sqrt(a - 1) * sqrt(a + 1)), hint="acosh takes x >= 1")
+@primitive(
+    lambda g, y, a: g / (sqrt(a - 1) * sqrt(a + 1)), hint="acosh takes x >= 1", forward=math.acosh
+)
 def acosh(x: Any, /) -> Any:
     """Return the inverse hyperbolic cosine of x.
 
@@ -422,10 +394,9 @@ def acosh(x: Any, /) -> Any:
     >>> acosh(1.0)
     0.0
     """
-    return math.acosh(x)
 
 
-@primitive(lambda g, y, a: g / fma(-a, a, 1), hint="atanh takes -1 < x < 1")
+@primitive(lambda g, y, a: g / fma(-a, a, 1), hint="atanh takes -1 < x < 1", forward=math.atanh)
 def atanh(x: Any, /) -> Any:
     """Return the inverse hyperbolic tangent of x.
 
@@ -434,4 +405,3 @@ def atanh(x: Any, /) -> Any:
     >>> atanh(0.0)
     0.0
     """
-    return math.atanh(x)

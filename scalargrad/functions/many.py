@@ -6,15 +6,16 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from scalargrad.engine import passes
+from scalargrad.engine import fast, passes
 from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
+from scalargrad.engine.operators import constant
 from scalargrad.engine.primitive import made, op_of, primitive, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
 from scalargrad.functions.arithmetic import absolute, over, sqrt, steep
-from scalargrad.functions.choices import choose, constant, equal, greater
+from scalargrad.functions.choices import choose, equal, greater
 
 if TYPE_CHECKING:
     from scalargrad.engine.signatures import Variadic
@@ -226,7 +227,7 @@ def _add_sumprod_gradients(g: Any, inputs: Sequence[Any]) -> None:
 
 
 # Networks spend most of their time in this rule. Unrolled, it takes half of that.
-passes.unrolled[flat_sumprod.op] = _add_sumprod_gradients
+fast.unrolled[flat_sumprod.op] = _add_sumprod_gradients
 
 
 @overload

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
+from scalargrad.engine.operators import constant
 from scalargrad.engine.primitive import primitive
 from scalargrad.functions import numerics
-from scalargrad.functions.choices import constant
 from scalargrad.functions.elementary import exp
 
 __all__ = ["digamma", "erf", "erfc", "erfinv", "gamma", "lgamma", "polygamma"]
@@ -14,27 +14,29 @@ _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 _POLE_HINT = "it has poles at 0 and the negative integers"
 
 
-@primitive(lambda g, y, a: g * (_TWO_OVER_SQRT_PI * exp(-a * a)))
+@primitive(lambda g, y, a: g * (_TWO_OVER_SQRT_PI * exp(-a * a)), forward=math.erf)
 def erf(x: Any, /) -> Any:
     """Return the error function of x: 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x.
 
     >>> erf(0.0)
     0.0
     """
-    return math.erf(x)
 
 
-@primitive(lambda g, y, a: -g * (_TWO_OVER_SQRT_PI * exp(-a * a)))
+@primitive(lambda g, y, a: -g * (_TWO_OVER_SQRT_PI * exp(-a * a)), forward=math.erfc)
 def erfc(x: Any, /) -> Any:
     """Return 1 - erf(x), without cancellation for large x.
 
     >>> erfc(0.0)
     1.0
     """
-    return math.erfc(x)
 
 
-@primitive(lambda g, y, a: g * (exp(y * y) / _TWO_OVER_SQRT_PI), hint="erfinv takes -1 < x < 1")
+@primitive(
+    lambda g, y, a: g * (exp(y * y) / _TWO_OVER_SQRT_PI),
+    hint="erfinv takes -1 < x < 1",
+    forward=numerics.erfinv,
+)
 def erfinv(x: Any, /) -> Any:
     """Return the number whose error function is x.
 
@@ -43,10 +45,9 @@ def erfinv(x: Any, /) -> Any:
     >>> erfinv(0.0), round(erfinv(erf(0.5)), 12)
     (0.0, 0.5)
     """
-    return numerics.erfinv(x)
 
 
-@primitive(lambda g, y, a: g * (y * digamma(a)), hint=_POLE_HINT)  # type: ignore[has-type]
+@primitive(lambda g, y, a: g * (y * digamma(a)), hint=_POLE_HINT, forward=math.gamma)  # type: ignore[has-type]
 def gamma(x: Any, /) -> Any:
     """Return the gamma function of x: (x - 1)! for whole x.
 
@@ -56,10 +57,9 @@ def gamma(x: Any, /) -> Any:
     >>> gamma(5.0)
     24.0
     """
-    return math.gamma(x)
 
 
-@primitive(lambda g, y, a: g * digamma(a), hint=_POLE_HINT)  # type: ignore[has-type]
+@primitive(lambda g, y, a: g * digamma(a), hint=_POLE_HINT, forward=math.lgamma)  # type: ignore[has-type]
 def lgamma(x: Any, /) -> Any:
     """Return the logarithm of the absolute value of gamma(x).
 
@@ -69,10 +69,9 @@ def lgamma(x: Any, /) -> Any:
     >>> lgamma(1.0)
     0.0
     """
-    return math.lgamma(x)
 
 
-@primitive(lambda g, y, a: g * polygamma(1, a), hint=_POLE_HINT)  # type: ignore[has-type]
+@primitive(lambda g, y, a: g * polygamma(1, a), hint=_POLE_HINT, forward=numerics.digamma)  # type: ignore[has-type]
 def digamma(x: Any, /) -> Any:
     """Return the digamma function of x: the derivative of lgamma.
 
@@ -81,10 +80,14 @@ def digamma(x: Any, /) -> Any:
     >>> round(digamma(1.0), 12)  # minus the Euler-Mascheroni constant
     -0.577215664902
     """
-    return numerics.digamma(x)
 
 
-@primitive(constant, lambda g, y, n, a: g * polygamma(n + 1, a), hint=_POLE_HINT)  # type: ignore[has-type]
+@primitive(
+    constant,
+    lambda g, y, n, a: g * polygamma(n + 1, a),  # type: ignore[has-type]
+    hint=_POLE_HINT,
+    forward=numerics.polygamma,
+)
 def polygamma(n: int, x: Any, /) -> Any:
     """Return the n-th derivative of digamma at x; n is a plain whole number.
 
@@ -93,4 +96,3 @@ def polygamma(n: int, x: Any, /) -> Any:
     >>> round(polygamma(1, 1.0), 12)  # pi**2 / 6
     1.644934066848
     """
-    return numerics.polygamma(n, x)

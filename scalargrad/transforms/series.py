@@ -26,12 +26,12 @@ from scalargrad.custom.function import FunctionOp, output_ops
 from scalargrad.custom.run import Run
 from scalargrad.engine.context import within
 from scalargrad.engine.errors import FAILURES, explained, untraceable
-from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
+from scalargrad.engine.operators import constant
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import dependents, total
-from scalargrad.engine.primitive import op_of
+from scalargrad.engine.primitive import op_of, record
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -147,7 +147,7 @@ def _is_constant(op: Op) -> bool:
     """Return whether an op does not depend smoothly on any of its inputs."""
     if op is op_of(many.second_largest):
         return True
-    return bool(op.rules) and all(rule is choices.constant for rule in op.rules)
+    return bool(op.rules) and all(rule is constant for rule in op.rules)
 
 
 class Expansion:

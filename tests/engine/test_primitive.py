@@ -8,6 +8,7 @@ import io
 import math
 import pickle
 import pydoc
+import sys
 import types
 from fractions import Fraction
 from typing import Any
@@ -196,7 +197,6 @@ def test_what_it_makes_is_a_real_function() -> None:
     for function, forward in ((sin, "sin"), (growth, "growth"), (line, "line")):
         assert isinstance(function, types.FunctionType)
         assert (function.__name__, function.__module__) == (forward, __name__)
-        assert function.__globals__ is globals()
         assert str(inspect.signature(function)).startswith(
             {"sin": "(x:", "growth": "(x:", "line": "(a:"}[forward]
         )
@@ -207,8 +207,10 @@ def test_what_it_makes_is_a_real_function() -> None:
 
 
 def test_doctest_finds_its_examples() -> None:
-    module = types.ModuleType(__name__)
-    module.__dict__.update(globals())
+    here = {
+        test.name.split(".")[-1] for test in doctest.DocTestFinder().find(sys.modules[__name__])
+    }
+    assert "sin" in here
     found = doctest.DocTestFinder().find(sin, "sin", globs={"sin": sin})
     assert sum(len(test.examples) for test in found) == 1
     assert doctest.DocTestRunner().run(found[0], out=io.StringIO().write).failed == 0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import Value, complex_step_gradient, numerical_gradient
+from scalargrad.engine.fast import unrolled
 from scalargrad.engine.op import Op
-from scalargrad.engine.passes import unrolled
 from scalargrad.engine.tracer import Tracer
 from scalargrad.functions.elementary import power_log
 from scalargrad.functions.many import flat_sumprod

@@ -14,13 +14,12 @@ from typing import Any, NoReturn
 
 from scalargrad.engine.context import here, in_trace, tracing
 from scalargrad.engine.errors import PACKAGE, TraceError, untraceable
-from scalargrad.engine.fast import record
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
+from scalargrad.engine.primitive import record
 from scalargrad.engine.real import is_real
-from scalargrad.engine.recording import record_within
-from scalargrad.engine.value import Value
+from scalargrad.engine.value import Value, record_value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach
 from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, lower, run
@@ -107,7 +106,7 @@ class Symbol(Node):
         """Return the symbol of `op` on `inputs`."""
         if here().trace is None:
             raise TraceError(ENDED)
-        return record_within(op, inputs)
+        return record_value(op, inputs)
 
     @property
     def data(self) -> Any:
