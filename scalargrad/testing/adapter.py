@@ -65,8 +65,9 @@ class Adapter:
     Templates of code have {0} for the output's name and {1} for an input's. `mode` is "reverse",
     with a pass; "pull", where a gradient is asked for; "forward", where numbers carry derivatives
     by the input of seed 1; or "values", where no gradient was found. `initial` is what a gradient
-    is before the pass: "number", "none", "node", "missing", "method" or "other". `sides` says for
-    each operator on which sides it takes plain numbers.
+    is before the pass: "number", "none", "node", "missing", "method" or "other". `tried` says in
+    words what did not work, `shown` is code of it. `sides` says for each operator on which sides it
+    takes plain numbers.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Adapter:
     gradient_form: str
     mode: str
     tried: Sequence[str]
+    shown: Sequence[str]
     seed: bool
     initial: str
     constant: str | None
@@ -94,7 +96,7 @@ class Adapter:
         # Single precision holds 0.1 to 1.5e-8.
         exact = found["tenth"] == 0.1
         same = [
-            *("value", "backward", "mode", "tried", "seed", "initial", "constant"),
+            *("value", "backward", "mode", "tried", "shown", "seed", "initial", "constant"),
             *("operators", "methods", "dunders", "functions"),
         ]
         return cls(

@@ -83,8 +83,11 @@ def from_expression(expression: Expression, point: Sequence[float], adapter: Ada
         return evaluate(expression, z, factors.__getitem__)
 
     zs = [complex(x) for x in point]
-    moved = [abs(exact(zs) - nudged(zs))]
-    moved += [abs(p - q) for p, q in zip(slopes(exact, point), slopes(nudged, point), strict=True)]
+    pairs = [
+        (exact(zs), nudged(zs)),
+        *zip(slopes(exact, point), slopes(nudged, point), strict=True),
+    ]
+    moved = [abs(p - q) / (1 + abs(p)) for p, q in pairs]
     output = names[-1]
     return Program(
         tuple(point), tuple(lines), (output,), {output: exact}, margin=2 * (size + max(moved))

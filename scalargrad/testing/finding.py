@@ -98,6 +98,7 @@ class Finder:
         self.name = session.name
         self.operators: dict[str, str] = {}
         self.tried: list[str] = []
+        self.shown: list[str] = []
         self.hung = 0
 
     def describe(self) -> dict[str, Any]:
@@ -120,6 +121,7 @@ class Finder:
             "gradient": found.gradient,
             "mode": found.mode,
             "tried": self.tried[:6],
+            "shown": self.shown,
             "seed": self.takes_seed(found, x),
             "initial": self.initial(found, x),
             "constant": self.constant(found),
@@ -315,6 +317,10 @@ class Finder:
         """Return whether a program's derivatives are right, by this way."""
         if any(step.split(" ")[3] not in self.operators for step in steps):
             return False
+        if not self.shown:
+            passes = [line.removeprefix("gradients = ").format("c") for line in way.backward]
+            read = f"print({way.gradient.format('c', 'a')})  # right: {by_a}"
+            self.shown = [*self.build(way, steps)[:2], *map(self.operate, steps), *passes, read]
         found = []
         for place, leaf in enumerate("ab"):
             seeds = tuple(float(i == place) for i in range(3))
@@ -341,20 +347,21 @@ class Finder:
     def reverse(self) -> Iterator[Way]:
         """Yield the ways with a pass, and those in which a leaf is asked for its gradient."""
         for way in self.ways():
-            for backward in self.passes(way):
-                for gradient in self.gradients(way, backward):
-                    yield Way(way.leaf, way.value, way.prepare, backward, gradient, "reverse")
-            if not self.options.get("backward"):
-                yield from self.pulls(way)
+            for seeded in (False, True):
+                for backward in self.passes(way, seeded):
+                    for gradient in self.gradients(way, backward):
+                        yield Way(way.leaf, way.value, way.prepare, backward, gradient, "reverse")
+                if not self.options.get("backward") and not seeded:
+                    yield from self.pulls(way)
 
-    def passes(self, way: Way) -> Iterator[list[str]]:
-        """Yield the lines that might be the backward pass, those without a seed first."""
+    def passes(self, way: Way, seeded: bool) -> Iterator[list[str]]:
+        """Yield the lines that might be the backward pass, by itself or after setting a seed."""
         scope = self.run(self.build(way, self.sample()))
         c = scope["c"]
         calls = []
         if given := self.options.get("backward"):
             if "{" in given:
-                yield [given.replace("{}", "{0}")]
+                yield from [[given.replace("{}", "{0}")]][seeded:]
                 return
             calls = [given.partition("(")[0]]
         else:
@@ -364,8 +371,9 @@ class Finder:
         calls = [f"{{0}}.{name}({seed})" for seed in seeds for name in calls]
         if not given:
             calls += self.free_passes(scope)
-        for call in calls:
-            yield [call]
+        if not seeded:
+            yield from ([call] for call in calls)
+            return
         for name in [n for n in attributes(c) if self.could_be_gradient(c, n)]:
             for call in calls:
                 yield [f"{{0}}.{name} = 1.0", call]

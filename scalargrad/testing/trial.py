@@ -103,6 +103,7 @@ class Trial:
         self._child: Child | None = None
         self._start_took = 0.0
         self._there: dict[str, str] = {}
+        self.deaths: dict[str, EngineDiedError] = {}
         self._settled: dict[str, Exception | None] = {}
         self.adapter = self._describe()
 
@@ -282,7 +283,9 @@ class Trial:
             self.adapter.form[op] = 0
             try:
                 reply = self.run(lines, [self.adapter.read("e")])
-            except EngineDiedError:
+            except EngineDiedError as died:
+                died.lines = (*lines, f"print({self.adapter.read('e')})")
+                self.deaths[op] = died  # it is not waited for again
                 reply = {}
             absent = "error" in reply and self._is_no_op(op, form, reply)
             self._there[key] = "absent" if absent else "there"
@@ -549,6 +552,8 @@ class Trial:
         place = error["line"]
         marked = list(lines)
         if error.get("reading"):
+            read, mark, right = marked[-1].partition("  # right: ")
+            marked[-1] = f"{read}  # raises {kind}{mark}{right}"
             message = f": {error['message']}" if error["message"] else ""
             raise Failed(
                 f"reading the result raises {kind}{message}", marked, request, _raised(kind)

@@ -364,6 +364,86 @@ Value.__init__ = _make_and_note
         "e / (1 + e)\n",
         "        y = 1 / (1 + math.exp(-self.data))\n",
     ),
+    # --- ops that fail without a word, and points at which rules divide by 0 ---
+    Defect("wrong_signature", "value-tanh", "def tanh(self)", "def tanh(self, x: Any)"),
+    Defect(
+        "not_implemented_inside",
+        "value-tanh",
+        "return self.apply(t, 1 - t * t)",
+        "return self.apply(NotImplemented, 1 - t * t)",
+    ),
+    Defect(
+        "misspelled_attribute",
+        "value-sin",
+        "return self.apply(math.sin(self.data), math.cos(self.data))",
+        "return self.apply(math.sin(self.value), math.cos(self.data))",
+    ),
+    Defect(
+        "returns_a_float",
+        "value-cos",
+        "return self.apply(math.cos(self.data), -math.sin(self.data))",
+        "return math.cos(self.data)",
+    ),
+    Defect("returns_nothing", "value-exp", "return self.apply(y, y)", "self.apply(y, y)"),
+    Defect(
+        "node_within_a_node",
+        "value-sigmoid",
+        "return self.apply(y, y * (1 - y))",
+        "return self.apply(Value(y), y * (1 - y))",
+    ),
+    Defect(
+        "zeroth_power",
+        "zero-powers",
+        "            if n:\n                self.grad += out.grad * n",
+        "            if True:\n                self.grad += out.grad * n",
+    ),
+    Defect(
+        "power_by_logarithms",
+        "numbers-pow",
+        "out = Value(self.data**n, (self,))",
+        "out = Value(math.exp(n * math.log(self.data)), (self,))",
+        also=("zero-powers",),
+    ),
+    Defect(
+        "product_divided_again",
+        "derivative-mul",
+        "self.grad += out.grad * other.data\n",
+        "self.grad += out.grad * out.data / self.data\n",
+        also=("derivative-neg",),
+    ),
+    Defect(
+        "exp_of_clamped",
+        "large-exp",
+        "        y = math.exp(self.data)\n",
+        "        y = math.exp(min(self.data, 50.0))\n",
+    ),
+    Defect(
+        "abs_by_division",
+        "kinks",
+        "self.apply(abs(self.data), 1.0 if self.data > 0 else -1.0)",
+        "self.apply(abs(self.data), self.data / abs(self.data))",
+    ),
+    Defect(
+        "method_abs",
+        "derivative-abs",
+        "    def relu(self)",
+        "    def abs(self) -> Value:\n        return self.apply(abs(self.data), 1.0)\n\n"
+        "    def relu(self)",
+    ),
+    Defect(
+        "wrong_where_it_is_1",
+        "derivative-log",
+        "1 / self.data)",
+        "1 / self.data if self.data != 1 else 0.0)",
+    ),
+    Defect(
+        "int_constants",
+        "numbers-mul",
+        "    def __mul__(self, other: Any) -> Value:\n        other = self.lift(other)\n",
+        "    def __mul__(self, other: Any) -> Value:\n        other = self.lift(other)\n"
+        "        if isinstance(other.data, int):\n"
+        "            return Value(self.data * other.data)\n",
+    ),
     # --- only where two of them meet ---
     Defect(
         "function_of_a_function",
@@ -373,7 +453,7 @@ Value.__init__ = _make_and_note
         "            self.grad += out.grad * slope * (2 if inner else 1)\n",
     ),
     Defect(
-        "log_gives_nan",
+        "log_of_zero_is_nan",
         "domain-log",
         "self.apply(math.log(self.data), 1 / self.data)",
         "self.apply(math.log(self.data), 1 / self.data) if self.data > 0 else Value(math.nan)",
