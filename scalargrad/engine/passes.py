@@ -143,10 +143,10 @@ def push_forward(
         gs = [tangents.get(x) if isinstance(x, Node) else None for x in operands]
         error = None
         if failed:
-            lost = [x for x in operands if isinstance(x, Node) and x in failed]
+            lost = {x for x in operands if isinstance(x, Node) and x in failed}
             if lost and _depends(node, operands, lost, as_graph):
-                error = failed[lost[0]]
-        if error is None and gs.count(None) < len(gs):
+                error = failed[next(iter(lost))]
+        if error is None and any(g is not None for g in gs):
             try:
                 parts = [p for p in contributions(node, gs, as_graph) if p is not None]
             except FAILURES as failure:
@@ -163,10 +163,11 @@ def push_forward(
             raise failed[y]
 
 
-def _depends(node: Any, operands: Sequence[Any], lost: Sequence[Any], as_graph: bool) -> bool:
+def _depends(node: Any, operands: Sequence[Any], lost: set[Any], as_graph: bool) -> bool:
     """Return whether `node` depends on any of the operands `lost`, by its rules at this point."""
     one = in_kind(1, node._data)
-    ones = [(type(node)(one) if as_graph else one) if x in lost else None for x in operands]
+    one = type(node)(one) if as_graph else one
+    ones = [one if isinstance(x, Node) and x in lost else None for x in operands]
     try:
         return any(p is not None for p in contributions(node, ones, as_graph))
     except FAILURES:

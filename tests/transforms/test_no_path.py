@@ -66,6 +66,8 @@ CHOICES: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
     "sign": lambda f: lambda x: scalargrad.sign(f(x)) + 1 + x * x + 3 * x,
     "floor": lambda f: lambda x: scalargrad.floor(f(x)) + 1 + x * x + 3 * x,
     "copysign": lambda f: lambda x: scalargrad.copysign(1 + 3 * x, f(x)) + x * x,
+    "where of an equal number": lambda f: lambda x: where(x > 0, f(x), 0.0) + 1 + x * x + 3 * x,
+    "where alone in a product": lambda f: lambda x: x * where(x > 0, f(x), 3.0) + 1 + x * x,
     "within": lambda f: lambda x: where(x > 0, where(x >= 0, f(x), 0.0) * 2, 1.0) + x * x + 3 * x,
 }
 
