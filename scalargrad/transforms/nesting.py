@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Number, Rational
@@ -156,10 +157,16 @@ def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]
     if structure.keys is not None:
         if not isinstance(nest, dict) or nest.keys() != inner.keys():
             raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {shown(nest)}")
-    elif type(nest) is not kind or len(nest) != len(inner):
+    elif not _is_same(type(nest), kind) or len(nest) != len(inner):
+        kind = list if kind is Doubles else kind
         raise TypeError(f"{path} must be a {kind.__name__} of {len(inner)}, not {shown(nest)}")
     for key, item in inner.items():
         _collect_like(item, nest[key], f"{path}[{key!r}]", numbers)
+
+
+def _is_same(given: type, kind: type) -> bool:
+    """Return whether a container of one class goes for another: a list goes for a buffer."""
+    return given is kind or {given, kind} == {list, Doubles}
 
 
 def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
@@ -171,8 +178,18 @@ def unflatten(structure: Structure, numbers: Sequence[Any]) -> Any:
     return _build(structure, iter(numbers))
 
 
+class Doubles(list[Any]):
+    """The numbers of a buffer of doubles, while a function is traced that was given it.
+
+    Results in its place, such as gradients by it, are an `array.array("d")`.
+    """
+
+
 def without_arrays(nest: Any) -> Any:
     """Return the nest with the `tolist` of each numpy array or scalar in it; itself, if none is.
+
+    The numbers of an `array.array("d")`, or of a numpy array or memoryview of doubles, are Doubles;
+    where it has several dimensions, these are lists of Doubles.
 
     >>> class Array:
     ...     shape = (2,)
@@ -180,8 +197,25 @@ def without_arrays(nest: Any) -> Any:
     ...         return [1.0, 2.0]
     >>> without_arrays({"w": [Array()], "b": 3.0})
     {'w': [[1.0, 2.0]], 'b': 3.0}
+    >>> type(without_arrays(memoryview(array("d", [1.0, 2.0])))).__name__
+    'Doubles'
     """
-    return mapped(lambda x: x.tolist() if hasattr(x, "tolist") and hasattr(x, "shape") else x, nest)
+    return mapped(_without_array, nest)
+
+
+def _without_array(x: Any) -> Any:
+    if type(x) is array and x.typecode == "d":
+        return Doubles(x)
+    if not (hasattr(x, "tolist") and hasattr(x, "shape")):
+        return x
+    of_doubles = getattr(x, "format", "") == "d" or str(getattr(x, "dtype", "")) == "float64"
+    return _as_doubles(x.tolist()) if of_doubles else x.tolist()
+
+
+def _as_doubles(x: Any) -> Any:
+    if not isinstance(x, list):
+        return x
+    return [*map(_as_doubles, x)] if x and isinstance(x[0], list) else Doubles(x)
 
 
 def mapped(function: Callable[[Any], Any], nest: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scalargrad.programs.code import Operand
 from scalargrad.programs.spell.python.speller import Speller
-from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
+from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure, parts_of, size_of
 
 # Python's parser takes 200 brackets within each other; results nested deeper are made in steps.
 _DEEPEST = 40
@@ -97,7 +98,14 @@ def _listed(speller: Speller, structure: Nest, texts: list[str]) -> str:
         text = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
     else:
         text = f"[{', '.join(texts)}]"
+    if kind is Doubles:
+        return f"{speller.constant(array_of, 'array')}({text})"
     return text if kind in (list, tuple) else f"{speller.constant(kind, kind.__name__)}({text})"
+
+
+def array_of(numbers: Sequence[Any]) -> array[float]:
+    """Return the result in the place of a buffer: an array of doubles."""
+    return array("d", numbers)
 
 
 def _key_text(key: Any, speller: Speller) -> str:
