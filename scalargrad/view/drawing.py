@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from scalargrad.view.cards import cards_of
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.dot import dot_of
 from scalargrad.view.graph import Graph, part_of
@@ -38,7 +39,7 @@ class Drawing:
     @cached_property
     def svg(self) -> str:
         """The picture as SVG: of more than 300 nodes, those nearest the output."""
-        return svg_of(picture_of(self._graph, self._groups, most=MOST_NODES))
+        return svg_of(self._graph, cards_of(self._graph, self._groups, most=MOST_NODES))
 
     @cached_property
     def html(self) -> str:
@@ -49,7 +50,7 @@ class Drawing:
         from scalargrad.view.page import page_of
 
         graph = part_of(self._graph, _MOST_LIVE if self._groups else MOST_NODES)
-        picture = picture_of(graph, self._groups if graph is self._graph else ())
+        picture = cards_of(graph, self._groups if graph is self._graph else ())
         if graph is not self._graph:
             picture.note = (
                 f"The {len(graph.nodes)} nodes nearest the output, of {len(self._graph.nodes):,}; "

@@ -332,8 +332,11 @@ class Backward(Step):
     edge: int
 
 
-def steps(graph: Graph) -> list[Step]:
-    """Return the steps of the forward pass and then of the backward pass."""
+def steps(graph: Graph, untaken: bool = False) -> list[Step]:
+    """Return the steps of the forward pass and then of the backward pass.
+
+    With `untaken` there are those, too, that nothing arrives at with these numbers.
+    """
     nodes = graph.nodes
     found: list[Step] = [Forward(k) for k in range(graph.inputs, len(nodes))]
     if graph.failure:
@@ -343,7 +346,7 @@ def steps(graph: Graph) -> list[Step]:
         for k, edge in enumerate(nodes[number].edges):
             if (
                 isinstance(edge.operand, int)
-                and edge.derivative is not None
+                and (untaken or edge.derivative is not None)
                 and not _is_nothing(edge)
             ):
                 found.append(Backward(number, k))

@@ -23,6 +23,10 @@ class Group:
     name: str
     members: set[int]
 
+    def row_of(self, node: int, edge: int) -> int:
+        """Return the row in which an edge of the graph ends: -1 where there are none."""
+        return -1
+
 
 @dataclass
 class _Call:
@@ -180,16 +184,27 @@ def groups_by_parameters(code: Code, nodes: Sequence[Any], targets: Sequence[Any
     return found
 
 
-def _activations(module: Any) -> set[str]:
-    """Return the names of the activation functions of a module and those within it."""
-    found = set()
-    stack = [module]
+def modules_of(things: Sequence[Any], targets: Sequence[Any]) -> list[Any]:
+    """Return the modules among `things` and within them that are `targets`, or of their classes."""
+    classes = tuple(target for target in targets if isinstance(target, type))
+    found = _within(list(things))
+    return [x for x in found if isinstance(x, classes) or any(x is target for target in targets)]
+
+
+def _within(stack: list[Any]) -> list[Any]:
+    """Return all modules in a list, and within lists and modules there, each once."""
+    found: dict[int, Any] = {}
     while stack:
         x = stack.pop()
         if isinstance(x, list | tuple):
             stack += x
-        elif hasattr(x, "parameters"):
+        elif hasattr(x, "parameters") and not isinstance(x, type) and id(x) not in found:
+            found[id(x)] = x
             stack += vars(x).values()
-        elif callable(x):
-            found.add(getattr(x, "__name__", ""))
-    return found
+    return list(found.values())
+
+
+def _activations(module: Any) -> set[str]:
+    """Return the names of the activation functions of a module and those within it."""
+    parts = [part for x in _within([module]) for part in vars(x).values()]
+    return {part.__name__ for part in parts if callable(part) and hasattr(part, "__name__")}

@@ -28,6 +28,9 @@ class Box:
     width: float
     height: float
     sources: list[int] = field(default_factory=list)
+    # Where its edges end, from its middle down; and whether they may change places.
+    ports: list[float] = field(default_factory=list)
+    sorted: bool = False
     # Its centre, set by `place`.
     x: float = 0.0
     y: float = 0.0
@@ -41,8 +44,9 @@ class Line:
     target: int
     # Which of the target's edges it is.
     place: int
-    # An SVG path, and where the horizontal piece that carries the label begins and ends.
-    path: str = ""
+    # Where it begins, and where each of its pieces ends: a pair for a curve, which begins and ends
+    # level, one number for a level piece. Then the middle of the piece that carries the label.
+    points: list[tuple[int, ...]] = field(default_factory=list)
     label_x: float = 0.0
     label_y: float = 0.0
 
@@ -66,18 +70,25 @@ class _Item:
     box: int = -1
     left: list[int] = field(default_factory=list)
     right: list[int] = field(default_factory=list)
+    ports: list[float] = field(default_factory=list)
     y: float = 0.0
     rank: int = 0
 
 
-def place(boxes: Sequence[Box], label_width: float) -> Layout:
+def place(
+    boxes: Sequence[Box], label_width: float, port: float = PORT, curve: float = CURVE
+) -> Layout:
     """Give every box its coordinates; return the lines between them and the size of it all.
 
     Boxes come after those their edges come from. `label_width` is kept free at the end of each
-    edge.
+    edge, and edges curve within `curve` before that; those of a box end `port` apart, unless it
+    says where.
     """
     for box in boxes:
-        box.height = max(box.height, PORT * len(box.sources) + 4)
+        if not box.ports:
+            count = len(box.sources)
+            box.height = max(box.height, port * count + 4)
+            box.ports = [(k - (count - 1) / 2) * port for k in range(count)]
     columns = _columns(boxes)
     items, passed = _items(boxes, columns)
     layers: list[list[int]] = [[] for _ in range(1 + max(columns, default=0))]
@@ -85,7 +96,7 @@ def place(boxes: Sequence[Box], label_width: float) -> Layout:
         layers[items[number].column].append(number)
     _order(items, layers)
     _set_heights(items, layers)
-    return _drawn(boxes, items, layers, passed, label_width)
+    return _drawn(boxes, items, layers, passed, label_width, curve)
 
 
 def _columns(boxes: Sequence[Box]) -> list[int]:
@@ -110,7 +121,10 @@ def _items(
     boxes: Sequence[Box], columns: Sequence[int]
 ) -> tuple[list[_Item], list[dict[int, int]]]:
     """Return the boxes and the places between them, and for each box its place by column."""
-    items = [_Item(columns[k], box.height, box.width, box=k) for k, box in enumerate(boxes)]
+    items = [
+        _Item(columns[k], box.height, box.width, box=k, ports=box.ports)
+        for k, box in enumerate(boxes)
+    ]
     passed: list[dict[int, int]] = [{columns[k]: k} for k in range(len(boxes))]
     for target, box in enumerate(boxes):
         for source in box.sources:
@@ -228,7 +242,7 @@ def _port_offset(items: Sequence[_Item], source: int, target: int) -> float:
     item = items[target]
     if item.box < 0:
         return 0.0
-    return (item.left.index(source) - (len(item.left) - 1) / 2) * PORT
+    return item.ports[item.left.index(source)]
 
 
 def _source_offset(items: Sequence[_Item], source: int, target: int) -> float:
@@ -264,6 +278,7 @@ def _drawn(
     layers: Sequence[Sequence[int]],
     passed: Sequence[dict[int, int]],
     label_width: float,
+    curve: float,
 ) -> Layout:
     starts, ends = [], []
     x = 0.0
@@ -271,41 +286,68 @@ def _drawn(
         width = max((items[number].width for number in layer), default=0.0)
         starts.append(x)
         ends.append(x + width)
-        x += width + CURVE + label_width
+        x += width + curve + label_width
     for number, box in enumerate(boxes):
         item = items[number]
         # Boxes without sources stand at the right of their column, others at the left.
         at = starts[item.column] + box.width / 2
         box.x = at if box.sources else ends[item.column] - box.width / 2
         box.y = item.y = round(item.y)
+    for number, box in enumerate(boxes):
+        if box.sorted:
+            near = [items[k].y for k in items[number].left]
+            order = sorted(range(len(near)), key=near.__getitem__)
+            ports = sorted(box.ports)
+            for at, k in enumerate(order):
+                box.ports[k] = ports[at]
+    begins = _beginnings(boxes, items, passed)
     lines = []
     for target, box in enumerate(boxes):
         column = items[target].column
         for k, source in enumerate(box.sources):
-            y = box.y + (k - (len(box.sources) - 1) / 2) * PORT
+            y = box.y + box.ports[k]
             end = box.x - box.width / 2
             start = boxes[source].x + boxes[source].width / 2
-            path = [f"M{_n(start)} {_n(boxes[source].y)}"]
-            before = boxes[source].y
+            before = begins[target, k]
+            points: list[tuple[float, ...]] = [(start, before)]
             for at in range(items[source].column + 1, column):
                 lane = items[passed[source][at]]
                 if ends[at - 1] > start:
-                    path.append(f"H{_n(ends[at - 1])}")
-                path.append(_curve(ends[at - 1], before, starts[at] - label_width, lane.y))
-                before = lane.y
+                    points.append((ends[at - 1],))
+                points.append((starts[at] - label_width, lane.y))
             if ends[column - 1] > start:
-                path.append(f"H{_n(ends[column - 1])}")
-            path.append(_curve(ends[column - 1], before, end - label_width, y))
-            path.append(f"H{_n(end)}")
-            lines.append(Line(source, target, k, "".join(path), end - label_width / 2, y))
+                points.append((ends[column - 1],))
+            points += [(end - label_width, y), (end,)]
+            whole = [tuple(map(round, point)) for point in points]
+            lines.append(Line(source, target, k, whole, end - label_width / 2, y))
     height = max((item.y + item.height / 2 for item in items), default=0.0)
     return Layout(ends[-1] if ends else 0.0, height, lines)
 
 
-def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
-    middle = (x + to_x) / 2
-    return f"C{_n(middle)} {_n(y)} {_n(middle)} {_n(to_y)} {_n(to_x)} {_n(to_y)}"
+def _beginnings(
+    boxes: Sequence[Box], items: Sequence[_Item], passed: Sequence[dict[int, int]]
+) -> dict[tuple[int, int], float]:
+    """Return where each edge begins, by its target and its number there: in the order of its ways.
 
-
-def _n(x: float) -> str:
-    return str(round(x))
+    Edges of one source that pass the next column in one place begin in one.
+    """
+    ways: list[dict[tuple[int, int], float]] = [{} for _ in boxes]
+    chosen: dict[tuple[int, int], tuple[int, tuple[int, int]]] = {}
+    for target, box in enumerate(boxes):
+        for k, source in enumerate(box.sources):
+            column = items[source].column + 1
+            if column < items[target].column:
+                lane = passed[source][column]
+                way, y = (lane, -1), items[lane].y
+            else:
+                way, y = (target, k), box.y + box.ports[k]
+            ways[source][way] = y
+            chosen[target, k] = source, way
+    found: list[dict[tuple[int, int], float]] = []
+    for box, ys in zip(boxes, ways, strict=True):
+        apart = min(PORT, (box.height - 16) / max(1, len(ys)))
+        order = sorted(ys, key=lambda way: (ys[way], way))
+        found.append(
+            {way: box.y + (k - (len(order) - 1) / 2) * apart for k, way in enumerate(order)}
+        )
+    return {edge: found[source][way] for edge, (source, way) in chosen.items()}

@@ -1,34 +1,46 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 for (const node of data.nodes) {
-  node.edges = node.edges.map(([at, formula, constant]) => ({ at, formula, constant }));
+  node.edges = node.edges.map(([at, formula, last]) => ({ at, formula, last }));
 }
-const { nodes, steps, inputs, output, live } = data;
+const { nodes, steps, cards, inputs, output, live } = data;
 const byId = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const narrow = matchMedia("(max-width: 899px)");
 const FIRST = 0xe001; // in formulas the k-th operand is this character plus k
+const SMALLEST = 12 / 14; // the scale at which a title has 12 pixels
+const top_ = nodes[output].name;
 
 // --- numbers as Python shows them -----------------------------------------------------------
 
-function show(x) {
+function show(x, digits = 6) {
   if (typeof x === "string") return x;
   if (typeof x === "boolean") return x ? "True" : "False";
   if (Number.isNaN(x)) return "nan";
   if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
   if (x === 0) return Object.is(x, -0) ? "-0.0" : "0.0";
-  const [digits, power] = x.toExponential(5).split("e");
+  const [figures, power] = x.toExponential(digits - 1).split("e");
   const k = Number(power);
-  if (k < -4 || k >= 6) {
-    const size = String(Math.abs(k)).padStart(2, "0");
-    return `${digits.replace(/\.?0+$/, "")}e${k < 0 ? "-" : "+"}${size}`;
+  const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  if (k < -4 || k >= digits) {
+    return `${short(figures)}e${k < 0 ? "-" : "+"}${String(Math.abs(k)).padStart(2, "0")}`;
   }
-  const text = x.toPrecision(6).replace(/\.?0+$/, (zeros) => (zeros.includes(".") ? "" : zeros));
-  const short = text.includes(".") ? text.replace(/0+$/, "") : text;
-  return short.includes(".") ? short : `${short}.0`;
+  const text = short(x.toPrecision(digits));
+  return text.includes(".") ? text : `${text}.0`;
 }
 
-function inFormula(x) {
-  const text = show(x);
-  return /^-|\//.test(text) ? `(${text})` : text;
+// As on cards: four digits, and a proper minus sign.
+function few(x, digits = 4) {
+  const size = Math.abs(x);
+  const text = show(x, size >= 10 ** digits && size < 1e6 ? 6 : digits).replace(/^-/, "−");
+  return text.length > 11 ? `${text.slice(0, 10)}…` : text;
+}
+
+function inBrackets(text) {
+  return /^[-−]|\//.test(text) ? `(${text})` : text;
+}
+
+function inFormula(x, digits) {
+  return inBrackets(show(x, digits));
 }
 
 function fill(formula, operands, result) {
@@ -36,19 +48,28 @@ function fill(formula, operands, result) {
     const k = c.charCodeAt(0) - FIRST;
     return k === -1 ? result : k >= 0 && k < operands.length ? operands[k] : c;
   }).join("");
-  return text.replace(/\(\(([^()]*)\)\)/g, "($1)");
+  return text.replace(/(?<=[([]|, )\(([^()]*)\)(?=[\])]|, )/g, "$1");
+}
+
+function term(name) {
+  return /^[\p{L}\p{N}_.'[\]]+$/u.test(name) ? name : `(${name})`;
+}
+
+function close(a, b, most = 1e-9) {
+  const same = a === b || (a !== a && b !== b);
+  return same || Math.abs(a - b) <= most * Math.max(Math.abs(a), Math.abs(b));
 }
 
 // --- computing everything ------------------------------------------------------------------
 
 function failure(error, k, numbers, where) {
-  const { op, hint, edges } = nodes[k];
+  const { op, edges } = nodes[k];
   const named = edges.slice(0, 8).map(({ at }, i) => {
     return at === null || at >= inputs ? show(numbers[i]) : `${nodes[at].name}=${show(numbers[i])}`;
   });
   if (edges.length > 8) named.push(`... ${edges.length - 8} more`);
   const call = /^\w+$/.test(op) ? `${op}(${named.join(", ")})` : named.join(` ${op} `);
-  let cure = hint;
+  let cure = data.ops[op][2];
   if (error.kind === "OverflowError") {
     cure = "the result is too large for a float: scale the inputs down";
   } else if (error.kind === "ZeroDivisionError") {
@@ -60,8 +81,8 @@ function failure(error, k, numbers, where) {
   return `${kind}: ${error.message}, in ${where}${call}${cure ? `; ${cure}` : ""}`;
 }
 
-function operandsOf(k, value) {
-  return nodes[k].edges.map(({ at, constant }) => (at === null ? constant : value[at]));
+function operandsOf(k) {
+  return nodes[k].edges.map(({ at, last }) => (at === null ? last : state.value[at]));
 }
 
 // The chain rule itself. `reached` counts the steps that can be taken: all, unless one fails.
@@ -70,13 +91,18 @@ function compute(leaves) {
   s.error = "";
   const gradient = nodes.map(() => 0);
   gradient[output] = 1;
+  // What nothing arrives at is not asked for its derivatives: a side that was not taken.
+  s.arrived = nodes.map((_, k) => k === output);
   steps.some(([kind, k, e], i) => {
     try {
       if (kind === "forward") {
         [s.value[k]] = program[k - inputs].forward(s.value);
       } else if (kind === "backward") {
-        s.local[k] ??= program[k - inputs].local(s.value, s.value[k]);
-        const at = nodes[k].edges[e].at;
+        const { op, edges } = nodes[k];
+        s.local[k] ??= s.arrived[k] ? program[k - inputs].local(s.value, s.value[k]) : edges.map(() => 0);
+        const { at } = edges[e];
+        const passes = s.local[k][e] !== 0 || !["switch", "choice"].includes(data.ops[op][1]);
+        s.arrived[at] ||= s.arrived[k] && passes;
         s.product[i] = gradient[k] * s.local[k][e];
         gradient[at] += s.product[i];
         s.total[i] = gradient[at];
@@ -84,7 +110,8 @@ function compute(leaves) {
       return false;
     } catch (error) {
       const where = kind === "backward" ? "the derivative of " : "";
-      s.error = failure(error, k, operandsOf(k, s.value), where);
+      const operands = nodes[k].edges.map(({ at, last }) => (at === null ? last : s.value[at]));
+      s.error = failure(error, k, operands, where);
       s.reached = i;
       return true;
     }
@@ -102,157 +129,1070 @@ function outputAt(leaves) {
 // --- the lines of explain --------------------------------------------------------------------
 
 function slope(k) {
-  return `∂${nodes[output].name}/∂${nodes[k].name}`;
+  return `∂${top_}/∂${nodes[k].name}`;
+}
+
+function namesOf(k) {
+  return nodes[k].edges.map(({ at }) => (at === null ? "" : term(nodes[at].name)));
+}
+
+// The local derivative as a formula; as a number where the formula has no value or another.
+function slopeOf(k, e) {
+  const { formula, last, at } = nodes[k].edges[e];
+  const number = state.local[k][e];
+  if (!live && at !== null && last) return last;
+  const written = live && program[k - inputs].written;
+  if (written && state.arrived[k]) {
+    try {
+      if (!close(written(state.value, state.value[k])[e], number)) return inFormula(number);
+    } catch {
+      return inFormula(number);
+    }
+  }
+  return fill(formula, namesOf(k), term(nodes[k].name));
+}
+
+// So many digits that the value of node k is seen in its operands' numbers.
+function numbersOf(k) {
+  const numbers = operandsOf(k);
+  if (!live) return numbers.map((x) => inFormula(x));
+  for (const digits of [6, 9, 12, 17]) {
+    const rounded = [...state.value];
+    nodes[k].edges.forEach(({ at }) => {
+      if (typeof rounded[at] === "number") rounded[at] = Number(rounded[at].toPrecision(digits));
+    });
+    try {
+      const [found] = program[k - inputs].forward(rounded);
+      if (digits === 17 || close(found, state.value[k], 1e-4)) {
+        return numbers.map((x) => inFormula(x, digits));
+      }
+    } catch {
+      continue;
+    }
+  }
+  return numbers.map((x) => inFormula(x, 17));
 }
 
 function lineOf(i) {
-  if (i < 0) {
-    const given = nodes.slice(0, inputs).map((node, k) => `${node.name} = ${show(state.value[k])}`);
-    const more = given.length > 12 ? `, and ${given.length - 12} more` : "";
-    return `given: ${given.slice(0, 12).join(", ")}${more}`;
-  }
   const [kind, k, e] = steps[i];
   const node = nodes[k];
   if (i >= state.reached) return `${node.name}: ${state.error}`;
   if (kind === "seed") return `${slope(k)} = ${data.one}`;
-  const names = node.edges.map(({ at }) => (at === null ? "" : nodes[at].name));
   if (kind === "forward") {
-    const numbers = operandsOf(k, state.value).map(inFormula);
-    const sides = [fill(node.formula, names), fill(node.formula, numbers), show(state.value[k])];
-    return `${node.name} = ${sides.join(" = ")}`;
+    const sides = [fill(node.formula, namesOf(k)), fill(node.formula, numbersOf(k))];
+    return `${node.name} = ${sides.join(" = ")} = ${show(state.value[k])}`;
   }
-  const edge = node.edges[e];
+  const { at } = node.edges[e];
   const above = gradientAt(k, i - 1);
-  const formula = fill(edge.formula, names, node.name);
-  const sofar = data.shared.includes(edge.at) ? `  (so far ${show(state.total[i])})` : "";
+  const sofar = arrivals[at].filter(taken).length > 1 ? `  (so far ${show(state.total[i])})` : "";
   return (
-    `${slope(edge.at)} += ${slope(k)} · ${formula} = ` +
+    `${slope(at)} += ${slope(k)} · ${slopeOf(k, e)} = ` +
     `${inFormula(above)} · ${inFormula(state.local[k][e])} = ${show(state.product[i])}${sofar}`
   );
 }
 
-// What has accumulated in node k after step i: null if nothing has arrived yet.
-function gradientAt(k, i) {
-  for (let j = Math.min(i, state.reached - 1); j >= 0; j--) {
-    const [kind, from, e] = steps[j];
-    if (kind === "forward") break;
-    if (kind === "seed" && from === k) return data.one;
-    if (kind === "backward" && nodes[from].edges[e].at === k) return state.total[j];
-  }
-  const done = state.reached === steps.length && i >= steps.length - 1;
-  return done && data.differentiable ? data.zero : null;
-}
-
-// --- what is on the page ---------------------------------------------------------------------
-
-let state = live ? compute(data.numbers) : { ...data.state, reached: steps.length, error: "" };
-let leaves = live ? [...data.numbers] : [];
-let step = -1;
-let from = null; // where the leaf that is being changed was, and the tangent there
+// The steps that add to the gradient of each node, in order.
+const arrivals = nodes.map(() => []);
 const forwardStep = new Map();
 const edgeStep = new Map();
 steps.forEach(([kind, k, e], i) => {
   if (kind === "forward") forwardStep.set(k, i);
-  if (kind === "backward") edgeStep.set(`${k}-${e}`, i);
+  if (kind === "seed") arrivals[k].push(i);
+  if (kind === "backward") {
+    arrivals[nodes[k].edges[e].at].push(i);
+    edgeStep.set(`${k}-${e}`, i);
+  }
 });
-const shapes = [...document.querySelectorAll("[data-node]")];
-const edges = [...document.querySelectorAll("[data-edge]")];
 const seedAt = steps.findIndex(([kind]) => kind === "seed");
 
-function put(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
+// What has accumulated in node k after step i: null if nothing has arrived yet.
+function gradientAt(k, i) {
+  const last = arrivals[k].findLast((j) => j <= i && j < state.reached && taken(j));
+  if (last !== undefined) return last === seedAt ? data.one : state.total[last];
+  const done = state.reached === steps.length && i >= steps.length - 1;
+  return done && data.differentiable ? data.zero : null;
 }
 
-function known(k) {
-  return k < inputs || (forwardStep.get(k) <= step && forwardStep.get(k) < state.reached);
+// Whether a step is one that something arrives at.
+function taken(i) {
+  return !state.arrived || steps[i][0] !== "backward" || state.arrived[steps[i][1]];
 }
 
-function render() {
-  const now = step >= 0 ? steps[step] : ["given", -1, -1];
-  for (const shape of shapes) {
-    const k = Number(shape.dataset.node);
-    const gradient = gradientAt(k, step);
-    put(shape.querySelector(".v"), known(k) ? show(state.value[k]) : "…");
-    put(shape.querySelector(".g"), gradient === null ? "…" : show(gradient));
-    const operand = now[0] === "backward" && nodes[now[1]].edges[now[2]].at === k;
-    const feeds = now[0] === "forward" && nodes[now[1]].edges.some(({ at }) => at === k);
-    shape.classList.toggle("lit", now[1] === k || operand || feeds);
+function known(k, i) {
+  return k < inputs || (forwardStep.get(k) <= i && forwardStep.get(k) < state.reached);
+}
+
+// --- what is stepped through -----------------------------------------------------------------
+
+// A unit is what one press of a key shows: some steps, those from `from` up to `end`.
+const cardOf = [];
+cards.forEach((card, c) => card.members.forEach((k) => (cardOf[k] = c)));
+let units = [];
+
+function makeUnits(by) {
+  units = [{ kind: "given", from: 0, end: -1, card: -1 }];
+  steps.forEach(([kind, k], i) => {
+    const card = cardOf[k] ?? -1;
+    const before = units[units.length - 1];
+    // What has no card of its own changes nothing.
+    const joins = by !== "numbers" && before.kind === kind && before.card === card;
+    const whole = by === "cards" || (card >= 0 && !["op", "leaf"].includes(cards[card].kind));
+    if (before.end >= 0 && (card < 0 || (joins && whole))) before.end = i;
+    else units.push({ kind, from: i, end: i, card });
+  });
+  units.push({ kind: "done", from: steps.length, end: steps.length - 1, card: -1 });
+}
+
+let state = live ? compute(data.numbers) : { ...data.state, reached: steps.length, error: "" };
+if (!live && data.failure) state.error = data.failure;
+let leaves = live ? [...data.numbers] : [];
+let unit = 0;
+let playing = false;
+let token = 0; // another one ends what moves
+let chosen = -1;
+let plotted = 0;
+let from = null; // where the leaf that is being changed was, and the tangent there
+
+function at() {
+  return units[unit].end;
+}
+
+// --- sentences ---------------------------------------------------------------------------------
+
+// A sentence is a list of texts, and of pairs of a text and "v" (a value) or "g" (a gradient).
+const V = (text) => [text, "v"];
+const G = (text) => [text, "g"];
+const listed = (texts, word = "and") =>
+  texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} ${word} ${texts.at(-1)}`;
+
+function operandTexts(k) {
+  return nodes[k].edges.map(({ at, last }) => (at === null ? show(last) : nodes[at].name));
+}
+
+function sentence(u) {
+  if (u.kind === "given") {
+    const given = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
+    const texts = given.slice(0, 6).map((k) => `${nodes[k].name} = ${few(state.value[k])}`);
+    const rest = inputs - texts.length;
+    if (rest > 0) texts.push(`${rest} more number${rest > 1 ? "s" : ""}`);
+    const verb = texts.length > 1 || rest > 1 ? "are" : "is";
+    return [`Given ${verb} `, V(listed(texts)), ". First the values are computed."];
   }
-  for (const edge of edges) {
-    const key = edge.dataset.edge;
-    const [k, e] = key.split("-").map(Number);
-    const at = edgeStep.has(key) ? edgeStep.get(key) : seedAt;
-    if (edge.tagName === "text") {
-      const arrived = step >= at && at >= 0 && at < state.reached && state.local[k];
-      put(edge, arrived ? show(state.local[k][e]) : "");
+  if (u.kind === "done") return doneSentence();
+  const [, k] = steps[u.end];
+  if (u.from >= state.reached) return ["Here it stops."];
+  if (u.kind === "seed") {
+    return [`Now backward: ${top_} grows exactly as fast as itself: `, G(data.one), "."];
+  }
+  const card = u.card >= 0 ? cards[u.card] : null;
+  const single = u.from === u.end;
+  if (u.kind === "forward") {
+    if (card?.kind === "rows" && !(single && card.function >= 0)) return sumSentence(card);
+    return single ? forwardSentence(k) : manyForward(u, card);
+  }
+  if (card?.kind === "rows" && !single) return sumBackward(card);
+  return single ? backwardSentence(u.end) : manyBackward(u, card);
+}
+
+function doneSentence() {
+  if (!data.differentiable || state.error) return ["There is no gradient here."];
+  const shown = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
+  const [first, ...others] = (shown.length ? shown : [0]).slice(0, 4);
+  const done = steps.length - 1;
+  const found = ["Done. If ", nodes[first].name, " grows a little, ", top_, " grows "];
+  found.push(G(few(gradientAt(first, done))), " times as much");
+  others.forEach((k) => found.push(`; if ${nodes[k].name} does, `, G(few(gradientAt(k, done))), " times"));
+  found.push(".");
+  if (live) found.push(" Drag a number and everything follows.");
+  return found;
+}
+
+function forwardSentence(k) {
+  const node = nodes[k];
+  const [words, kind] = data.ops[node.op];
+  const texts = operandTexts(k);
+  let said = words.replace(/\{(\d)\}/g, (_, e) => texts[e]);
+  if (words.startsWith("Apply")) said += ` to ${listed(texts)}`;
+  const numbers = fill(node.formula, operandsOf(k).map((x) => inBrackets(few(x))));
+  const result = `${node.name} = ${numbers} = ${few(state.value[k])}`;
+  return [`${said}: `, V(result), "."];
+}
+
+function sumSentence(card) {
+  const { op, name } = nodes[card.sum];
+  if (op !== "sumprod") return forwardSentence(card.sum);
+  const last = card.function < 0 ? card.sum : card.function;
+  const total = few(state.value[card.sum], 3);
+  const what = nodes[last].name;
+  const weighs = card.rows.some(([w]) => w >= 0 && card.members.includes(nodes[card.sum].edges[w].at));
+  const found = weighs
+    ? [`Neuron ${what} weighs its inputs and adds: sum `, V(total)]
+    : [`${what} multiplies in pairs and adds: `, V(total)];
+  if (card.function >= 0) {
+    found.push(`; ${nodes[last].op} makes it `, V(few(state.value[last], 3)));
+  }
+  return [...found, "."];
+}
+
+function manyForward(u, card) {
+  const results = card.shown.map((k) => `${nodes[k].name} = ${few(state.value[k])}`);
+  return [`${card.title} computes `, V(listed(results)), `, in ${u.end - u.from + 1} steps.`];
+}
+
+function manyBackward(u, card) {
+  const got = card.shown.map((k) => few(gradientAt(k, u.from - 1)));
+  const targets = new Map();
+  for (let i = u.from; i <= u.end; i++) {
+    const [, k, e] = steps[i];
+    const { at } = nodes[k].edges[e];
+    if (!card.members.includes(at)) targets.set(at, (targets.get(at) ?? 0) + Number(state.product[i]));
+  }
+  const found = [`${card.title.split(" =")[0]} gets `, G(listed(got)), " and passes on "];
+  const shown = [...targets].slice(0, 3);
+  shown.forEach(([k, x], i) => found.push(i ? "; " : "", G(few(x)), ` to ${nodes[k].name}`));
+  if (targets.size > 3) found.push(`; and so on to ${targets.size - 3} more`);
+  if (!targets.size) found.push("what its own parameters get");
+  return [...found, "."];
+}
+
+function sumBackward(card) {
+  const last = card.function < 0 ? card.sum : card.function;
+  const name = nodes[last].name;
+  const got = gradientAt(last, steps.length - 1);
+  const neuron = card.rows.some(([w]) => w >= 0 && card.members.includes(nodes[card.sum].edges[w].at));
+  const found = [`${neuron ? "Neuron " : ""}${name} gets `, G(few(got, 3)), " back"];
+  let here = got;
+  if (card.function >= 0) {
+    here = gradientAt(card.sum, steps.length - 1);
+    found.push(`, times the slope of ${nodes[last].op} `, few(state.local[last][0], 3), ": ", G(few(here, 3)));
+  }
+  const sum = nodes[card.sum];
+  if (sum.op === "sumprod") {
+    const each = neuron
+      ? ". Each weight gets that times its input, each input that times its weight."
+      : ". Each factor gets that times the other one.";
+    return [...found, each];
+  }
+  const kind = data.ops[sum.op][1];
+  const rule = { sum: "A sum passes that on to all unchanged.", product: "Each factor gets that times all the others." };
+  return [...found, ". ", rule[kind] || `Each operand gets that times the slope of ${sum.op} by it.`];
+}
+
+function backwardSentence(i) {
+  const [, k, e] = steps[i];
+  const node = nodes[k];
+  const to = node.edges[e].at;
+  const kind = data.ops[node.op][1];
+  const local = state.local[k][e];
+  const arrived = gradientAt(k, i - 1);
+  const name = nodes[to].name;
+  const equation = `${few(arrived)} × ${inBrackets(few(local))} = ${few(state.product[i])}`;
+  const flows = [": ", G(equation), ` flows back to ${name}.`];
+  let found;
+  const number = Number(local);
+  if (!taken(i)) return [`Nothing arrives at ${node.name}: it was not taken, and passes nothing to ${name}.`];
+  if (kind === "sum" || (kind === "difference" && number > 0)) {
+    found = [`A ${kind} passes the gradient on unchanged: `, G(few(state.product[i])), ` flows back to ${name}.`];
+  } else if (kind === "difference") {
+    const who = node.op === "neg" ? "A turned sign" : "A difference";
+    found = [`${who} passes the gradient on with its sign changed: `, G(few(state.product[i])), ` flows back to ${name}.`];
+  } else if (node.op === "*") {
+    const other = node.edges[1 - e];
+    const value = other.at === null ? show(other.last) : `${nodes[other.at].name} = ${few(state.value[other.at])}`;
+    found = [`A product passes it on times the other factor, ${value}`, ...flows];
+  } else if (kind === "switch" && number === 0) {
+    found = [`${node.op} is off here: nothing passes to ${name}.`];
+  } else if (kind === "switch" && number === 1) {
+    found = [`${node.op} is on here and passes it on unchanged: `, G(few(state.product[i])), ` flows back to ${name}.`];
+  } else if (kind === "choice" && number === 0) {
+    found = [`${name} was not taken: nothing passes to it.`];
+  } else if (kind === "choice" && number === 1) {
+    const who = { maximum: "The larger takes all", minimum: "The smaller takes all" }[node.op];
+    found = [`${who || `${name} was taken and gets all`}: `, G(few(state.product[i])), ` flows back to ${name}.`];
+  } else {
+    const given = node.edges
+      .filter(({ at }) => at !== null && (node.edges.length <= 2 || at === to))
+      .slice(0, 2)
+      .map(({ at }) => `${nodes[at].name} = ${few(state.value[at])}`);
+    const formula = slopeOf(k, e);
+    const equals = formula === inFormula(local) ? "" : `${formula} = `;
+    const by = node.edges.filter(({ at }) => at !== null).length > 1 ? ` by ${name}` : "";
+    found = [`At ${listed(given)} ${node.op} has the slope${by} ${equals}`, `${few(local)}`, ...flows];
+  }
+  const times = arrivals[to].filter(taken).length;
+  const before = gradientAt(to, i - 1);
+  if (before !== null && times > 1) {
+    const sum = `${few(before)} + ${inBrackets(few(state.product[i]))} = ${few(state.total[i])}`;
+    const used = times === 2 ? "twice; the two" : `${times} times; they`;
+    found.push(` ${name} is used ${used} add up: `, G(sum), ".");
+  }
+  return found;
+}
+
+function chipsOf(u) {
+  const chip = (kind, text, small) => ({ kind, text, small });
+  if (u.kind === "given" || u.from >= state.reached) return [];
+  if (u.kind === "seed") return [chip("g", data.one, slope(output))];
+  if (u.kind === "done") {
+    if (!data.differentiable || state.error) return [];
+    const shown = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
+    return shown.slice(0, 4).map((k) => chip("g", few(gradientAt(k, steps.length - 1)), slope(k)));
+  }
+  const [, k, e] = steps[u.end];
+  if (u.from !== u.end) return [];
+  const node = nodes[k];
+  if (u.kind === "forward") {
+    const signs = { "+": "+", "-": "−", "*": "·", "/": "/" };
+    const found = [];
+    node.edges.slice(0, 4).forEach(({ at, last }, i) => {
+      if (i) found.push(signs[node.op] || ",");
+      found.push(chip("v", few(at === null ? last : state.value[at]), at === null ? "" : nodes[at].name));
+    });
+    if (node.edges.length > 4) found.push("…");
+    found.push(signs[node.op] ? "=" : `→ ${node.op} →`, chip("v", few(state.value[k]), node.name));
+    return found;
+  }
+  const to = node.edges[e].at;
+  const formula = slopeOf(k, e);
+  const why = formula === inFormula(state.local[k][e]) || formula.length > 40 ? "" : ` = ${formula}`;
+  const before = gradientAt(to, u.end - 1);
+  const found = [chip("g", few(gradientAt(k, u.end - 1)), `${slope(k)} arrived`), "×"];
+  found.push(chip("l", few(state.local[k][e]), `∂${node.name}/∂${nodes[to].name}${why}`), "=");
+  found.push(chip("g", few(state.product[u.end]), `goes to ${nodes[to].name}`));
+  if (before !== null) {
+    found.push("+", chip("g", few(before), "already there"), "=");
+    found.push(chip("g", few(state.total[u.end]), slope(to)));
+  }
+  return found;
+}
+
+function saidOf(u) {
+  return sentence(u).map((part) => (Array.isArray(part) ? part[0] : part)).join("");
+}
+
+function say(u) {
+  const parts = sentence(u).map((part) => {
+    if (!Array.isArray(part)) return part;
+    const b = document.createElement("b");
+    b.className = part[1];
+    b.textContent = part[0];
+    return b;
+  });
+  byId("sentence").replaceChildren(...parts);
+  byId("chips").replaceChildren(
+    ...chipsOf(u).map((part) => {
+      const span = document.createElement("span");
+      if (typeof part === "string") {
+        span.className = "sym";
+        span.textContent = part;
+        return span;
+      }
+      span.className = `chip ${part.kind}`;
+      const number = document.createElement("span");
+      const small = document.createElement("small");
+      number.textContent = part.text;
+      small.textContent = part.small;
+      span.append(number, small);
+      return span;
+    }),
+  );
+}
+
+// --- the picture ---------------------------------------------------------------------------------
+
+const NS = "http://www.w3.org/2000/svg";
+function draw(tag, attributes = {}, text) {
+  const element = document.createElementNS(NS, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+const svg = byId("graph");
+const layers = Object.fromEntries(["edges", "badges", "cards", "pills"].map((name) => [name, draw("g")]));
+let form = null;
+let drawn = []; // of each card: its group, and what changes in it
+let arrows = []; // of each arrow: its path and what stands on it
+let scale = 1;
+let view = [0, 0, 1, 1];
+
+function chooseForm() {
+  const { clientWidth: w, clientHeight: h } = byId("picture");
+  const fits = ({ size }) => Math.min(w / (size[0] + 32), h / (size[1] + 32));
+  const { wide, close, compact, tall } = data.forms;
+  const candidates = narrow.matches ? [tall] : [wide, close, compact].filter(Boolean);
+  return candidates.find((one) => fits(one) >= SMALLEST) || candidates.at(-1);
+}
+
+// A path of curves that begin and end level (upright, where the picture is tall), and of pieces
+// between that are straight.
+function pathOf(points, tall) {
+  const [begin, ...others] = points.split(" ").map((point) => point.split(",").map(Number));
+  let [x, y] = begin;
+  let path = `M${x} ${y}`;
+  for (const [a, b] of others) {
+    if (b === undefined) {
+      path += `${tall ? "V" : "H"}${a}`;
+      if (tall) y = a;
+      else x = a;
+      continue;
     }
-    const lit = now[1] === k && (now[0] === "forward" || (now[0] === "backward" && now[2] === e));
-    edge.classList.toggle("lit", lit);
+    const [p, q] = [(x + a) / 2, (y + b) / 2];
+    path += tall ? `C${x} ${q} ${a} ${q} ${a} ${b}` : `C${p} ${y} ${p} ${b} ${a} ${b}`;
+    [x, y] = [a, b];
   }
-  put(byId("line"), lineOf(step));
-  put(byId("count"), `step ${step + 1} of ${steps.length}`);
-  byId("scrub").value = step + 1;
-  byId("scrub").setAttribute("aria-valuetext", `step ${step + 1} of ${steps.length}`);
-  byId("first").disabled = byId("back").disabled = step < 0;
-  byId("last").disabled = byId("forward").disabled = step === steps.length - 1;
+  return path;
+}
+
+function build() {
+  form = chooseForm();
+  svg.replaceChildren(...Object.values(layers));
+  Object.values(layers).forEach((layer) => layer.replaceChildren());
+  arrows = form.lines.map(([c, place, x, y, points]) => {
+    const d = pathOf(points, form.tall);
+    const [source, row, edges] = cards[c].arrows[place];
+    const edge = draw("path", { class: "edge", d });
+    const river = draw("path", { class: "river", d });
+    const length = edge.getTotalLength();
+    const turned = form.tall;
+    const end = edge.getPointAtLength(length);
+    const start = edge.getPointAtLength(0);
+    const arrow = draw("path", { class: "edge forward", d: turned ? "M-7 -9L0 0L7 -9" : "M-9 -7L0 0L-9 7" });
+    arrow.setAttribute("transform", `translate(${end.x},${end.y})`);
+    const head = draw("path", { class: "head", d: turned ? "M-8 12L0 0L8 12z" : "M12 -8L0 0L12 8z" });
+    const badge = draw("g", { class: "badge", transform: `translate(${x},${y})` });
+    badge.append(draw("rect", { rx: 10 }), draw("text"), draw("text", { class: "why", y: 13 }));
+    layers.edges.append(edge, river, arrow, head);
+    layers.badges.append(badge);
+    const rows = cards[c].kind === "rows" || edges.length > 1;
+    return { x, y, card: c, source, row, edges, edge, river, arrow, head, badge, start, length, rows };
+  });
+  drawn = cards.map((card, c) => makeCard(card, c));
+  drawn.forEach(({ group }) => layers.cards.append(group));
+  overview();
+}
+
+function makeCard(card, c) {
+  const [x, y, w, h] = form.cards[c];
+  const leaf = card.kind === "leaf";
+  const rows = card.kind === "rows" && form.rows > 0;
+  const kind = `card ${leaf ? "leaf" : card.kind === "group" ? "group" : "op"}`;
+  const changes = leaf && live;
+  const group = draw("g", {
+    class: `${kind}${changes ? " live" : ""}${card.shown.includes(output) ? " out" : ""}`,
+    transform: `translate(${x},${y})`,
+    tabindex: 0,
+    role: changes ? "spinbutton" : "button",
+    "data-card": c,
+  });
+  const r = leaf ? 22 : 12;
+  const strip = rows
+    ? `M${w - 82} 2h68a12 12 0 0 1 12 12v${h - 28}a12 12 0 0 1 -12 12h-68z`
+    : `M2 ${h - 30}h${w - 4}v${28 - r}a${r} ${r} 0 0 1 -${r} ${r}h-${w - 4 - 2 * r}a${r} ${r} 0 0 1 -${r} -${r}z`;
+  group.append(draw("rect", { class: "b", width: w, height: h, rx: r }));
+  group.append(draw("path", { class: "tint", d: strip }));
+  const parts = rows ? makeRows(card, w, h) : makeFaces(card, w, h);
+  group.append(...parts.elements);
+  const title = draw("title");
+  group.append(title);
+  if (changes) makeDraggable(group, card.shown[0]);
+  else group.addEventListener("click", () => choose(c));
+  group.addEventListener("keydown", (event) => {
+    if (!changes && event.key === "Enter") choose(c);
+  });
+  return { group, title, ...parts };
+}
+
+function cut(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+function makeFaces(card, w, h) {
+  const small = w < 150;
+  const most = small ? 14 : 19;
+  const name = card.kind === "rows" ? rowsTitle(card) : card.title;
+  const short = name.length > most && name.includes(" = ") ? name.split(" = ")[0] : name;
+  const title = draw("text", { class: "t", x: w / 2, y: small ? 18 : 20 }, cut(short, most));
+  const value = draw("text", { class: "v", x: w / 2, y: h - (small ? 37 : 41) });
+  const gradient = draw("text", { class: "g", x: w / 2, y: h - 10 });
+  const paint = (i) => {
+    const values = card.shown.map((k) => (known(k, i) ? few(state.value[k]) : "…")).join(", ");
+    put(value, cut(values, 20));
+    value.style.fontSize = values.length > (small ? 8 : 11) ? "14px" : "";
+    const found = card.shown.map((k) => gradientAt(k, i)).filter((g) => g !== null);
+    const text = found.map((g) => few(g)).join(", ");
+    const whole = card.shown.length === 1 ? `${slope(card.shown[0])} = ${text}` : "";
+    put(gradient, !found.length ? "" : whole && whole.length <= most ? whole : `∂ ${cut(text, most - 2)}`);
+  };
+  return { elements: [title, value, gradient], value, gradient, paint };
+}
+
+function rowsTitle(card) {
+  const last = card.function < 0 ? card.sum : card.function;
+  const { name, op } = nodes[last];
+  return `${name} · ${op === "sumprod" ? "sum" : op}`;
+}
+
+function rowTexts(card, row) {
+  const [weight, operand] = row;
+  const sum = nodes[card.sum];
+  const value = (e) => {
+    const { at, last } = sum.edges[e];
+    return at === null ? Number(last) : state.value[at];
+  };
+  const name = (e) => {
+    const { at, last } = sum.edges[e];
+    return at === null ? few(Number(last), 3) : nodes[at].name;
+  };
+  if (weight < 0) return [name(operand), few(value(operand), 3), operand];
+  if (operand < 0) return ["bias", few(value(weight), 3), weight];
+  const own = card.members.includes(sum.edges[weight].at);
+  const first = own ? few(value(weight), 3) : name(weight);
+  const product = live ? few(value(weight) * value(operand), 3) : "";
+  return [`${first} · ${cut(name(operand), 9)}`, product, weight];
+}
+
+// What has arrived at an operand of a sum by step i: null if nothing has.
+function passed(k, e, i) {
+  const step = edgeStep.get(`${k}-${e}`);
+  return step !== undefined && step <= i && step < state.reached ? state.product[step] : null;
+}
+
+function makeRows(card, w, h) {
+  const last = card.function < 0 ? card.sum : card.function;
+  const column = w - 82;
+  const { name, op } = nodes[last];
+  const elements = [
+    draw("text", { class: "r", x: 12, y: 20, style: "font-weight:650" }, cut(name, 12)),
+    draw("text", { class: "n k", x: column - 10, y: 20 }, cut(op === "sumprod" ? "sum" : op, 12)),
+    draw("path", { class: "sep", d: `M1 28h${w - 2}` }),
+  ];
+  const lines = [];
+  const line = (y) => {
+    const texts = [
+      draw("text", { class: "r", x: 12, y }),
+      draw("text", { class: "n", x: column - 10, y }),
+      draw("text", { class: "rg", x: w - 10, y }),
+    ];
+    elements.push(...texts);
+    return texts;
+  };
+  let y = 28;
+  const all = card.rows.length <= form.rows;
+  const shown = all ? card.rows : card.rows.slice(0, form.rows - 1);
+  shown.forEach((row) => lines.push([row, line((y += 23) - 6)]));
+  if (!all) line((y += 23) - 6)[0].textContent = `… ${card.rows.length - shown.length} more`;
+  elements.push(draw("path", { class: "sep", d: `M1 ${y + 2}h${w - 2}` }));
+  const total = card.function < 0 ? null : line((y += 23) - 3);
+  const value = draw("text", { class: "v", x: column - 10, y: h - 9, style: "text-anchor:end;font-size:20px" });
+  const gradient = draw("text", { class: "rg", x: w - 10, y: h - 10, style: "font-size:15px" });
+  elements.push(value, gradient);
+  const paint = (i) => {
+    const there = known(card.sum, i);
+    lines.forEach(([row, [first, middle, end]]) => {
+      const [text, number, e] = rowTexts(card, row);
+      const arrived = passed(card.sum, e, i);
+      put(first, text);
+      put(middle, there ? number : "…");
+      put(end, arrived === null ? "" : few(arrived, 3));
+    });
+    if (total) {
+      const g = gradientAt(card.sum, i);
+      put(total[0], "sum");
+      put(total[1], there ? few(state.value[card.sum], 3) : "…");
+      put(total[2], g === null ? "" : few(g, 3));
+    }
+    put(value, known(last, i) ? few(state.value[last]) : "…");
+    const g = gradientAt(last, i);
+    put(gradient, g === null ? "" : few(g, 3));
+  };
+  return { elements, value, gradient, paint };
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function flowOf({ edges }) {
+  return edges.reduce((sum, [k, e]) => {
+    const i = edgeStep.get(`${k}-${e}`);
+    return sum + (i === undefined || i >= state.reached ? 0 : Number(state.product[i]) || 0);
+  }, 0);
+}
+
+function isNow(u, edges) {
+  return edges.some(([k, e]) => {
+    if (u.kind === "forward") return u.from <= forwardStep.get(k) && forwardStep.get(k) <= u.end;
+    const i = edgeStep.get(`${k}-${e}`);
+    return u.kind === "backward" && u.from <= i && i <= u.end;
+  });
+}
+
+function paint() {
+  const u = units[unit];
+  const i = u.end;
+  const back = seedAt >= 0 && u.from >= seedAt && u.kind !== "given";
+  byId("stage").classList.toggle("back", back);
+  byId("say").classList.toggle("back", back);
+  const lit = new Set(u.card >= 0 ? [u.card] : []);
+  arrows.forEach((one) => {
+    if (u.kind === "backward" && isNow(u, one.edges)) lit.add(one.source);
+  });
+  drawn.forEach((one, c) => {
+    const { shown } = cards[c];
+    one.paint(i);
+    one.group.classList.toggle("now", lit.has(c));
+    one.group.classList.toggle("has", shown.some((k) => gradientAt(k, i) !== null));
+    one.group.classList.toggle("faint", !shown.every((k) => known(k, i)));
+    const text = shown.map((k) => fullText(k, i)).join("; ");
+    one.group.setAttribute("aria-label", `${cards[c].title}: ${text}`);
+    put(one.title, text);
+    if (cards[c].kind === "leaf" && live) one.group.setAttribute("aria-valuenow", state.value[shown[0]]);
+  });
+  const flows = arrows.map((one) => Math.abs(flowOf(one)));
+  const most = Math.max(0, ...flows.filter(Number.isFinite));
+  arrows.forEach((one, n) => paintArrow(one, flows[n], most, u));
+  say(u);
   put(byId("error"), state.error);
+  paintPanels(i);
+  follow();
+}
+
+function fullText(k, i) {
+  const g = gradientAt(k, i);
+  const value = known(k, i) ? show(state.value[k]) : "not computed yet";
+  return `${nodes[k].name} = ${value}${g === null ? "" : `, ${slope(k)} = ${show(g)}`}`;
+}
+
+function paintArrow(one, flow, most, u) {
+  const i = u.end;
+  const steps_ = one.edges.map(([k, e]) => edgeStep.get(`${k}-${e}`)).filter((s) => s !== undefined);
+  const done = steps_.length > 0 && steps_.every((s) => s <= i && s < state.reached);
+  const now = isNow(u, one.edges);
+  const ends = i >= steps.length - 1;
+  const shown = (element, visible) => (element.style.display = visible ? "" : "none");
+  shown(one.edge, !done);
+  shown(one.arrow, !done && !(ends && data.differentiable));
+  shown(one.river, done);
+  shown(one.head, done);
+  one.edge.classList.toggle("now", now && u.kind === "forward");
+  one.arrow.classList.toggle("now", now && u.kind === "forward");
+  const width = 2 + 8 * Math.sqrt(most && Number.isFinite(flow) ? flow / most : 0);
+  one.river.setAttribute("stroke-width", width.toFixed(2));
+  one.head.setAttribute("transform", `translate(${one.start.x},${one.start.y}) scale(${0.75 + width / 14})`);
+  const [k, e] = one.edges[0];
+  const single = one.edges.length === 1;
+  const visible = done && single && (now || !one.rows) && state.local[k]?.[e] !== undefined;
+  shown(one.badge, visible && (form.rows > 0 || !narrow.matches || now || arrows.length < 12));
+  one.badge.classList.toggle("now", now && u.kind === "backward");
+  if (visible) badgeText(one, `× ${few(state.local[k][e])}`, one.rows ? "" : reason(k, e));
+}
+
+function reason(k, e) {
+  const text = slopeOf(k, e);
+  return text.length > 14 || /^[(-]*[\d.]+\)*$/.test(text) ? "" : text;
+}
+
+function badgeText({ badge, x, y }, text, why) {
+  const [rect, first, second] = badge.children;
+  put(first, text);
+  put(second, why);
+  first.setAttribute("y", why ? -2 : 5);
+  const width = Math.max(8.4 * text.length, 7 * why.length) + 14;
+  const height = why ? 38 : 28;
+  // Where it is wider than its place, it goes over the curve and not over the card.
+  const left = form.tall ? 0 : Math.max(0, (width + 8 - form.label) / 2);
+  badge.setAttribute("transform", `translate(${x - left},${y})`);
+  rect.setAttribute("x", -width / 2);
+  rect.setAttribute("y", -height / 2);
+  rect.setAttribute("width", width);
+  rect.setAttribute("height", height);
+}
+
+// --- where it is looked at -----------------------------------------------------------------------
+
+function follow() {
+  const { clientWidth: w, clientHeight: h } = byId("picture");
+  const [width, height] = [form.size[0] + 32, form.size[1] + 32];
+  const fit = Math.min(w / width, h / height, 1.5);
+  scale = Math.max(fit, SMALLEST);
+  let [x, y] = [width / 2 - 16, height / 2 - 16];
+  const [seenWide, seenHigh] = [w / scale, h / scale];
+  if (fit < SMALLEST) {
+    const boxes = currentCards().map((c) => form.cards[c]);
+    if (boxes.length) {
+      const left = Math.min(...boxes.map((b) => b[0]));
+      const right = Math.max(...boxes.map((b) => b[0] + b[2]));
+      const up = Math.min(...boxes.map((b) => b[1]));
+      const down = Math.max(...boxes.map((b) => b[1] + b[3]));
+      // Both ends are seen: smaller than ever, where they are far apart.
+      const needed = Math.min(w / (right - left + 24), h / (down - up + 24));
+      if (needed < scale) scale = needed;
+      [x, y] = [(left + right) / 2, (up + down) / 2];
+    }
+  }
+  lookAt(x, y);
+  byId("overview").hidden = fit >= SMALLEST;
+}
+
+function currentCards() {
+  const u = units[unit];
+  if (u.card < 0) return cards.flatMap((card, c) => (card.shown.includes(output) ? [c] : []));
+  const near = arrows.filter((one) => isNow(u, one.edges)).flatMap((one) => [one.source, one.card]);
+  return u.kind === "backward" && near.length && near.length <= 8 ? near : [u.card];
+}
+
+function lookAt(x, y) {
+  const { clientWidth: w, clientHeight: h } = byId("picture");
+  const [width, height] = [w / scale, h / scale];
+  const kept = (middle, seen, size) =>
+    seen >= size + 32 ? size / 2 : Math.min(Math.max(middle, seen / 2 - 16), size + 16 - seen / 2);
+  x = kept(x, width, form.size[0]);
+  y = kept(y, height, form.size[1]);
+  view = [x - width / 2, y - height / 2, width, height];
+  svg.setAttribute("viewBox", view.map((n) => n.toFixed(1)).join(" "));
+  const seen = byId("overview").querySelector(".seen");
+  if (seen) ["x", "y", "width", "height"].forEach((name, n) => seen.setAttribute(name, view[n]));
+}
+
+function overview() {
+  const small = byId("overview").querySelector("svg");
+  small.setAttribute("viewBox", `-16 -16 ${form.size[0] + 32} ${form.size[1] + 32}`);
+  small.replaceChildren(
+    ...form.cards.map(([x, y, width, height]) => draw("rect", { x, y, width, height })),
+    draw("rect", { class: "seen" }),
+  );
+}
+
+byId("overview").addEventListener("pointerdown", (event) => {
+  const strip = byId("overview");
+  strip.setPointerCapture(event.pointerId);
+  const move = ({ clientX, clientY }) => {
+    const place = new DOMPoint(clientX, clientY).matrixTransform(
+      strip.querySelector("svg").getScreenCTM().inverse(),
+    );
+    lookAt(place.x, place.y);
+  };
+  move(event);
+  strip.onpointermove = move;
+  strip.onpointerup = strip.onpointercancel = () => (strip.onpointermove = null);
+});
+
+// --- beside the picture --------------------------------------------------------------------------
+
+function paintPanels(i) {
+  const scrub = byId("scrub");
+  scrub.value = unit;
+  scrub.setAttribute("aria-valuetext", byId("sentence").textContent);
+  byId("back").disabled = unit === 0;
+  byId("forward").disabled = unit === units.length - 1;
+  const whole = known(output, i);
+  const result = byId("result");
+  result.dataset.value = whole ? state.value[output] : "";
+  const given = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
+  const texts = given.slice(0, 4).map((k) => `${nodes[k].name} = ${few(state.value[k])}`);
+  if (given.length > 4) texts.push("…");
+  const where = texts.length ? `at ${texts.join(", ")}: ` : "";
+  put(result, `${where}${top_} = ${whole ? few(state.value[output], 5) : "…"}`);
   document.querySelectorAll(".leaf output").forEach((field) => {
     const k = Number(field.dataset.leaf);
-    const gradient = gradientAt(k, step);
-    field.dataset.value = gradient === null ? "" : gradient;
-    field.title = gradient === null ? "" : String(gradient);
-    put(field, `${slope(k)} = ${gradient === null ? "…" : show(gradient)}`);
+    const g = gradientAt(k, i);
+    field.dataset.value = g === null ? "" : g;
+    field.title = g === null ? "" : String(g);
+    if (g === null) return put(field, "gradient: not computed yet");
+    const b = document.createElement("b");
+    b.className = "g";
+    b.textContent = few(g);
+    const adds = live ? `, so +0.1 adds about ${few(0.1 * Number(g), 3)}` : "";
+    field.replaceChildren(`${slope(k)} = `, b, adds);
   });
-  const result = byId("result");
-  const whole = known(output) || nodes.length === inputs;
-  result.dataset.value = whole ? state.value[output] : "";
-  const shownResult = whole ? show(state.value[output]) : "…";
-  put(document.querySelector("#graph title"), `${nodes[output].name} = ${shownResult}`);
-  put(result, `${nodes[output].name} = ${shownResult}`);
-  [...byId("list").children].forEach((item, i) => {
-    if (i === step) item.setAttribute("aria-current", "step");
+  const u = units[unit];
+  const list = byId("list");
+  [...list.children].forEach((item, n) => {
+    if (n >= u.from && n <= u.end) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
   });
+  const current = list.querySelector("[aria-current]");
+  if (current && !narrow.matches) {
+    const panel = list.closest(".steps");
+    const [box, frame] = [current.getBoundingClientRect(), panel.getBoundingClientRect()];
+    if (box.top < frame.top || box.bottom > frame.bottom) {
+      panel.scrollTop += box.top - frame.top - frame.height / 3;
+    }
+  }
+  const play = byId("play");
+  put(play, playing ? "❚❚ Pause" : "▶ Play");
+  play.setAttribute("aria-pressed", String(playing));
+  if (chosen >= 0) paintChosen();
+  if (live && inputs > 0) plot(plotted);
 }
 
 function listSteps() {
-  steps.forEach((_, i) => {
-    const list = byId("list");
-    put(list.children[i] || list.appendChild(document.createElement("li")), lineOf(i));
+  const list = byId("list");
+  steps.forEach(([kind], i) => {
+    let item = list.children[i];
+    if (!item) {
+      item = list.appendChild(document.createElement("li"));
+      if (kind === "forward") item.className = "f";
+      item.onclick = () => {
+        stop();
+        go(units.findIndex(({ from, end }) => from <= i && i <= end), false);
+      };
+    }
+    put(item, lineOf(i));
+    item.hidden = !taken(i);
   });
 }
 
-function go(to) {
-  step = Math.max(-1, Math.min(steps.length - 1, to));
-  render();
-  const lit = step >= 0 && shapes.find((shape) => Number(shape.dataset.node) === steps[step][1]);
-  const view = byId("graph");
-  if (lit) {
-    const box = lit.getBoundingClientRect();
-    const frame = view.getBoundingClientRect();
-    const left = view.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2;
-    const top = view.scrollTop + box.top + box.height / 2 - frame.top - frame.height / 2;
-    view.scrollTo({ left, top, behavior: calm.matches ? "instant" : "smooth" });
-  } else {
-    view.scrollTo({ left: 0, top: 0, behavior: "instant" });
-  }
+function choose(c) {
+  chosen = c;
+  byId("chosen").hidden = false;
+  paintChosen();
+  if (narrow.matches) byId("chosen").scrollIntoView({ block: "nearest" });
 }
 
-byId("first").onclick = () => go(-1);
-byId("back").onclick = () => go(step - 1);
-byId("forward").onclick = () => go(step + 1);
-byId("last").onclick = () => go(steps.length - 1);
-byId("scrub").max = steps.length;
-byId("scrub").oninput = (event) => go(Number(event.target.value) - 1);
+byId("close").onclick = () => {
+  byId("chosen").hidden = true;
+  drawn[chosen]?.group.focus();
+  chosen = -1;
+};
+
+// All that a card is computed from, and all that adds to its gradient, use by use.
+function paintChosen() {
+  const card = cards[chosen];
+  const panel = byId("chosen");
+  put(panel.querySelector("h2"), card.kind === "rows" ? rowsTitle(card) : card.title);
+  const rows = [];
+  if (card.kind === "rows") {
+    const cells = (texts, tag = "td") => {
+      const row = document.createElement("tr");
+      texts.forEach((text) => row.appendChild(document.createElement(tag)).append(text));
+      return row;
+    };
+    rows.push(cells(["term", "value", "gradient"], "th"));
+    card.rows.forEach((row) => {
+      const [text, number, e] = rowTexts(card, row);
+      const arrived = passed(card.sum, e, at());
+      rows.push(cells([text, known(card.sum, at()) ? number : "…", arrived === null ? "" : few(arrived, 3)]));
+    });
+  }
+  panel.querySelector("table").replaceChildren(...rows);
+  const lines = [];
+  card.shown.forEach((k) => {
+    if (k >= inputs && known(k, at())) lines.push(lineOf(forwardStep.get(k)));
+    arrivals[k].filter((i) => i <= at() && i < state.reached).forEach((i) => lines.push(lineOf(i)));
+  });
+  panel.querySelector("ol").replaceChildren(
+    ...lines.map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }),
+  );
+}
+
+// --- motion --------------------------------------------------------------------------------------
+
+const speed = () => Number(byId("speed").value);
+const wait = (ms, mine) => new Promise((done) => setTimeout(() => done(mine === token), ms / speed()));
+
+// A pill with a number goes along an arrow, from one part of its length to another.
+function fly(one, start, end, label, kind, ms, mine) {
+  const pill = draw("g", { class: `pill ${kind}` });
+  const wide = 18 + 9 * label.length;
+  pill.append(draw("rect", { x: -wide / 2, y: -14, width: wide, height: 28, rx: 14 }), draw("text", { y: 5 }, label));
+  layers.pills.append(pill);
+  const ends = ms / speed();
+  return new Promise((done) => {
+    const began = performance.now();
+    const tick = (time) => {
+      if (mine !== token) {
+        pill.remove();
+        return done(false);
+      }
+      const u = Math.min(1, Math.max(0, time - began) / ends);
+      const eased = u < 0.5 ? 2 * u * u : 1 - (2 - 2 * u) ** 2 / 2;
+      const part = start + (end - start) * eased;
+      const place = one.edge.getPointAtLength(one.length * part);
+      pill.setAttribute("transform", `translate(${place.x},${place.y})`);
+      if (end < start) {
+        one.river.style.display = "";
+        one.river.style.strokeDasharray = `${one.length} ${one.length}`;
+        one.river.style.strokeDashoffset = -one.length * part;
+      }
+      if (u < 1) return requestAnimationFrame(tick);
+      pill.remove();
+      return done(true);
+    };
+    requestAnimationFrame(tick);
+  });
+}
+
+function settle() {
+  layers.pills.replaceChildren();
+  arrows.forEach(({ river }) => (river.style.strokeDasharray = river.style.strokeDashoffset = ""));
+}
+
+// Shows a unit; returns whether nothing came between.
+async function go(to, moves = true) {
+  const mine = ++token;
+  settle();
+  to = Math.max(0, Math.min(units.length - 1, to));
+  const next = to === unit + 1;
+  unit = to;
+  paint();
+  if (!moves || calm.matches || !next || units[to].from >= state.reached) return true;
+  const u = units[to];
+  if (u.kind === "forward") return forwardMotion(u, mine);
+  if (u.kind === "backward") return backwardMotion(u, mine);
+  return true;
+}
+
+async function forwardMotion(u, mine) {
+  if (u.card < 0) return true;
+  const one = drawn[u.card];
+  const kept = one.value.textContent;
+  put(one.value, "…");
+  one.group.classList.add("faint");
+  const coming = arrows.filter(({ card, edges }) => card === u.card && isNow(u, edges)).slice(0, 8);
+  const flights = coming.map((arrow) => {
+    const [k, e] = arrow.edges[0];
+    return fly(arrow, 0, 1, few(state.value[nodes[k].edges[e].at]), "f", 650, mine);
+  });
+  const all = (await Promise.all(flights)).every(Boolean);
+  if (!all || mine !== token) return false;
+  put(one.value, kept);
+  one.group.classList.remove("faint");
+  return true;
+}
+
+async function backwardMotion(u, mine) {
+  const going = arrows.filter((one) => isNow(u, one.edges)).slice(0, 8);
+  const before = u.from - 1;
+  const targets = [...new Set(going.map(({ source }) => source))];
+  const strips = targets.map((c) => [c, drawn[c].gradient.textContent]);
+  targets.forEach((c) => drawn[c].paint(before));
+  going.forEach(({ river, head, edge }) => {
+    river.style.display = head.style.display = "none";
+    edge.style.display = "";
+  });
+  const results = await Promise.all(going.map((one) => backwardFlight(one, u, mine)));
+  if (!results.every(Boolean) || mine !== token) return false;
+  const [, k, e] = steps[u.end];
+  const had = u.from === u.end ? gradientAt(nodes[k].edges[e].at, before) : null;
+  if (had !== null && targets.length === 1) {
+    put(drawn[targets[0]].gradient, `${few(had)} + ${inBrackets(few(state.product[u.end]))}`);
+    if (!(await wait(800, mine))) return false;
+  }
+  strips.forEach(([c, text]) => {
+    drawn[c].paint(u.end);
+    put(drawn[c].gradient, text);
+  });
+  return true;
+}
+
+async function backwardFlight(one, u, mine) {
+  const [k, e] = one.edges.find(([node, edge]) => isNow(u, [[node, edge]]));
+  const i = edgeStep.get(`${k}-${e}`);
+  const arrived = few(gradientAt(k, u.from - 1) ?? gradientAt(k, i - 1));
+  if (!(await fly(one, 1, 0.5, arrived, "", 450, mine))) return false;
+  if (one.edges.length === 1) {
+    const shown = one.badge.style.display;
+    one.badge.style.display = "";
+    badgeText(one, `${arrived} × ${inBrackets(few(state.local[k][e]))}`, one.rows ? "" : reason(k, e));
+    if (!(await wait(520, mine))) return false;
+    badgeText(one, `× ${few(state.local[k][e])}`, one.rows ? "" : reason(k, e));
+    one.badge.style.display = shown;
+  }
+  one.edge.style.display = "none";
+  if (!(await fly(one, 0.5, 0, few(flowOf(one)), "", 450, mine))) return false;
+  one.river.style.strokeDasharray = one.river.style.strokeDashoffset = "";
+  one.head.style.display = "";
+  return true;
+}
+
+function stop() {
+  playing = false;
+  token++;
+}
+
+async function play() {
+  if (playing) {
+    stop();
+    settle();
+    return paint();
+  }
+  playing = true;
+  if (unit === units.length - 1) await go(0, false);
+  paint();
+  while (playing && unit < units.length - 1) {
+    await go(unit + 1);
+    if (!playing) return undefined;
+    const words = byId("sentence").textContent.split(" ").length;
+    const mine = token;
+    await new Promise((done) => setTimeout(done, (700 + 95 * words) / speed()));
+    if (!playing || mine !== token) break;
+  }
+  playing = false;
+  return paint();
+}
+
+byId("play").onclick = play;
+byId("back").onclick = () => {
+  stop();
+  go(unit - 1, false);
+};
+byId("forward").onclick = () => {
+  stop();
+  go(unit + 1);
+};
+byId("scrub").oninput = (event) => {
+  stop();
+  go(Number(event.target.value), false);
+};
+byId("by").onchange = () => {
+  const i = at();
+  stop();
+  setUnits(byId("by").value);
+  const last = units.length - 1;
+  go(i >= steps.length - 1 ? last : units.findIndex(({ end }) => end >= i), false);
+};
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input") || event.ctrlKey || event.altKey || event.metaKey) return;
-  const to = { ArrowRight: step + 1, ArrowLeft: step - 1, Home: -1, End: steps.length - 1 }[event.key];
+  const { key, target } = event;
+  if (target.matches("input, select") || event.ctrlKey || event.altKey || event.metaKey) return;
+  const to = { ArrowRight: unit + 1, ArrowLeft: unit - 1, Home: 0, End: units.length - 1 }[key];
   if (to !== undefined) {
     event.preventDefault();
+    stop();
     go(to);
+  } else if (key === " " && !target.matches("button, summary")) {
+    event.preventDefault();
+    play();
   }
 });
+
+function setUnits(by) {
+  makeUnits(by);
+  byId("scrub").max = units.length - 1;
+  const split = units.findIndex(({ kind }) => kind === "seed");
+  const share = split < 0 ? 100 : (100 * split) / (units.length - 1);
+  document.querySelector(".track").style.setProperty("--split", `${share}%`);
+  reserve();
+}
+
+// The caption is as high as its highest text, so that nothing jumps.
+function reserve() {
+  const box = byId("say");
+  box.style.minHeight = "";
+  let most = 0;
+  const some = units.length > 120 ? units.filter((_, n) => n % Math.ceil(units.length / 120) === 0) : units;
+  some.forEach((u) => {
+    say(u);
+    most = Math.max(most, box.offsetHeight);
+  });
+  box.style.minHeight = `${most}px`;
+}
 
 // --- changing the leaves -----------------------------------------------------------------------
 
@@ -262,15 +1202,21 @@ function hold(k) {
   from = { k, x: leaves[k], y, slope: state.error ? NaN : state.gradient[k], released: false };
 }
 
+function release() {
+  if (from) from.released = true;
+}
+
 function change(k, x, typed) {
+  stop();
+  settle();
   leaves[k] = x;
   state = compute(leaves);
+  plotted = k;
   const row = document.querySelector(`.leaf[data-leaf="${k}"]`);
   if (row && typed !== "number") row.querySelector("[type=number]").value = Number(x.toPrecision(12));
   if (row && typed !== "range") centre(row.querySelector("[type=range]"), x);
-  render();
+  paint();
   listSteps();
-  plot(k);
 }
 
 function centre(range, x) {
@@ -317,50 +1263,60 @@ function makeLeaf(k) {
     hold(k);
     change(k, Number(range.value), "range");
   };
-  number.onblur = range.onblur = range.onpointerup = () => {
-    if (from) from.released = true;
-  };
-  row.append(label, number, range, gradient);
+  number.onblur = range.onblur = range.onpointerup = release;
+  row.append(label, range, number, gradient);
   return row;
 }
 
-function makeDraggable(shape) {
-  const k = Number(shape.dataset.node);
-  if (!live || k >= inputs) return;
-  shape.classList.add("drag");
+function makeDraggable(group, k) {
   let start = null;
-  shape.addEventListener("pointerdown", (event) => {
-    start = { x: event.clientX, y: event.clientY, value: leaves[k] };
-    shape.setPointerCapture(event.pointerId);
+  group.addEventListener("pointerdown", (event) => {
+    start = { x: event.clientX, value: leaves[k] };
+    group.setPointerCapture(event.pointerId);
     hold(k);
-    event.preventDefault();
   });
-  shape.addEventListener("pointermove", (event) => {
+  group.addEventListener("pointermove", (event) => {
     if (!start) return;
-    const moved = event.clientX - start.x - (event.clientY - start.y);
-    const x = start.value + (moved * Math.max(1, Math.abs(start.value))) / 150;
+    const x = start.value + ((event.clientX - start.x) * Math.max(1, Math.abs(start.value))) / 150;
     change(k, Number(x.toPrecision(6)), "drag");
   });
-  const release = () => {
+  const end = () => {
     start = null;
-    if (from) from.released = true;
+    release();
   };
-  shape.addEventListener("pointerup", release);
-  shape.addEventListener("pointercancel", release);
+  group.addEventListener("pointerup", end);
+  group.addEventListener("pointercancel", end);
+  group.addEventListener("keydown", (event) => {
+    const size = Math.max(1, 10 ** Math.floor(Math.log10(Math.abs(leaves[k]) || 1)));
+    const by = { ArrowUp: 0.1, ArrowDown: -0.1, PageUp: 1, PageDown: -1 }[event.key];
+    if (by) {
+      event.preventDefault();
+      hold(k);
+      change(k, Number((leaves[k] + by * size).toPrecision(12)), "key");
+      release();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      const field = byId(`leaf${k}`);
+      const details = field.closest("details");
+      if (details) details.open = true;
+      field.focus();
+      field.select();
+    }
+  });
 }
 
 // --- the plot of the output against one leaf ---------------------------------------------------
 
-const WIDE = 360;
-const HIGH = 220;
+const WIDE = 320;
+const HIGH = 176;
 
 function plot(k) {
   const x = leaves[k];
   const middle = from && from.k === k ? from.x : x;
   const reach = Math.max(2 * Math.max(1, Math.abs(middle)), 1.2 * Math.abs(x - middle));
   const [low, high] = [middle - reach, middle + reach];
-  const points = Array.from({ length: 161 }, (_, i) => {
-    const at = low + ((high - low) * i) / 160;
+  const points = Array.from({ length: 121 }, (_, i) => {
+    const at = low + ((high - low) * i) / 120;
     const there = [...leaves];
     there[k] = at;
     try {
@@ -388,47 +1344,69 @@ function plot(k) {
       pen = "L";
     } else pen = "M";
   }
-  const parts = [["rect", { class: "frame", x: 0, y: 0, width: WIDE, height: HIGH }]];
-  parts.push(["path", { class: "curve", d: path }]);
+  const parts = [["path", { class: "curve", d: path }]];
   const tangent = (kind, at, height, slopeThere) => {
     const ends = [low, high].map((end) => [px(end), py(height + slopeThere * (end - at))]);
     parts.push(["line", { class: kind, x1: ends[0][0], y1: ends[0][1], x2: ends[1][0], y2: ends[1][1] }]);
   };
-  let text = "";
-  const [leaf, result] = [nodes[k].name, nodes[output].name];
-  if (from && from.k === k && from.x !== x && Number.isFinite(from.slope)) {
-    const led = from.y + from.slope * (x - from.x);
-    tangent("from", from.x, from.y, from.slope);
-    parts.push(["circle", { class: "marker", cx: px(x), cy: py(led), r: 6 }]);
-    text = `From ${leaf} = ${show(from.x)} the tangent leads to ${result} = ${show(led)} (ring). `;
-  }
-  if (!state.error) {
+  let text = "How steep is it at the dot? The backward pass will tell.";
+  const [leaf, result] = [nodes[k].name, top_];
+  const last = arrivals[k].at(-1);
+  const there = !state.error && (at() >= steps.length - 1 || (last !== undefined && at() >= last));
+  if (there) {
+    text = "";
+    if (from && from.k === k && from.x !== x && Number.isFinite(from.slope)) {
+      const led = from.y + from.slope * (x - from.x);
+      tangent("from", from.x, from.y, from.slope);
+      parts.push(["circle", { class: "marker", cx: px(x), cy: py(led), r: 6 }]);
+      text = `From ${leaf} = ${show(from.x)} the tangent leads to ${result} = ${show(led)} (ring). `;
+    }
     tangent("tangent", x, y, state.gradient[k]);
-    parts.push(["circle", { class: "here", cx: px(x), cy: py(y), r: 5 }]);
-    text += `At ${leaf} = ${show(x)}, ${result} is ${show(y)} and its slope ${show(state.gradient[k])}.`;
+    text += `The dashed line has the slope ${slope(k)} = ${few(state.gradient[k])}: near the dot it is the curve.`;
   }
-  parts.push(["text", { x: 4, y: 14 }, show(top)], ["text", { x: 4, y: HIGH - 5 }, show(bottom)]);
+  if (!state.error) parts.push(["circle", { class: "here", cx: px(x), cy: py(y), r: 6 }]);
+  parts.push(["text", { x: 4, y: 14 }, few(top, 3)], ["text", { x: 4, y: HIGH - 5 }, few(bottom, 3)]);
   const svg = byId("plot").querySelector("svg");
   svg.replaceChildren();
   for (const [tag, attributes, content] of parts) {
     const far = (size) => typeof size !== "number" && Math.abs(size) > 1e6;
     if (tag !== "path" && Object.values(attributes).some((x) => x === "NaN" || far(x))) continue;
-    const part = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    Object.entries(attributes).forEach(([name, value]) => part.setAttribute(name, value));
-    if (content) part.textContent = content;
-    svg.append(part);
+    svg.append(draw(tag, attributes, content));
   }
-  put(byId("range"), `${leaf} from ${show(low)} to ${show(high)}`);
+  put(byId("range"), `${leaf} from ${few(low, 3)} to ${few(high, 3)}`);
   put(byId("tangent"), text);
-  put(byId("plotted"), `${result} against ${leaf}`);
+  put(byId("plotted"), `${result} when only ${leaf} changes`);
 }
 
-byId("leaves").append(...nodes.slice(0, inputs).map((_, k) => makeLeaf(k)));
-shapes.forEach(makeDraggable);
-if (live) {
-  const said = `The graph of ${nodes[output].name}; its numbers and gradients are in the lists below.`;
-  put(document.querySelector("#graph desc"), said);
+// --- the start -----------------------------------------------------------------------------------
+
+const own = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [k] : []));
+const others = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
+byId("leaves").append(...others.map(makeLeaf));
+if (own.length) {
+  const details = byId("parameters");
+  details.hidden = false;
+  details.querySelector("summary").textContent = `${own.length} parameter${own.length > 1 ? "s" : ""}`;
+  details.append(...own.map(makeLeaf));
+  details.open = others.length === 0;
 }
+if (!live) document.querySelector("aside h2:not(#chosen h2)").textContent = "Numbers";
+byId("plot").hidden = !live || inputs === 0;
+plotted = others[0] ?? 0;
+makeUnits("steps");
+const many = units.length > 24;
+byId("by").hidden = !many;
+setUnits(many ? "cards" : "steps");
+unit = units.length - 1;
+build();
 listSteps();
-render();
-if (live && inputs > 0) plot(0);
+paint();
+const again = () => {
+  settle();
+  token++;
+  build();
+  reserve();
+  paint();
+};
+narrow.onchange = again;
+addEventListener("resize", () => (chooseForm() === form ? follow() : again()));

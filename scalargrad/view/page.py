@@ -7,66 +7,79 @@ local derivatives. The chain rule is done in the page, so that each step of it c
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scalargrad.programs.code import Code, Equation
+from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Backward, Forward, Graph, Writer, steps
-from scalargrad.view.languages.javascript import arrow, runtime_for
+from scalargrad.view.graph import Backward, Forward, Graph, steps
+from scalargrad.view.languages.javascript import arrow, is_spelled, runtime_for
 from scalargrad.view.languages.notation import show
+from scalargrad.view.look import DARK, GRAPH, LIGHT
 from scalargrad.view.lowering import rule_code
+from scalargrad.view.minify import script, style
 from scalargrad.view.picture import Picture
-from scalargrad.view.svg import svg_of, text
+from scalargrad.view.sentences import sentence_of
+from scalargrad.view.svg import text
+from scalargrad.view.written import written_rule
 
+_FORMS = {"wide": WIDE, "close": CLOSE, "compact": COMPACT, "tall": TALL}
+# More cards than these are always compact.
+_MOST_WIDE = 24
 _HERE = Path(__file__).parent
-_HOW = (
-    "Drag a number in the picture or here, or type one: everything follows. The arrow keys step "
-    "forward and back."
-)
 
 
 def page_of(graph: Graph, picture: Picture) -> str:
-    """Return the text of the page of `graph`, which `picture` shows."""
+    """Return the text of the page of `graph`, which `picture` shows as cards."""
     live = not graph.fixed and not graph.failure
     program = _program(graph) if live else ""
     reason = graph.fixed or "there are no gradients at these numbers"
-    help_ = _HOW if live else f"These numbers cannot be changed here: {reason}."
-    parts = {
-        "title": text(picture.title),
-        "style": read("page.css"),
-        "heading": text(whole_formula(graph, False, 120) or picture.title),
-        # Without texts that would stay as they are when numbers change.
-        "svg": svg_of(picture, titles=False),
-        "help": text(help_),
-        "hide_plot": "" if live else " hidden",
-        "data": as_json(_data(graph, live)),
-        "runtime": short(runtime_for(program)),
-        "program": program,
-        "player": short(read("page.js")),
-    }
-    return filled(read("page.html"), parts)
+    heading = whole_formula(graph, False, 120) or _of_what(graph)
+    return filled(
+        read("page.html"),
+        {
+            "title": text(heading),
+            "colours": f":root{{color-scheme:light dark;{LIGHT}}}\n"
+            f"@media(prefers-color-scheme:dark){{:root{{{DARK}}}}}\n{style(GRAPH)}",
+            "style": style(read("page.css")),
+            "heading": text(heading),
+            "help": "" if live else text(f"These numbers cannot be changed here: {reason}."),
+            "note": text(picture.note),
+            "description": text(picture.description),
+            "data": as_json(_data(graph, picture, live)),
+            "runtime": script(runtime_for(program)),
+            "program": program,
+            "player": script(read("page.js")),
+        },
+    )
 
 
-def filled(template: str, parts: dict[str, str]) -> str:
+def _of_what(graph: Graph) -> str:
+    """Return the name of the output, and of how many numbers it is a function."""
+    kinds = [node.kind == "parameter" for node in graph.nodes[: graph.inputs]]
+    parts = [
+        f"{count} {word}{'s' if count > 1 else ''}"
+        for count, word in ((kinds.count(False), "number"), (kinds.count(True), "parameter"))
+        if count
+    ]
+    return f"{graph.nodes[graph.output].name} of {' and '.join(parts)}"
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
     """Return a template with the parts whose names stand in braces, which are not looked at."""
     pieces = template.split("{")
     found = [pieces[0]]
     for piece in pieces[1:]:
-        name, rest = piece.split("}", 1)
-        found += [parts[name], rest]
+        key, rest = piece.split("}", 1)
+        found += [parts[key], rest]
     return "".join(found)
 
 
 def read(name: str) -> str:
     """Return the text of a file that ships with the view."""
     return (_HERE / name).read_text(encoding="utf-8")
-
-
-def short(script: str) -> str:
-    """Return a script without comments and indentation, which every page would carry along."""
-    lines = map(str.strip, script.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def as_json(data: Any) -> str:
@@ -78,7 +91,11 @@ def as_json(data: Any) -> str:
 
 
 def _program(graph: Graph) -> str:
-    """Return for each op an object of two functions: its forward and its local derivatives."""
+    """Return for each op an object of functions: its forward and its local derivatives.
+
+    Where people write the derivatives otherwise, `written` computes what they write: it may have no
+    value at a point where the rule has one.
+    """
     found = []
     for node in graph.nodes[graph.inputs :]:
         assert node.op is not None
@@ -86,26 +103,30 @@ def _program(graph: Graph) -> str:
         places = [f"v[{x}]" if isinstance(x, int) else "" for x in operands]
         own = tuple(k if isinstance(x, int) else x for k, x in enumerate(operands))
         forward = Code(len(own), [Equation(node.op, own)], [len(own)])
-        rules = rule_code(node.op, operands)
+        rules, written = rule_code(node.op, operands), written_rule(node.op, operands)
         assert rules is not None
-        computes = arrow(forward, places, "v")
-        differentiates = arrow(rules, [*places, "y"], "v, y")
-        found.append(f"{{forward: {computes}, local: {differentiates}}}")
+        assert written is not None
+        parts = [f"forward:{arrow(forward, places, 'v')}"]
+        parts.append(f"local:{arrow(rules, [*places, 'y'], 'v,y')}")
+        if rules != written and is_spelled(written):
+            parts.append(f"written:{arrow(written, [*places, 'y'], 'v,y')}")
+        found.append(f"{{{','.join(parts)}}}")
     return "\n" + ",\n".join(found) + "\n"
 
 
-def _data(graph: Graph, live: bool) -> dict[str, Any]:
-    writer = Writer(graph)
-    of_passes = steps(graph)
+def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
+    of_passes = steps(graph, untaken=live)
     top = graph.nodes[graph.output]
+    ops = {node.op.name: node.op for node in graph.nodes if node.op is not None}
     return {
         "nodes": [
             {
                 "name": node.name,
-                **({} if node.op is None else {"op": node.op.name, "hint": node.op.hint}),
+                **({} if node.op is None else {"op": node.op.name}),
                 **({} if node.formula is None else {"formula": node.formula.text}),
+                **({"parameter": True} if node.kind == "parameter" else {}),
                 "edges": [
-                    [edge.operand, edge.formula.text]
+                    [edge.operand, edge.formula.text, *([] if live else [edge.instead])]
                     if isinstance(edge.operand, int)
                     else [None, edge.formula.text, show(edge.operand.value)]
                     for edge in node.edges
@@ -113,6 +134,7 @@ def _data(graph: Graph, live: bool) -> dict[str, Any]:
             }
             for node in graph.nodes
         ],
+        "ops": {name: [*sentence_of(op), op.hint] for name, op in ops.items()},
         "steps": [
             ["forward", step.node]
             if isinstance(step, Forward)
@@ -121,15 +143,60 @@ def _data(graph: Graph, live: bool) -> dict[str, Any]:
             else ["seed", graph.output]
             for step in of_passes
         ],
+        "cards": _cards(graph, picture),
+        "forms": {
+            name: _form(picture, form)
+            for name, form in _FORMS.items()
+            if len(picture.shapes) <= _MOST_WIDE or not form.rows
+        },
         "inputs": graph.inputs,
         "output": graph.output,
-        "shared": sorted(writer.shared),
         "live": live,
         "differentiable": not graph.failure,
+        "failure": graph.failure,
         "one": "1.0" if live else "" if graph.failure else show(top.value * 0 + 1),
         "zero": "0.0" if live else "0",
         "numbers": [float(node.value) for node in graph.nodes[: graph.inputs]] if live else [],
         "state": None if live else _still(graph),
+    }
+
+
+def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:
+    found = []
+    for shape in picture.shapes:
+        group = shape.group
+        card: dict[str, Any] = {
+            "kind": "leaf" if shape.kind in ("input", "leaf", "parameter") else shape.kind,
+            "title": shape.title,
+            "shown": shape.shown,
+            "members": sorted(group.members) if group is not None else shape.shown,
+            "arrows": [[arrow.source, arrow.row, arrow.edges] for arrow in shape.arrows],
+        }
+        if isinstance(group, Rows):
+            card |= {"kind": "rows", "sum": group.op, "function": group.function}
+            card["rows"] = [[row.weight, row.operand] for row in group.rows]
+        found.append(card)
+    return found
+
+
+def _form(picture: Picture, form: Form) -> dict[str, Any]:
+    boxes, layout = arranged(picture, form)
+    return {
+        "size": [round(layout.width), round(layout.height)],
+        "tall": form.tall,
+        "label": form.label,
+        "rows": MOST_ROWS if form.rows else 0,
+        "cards": [
+            list(map(round, (box.x - box.width / 2, box.y - box.height / 2, box.width, box.height)))
+            for box in boxes
+        ],
+        "lines": [
+            [
+                *(line.target, line.place, round(line.label_x), round(line.label_y)),
+                " ".join(",".join(map(str, point)) for point in line.points),
+            ]
+            for line in layout.lines
+        ],
     }
 
 

@@ -16,17 +16,24 @@ _LONGEST_TITLE = 22
 
 @dataclass
 class Arrow:
-    """An edge into a shape: the shape it comes from, and the derivative that stands on it."""
+    """An edge into a shape: the shape it comes from, and the edges of the graph it stands for.
+
+    Those are pairs of a node and the number of its operand. `label` is the local derivative, where
+    it is one edge alone; `row` the row of the shape in which it ends, -1 if it has none.
+    """
 
     source: int
-    # The node and the number of its edge, where the arrow stands for one edge alone.
-    edge: tuple[int, int] | None = None
+    edges: list[tuple[int, int]] = field(default_factory=list)
     label: str = ""
+    row: int = -1
 
 
 @dataclass
 class Shape:
-    """Something to be drawn: a node, a constant or a group of nodes."""
+    """Something to be drawn: a node, a constant or a group of nodes.
+
+    `shown` are the nodes whose value and gradient it shows.
+    """
 
     # "input", "parameter", "leaf", "constant", "op" or "group"
     kind: str
@@ -35,7 +42,8 @@ class Shape:
     gradient: str = ""
     full: str = ""
     is_output: bool = False
-    node: int | None = None
+    shown: list[int] = field(default_factory=list)
+    group: Group | None = None
     arrows: list[Arrow] = field(default_factory=list)
 
 
@@ -49,41 +57,46 @@ class Picture:
     note: str = ""
 
 
-def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = None) -> Picture:
-    """Return the picture of `graph`, at most of its `most` nodes nearest to the output."""
+def picture_of(
+    graph: Graph, groups: Sequence[Group] = (), most: int | None = None, constants: bool = True
+) -> Picture:
+    """Return the picture of `graph`, at most of its `most` nodes nearest to the output.
+
+    Without `constants` these have no shapes, and no more have steps that change nothing.
+    """
     nodes = graph.nodes
     group_of = {k: group for group in groups for k in group.members}
     kept = _nearest(graph, most, group_of)
     used_outside = _used_outside(graph, group_of)
     shapes: list[Shape] = []
     by_node: dict[int, int] = {}
-    by_group: dict[int, int] = {}
-    cut = 0
+    by_group: dict[int, Shape] = {}
     for number in _contracted_order(graph, group_of):
         if number not in kept:
             continue
         node = nodes[number]
         group = group_of.get(number)
         if group is None:
-            cut += _add_node(graph, number, shapes, by_node, kept)
+            if not constants and number != graph.output and _is_alias(node):
+                source = node.edges[0].operand
+                if isinstance(source, int) and source in kept:
+                    by_node[number] = by_node[source]
+                    continue
+            _add_node(graph, number, shapes, by_node, constants)
             continue
         if id(group) not in by_group:
-            by_group[id(group)] = len(shapes)
-            shapes.append(Shape("group", short(group.name)))
-        shape = shapes[by_group[id(group)]]
-        by_node[number] = by_group[id(group)]
-        for edge in node.edges:
-            source = by_node.get(edge.operand) if isinstance(edge.operand, int) else None
-            known = [by_group[id(group)], *(arrow.source for arrow in shape.arrows)]
-            if source is not None and source not in known:
-                shape.arrows.append(Arrow(source))
+            by_group[id(group)] = Shape("group", short(group.name), group=group)
+            shapes.append(by_group[id(group)])
+        shape = by_group[id(group)]
+        by_node[number] = shapes.index(shape)
+        _add_arrows(graph, number, shape, by_node)
         if number == graph.output or number in used_outside:
-            shape.value = f"{shape.value}, {show(node.value)}" if shape.value else show(node.value)
-            text = gradient_text(node)
-            shape.gradient = f"{shape.gradient}, {text}" if shape.gradient else text
+            shape.shown.append(number)
         shape.is_output |= number == graph.output
     for shape in shapes:
-        if shape.kind == "group":
+        if shape.group is not None:
+            shape.value = ", ".join(show(nodes[k].value) for k in shape.shown)
+            shape.gradient = ", ".join(gradient_text(nodes[k]) for k in shape.shown)
             shape.full = f"{shape.title}: value {shape.value}, gradient {shape.gradient}"
             shape.value, shape.gradient = cropped(shape.value, 18), cropped(shape.gradient, 18)
     note = ""
@@ -92,6 +105,30 @@ def picture_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = No
     if graph.failure:
         note = f"{note} No gradients: {plain(graph.failure, 200)}".strip()
     return Picture(shapes, _title(graph), _description(graph), note)
+
+
+def _is_alias(node: Node) -> bool:
+    """Return whether a result is its operand: nothing is to be drawn of it."""
+    if node.op is None:
+        return False
+    by = node.edges[-1].operand
+    divided = node.op.name == "/" and isinstance(by, Literal) and by.value == 1
+    return divided or node.op.name in ("same", "pos")
+
+
+def _add_arrows(graph: Graph, number: int, shape: Shape, by_node: dict[int, int]) -> None:
+    """Add the arrows into a group: one for each row in which they end, else for each source."""
+    assert shape.group is not None
+    for k, edge in enumerate(graph.nodes[number].edges):
+        source = by_node.get(edge.operand) if isinstance(edge.operand, int) else None
+        if source is None or source == by_node[number]:
+            continue
+        row = shape.group.row_of(number, k)
+        known = [arrow for arrow in shape.arrows if arrow.source == source and arrow.row == row]
+        if known and row < 0:
+            known[0].edges.append((number, k))
+        else:
+            shape.arrows.append(Arrow(source, [(number, k)], row=row))
 
 
 def _title(graph: Graph) -> str:
@@ -184,29 +221,26 @@ def _used_outside(graph: Graph, group_of: dict[int, Group]) -> set[int]:
 
 
 def _add_node(
-    graph: Graph, number: int, shapes: list[Shape], by_node: dict[int, int], kept: set[int]
-) -> int:
+    graph: Graph, number: int, shapes: list[Shape], by_node: dict[int, int], constants: bool
+) -> None:
     node = graph.nodes[number]
     arrows = []
-    cut = 0
     for k, edge in enumerate(node.edges):
         label = "" if edge.derivative is None else number_text(edge.derivative)
-        if isinstance(edge.operand, Literal):
+        if isinstance(edge.operand, int):
+            if edge.operand in by_node:  # else it is left out
+                arrows.append(Arrow(by_node[edge.operand], [(number, k)], label))
+        elif constants:
             shapes.append(Shape("constant", cropped(show(edge.operand.value), 12)))
             shapes[-1].full = f"constant {show(edge.operand.value)}"
             arrows.append(Arrow(len(shapes) - 1))
-        elif edge.operand in kept:
-            arrows.append(Arrow(by_node[edge.operand], (number, k), label))
-        else:
-            cut += 1
     by_node[number] = len(shapes)
     title = node_title(graph, node)
-    shape = Shape(node.kind, title, show(node.value), gradient_text(node), node=number)
+    shape = Shape(node.kind, title, show(node.value), gradient_text(node), shown=[number])
     shape.full = full_text(graph, node)
     shape.is_output = number == graph.output
     shape.arrows = arrows
     shapes.append(shape)
-    return cut
 
 
 def node_title(graph: Graph, node: Node) -> str:

@@ -26,7 +26,8 @@ from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.view.languages.javascript import is_spelled, runtime_for, statements
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.neurons import Unit, units_of
-from scalargrad.view.page import as_json, filled, read, short
+from scalargrad.view import minify
+from scalargrad.view.page import as_json, filled, read
 from scalargrad.view.svg import text
 
 Model = Callable[[Sequence[Any]], Any]
@@ -165,11 +166,11 @@ class Playground:
         parts = {
             "title": text(self._title),
             "about": text(self._about()),
-            "style": read("playing.css"),
+            "style": minify.style(read("playing.css")),
             "data": as_json(self._data()),
-            "runtime": short(runtime_for(script)),
+            "runtime": minify.script(runtime_for(script)),
             "program": script,
-            "player": short(read("playing.js")),
+            "player": minify.script(read("playing.js")),
         }
         return filled(read("playing.html"), parts)
 

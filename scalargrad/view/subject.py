@@ -13,8 +13,15 @@ from scalargrad.engine.value import Value
 from scalargrad.programs.code import run
 from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.graph import Graph, build
-from scalargrad.view.groups import Group, Watch, groups_by_parameters, take_in_parameters
+from scalargrad.view.groups import (
+    Group,
+    Watch,
+    groups_by_parameters,
+    modules_of,
+    take_in_parameters,
+)
 from scalargrad.view.lowering import code_of, traced, why_fixed, with_outputs
+from scalargrad.view.sums import named, together
 
 # How deep names are looked for within lists, dicts and modules.
 _DEEPEST = 3
@@ -62,13 +69,14 @@ def _of_value(
 ) -> tuple[Graph, list[Group]]:
     code, nodes = code_of(y)
     code, nodes, values = with_outputs(code, nodes, [node._data for node in nodes])
+    code, nodes, values = together(code, nodes, values)
     names, parameters = names_in(variables)
     for target in targets:
         if hasattr(target, "parameters"):
             parameters |= {id(x) for x in target.parameters()}
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
-    graph = build(code, values, given, kinds, ascii_only)
+    graph = build(code, values, named(code, given, kinds), kinds, ascii_only)
     graph.fixed = why_fixed(code, values)
     groups = groups_by_parameters(code, nodes, targets)
     take_in_parameters(code, kinds, groups)
@@ -101,6 +109,7 @@ def _of_function(
         code, nodes = code_of(call(inputs), inputs)
     captured = [node.data for node in nodes[len(numbers) : code.inputs]]
     code, nodes, values = with_outputs(code, nodes, run(code, [*numbers, *captured]))
+    code, nodes, values = together(code, nodes, values)
     names, _ = names_in({**variables, **_closure(f), **watch.variables})
     given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
@@ -109,9 +118,12 @@ def _of_function(
     if not given[output]:
         name = getattr(f, "__name__", "")
         given[output] = name if name.isidentifier() and name not in given else ""
-    graph = build(code, values, given, kinds, ascii_only)
+    graph = build(code, values, named(code, given, kinds), kinds, ascii_only)
     graph.fixed = fixed or why_fixed(code, values)
     groups = watch.groups(code, nodes)
+    if not groups:
+        # Layers add up the sums of their neurons at once: these are found by their parameters.
+        groups = groups_by_parameters(code, nodes, modules_of([f, *variables.values()], targets))
     take_in_parameters(code, kinds, groups)
     return graph, groups
 
@@ -219,8 +231,15 @@ def _collect(name: str, x: Any, depth: int, names: dict[int, str], parameters: s
                 _collect(f"{name}[{key!r}]", part, depth + 1, names, parameters)
     elif _is_module(x):
         for path, parameter in x.named_parameters():
-            names.setdefault(id(parameter), path)
+            names.setdefault(id(parameter), _short(path))
             parameters.add(id(parameter))
+
+
+def _short(path: str) -> str:
+    """Return a short name for a parameter of a module: w0.1.2 for layers.0.neurons.1.w.2."""
+    parts = path.split(".")
+    words = [part for part in parts if not part.isdigit()]
+    return words[-1] + ".".join(part for part in parts if part.isdigit())
 
 
 def _is_module(x: Any) -> bool:

@@ -1,68 +1,69 @@
-"""A picture as SVG: a file of its own, for light and dark, with a title and a description."""
+"""A picture as SVG: a file of its own, for light and dark, with a title and a description.
+
+It is the finished picture: all values, all gradients, and how much of them flows along each edge.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
+from collections.abc import Sequence
 from html import escape
 
-from scalargrad.view.layout import Box, Layout, place
-from scalargrad.view.picture import Picture, Shape, cells, cropped
+from scalargrad.programs.code import Literal
+from scalargrad.view.cards import HEAD, MOST_ROWS, ROW, TINTED, WIDE, Rows, arranged
+from scalargrad.view.graph import Graph, operand_names
+from scalargrad.view.languages.notation import plain, show
+from scalargrad.view.layout import Box, Line
+from scalargrad.view.look import DARK, GRAPH, LIGHT
+from scalargrad.view.picture import Arrow, Picture, Shape, cells, cropped
 
-_LETTER = 7.3  # the width of a letter, at 12 pixels' size
-_ROW = 15.0
-_MARGIN = 14.0
-_LABEL = 82.0
-# Room for the longest number, so that the page's boxes keep their size as numbers change.
-_FEWEST_LETTERS = 18
-
-STYLE = """
-.sg{--back:#fff;--ink:#1c2330;--dim:#5b6577;--line:#8a94a6;--op:#eef2f8;--input:#dcebff;
---parameter:#e4f5e0;--constant:#f5f5f2;--group:#efe8fb;--edge:#1d4f91;--lit:#b3261e;--glow:#ffe08a;
-background:var(--back);font:12px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
-@media (prefers-color-scheme:dark){.sg{--back:#14181f;--ink:#e8ecf3;--dim:#a5afc0;--line:#75809a;
---op:#232a36;--input:#173a63;--parameter:#1f4421;--constant:#2b2b28;--group:#352a55;--edge:#9cc4ff;
---lit:#ff8a80;--glow:#6b5200}}
-.sg text{fill:var(--ink);text-anchor:middle;unicode-bidi:isolate}
-.sg .t{font-weight:bold}.sg .k{fill:var(--dim)}.sg .d{fill:var(--edge);font-size:11px}
-.sg .note{text-anchor:start;fill:var(--dim)}
-.sg .e{fill:none;stroke:var(--line);stroke-width:1.3}
-.sg .b{stroke:var(--line);stroke-width:1.2;fill:var(--op)}
-.sg .input .b{fill:var(--input)}.sg .leaf .b{fill:var(--input)}
-.sg .parameter .b{fill:var(--parameter)}.sg .group .b{fill:var(--group)}
-.sg .constant .b{fill:var(--constant);stroke-dasharray:3 3}
-.sg .out .b{stroke-width:2}.sg .o{fill:none;stroke:var(--line);stroke-width:1}
-@media print{.sg{--back:#fff;--ink:#000;--dim:#333;--line:#555;--op:#fff;--input:#fff;
---parameter:#fff;--constant:#fff;--group:#fff;--edge:#000}}
-""".strip()
+_MARGIN = 16
+_LETTER = 7.6  # the width of a letter, at 14 pixels' size
+_STRIP = 30  # the height of the strip that shows a gradient
+_LONGEST = 19  # letters in a card
 
 
-def svg_of(picture: Picture, titles: bool = True) -> str:
-    """Return the picture as the text of an SVG file.
-
-    `titles` says whether each node has a text that is shown when a pointer is over it.
-    """
-    boxes = [_box(shape) for shape in picture.shapes]
-    for box, shape in zip(boxes, picture.shapes, strict=True):
-        box.sources = [arrow.source for arrow in shape.arrows]
-    layout = place(boxes, _LABEL)
-    drawn = [*_edges(layout, picture), *_nodes(boxes, picture, titles)]
-    width = layout.width + 2 * _MARGIN
-    height = layout.height + 2 * _MARGIN
+def svg_of(graph: Graph, picture: Picture) -> str:
+    """Return the picture of `graph` as the text of an SVG file."""
+    boxes, layout = arranged(picture, WIDE)
+    sizes = {
+        (line.target, line.place): abs(flow(graph, picture.shapes[line.target].arrows[line.place]))
+        for line in layout.lines
+    }
+    widest = max((size for size in sizes.values() if math.isfinite(size)), default=0.0)
+    drawn: list[str] = []
+    badges: list[str] = []
+    for line in layout.lines:
+        arrow = picture.shapes[line.target].arrows[line.place]
+        size = sizes[line.target, line.place]
+        width = 2 + 8 * math.sqrt(min(1.0, size / widest)) if widest and size == size else 2.0
+        drawn += _edge(graph, line, width)
+        if arrow.row < 0 and len(arrow.edges) == 1 and not graph.failure:
+            badges += _badge(graph, arrow, line)
+    cards = [_card(graph, box, shape) for box, shape in zip(boxes, picture.shapes, strict=True)]
+    width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
     if picture.note:
         note = cropped(picture.note, max(40, int(width / _LETTER) - 4))
         width = max(width, _LETTER * cells(note) + 2 * _MARGIN)
-        drawn.append(f'<text class="note" x="0" y="{_n(layout.height + 24)}">{text(note)}</text>')
+        cards.append(f'<text class="note" x="0" y="{_n(layout.height + 26)}">{text(note)}</text>')
         height += 24
-    body = "\n".join(drawn)
+    body = "\n".join([*drawn, *badges, *cards])
     # A name of its own, where several drawings stand in one page.
     key = f"sg{zlib.crc32((picture.title + body).encode()):08x}"
+    style = (
+        f".sg{{{LIGHT};background:var(--stage)}}\n"
+        f"@media (prefers-color-scheme:dark){{.sg{{{DARK}}}}}\n"
+        f"{GRAPH}\n@media print{{.sg{{{LIGHT}}}}}"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="sg" role="img" '
         f'aria-labelledby="{key}t {key}d" width="{_n(width)}" height="{_n(height)}" '
-        f'viewBox="{-_MARGIN:g} {-_MARGIN:g} {_n(width)} {_n(height)}">\n'
+        f'viewBox="{-_MARGIN} {-_MARGIN} {_n(width)} {_n(height)}">\n'
         f'<title id="{key}t">{text(picture.title)}</title>\n'
         f'<desc id="{key}d">{text(picture.description)}</desc>\n'
-        f"<style>{STYLE}</style>\n{body}\n</svg>\n"
+        f"<style>{style}</style>\n{body}\n</svg>\n"
     )
 
 
@@ -71,73 +72,205 @@ def text(raw: str) -> str:
     return escape(raw, quote=True)
 
 
+def flow(graph: Graph, arrow: Arrow) -> float:
+    """Return how much gradient flows back along an arrow."""
+    total = 0.0
+    for number, k in arrow.edges:
+        node = graph.nodes[number]
+        slope = node.edges[k].derivative
+        if slope is not None and node.gradient is not None:
+            try:
+                total += float(node.gradient * slope)
+            except OverflowError:
+                total = math.inf
+    return total
+
+
 def _n(x: float) -> str:
     return str(round(x))
 
 
-def _box(shape: Shape) -> Box:
-    if shape.kind == "constant":
-        return Box(_LETTER * cells(shape.title) + 16, _ROW + 8)
-    letters = max(cells(shape.title), _FEWEST_LETTERS)
-    return Box(_LETTER * letters + 18, 3 * _ROW + 10)
+def path_of(line: Line) -> str:
+    """Return a line from left to right as an SVG path."""
+    x, y = line.points[0]
+    path = f"M{x} {y}"
+    for point in line.points[1:]:
+        if len(point) == 1:
+            x = point[0]
+            path += f"H{x}"
+        else:
+            middle = round((x + point[0]) / 2)
+            path += f"C{middle} {y} {middle} {point[1]} {point[0]} {point[1]}"
+            x, y = point
+    return path
 
 
-def _edges(layout: Layout, picture: Picture) -> list[str]:
+def _edge(graph: Graph, line: Line, width: float) -> list[str]:
+    path = path_of(line)
+    if graph.failure:
+        return [f'<path class="edge" d="{path}m-9 -7l9 7l-9 7"/>']
+    x, y = line.points[0]
+    head = f'<path class="head" d="M12 -8L0 0L12 8z" transform="translate({x} {y})'
+    return [
+        f'<path class="river" d="{path}" stroke-width="{width:.1f}"/>',
+        f'{head} scale({0.75 + width / 14:.2f})"/>',
+    ]
+
+
+def _badge(graph: Graph, arrow: Arrow, line: Line) -> list[str]:
+    [(number, k)] = arrow.edges
+    node = graph.nodes[number]
+    edge = node.edges[k]
+    if edge.derivative is None:
+        return []
+    label = f"× {few(edge.derivative)}"
+    why = edge.instead or edge.formula.fill(operand_names(graph.nodes, node), node.name)
+    why = "" if why.strip("(-)").isdigit() or len(why) > _LONGEST - 6 else why
+    width = max(8.6 * cells(label), 7 * cells(why)) + 14
+    height = 38 if why else 28
+    # Where it is wider than its place, it goes over the curve and not over the card.
+    x = line.label_x - max(0, (width + 8 - WIDE.label) / 2)
+    rows = [f'<text y="{-2 if why else 5}">{text(label)}</text>']
+    if why:
+        rows.append(f'<text class="why" y="13">{text(why)}</text>')
+    return [
+        f'<g class="badge" transform="translate({_n(x)} {_n(line.label_y)})">'
+        f'<rect x="{_n(-width / 2)}" y="{-height // 2}" width="{_n(width)}" height="{height}" '
+        f'rx="10"/>{"".join(rows)}</g>'
+    ]
+
+
+def few(x: object, digits: int = 4) -> str:
+    """Return a number in four digits, as cards and badges have it, with a proper minus sign."""
+    large = isinstance(x, float) and 10**digits <= abs(x) < 1e6
+    return cropped(re.sub("^-", "−", show(x, 6 if large else digits)), 11)
+
+
+def _card(graph: Graph, box: Box, shape: Shape) -> str:
+    kind = "leaf" if shape.kind in ("input", "leaf", "parameter") else shape.kind
+    rows = isinstance(shape.group, Rows)
+    out = " out" if shape.is_output else ""
+    radius = 22 if kind == "leaf" else 12
+    w, h = _n(box.width), _n(box.height)
+    body = _rows(graph, box, shape) if rows else _faces(graph, box, shape)
+    return (
+        f'<g class="{"op" if rows else kind}{out}" '
+        f'transform="translate({_n(box.x - box.width / 2)} {_n(box.y - box.height / 2)})">'
+        f"<title>{text(shape.full)}</title>"
+        f'<rect class="b" width="{w}" height="{h}" rx="{radius}"/>{"".join(body)}</g>'
+    )
+
+
+def _faces(graph: Graph, box: Box, shape: Shape) -> list[str]:
+    """Return what a card shows that has no rows: a title, a value, and a strip with a gradient."""
+    middle, height = box.width / 2, box.height
+    values = ", ".join(few(graph.nodes[k].value) for k in shape.shown)
+    size = "" if cells(values) < 11 else ' style="font-size:15px"'
+    drawn = [
+        f'<text class="t" x="{_n(middle)}" y="20">{text(cropped(shape.title, _LONGEST))}</text>',
+        f'<text class="v" x="{_n(middle)}" y="{_n(height - 41)}"{size}>'
+        f"{text(cropped(values, _LONGEST))}</text>",
+    ]
+    if graph.failure:
+        return drawn
+    r = 22 if shape.kind in ("input", "leaf", "parameter") else 12
+    w = box.width - 2
+    strip = (
+        f"M1 {_n(height - _STRIP)}h{_n(w)}v{_STRIP - r - 1}a{r} {r} 0 0 1 -{r} {r}"
+        f"h{_n(2 * r - w)}a{r} {r} 0 0 1 -{r} -{r}z"
+    )
+    gradients = ", ".join(few(graph.nodes[k].gradient) for k in shape.shown)
+    name = graph.nodes[shape.shown[0]].name if len(shape.shown) == 1 else ""
+    label = f"∂{graph.nodes[graph.output].name}/∂{name} = {gradients}"
+    shown = label if name and cells(label) <= _LONGEST else f"∂ {cropped(gradients, _LONGEST - 2)}"
+    return [
+        f'<path class="tint" d="{strip}"/>',
+        *drawn,
+        f'<text class="g" x="{_n(middle)}" y="{_n(height - 10)}">{text(shown)}</text>',
+    ]
+
+
+def _rows(graph: Graph, box: Box, shape: Shape) -> list[str]:
+    """Return what a card of rows shows: values at the left, gradients in a tinted column."""
+    group = shape.group
+    assert isinstance(group, Rows)
+    total = graph.nodes[group.op]
+    last = graph.nodes[max(group.op, group.function)]
+    w, h = box.width, box.height
+    column = w - TINTED
     drawn = []
-    labels = []
-    for line in layout.lines:
-        arrow = picture.shapes[line.target].arrows[line.place]
-        key = "" if arrow.edge is None else f' data-edge="{arrow.edge[0]}-{arrow.edge[1]}"'
-        drawn.append(f'<path class="e"{key} d="{line.path}m-7 -4l7 4l-7 4"/>')
-        if arrow.label or arrow.edge is not None:
-            labels.append(
-                f'<text class="d"{key} x="{_n(line.label_x)}" y="{_n(line.label_y - 3.5)}">'
-                f"{text(arrow.label)}</text>"
-            )
-    return drawn + labels
-
-
-def _nodes(boxes: list[Box], picture: Picture, titles: bool) -> list[str]:
-    drawn = []
-    for box, shape in zip(boxes, picture.shapes, strict=True):
-        key = "" if shape.node is None else f' data-node="{shape.node}"'
-        out = " out" if shape.is_output else ""
-        x, top = _n(box.x), box.y - (0 if shape.kind == "constant" else _ROW)
-        rows = [f'<text class="t" x="{x}" y="{_n(top + 4)}">{text(shape.title)}</text>']
-        if shape.kind != "constant":
-            for k, (word, letter, row) in enumerate(
-                [("value", "v", shape.value), ("grad", "g", shape.gradient)], 1
-            ):
-                rows.append(
-                    f'<text x="{x}" y="{_n(top + 4 + k * _ROW)}"><tspan class="k">{word} </tspan>'
-                    f'<tspan class="{letter}">{text(row)}</tspan></text>'
-                )
-        title = f"<title>{text(shape.full)}</title>" if titles else ""
+    if not graph.failure:
         drawn.append(
-            f'<g class="{shape.kind}{out}"{key}>{title}{_outline(box, shape)}{"".join(rows)}</g>'
+            f'<path class="tint" d="M{_n(column)} 1h{TINTED - 13}a12 12 0 0 1 12 12v{_n(h - 26)}'
+            f'a12 12 0 0 1 -12 12h-{TINTED - 13}z"/>'
         )
+    assert total.op is not None
+    assert last.op is not None
+    word = last.op.name if group.function >= 0 else "sum" if total.op.name == "sumprod" else ""
+    drawn += [
+        f'<text class="r" x="12" y="20" style="font-weight:650">'
+        f"{text(plain(last.name, 12))}</text>",
+        f'<text class="n k" x="{_n(column - 10)}" y="20">'
+        f"{text(plain(word or total.op.name, 12))}</text>",
+        f'<path class="sep" d="M1 {HEAD}h{_n(w - 2)}"/>',
+    ]
+    y = HEAD
+    shown = group.rows if len(group.rows) <= MOST_ROWS else group.rows[: MOST_ROWS - 1]
+    for row in shown:
+        y += ROW
+        drawn += _line(graph, y - 6, w, *_row(graph, group, row.weight, row.operand))
+    if len(shown) < len(group.rows):
+        y += ROW
+        drawn += _line(graph, y - 6, w, f"… {len(group.rows) - len(shown)} more", "", "")
+    drawn.append(f'<path class="sep" d="M1 {y + 2}h{_n(w - 2)}"/>')
+    if group.function >= 0:
+        y += ROW
+        drawn += _line(graph, y - 3, w, "sum", few(total.value, 3), few(total.gradient, 3))
+    drawn.append(
+        f'<text class="v" x="{_n(column - 10)}" y="{_n(h - 9)}" '
+        f'style="text-anchor:end;font-size:20px">{text(few(last.value))}</text>'
+    )
+    if not graph.failure:
+        gradient = text(few(last.gradient, 3))
+        drawn.append(f'<text class="rg" x="{_n(w - 10)}" y="{_n(h - 10)}">{gradient}</text>')
     return drawn
 
 
-def _outline(box: Box, shape: Shape) -> str:
-    w, h = box.width, box.height
-    left, top = box.x - w / 2, box.y - h / 2
-    if shape.kind == "parameter":  # corners cut off
-        c = 10
-        outline = (
-            f'<path class="b" d="M{_n(left + c)} {_n(top)}h{_n(w - 2 * c)}l{c} {c}v{_n(h - 2 * c)}'
-            f'l-{c} {c}h-{_n(w - 2 * c)}l-{c} -{c}v-{_n(h - 2 * c)}z"/>'
-        )
-    else:
-        radius = {"input": h / 2, "leaf": h / 2, "constant": 0, "group": 0}.get(shape.kind, 7)
-        radius = min(radius, 28)
-        outline = (
-            f'<rect class="b" x="{_n(left)}" y="{_n(top)}" width="{_n(w)}" height="{_n(h)}" '
-            f'rx="{_n(radius)}"/>'
-        )
-    if shape.is_output or shape.kind == "group":  # a second line within
-        outline += (
-            f'<rect class="o" x="{_n(left + 3)}" y="{_n(top + 3)}" width="{_n(w - 6)}" '
-            f'height="{_n(h - 6)}" rx="{4 if shape.kind != "group" else 0}"/>'
-        )
-    return outline
+def _row(graph: Graph, group: Rows, weight: int, operand: int) -> tuple[str, str, str]:
+    """Return a row's texts: its term, what that comes to, and a gradient.
+
+    That is the gradient of the weight, or of the operand where there is no weight.
+    """
+    nodes = graph.nodes
+    node = nodes[group.op]
+
+    def value(k: int) -> object:
+        operand = node.edges[k].operand
+        return nodes[operand].value if isinstance(operand, int) else operand.value
+
+    def name(k: int) -> str:
+        operand = node.edges[k].operand
+        return few(operand.value) if isinstance(operand, Literal) else nodes[operand].name
+
+    k = weight if weight >= 0 else operand
+    slope = node.edges[k].derivative
+    gradient = "" if slope is None or graph.failure else few(node.gradient * slope, 3)
+    if weight < 0:
+        return name(operand), few(value(operand), 3), gradient
+    if operand < 0:
+        return "bias", few(value(weight), 3), gradient
+    own = node.edges[weight].operand in group.members
+    first = few(value(weight), 3) if own else name(weight)
+    product = value(weight) * value(operand)  # type: ignore[operator]
+    return f"{first} · {plain(name(operand), 9)}", few(product, 3), gradient
+
+
+def _line(graph: Graph, y: float, w: float, *texts: str) -> Sequence[str]:
+    first, middle, last = texts
+    column = w - TINTED
+    drawn = [f'<text class="r" x="12" y="{_n(y)}">{text(first)}</text>']
+    if middle:
+        drawn.append(f'<text class="n" x="{_n(column - 10)}" y="{_n(y)}">{text(middle)}</text>')
+    if last and not graph.failure:
+        drawn.append(f'<text class="rg" x="{_n(w - 10)}" y="{_n(y)}">{text(last)}</text>')
+    return drawn

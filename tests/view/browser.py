@@ -95,16 +95,23 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression."""
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        result = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
     def press(self, key: str) -> None:
         """Press a key, such as End, and let it go."""
-        code = {"End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}[key]
+        codes = {"End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39}
+        codes |= {"ArrowDown": 40, "Tab": 9, " ": 32, "Enter": 13, "PageUp": 33, "Escape": 27}
         for kind in ("rawKeyDown", "keyUp"):
             self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=codes[key],
             )
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -121,8 +128,8 @@ class Browser:
                 buttons=1,
             )
 
-    def resize(self, width: int, height: int, dark: bool = False) -> None:
-        """Set the size of the window, and the colour scheme that the reader prefers."""
+    def resize(self, width: int, height: int, dark: bool = False, motion: bool = False) -> None:
+        """Set the size of the window, the colour scheme, and whether the reader likes motion."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -131,7 +138,8 @@ class Browser:
             mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        calm = {"name": "prefers-reduced-motion", "value": "no-preference" if motion else "reduce"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme, calm])
 
     def screenshot(self, path: Path) -> None:
         """Save what is seen as a PNG."""

@@ -116,7 +116,7 @@ def test_names_within_lists_and_modules() -> None:
     model = MLP(1, [1])
     loss = model([2.0]) ** 2
     text = explain(loss)
-    assert "layers.0.neurons.0.w.0 = " in text
+    assert "w0.0.0 = " in text
     assert len(model.parameters()) == 2
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scalargrad.view.layout import Box, Layout, place
+from scalargrad.view.layout import Box, Layout, Line, place
 
 LABEL = 80.0
 
@@ -23,23 +22,19 @@ def many_boxes(draw: st.DrawFn) -> list[Box]:
     return boxes
 
 
-def points(path: str, steps: int = 12) -> list[tuple[float, float]]:
-    """Return points along an SVG path of M, H and C."""
-    found: list[tuple[float, float]] = []
-    for letter, body in re.findall(r"([MHC])([^MHC]*)", path):
-        numbers = [float(x) for x in body.split()]
-        if letter == "M":
-            found.append((numbers[0], numbers[1]))
-            continue
+def points(line: Line, steps: int = 12) -> list[tuple[float, float]]:
+    """Return points along a line: curves that begin and end level, and level pieces."""
+    found: list[tuple[float, float]] = [(line.points[0][0], line.points[0][1])]
+    for end in line.points[1:]:
         x, y = found[-1]
-        if letter == "H":
-            found += [(x + (numbers[0] - x) * k / steps, y) for k in range(1, steps + 1)]
+        if len(end) == 1:
+            found += [(x + (end[0] - x) * k / steps, y) for k in range(1, steps + 1)]
             continue
-        x1, y1, x2, y2, x3, y3 = numbers
+        middle = (x + end[0]) / 2
         for k in range(1, steps + 1):
             t = k / steps
             a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-            found.append((a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3))
+            found.append((a * x + (b + c) * middle + d * end[0], (a + b) * y + (c + d) * end[1]))
     return found
 
 
@@ -68,7 +63,7 @@ def check(boxes: list[Box], layout: Layout) -> None:
         assert top >= -15.01
         assert bottom <= layout.height + 0.01
     for line in layout.lines:
-        path = points(line.path)
+        path = points(line)
         assert all(b[0] >= a[0] - 0.11 for a, b in pairwise(path)), line
         for number, (left, top, right, bottom) in enumerate(rectangles):
             if number not in (line.source, line.target):
