@@ -23,10 +23,10 @@ from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code, Equation, Literal, Operand, lower
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.trace.symbols import Trace, symbol
+from scalargrad.view import minify
 from scalargrad.view.languages.javascript import is_spelled, runtime_for, statements
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.neurons import Unit, units_of
-from scalargrad.view import minify
 from scalargrad.view.page import as_json, filled, read
 from scalargrad.view.svg import text
 
