@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any, NoReturn, TypeVar
 
 from scalargrad.custom.copies import distinct, distinct_if_number, plain
 from scalargrad.custom.run import Context, Run
+from scalargrad.custom.twice import check_twice
 from scalargrad.engine.context import active, afresh, here, tracing, within
 from scalargrad.engine.errors import FAILURES, explained
-from scalargrad.engine.graph import topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
-from scalargrad.engine.passes import recompute
 from scalargrad.engine.primitive import record
 from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer, foremost
@@ -234,47 +232,18 @@ class FunctionOp(Op):
                 make_node(pick(i), (node,), slope) if wanted else None
                 for i, (slope, wanted) in enumerate(zip(slopes, self.wanted, strict=True))
             ]
-        slopes = self._pulled_back_as_graph(cotangents, y, inputs)
-        check_again(run, g.by_output)
+        slopes = self.graph_of(cotangents, y, inputs)
+        check_twice(run, g.by_output)
         return slopes
 
-    def _pulled_back_as_graph(
-        self, cotangents: Sequence[Any], y: Any, inputs: Sequence[Any]
-    ) -> list[Any]:
+    def graph_of(self, cotangents: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
+        """Return the derivatives as a graph: what backward makes of Values, at the node `y`."""
         run: Run = y._data
         context = run.context_of(
             inputs, lambda k: make_node(pick(k, run.has_derivative(k)), (y,), run.numbers[k])
         )
         with within(forbids=_FORBIDDEN.format(self.name)):
             return self.checked(self.function_class.backward(context, *cotangents))
-
-    def differences_at(self, run: Run, places: Iterable[int]) -> Callable[[float], list[Any]]:
-        """Return how far, at inputs a part `step` away, backward's graph is from its numbers.
-
-        It is the graph made at the inputs of `run`, for the outputs at `places`.
-        """
-        given = [plain(x) for x in run.given]
-        leaves = [Value(x) if w else x for x, w in zip(given, self.wanted, strict=True)]
-        all_values = tuple(leaves) if all(self.wanted) else None
-        call = make_node(self, tuple(leaves), self.forward(*given), all_values)
-        ones = Cotangents({k: in_kind(1, run.numbers[k]) for k in places})
-        seeds = Cotangents({k: Value(one) for k, one in ones.by_output.items()})
-        graph = self._pulled_back_as_graph(call._data.cotangents(seeds), call, leaves)
-        nodes = topological_order([call, *[x for x in graph if isinstance(x, Value)]])
-
-        def differences(step: float) -> list[Any]:
-            for k, x in enumerate(leaves):
-                if self.wanted[k]:
-                    # Each its own way: else what depends on a difference of inputs would not move.
-                    x._data = _moved(given[k], step * (1 + k % 7 / 8))
-            recompute(nodes)
-            numbers = self.pulled_back(ones, call._data)
-            return [
-                (number, x._data if isinstance(x, Value) else x)
-                for number, x in zip(numbers, graph, strict=True)
-            ]
-
-        return differences
 
     def checked(self, gradients: Any) -> list[Any]:
         """Return what backward gave: a number for each input, None where there is none."""
@@ -363,73 +332,9 @@ def _rule(run: Run, ops: list[Op], place: int, g: Any, y: Any, *inputs: Any) -> 
     if _only_once(backward):
         op._refuse_twice(g, y)
     context = run.context_of(inputs, lambda k: y if k == place else ops[k].function(*inputs))
-    slopes = op.checked(backward(context, *run.cotangents(Cotangents({place: g}))))
-    check_again(run, [place])
+    slopes: list[Any] = op.checked(backward(context, *run.cotangents(Cotangents({place: g}))))
+    check_twice(run, [place])
     return slopes
-
-
-def check_again(run: Run, places: Iterable[int]) -> None:
-    """Raise TypeError if backward depends on the inputs by more than its arithmetic shows.
-
-    By whatever way a number of forward's came into it. Where the inputs are moved a little, the
-    graph of the derivatives, computed again, must give what backward gives in numbers. What is
-    otherwise by a step, as a random number or the other side of a kink, is no sign: only what
-    becomes less with the way that the inputs are moved.
-    """
-    op = run.op
-    random = sys.modules.get("random")
-    state = None if random is None else random.getstate()
-    try:
-        with afresh():
-            try:
-                differences = op.differences_at(run, places)
-                sides = [_follows(differences, side, random, state) for side in (1, -1)]
-            except Exception:  # whatever a forward raises that runs once more
-                return
-    finally:
-        if random is not None:
-            random.setstate(state)
-    known = [side for side in sides if side is not None]
-    if known and all(known):
-        raise TypeError(
-            f"{op.name} cannot be differentiated twice: its backward uses a number that its "
-            "forward computed and left in ctx or elsewhere, whose derivative would be lost; give "
-            "inputs and outputs of forward to ctx.save_for_backward, and compute the rest in "
-            "backward, or put @once_differentiable below its @staticmethod"
-        )
-
-
-def _follows(
-    differences: Callable[[float], list[Any]], side: int, random: Any, state: Any
-) -> bool | None:
-    """Return whether there is a difference that grows with the step, None if it cannot be told."""
-    found = []
-    for step in (_STEP, _STEP / 16):
-        if random is not None:
-            random.setstate(state)
-        try:
-            pairs = differences(side * step)
-            found.append([float(abs(a - b)) for a, b in pairs])
-            scales = [float(abs(a) + abs(b)) for a, b in pairs]
-        except Exception:  # outside of the domain of forward or of backward
-            return None
-    far, near = found
-    return any(
-        f > _ROUNDING * scale and 0 < n <= f / 4
-        for f, n, scale in zip(far, near, scales, strict=True)
-    )
-
-
-_STEP = 2.0**-10
-_ROUNDING = 1e-12
-
-
-def _moved(x: Any, step: float) -> Any:
-    """Return a number of the same kind a part `step` of itself away; an int becomes a float."""
-    if isinstance(x, int):
-        x = float(x)
-    # A subnormal number has no room for a part of itself.
-    return x + (abs(x) if abs(x) > 1e-200 else type(x)(1)) * type(x)(step)
 
 
 def run_backward(run: Run, *cotangents: Any) -> list[Any]:

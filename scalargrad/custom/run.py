@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.custom.copies import plain
 from scalargrad.engine.errors import shown
 from scalargrad.engine.outputs import Cotangents
 from scalargrad.engine.real import in_kind, is_real, number_of
-
-if TYPE_CHECKING:
-    from scalargrad.custom.function import FunctionOp
 
 
 class Context:
@@ -61,7 +58,7 @@ class Run:
 
     __slots__ = ("context", "differentiable", "given", "numbers", "op", "returned", "single")
 
-    def __init__(self, op: FunctionOp, context: Context, given: Sequence[Any], result: Any) -> None:
+    def __init__(self, op: Any, context: Context, given: Sequence[Any], result: Any) -> None:
         self.op, self.context, self.given = op, context, given
         # Whether the result is a number, and not a tuple.
         self.single = not isinstance(result, tuple)

@@ -28,17 +28,11 @@ from scalargrad import (
     value_and_grad,
 )
 from scalargrad.custom.copies import distinct, plain
-from scalargrad.custom.derivatives_of_calls import (
-    Outputs,
-    Pullback,
-    Pushforward,
-    run_backward,
-    run_forward,
-)
-from scalargrad.custom.function import FunctionOp, function_op
+from scalargrad.custom.function import FunctionOp, function_op, run_backward
 from scalargrad.engine.context import in_trace
 from scalargrad.engine.op import Op
 from scalargrad.engine.tracer import Tracer
+from scalargrad.transforms.pullbacks import Outputs, Pullback, Pushforward
 from tests.own_functions import ExpAndDouble, MultiplyAdd, single
 
 
@@ -357,10 +351,10 @@ def test_a_kind_of_number_that_does_not_know_functions() -> None:
 
 
 def test_runs_in_numbers() -> None:
-    run = pickle.loads(pickle.dumps(run_forward(ExpAndDouble, (True,))))(1.0)
+    run = pickle.loads(pickle.dumps(function_op(ExpAndDouble, (True,)))).forward(1.0)
     assert run.outputs() == (run[0], run[1]) == (math.e, 2 * math.e)
     assert run_backward(run, 1.0, 10.0) == [21 * math.e]
-    run = run_forward(MultiplyAdd, (True, False, True))(2.0, 3.0, 1.0)
+    run = function_op(MultiplyAdd, (True, False, True)).forward(2.0, 3.0, 1.0)
     assert (run.outputs(), pickle.loads(pickle.dumps(run_backward))(run, 1.0)) == (
         7.0,
         [3.0, 0, 1.0],

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from scalargrad.custom.derivatives_of_calls import Outputs, Pullback, Pushforward
 from scalargrad.custom.run import Run
 from scalargrad.engine.context import in_trace, tracing
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents, pick
 from scalargrad.functions.choices import like
+from scalargrad.transforms.pullbacks import Outputs, Pullback, Pushforward
 
 
 class OpaqueOp(Op):
