@@ -268,7 +268,6 @@ def test_what_goes_in_and_comes_out(name: str) -> None:
 # nothing is left.
 INLINED = {
     *("taylor", "a condition as argument", "conditions in a tuple"),
-    *("an argument as result", "a constant as result"),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
 from scalargrad.functions import arithmetic
-from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild
+from scalargrad.programs.code import Builder, Call, Code, Literal, rebuild
 from scalargrad.programs.trace.subprograms import Subprogram
 from scalargrad.programs.trace.tuples import pack, pack_total
 
@@ -27,40 +27,20 @@ Need = bool | frozenset[int]
 
 
 class _Link(NamedTuple):
-    """A function as some calls need it, None if they need nothing that it computes.
+    """A function as some calls need it.
 
-    `taken` are the inputs that it takes, and what it needs of each. `outputs` has for each output
-    of the trace's function that was asked for the place among its own, or else the constant or the
-    number of the input that this output is.
+    `taken` are the inputs that it takes, and what it needs of each; `places` the outputs of the
+    trace's function that it gives, in order.
     """
 
-    call: Call | None
+    call: Call
     taken: dict[int, Need]
-    outputs: dict[int, tuple[str, Any]]
-
-
-class _Linked(NamedTuple):
-    """A call that was linked: its variable, and its operands in the trace."""
-
-    link: _Link
-    variable: Any
-    operands: tuple[Operand, ...]
-
-    def element(self, k: int, builder: Builder) -> Any:
-        """Return what is picked of it."""
-        what, x = self.link.outputs[k]
-        if what == "input":
-            return self.operands[x]
-        if what == "constant":
-            return x
-        assert self.link.call is not None
-        several = len(self.link.call.code.outputs) > 1
-        return builder.add(pick(x), (self.variable,)) if several else self.variable
+    places: list[int]
 
 
 def linked(code: Code) -> Code:
     """Return `code` with its calls cut down to what its outputs need; as it is if it has none."""
-    if not any(type(op) is Subprogram for op, _ in code.equations):
+    if not any(isinstance(op, Subprogram) for op, _ in code.equations):
         return code
     return _cut(code, [True] * len(code.outputs), {}, keep_inputs=True)[0]
 
@@ -79,7 +59,7 @@ def _cut(
     needs: dict[int, Need] = {}
     for x, need in zip(code.outputs, asked, strict=True):
         _add(needs, x, need)
-    calls = {k for k, (op, _) in enumerate(code.equations, first) if type(op) is Subprogram}
+    calls = {k for k, (op, _) in enumerate(code.equations, first) if isinstance(op, Subprogram)}
     picked: defaultdict[int, dict[int, Need]] = defaultdict(dict)  # of calls
     found: dict[int, _Link] = {}
     for k in range(first + len(code.equations) - 1, first - 1, -1):
@@ -91,9 +71,6 @@ def _cut(
             link = found[k] = _link(op, picked[k], links)
             for i, own in link.taken.items():
                 _add(needs, operands[i], own)
-            for output, (what, i) in link.outputs.items():
-                if what == "input":
-                    _add(needs, operands[i], picked[k][output])
         elif type(op) is Pick and operands[0] in calls:
             _add(picked[operands[0]], op.place, need)
             needs[operands[0]] = True
@@ -117,10 +94,10 @@ def _cut(
             return None
         if k in found:
             link = found[k]
-            call, own = link.call, tuple([xs[i] for i in link.taken])
-            return _Linked(link, None if call is None else builder.add(call, own), xs)
-        if type(op) is Pick and type(xs[0]) is _Linked:
-            return xs[0].element(op.place, builder)
+            return builder.add(link.call, tuple([xs[i] for i in link.taken]))
+        if type(op) is Pick and (call := code.equations[k - first].operands[0]) in found:
+            places = found[call].places
+            return xs[0] if len(places) == 1 else builder.add(pick(places.index(op.place)), xs)
         if op is pack:  # also elements that nothing needs have a place
             xs = tuple([Literal(0) if x is None else x for x in xs])
         return builder.write(op, xs)
@@ -135,23 +112,10 @@ def _link(op: Any, picked: dict[int, Need], links: dict[Any, _Link]) -> _Link:
     """Return the function of a trace as calls need it that are asked for these outputs."""
     key = op, frozenset(picked.items())
     if key not in links:
-        code = op.code
-        places = sorted(picked)
+        code, places = op.code, sorted(picked)
         code.outputs = [code.outputs[k] for k in places]
         code, taken = _cut(code, [picked[k] for k in places], links)
-        inputs = list(taken)
-        own: list[Any] = [x for x in code.outputs if type(x) is int and x >= code.inputs]
-        own = list(dict.fromkeys(own))
-        outputs: dict[int, tuple[str, Any]] = {}
-        x: Any
-        for k, x in zip(places, code.outputs, strict=True):
-            if type(x) is Literal:
-                outputs[k] = "constant", x
-            else:
-                outputs[k] = ("own", own.index(x)) if x in own else ("input", inputs[x])
-        code.outputs = own
-        call = Call(op.name, code) if own else None
-        links[key] = _Link(call, taken if own else {}, outputs)
+        links[key] = _Link(Call(op.name, code), taken, places)
     return links[key]
 
 

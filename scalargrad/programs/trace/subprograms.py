@@ -109,7 +109,6 @@ class Subprogram(Call):
             whole = trace.new_input("captured", (True,) * len(self.captured), self.captured)
             self.places.update({x: (whole, k) for k, x in whole.parts.items()})
             self.inputs.append(whole)
-        self.of = of
         self.outputs: list[Any] = []
         self._output_places: dict[Any, int] = {}
         self._input_places = {x: k for k, x in enumerate(self.inputs)}
@@ -180,132 +179,127 @@ class Subprogram(Call):
 
         They are what a call of the derivative of the function gives.
         """
-        if is_backward(gs):
-            seeds = {
-                k: g if type(g) is not Cotangents else whole_of(g, len(self.outputs[k].form or ()))
+        if not is_backward(gs):
+            moves = arriving({k: g for k, g in enumerate(gs) if g is not None})
+            return at_first(gs, self._pushed_forward(moves, y)) if moves else [None] * len(gs)
+        wanted = [g is not None and wanted_elements(x) for g, x in zip(gs, inputs, strict=True)]
+        seeds = arriving(
+            {
+                k: whole_of(g, self.outputs[k].form) if type(g) is Cotangents else g
                 for k, g in first_of(gs).by_output.items()
             }
-            wanted = tuple(
-                [g is not None and wanted_elements(x) for g, x in zip(gs, inputs, strict=True)]
-            )
-            seeds = {k: g for k, g in seeds.items() if g is not None and not is_zero(g)}
-            return self._pulled_back(seeds, wanted, y)
-        moves = {
-            k: g.by_output.whole if type(g) is Tangents else g
-            for k, g in enumerate(gs)
-            if g is not None and not is_zero(g)
-        }
-        return at_first(gs, self._pushed_forward(moves, y)) if moves else [None] * len(gs)
+        )
+        return self._pulled_back(seeds, tuple(wanted), y) if seeds else [None] * len(gs)
 
     def _pulled_back(self, seeds: dict[int, Any], wanted: tuple[Any, ...], y: Any) -> list[Any]:
-        if not seeds:
-            return [None] * len(wanted)
-        key = tuple([(k, form_of(g)) for k, g in seeds.items()]), wanted
+        key = forms_of(seeds), wanted
         derivative = self._derivatives.get(key)
         if derivative is None:
             derivative = self._derivatives[key] = Backward(self, seeds, wanted)
-        call = derivative.call(y, seeds)
+        call = derivative.beside(y, seeds)
         return [cotangents(derivative.at(call, slope)) for slope in derivative.slopes]
 
     def _pushed_forward(self, moves: dict[int, Any], y: Any) -> Any:
-        key = tuple([(k, form_of(g)) for k, g in moves.items()])
+        key = forms_of(moves)
         derivative = self._derivatives.get(key)
         if derivative is None:
             derivative = self._derivatives[key] = Forward(self, moves)
-        return Tangents(Moves(derivative, derivative.call(y, moves)))
+        return Tangents(Moves(derivative, derivative.beside(y, moves)))
 
 
-def form_of(g: Any) -> Any:
-    """Return what is known of a derivative that arrives: of a tuple, where it has zeros."""
-    return g.form if isinstance(g, Tuple) else None
+def arriving(gs: dict[int, Any]) -> dict[int, Any]:
+    """Return the derivatives that there are, as numbers and tuples."""
+    found = {k: g.by_output.whole if type(g) is Tangents else g for k, g in gs.items()}
+    return {k: g for k, g in found.items() if g is not None and not is_zero(g)}
 
 
-class Derivative:
-    """What derivatives of a function have in common: they are functions of it and of derivatives.
+def forms_of(gs: dict[int, Any]) -> Any:
+    """Return what is known of derivatives that arrive: of tuples, where they have zeros."""
+    return tuple([(k, g.form if isinstance(g, Tuple) else None) for k, g in gs.items()])
 
-    `given` are the derivatives that arrive at the call for which it is traced, by place.
+
+class Derivative(Subprogram):
+    """A derivative of a function: a function of its numbers, and of the derivatives that arrive.
+
+    `given` are those at the call for which it is traced, by place.
     """
 
-    def __init__(self, of: Subprogram, label: str, given: dict[int, Any]) -> None:
+    def __init__(self, of: Subprogram, kind: str, given: dict[int, Any]) -> None:
         around = this_trace()
+        places, _ = zip(*(forms := forms_of(given)), strict=True)
+        trace = InnerTrace(
+            of.trace, lambda: {x: around.sample(given[k]) for k, x in symbols.items()}
+        )
+        trace.subprograms = dict(around.subprograms)
+        symbols = {k: trace.new_input(kind[0], form) for k, form in forms}
         self.of = of
-        self.trace = InnerTrace(
-            of.trace,
-            lambda: {x: around.sample(g) for x, g in zip(self.inputs, given.values(), strict=True)},
-        )
-        self.trace.subprograms = dict(around.subprograms)
-        self.inputs = [self.trace.new_input(label, form_of(g)) for g in given.values()]
-        self.arriving = dict(zip(given, self.inputs, strict=True))
+        ends = self.traced(trace, symbols)
+        super().__init__(f"{of.name}_{kind}", trace, [symbols[k] for k in places], ends, of)
 
-    def close(self, name: str, ends: Sequence[Any]) -> None:
-        """Make a function of what was traced, which can give `ends`."""
-        self.subprogram = Subprogram(
-            f"{self.of.name}_{name}", self.trace, self.inputs, ends, self.of
-        )
+    def traced(self, trace: InnerTrace, given: dict[int, Any]) -> Sequence[Any]:
+        """Trace it, and return what it can give."""
+        raise NotImplementedError
 
-    def call(self, y: Tuple, given: dict[int, Any]) -> Tuple:
-        """Return the symbol of a call, beside the call `y` of the function."""
-        roots = [self.of.at(y, x) for x in self.subprogram.roots]
-        return self.subprogram.call(this_trace(), [*roots, *given.values()])
-
-    def at(self, call: Tuple, x: Any) -> Any:
-        """Return what `x`, a number or tuple of this derivative, is around a call of it."""
-        return self.subprogram.at(call, x)
+    def beside(self, y: Tuple, given: dict[int, Any]) -> Tuple:
+        """Return the symbol of a call of this, beside the call `y` of the function."""
+        roots = [self.of.at(y, x) for x in self.roots]
+        return self.call(this_trace(), [*roots, *given.values()])
 
 
 class Backward(Derivative):
     """The derivatives by the inputs that are wanted, from those by outputs.
 
-    `slopes` has them by input: a tuple for a tuple, None where it is not wanted.
+    `slopes` has them by input: a tuple for a tuple, None where there is none.
     """
 
     def __init__(self, of: Subprogram, seeds: dict[int, Any], wanted: tuple[Any, ...]) -> None:
-        super().__init__(of, "g", seeds)
-        slopes: dict[Any, Any] = {}
-        for k, g in self.arriving.items():
-            slopes[of.outputs[k]] = cotangents(g)
-        elements: dict[Any, list[Any]] = {}
-        for x, (whole, _) in of.places.items():
-            elements.setdefault(whole, []).append(x)
-        within: set[Any] = set()
-        for x, chosen in zip(of.inputs, wanted, strict=True):
-            if chosen is not False:
-                own = elements.get(x, [])
-                within.update([x, *[e for e in own if chosen is True or chosen[of.places[e][1]]]])
-        self.trace.wanted = dict(zip(of.inputs, wanted, strict=True))
-        with in_trace(self.trace):
+        self._wanted = dict(zip(of.inputs, wanted, strict=True))
+        super().__init__(of, "backward", seeds)
+
+    def traced(self, trace: InnerTrace, given: dict[int, Any]) -> Sequence[Any]:
+        """Pull derivatives back through the function."""
+        of, wanted = self.of, self._wanted
+        slopes = {of.outputs[k]: cotangents(g) for k, g in given.items()}
+        within = {x for x, chosen in wanted.items() if chosen is not False}
+        for x, (whole, k) in of.places.items():
+            chosen = wanted[whole]
+            if chosen is True or (chosen is not False and chosen[k]):
+                within.add(x)
+        trace.wanted = wanted
+        with in_trace(trace):
             order = dependents([x for x in of.nodes if x._op not in _CONSTANT], within)
             pull_back(order, slopes, as_graph=True, within=within)
-            self.slopes = []
-            for x, chosen in zip(of.inputs, wanted, strict=True):
-                slope = slopes.get(x)
-                if isinstance(x, Tuple):
-                    parts = Cotangents(
-                        {of.places[e][1]: slopes[e] for e in elements.get(x, []) if e in slopes}
-                    )
-                    whole = parts + slope if type(slope) is Cotangents else parts
-                    slope = whole_of(whole, len(x.form or ()))
-                self.slopes.append(slope if chosen is not False else None)
-        self.trace.symbols = reached(self.trace, self.slopes)
-        self.close("backward", self.slopes)
+            for x, (whole, k) in of.places.items():
+                if x in slopes and whole in within:
+                    one = Cotangents({k: slopes[x]})
+                    slopes[whole] = slopes[whole] + one if whole in slopes else one
+            found = [slopes.get(x) if x in within else None for x in of.inputs]
+            self.slopes = [
+                whole_of(slope, x.form) if type(slope) is Cotangents else slope
+                for x, slope in zip(of.inputs, found, strict=True)
+            ]
+        trace.symbols = reached(trace, self.slopes)
+        return self.slopes
 
 
 class Forward(Derivative):
     """The tangents of all numbers of a function, from those of its inputs."""
 
     def __init__(self, of: Subprogram, moves: dict[int, Any]) -> None:
-        super().__init__(of, "d", moves)
-        self.tangents: dict[Any, Any] = {}
-        for k, move in self.arriving.items():
-            x = of.inputs[k]
-            self.tangents[x] = moving(move) if isinstance(move, Tuple) else move
+        super().__init__(of, "forward", moves)
+
+    def traced(self, trace: InnerTrace, given: dict[int, Any]) -> Sequence[Any]:
+        """Push tangents forward through the function."""
+        of = self.of
+        tangents = {of.inputs[k]: moving(g) for k, g in given.items()}
         for x, (whole, k) in of.places.items():
-            if whole in self.tangents and (move := self.tangents[whole].by_output[k]) is not None:
-                self.tangents[x] = move
-        with in_trace(self.trace):
-            order = dependents([x for x in of.nodes if x._op not in _CONSTANT], set(self.tangents))
-            push_forward(order, self.tangents, as_graph=True)
-        self.close("forward", [x for x in self.tangents.values() if type(x) is not Tangents])
+            if whole in tangents and (move := tangents[whole].by_output[k]) is not None:
+                tangents[x] = move
+        self.tangents = tangents
+        with in_trace(trace):
+            order = dependents([x for x in of.nodes if x._op not in _CONSTANT], set(tangents))
+            push_forward(order, tangents, as_graph=True)
+        return [x for x in tangents.values() if type(x) is not Tangents]
 
     def tangent(self, x: Any) -> Any:
         """Return the tangent of a number or tuple of the function: None if it does not move."""

@@ -182,12 +182,15 @@ def by_element(g: Cotangents) -> dict[int, Any]:
     return (slopes + Cotangents(g.by_output)).by_output
 
 
-def whole_of(g: Any, size: int) -> Any:
-    """Return the derivative by a tuple of this size as a tuple: None if there is none."""
+def whole_of(g: Cotangents, form: Any) -> Any:
+    """Return the derivative by a tuple of this form as a tuple: None if there is none.
+
+    What a Function left has no form, and no derivative.
+    """
     if g.wholes and not g.by_output:
         return new_total(g.wholes)
     slopes = by_element(g)
-    return new_pack([slopes.get(k, 0) for k in range(size)])
+    return new_pack([slopes.get(k, 0) for k in range(len(form or ()))])
 
 
 def wanted_elements(x: Any) -> Any:
@@ -215,6 +218,6 @@ class Elements:
         return self.whole.element(k) if self.whole.form[k] else None
 
 
-def moving(whole: Any) -> Any:
-    """Return the tangent of a tuple as it is carried forward through a graph."""
-    return Tangents(Elements(whole)) if isinstance(whole, Tuple) else None
+def moving(move: Any) -> Any:
+    """Return a tangent as it is carried forward through a graph: of a tuple, Tangents."""
+    return Tangents(Elements(move)) if isinstance(move, Tuple) else move
