@@ -311,7 +311,7 @@ def test_an_overflow_moves_nothing(
     parameters, state = [2.0, start], init([2.0, start])
     for _ in range(3):  # some make it only by what they remember
         other.grad, x.grad = 0.5, g
-        before = (x.data, other.data, optimizer.steps, optimizer._state)
+        before = (x.data, other.data, optimizer.steps, optimizer._states)
         given = json.dumps([parameters, state])
         try:
             optimizer.step()
@@ -320,7 +320,7 @@ def test_an_overflow_moves_nothing(
         parameters, state = update(parameters, [0.5, g], state, **settings)
     with pytest.raises(OverflowError, match=words):
         optimizer.step()
-    assert (x.data, other.data, optimizer.steps, optimizer._state) == before
+    assert (x.data, other.data, optimizer.steps, optimizer._states) == before
     with pytest.raises(OverflowError, match=words):
         update(parameters, [0.5, g], state, **settings)
     assert json.dumps([parameters, state]) == given

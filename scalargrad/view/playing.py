@@ -396,7 +396,7 @@ def _programs(
     ]
     if task.penalty is not None:
         script.append(_penalty_text(task.penalty, len(parameters)))
-    memories = optimizer._remembered
+    memories = tuple(optimizer._remembered)
     script.append(_update_text(optimizer, memories))
     of_page = [_unit_for_page(unit, places) for unit in units]
     for given, output in zip(of_page[len(x) :], activity, strict=True):
@@ -502,7 +502,8 @@ def _update_text(optimizer: optim.Optimizer, memories: Sequence[str]) -> str:
     kept = [symbol() for _ in memories]
     update = _UPDATES[type(optimizer)]
     trace = Trace(dict.fromkeys([p, g, steps, lr, *kept], 0.5))
-    settings = {**optimizer._settings, "lr": lr}
+    group = optimizer.param_groups[0]
+    settings = {**{name: group[name] for name in optimizer.defaults}, "lr": lr}
     with trace.running():
         state = {"steps": steps, **{name: [m] for name, m in zip(memories, kept, strict=True)}}
         [moved], after = update([p], [g], state, **settings)
