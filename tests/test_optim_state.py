@@ -81,6 +81,8 @@ def test_resumed_training_is_uninterrupted_training(number: int, schedule: int) 
     trained(*whole, range(11))
     trained(*part, range(6))
     # As JSON has it: keys are text, and pairs lists.
+    one: Any
+    other: Any
     for one, other in zip(part, again, strict=True):
         other.load_state_dict(json.loads(json.dumps(one.state_dict())))
     trained(*again, range(6, 11))
@@ -88,6 +90,8 @@ def test_resumed_training_is_uninterrupted_training(number: int, schedule: int) 
         # To the last bit, and so are the states.
         assert json.dumps(one.state_dict()) == json.dumps(other.state_dict())
 
+
+float_: Any = 1.5
 
 RESUMED = """
 import json, sys
@@ -156,7 +160,9 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
         with pytest.raises(kind, match=words):
             optimizer.load_state_dict(state)  # type: ignore[arg-type]
         assert optimizer.state_dict() == before
-    with pytest.raises(ValueError, match="state of a StepLR is a dict of step_size, gamma, last_epoch"):
+    with pytest.raises(
+        ValueError, match="state of a StepLR is a dict of step_size, gamma, last_epoch"
+    ):
         StepLR(optimizer, 1).load_state_dict({"gamma": 1})
 
 
@@ -344,7 +350,7 @@ def test_parts_of_epochs() -> None:
         (lambda o: StepLR(o, 1, -1), ValueError, "gamma must be at least 0"),
         (lambda o: ExponentialLR(o, "1"), TypeError, "gamma must be a real number"),
         (lambda o: ConstantLR(o, -1), ValueError, "factor must be at least 0"),
-        (lambda o: CosineAnnealingWarmRestarts(o, 2, 1.5), TypeError, "T_mult must be a whole"),
+        (lambda o: CosineAnnealingWarmRestarts(o, 2, float_), TypeError, "T_mult must be a whole"),
         (lambda o: SequentialLR(o, [StepLR(o, 1)], [1]), ValueError, "got 1 schedules and 1 mile"),
         (
             lambda o: SequentialLR(o, [StepLR(o, 1)] * 3, [2, 1]),

@@ -81,7 +81,7 @@ LAYERS = (
     *("fitting.box", "fitting.arguments", "fitting.models"),
     *("fitting.newton_cg", "fitting.minima"),
     *("fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.robust", "fitting.fits"),
-    *("losses", "nn", "optim"),
+    *("descent.optimizers", "descent.schedules", "losses", "nn", "optim"),
 )
 # They stand above all of the above, and on each other as they like.
 ABOVE = ("checks", "testing", "view", "commands")

@@ -54,9 +54,7 @@ class Optimizer:
     # Whether weights decay apart from the gradient, and not by an L2 penalty.
     _decoupled = False
 
-    def __init__(
-        self, parameters: Iterable[Value] | Iterable[dict[str, Any]], *values: Any, **named: Any
-    ) -> None:
+    def __init__(self, parameters: Iterable[Any], *values: Any, **named: Any) -> None:
         given = dict(zip(self._settings, values))  # noqa: B905 - the others are named
         if len(values) > len(self._settings) or not named.keys() <= self._settings.keys() - given:
             got = ", ".join([*map(shown, values), *(f"{k}={shown(x)}" for k, x in named.items())])
