@@ -211,11 +211,11 @@ def import_parts(parts: list[str], path: str) -> types.ModuleType:
 
 
 def is_foreign(package: str, own: str) -> bool:
-    """Return whether a package is neither Python's nor the engine's: it was installed."""
-    if package == "scalargrad" or package in (own, "scalargrad_child"):
-        return package == "scalargrad" != own
+    """Return whether a package is neither Python's nor the engine's: ours, or one installed."""
+    if package == own:
+        return False
     file = str(getattr(sys.modules.get(package), "__file__", ""))
-    return "site-packages" in file or "dist-packages" in file
+    return package == "scalargrad" or "site-packages" in file or "dist-packages" in file
 
 
 # --- running code --------------------------------------------------------------------------------
@@ -232,6 +232,7 @@ class Session:
         self.engine = engine
         self.name = name
         self.folder = folder
+        self.imported: set[str] = set()  # with the engine, where it has a process of its own
         self.originals = {module: dict(vars(module)) for module in (builtins, math)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -241,7 +242,7 @@ class Session:
             if "describe" in request:
                 reply = {"description": _finding().Finder(self, request["describe"]).describe()}
             elif "watch" in request:
-                reply = {"packages": self.watch(request["watch"])}
+                reply = self.watch(request["watch"])
             elif "batch" in request:
                 reply = {"replies": [self.attempt(one) for one in request["batch"]]}
             elif "times" in request:
@@ -316,8 +317,8 @@ class Session:
         except (AttributeError, KeyError):
             return None
 
-    def watch(self, lines: list[str]) -> list[str]:
-        """Return the packages whose functions run while the lines do, but for Python's own."""
+    def watch(self, lines: list[str]) -> dict[str, list[str]]:
+        """Return the packages whose functions run while the lines do, and those imported."""
         found: set[str] = set()
 
         def note(frame: Any, event: str, function: Any) -> None:
@@ -338,10 +339,12 @@ class Session:
                 exec(code, scope)
         finally:
             sys.setprofile(None)
-        if __name__ == "__main__":  # a process of its own: what imports us is the engine
-            found |= sys.modules.keys() & {"scalargrad"}
+        return {"computes": self.foreign(found), "imported": self.foreign(self.imported)}
+
+    def foreign(self, names: set[str]) -> list[str]:
+        """Return the packages of some modules, but for Python's and the engine's own."""
         own = str(self.names.get("__name__")).split(".")[0]
-        return sorted(top for top in {name.split(".")[0] for name in found} if is_foreign(top, own))
+        return sorted(top for top in {name.split(".")[0] for name in names} if is_foreign(top, own))
 
     def failure(self, error: BaseException) -> dict[str, Any]:
         """Return what is to be told about an exception."""
@@ -425,12 +428,14 @@ def serve(incoming: int, outgoing: int, config: dict[str, Any], engine: Any = No
     session = Session({}, None, config["name"].split(".")[-1], folder)
     stubs = StubFinder(config["stub"])
     ready: dict[str, Any] = {"ready": limited}
+    before = set(sys.modules)
     try:
         if engine is None:
             sys.path[:] = config["sys_path"]
             os.chdir(config["folder"])
             sys.meta_path.append(stubs)
             names, engine, ready["raised"] = load(config["module"], path, config["name"], stubs)
+            session.imported = set(sys.modules) - before
         else:
             names = dict(vars(sys.modules.get(engine.__module__, object)))
         session.names = {**names, session.name: engine}

@@ -105,12 +105,17 @@ def _own_arithmetic(trial: Trial) -> None:
             lines += [f"c = {adapter.call(op, operands)}", *adapter.prepare("c")]
             lines += [] if adapter.mode == "values" else adapter.run_backward("c")
     allowed = trial.options.allow
-    for package in trial.packages(lines):
-        if package in OTHER_ENGINES if allowed is None else package not in allowed:
-            raise Failed(
-                f"{package} computes for it, or is imported: this is not its own arithmetic",
-                [f"import {package}"],
-            )
+    computing, imported = trial.packages(lines)
+    if allowed is None:
+        foreign = [p for p in computing if p in OTHER_ENGINES]
+        foreign += [p for p in imported if p == "scalargrad"]
+    else:
+        foreign = [p for p in computing + imported if p not in allowed]
+    for package in foreign:
+        raise Failed(
+            f"{package} computes for it, or is imported: this is not its own arithmetic",
+            [f"import {package}"],
+        )
 
 
 OTHER_ENGINES = {

@@ -183,10 +183,10 @@ class Trial:
         self.last_lines = [*lines, *shown]
         return self._ask(_request(lines, observe, gradients, collect))
 
-    def packages(self, lines: Sequence[str]) -> list[str]:
-        """Return the packages other than Python's own whose functions run while the lines do."""
-        found: list[str] = self._ask({"watch": list(lines)}).get("packages", [])
-        return found
+    def packages(self, lines: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the packages whose functions run while the lines do, and those imported."""
+        found = self._ask({"watch": list(lines)})
+        return found.get("computes", []), found.get("imported", [])
 
     def confirm(self, failed: Failed) -> Failed:
         """Return the failure as a fresh process shows it again: each time, or k of n times.
