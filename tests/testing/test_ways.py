@@ -1,0 +1,205 @@
+"""How an engine is found to be used: options, odd leaves, files that import each other, stubs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad.testing import Report, check_engine
+from tests.engines import closures
+from tests.engines.shapes import SHAPES
+from tests.running import PLAIN
+
+ENGINE = Path(closures.__file__).read_text(encoding="utf-8")
+ONLY = ["usable", "derivative-mul"]
+
+
+def written(folder: Path, text: str, name: str = "engine.py") -> Path:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def judged(file: Path, engine: str = "Value", **settings: Any) -> Report:
+    return check_engine(f"{file}:{engine}", only=ONLY, **settings)
+
+
+def test_unusual_names_are_found_by_trying(tmp_path: Path) -> None:
+    text = ENGINE
+    for old, new in ((".data", ".alpha"), (".grad", ".beta"), ("def backward", "def go_back")):
+        text = text.replace(old, new)
+    assert judged(written(tmp_path, text)).passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings"),
+    [
+        ([("def backward", "def go")], {"backward": "go"}),
+        ([("def backward", "def go")], {"backward": "{}.go()"}),
+        (
+            [("def __init__(self, data: Any,", "def __init__(self, unit: str, data: Any,"),
+             ("Value(", "Value('m', ")],
+            {"leaf": "Value('m', {})"},
+        ),
+        ([(".grad", ".beta")], {"gradient": "beta"}),
+        ([(".data", ".alpha")], {"data": "alpha"}),
+    ],
+)  # fmt: skip
+def test_what_is_said_is_used(
+    changes: list[tuple[str, str]], settings: dict[str, str], tmp_path: Path
+) -> None:
+    text = ENGINE
+    for old, new in changes:
+        text = text.replace(old, new)
+    assert judged(written(tmp_path, text), **settings).passed
+
+
+def test_wrong_words_fail_as_usable_alone(tmp_path: Path) -> None:
+    report = check_engine(f"{written(tmp_path, ENGINE)}:Value", backward="order", quick=True)
+    (failed,) = report.failed
+    assert failed.name == "usable"
+    assert "c.order()" in failed.reason
+    assert "--backward" in failed.reason
+    assert {r.cause for r in report.absent} >= {"usable"}
+
+
+def test_one_nodes_own_step_is_not_the_pass(tmp_path: Path) -> None:
+    text = ENGINE.replace("def backward", "def run_all").replace("pass_back", "backward")
+    file = written(tmp_path, text)
+    assert not judged(file).passed
+    assert judged(file, backward="run_all").passed
+
+
+def test_files_that_import_each_other_from_a_folder_that_is_no_package(tmp_path: Path) -> None:
+    lift = "    @staticmethod\n    def lift(x: Any) -> Value:\n"
+    text = ENGINE.replace("import math\n", "import math\nfrom IMPORT import twice\n", 1)
+    assert lift in text
+    for form in ("ops", "grads.ops", ".ops"):
+        folder = tmp_path / form.strip(".").replace(".", "_") / "grads"
+        written(folder, "def twice(x):\n    return 2 * x\n", "ops.py")
+        file = written(folder, text.replace("IMPORT", form))
+        report = judged(file)
+        assert report.passed, (form, report.text())
+
+
+def above_the_class(text: str) -> str:
+    return ENGINE.replace("\nclass Value", f"{text}\nclass Value", 1)
+
+
+def test_a_missing_package_is_done_without(tmp_path: Path) -> None:
+    text = "import graphs_that_are_not_there as g\nfrom torch_x.nn import Module\n"
+    report = judged(written(tmp_path, above_the_class(text)))
+    assert report.passed, report.text()
+    assert "not installed, and done without: graphs_that_are_not_there, torch_x" in report.notes
+    decorated = f"{text}\n@g.jit\ndef f(x):\n    return x\n\n"
+    assert judged(written(tmp_path, above_the_class(decorated))).passed
+
+
+def test_a_package_that_is_there_can_be_done_without(tmp_path: Path) -> None:
+    file = written(tmp_path, above_the_class("import json.decoder\njson.anything.goes()\n"))
+    report = judged(file, stub=("json",))
+    assert report.passed, report.text()
+    assert any("json" in note for note in report.notes)
+
+
+def test_what_goes_wrong_below_the_class_is_noted(tmp_path: Path) -> None:
+    report = judged(written(tmp_path, ENGINE + "\nprint(1 / 0)\n"))
+    assert report.passed
+    assert "below the class its file raises ZeroDivisionError: division by zero" in report.notes
+
+
+@pytest.mark.slow
+def test_a_file_that_runs_on_below_the_class_is_tested_all_the_same(tmp_path: Path) -> None:
+    report = judged(written(tmp_path, ENGINE + "\nwhile True:\n    pass\n"))
+    assert report.passed
+
+
+def test_answers_that_depend_on_the_order_of_a_set_are_counted(tmp_path: Path) -> None:
+    # Nodes in the order of their addresses: sometimes right, sometimes not.
+    text = ENGINE.replace(
+        "        for node in reversed(ordered):\n            node.pass_back()\n",
+        "        for node in sorted(ordered, key=lambda n: (n is not self, hash(n) >> 4 & 7)):\n"
+        "            node.pass_back()\n",
+    )
+    assert text != ENGINE
+    file = written(tmp_path, text)
+    report = check_engine(f"{file}:Value", quick=True)
+    assert report.failed
+    texts = [r.counterexample or "" for r in report.failed]
+    reasons = [r.reason for r in report.failed]
+    loops = [code for code in texts if code.startswith("for _ in range(10):\n    a = Value(")]
+    assert len(loops) == sum("of 10 times)" in reason for reason in reasons)
+    assert loops, reasons
+
+
+def test_forward_mode_and_pull_mode_are_named(tmp_path: Path) -> None:
+    for shape, words in (("dual", "forward mode"), ("pull", "a gradient is asked for")):
+        text, name = SHAPES[shape]
+        report = judged(written(tmp_path, text), name)
+        assert report.passed
+        assert any(words in note for note in report.notes)
+
+
+TASTES = {
+    "relu's slope": ("1.0 if self.data > 0 else 0.0)", "1.0 if self.data >= 0 else 0.0)"),
+    "log(x)": ("self.apply(math.log(self.data)", "self.apply(math.log(self.data + 1e-8)"),
+}
+
+
+@pytest.mark.parametrize("what", TASTES)
+def test_a_choice_is_noted_and_fails_by_pytorchs_taste(what: str, tmp_path: Path) -> None:
+    file = written(tmp_path, ENGINE.replace(*TASTES[what]))
+    patterns = ["kinks", "taste-*", "value-log", "derivative-log", "large-log", "domain-log"]
+    report = check_engine(f"{file}:Value", only=patterns)
+    assert report.passed, report.text()
+    assert any(note.startswith(f"a choice: {what}") for note in report.notes), report.notes
+    strict = check_engine(f"{file}:Value", only=patterns, taste="pytorch")
+    assert any(r.name.startswith("taste-") and what in r.reason for r in strict.failed)
+    with pytest.raises(ValueError, match="no taste is called 'mine'"):
+        check_engine(f"{file}:Value", taste="mine")
+
+
+def test_a_refusal_in_words_is_no_failure(tmp_path: Path) -> None:
+    for refusal in (
+        "raise Exception('not supported')",
+        "raise NotImplementedError",
+        "assert False",
+    ):
+        text = ENGINE.replace(
+            "        t = math.tanh(self.data)\n", f"        {refusal}\n        t = 0\n"
+        )
+        file = written(tmp_path, text)
+        report = check_engine(f"{file}:Value", only=["value-tanh"])
+        assert [r.verdict for r in report.results] == ["absent"]
+        assert not check_engine(f"{file}:Value", only=["value-tanh"], require=["tanh"]).passed
+
+
+def test_a_helper_for_plain_numbers_is_no_op(tmp_path: Path) -> None:
+    helper = "\n\ndef softplus(x):\n    return math.log(1 + math.exp(getattr(x, 'data', x)))\n"
+    file = written(tmp_path, ENGINE + helper)
+    report = check_engine(f"{file}:Value", only=["value-softplus", "derivative-softplus"])
+    assert {r.verdict for r in report.results} == {"absent"}
+
+
+def test_help_needs_no_hypothesis_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    written(tmp_path, ENGINE)
+    written(tmp_path / "broken", "raise ImportError\n", "hypothesis.py")
+    command = [sys.executable, "-m", "scalargrad", "check"]
+    for arguments, extra in ((["--help"], {"PYTHONPATH": str(tmp_path / "broken")}), (
+        ["engine.py:Value", "--only=random-graphs", "--examples=3"], {})):  # fmt: skip
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=tmp_path,
+            env={**PLAIN, "PATH": os.environ["PATH"], **extra},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "engine.py"]
