@@ -10,10 +10,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from scalargrad.programs.passes.kinds import ANY, kind_of, places_of_ints
+from scalargrad.programs.passes.kinds import ANY, FLOAT, kind_of, places_of_ints
 from scalargrad.programs.run.c_compiler import Library, library
 from scalargrad.programs.run.c_program import CProgram
-from scalargrad.programs.spell.c.writer import FLOAT
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of
 
 # So many numbers, of results and work, are computed by one call in C at most: then a user who

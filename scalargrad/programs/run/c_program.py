@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.code import Code
-from scalargrad.programs.passes.kinds import ANY
+from scalargrad.programs.passes.kinds import ANY, BOOL, FLOAT
 from scalargrad.programs.run.c_compiler import library
 from scalargrad.programs.spell.c.program import SpelledC
 from scalargrad.programs.spell.c.rules import CALLED_BACK
-from scalargrad.programs.spell.c.writer import BOOL, FLOAT
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.spell.python.nests import returned
 from scalargrad.programs.spell.python.speller import Module, Spelled, Speller, Text

@@ -20,7 +20,15 @@ from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.programs.code import Call, Code, Literal, Operand
-from scalargrad.programs.passes.kinds import kinds_of, operand_kind
+from scalargrad.programs.passes.kinds import (
+    ANY,
+    EITHER,
+    FLOAT,
+    INT,
+    kinds_of,
+    operand_kind,
+    result_kind,
+)
 from scalargrad.programs.spell.c.loops import (
     NUMBERS,
     OUT,
@@ -33,20 +41,14 @@ from scalargrad.programs.spell.c.loops import (
     spelled,
 )
 from scalargrad.programs.spell.c.rules import (
-    FUNCTIONS,
-    IN_KIND,
+    FORMS,
     MOST_OFTEN,
-    ROUNDED,
     RULES,
-    TESTS,
     WILD,
     literal,
     total_of_tuples,
 )
 from scalargrad.programs.spell.c.writer import (
-    EITHER,
-    FLOAT,
-    INT,
     NotSpelled,
     Number,
     Parts,
@@ -97,9 +99,7 @@ _GIVEN = 256
 
 @lru_cache(maxsize=1)
 def _taken() -> frozenset[str]:
-    tables = (FUNCTIONS, IN_KIND, ROUNDED, TESTS)
-    forms = [form for table in tables for form in table.values()]
-    texts = [*_runtime().values(), *[form.text for form in forms]]
+    texts = [*_runtime().values(), *[form.text for form in FORMS.values()]]
     words = {*_TAKEN.split(), *[word for text in texts for word in _CALLED.findall(text)]}
     return frozenset(word + end for word in words for end in ("", "f", "l"))
 
@@ -179,9 +179,10 @@ class _Program:
                 return literal(op.forward(*[x.value for x in operands]))  # type: ignore[union-attr]
             except FAILURES as error:
                 raise NotSpelled from error
-        if op not in self.rules:
-            raise NotSpelled  # a function of somebody's own, which runs Python code
-        return self.rules[op](w, values)
+        kind = result_kind(op, [x.kind for x in values])
+        if kind == ANY or op not in self.rules:
+            raise NotSpelled  # the second is a function of somebody's own, which runs Python code
+        return self.rules[op](w, values, kind)
 
     def call(
         self, w: Writer, function: _Function, values: Sequence[Value], place: int | None

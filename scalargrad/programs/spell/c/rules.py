@@ -17,15 +17,12 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+from scalargrad.programs.passes.kinds import BOOL, EITHER, FLOAT, INT, result_kind
 from scalargrad.programs.spell.c.loops import CONSTANT
 from scalargrad.programs.spell.c.writer import (
     ATOM,
-    BOOL,
     CHOICE,
     COMPARISON,
-    EITHER,
-    FLOAT,
-    INT,
     LARGEST_INT,
     LOWEST,
     PREFIX,
@@ -41,7 +38,8 @@ from scalargrad.programs.spell.c.writer import (
     kind_of,
 )
 
-_Rule = Callable[[Writer, Sequence[Number]], Number]
+# A rule writes an op of some numbers, whose result is of a kind.
+_Rule = Callable[[Writer, Sequence[Number], str], Number]
 
 
 def _infix(sign: str, binding: int, *operands: int, safe: bool = True) -> Form:
@@ -57,39 +55,17 @@ _ADD, _SUB = _infix("+", SUM, SUM, PRODUCT), _infix("-", SUM, SUM, PRODUCT)
 _MUL = _infix("*", PRODUCT, PRODUCT, PREFIX)
 _DIV = _infix("/", PRODUCT, PRODUCT, PREFIX, safe=False)
 MOST_OFTEN = {arithmetic.add.op: _ADD, arithmetic.sub.op: _SUB, arithmetic.mul.op: _MUL}
-_NEG = Form("-{}", PREFIX, (ATOM,), True)
 _NOT_ZERO = Form("{} != 0", COMPARISON, (SUM,), True)
 _WHERE = Form("{} ? {} : {}", CHOICE, (ATOM, ATOM, ATOM), True)
-# What makes sure that a number may be an int, or has the digits of one if it is.
-_CHECKS = {INT: _call("sg_whole", 1), EITHER: _call("sg_either", 1)}
+_RADIANS, _DEGREES = math.pi / 180.0, 180.0 / math.pi
 # An exact sum of doubles has so many parts at most: one for each of their bits, from 2**-1074 to
 # 2**1023.
 _MOST_PARTS = 2098
 # A sum of tuples of at most this size is written number by number.
 _SMALL_SUM = 4
 
-_COMPARISONS = {
-    op: _infix(sign, COMPARISON, SUM, SUM)
-    for op, sign in (
-        (choices.greater.op, ">"),
-        (choices.less.op, "<"),
-        (choices.at_least.op, ">="),
-        (choices.at_most.op, "<="),
-        (choices.equal.op, "=="),
-        (choices.unequal.op, "!="),
-    )
-}
-_CONNECTIVES = {
-    op: _infix(sign, LOWEST, ATOM, ATOM)
-    for op, sign in (
-        (choices.both.op, "&"),
-        (choices.either.op, "|"),
-        (choices.one_of.op, "!="),
-    )
-}
-_RADIANS, _DEGREES = math.pi / 180.0, 180.0 / math.pi
-# Functions whose result is a float, whatever they take.
-FUNCTIONS: dict[Op, Form] = {
+# Ops that are one expression.
+FORMS: dict[Op, Form] = {
     **{
         getattr(module, name).op: _call(name, 1)
         for module, names in (
@@ -113,15 +89,42 @@ FUNCTIONS: dict[Op, Form] = {
     activations.softplus.op: _call("sg_softplus", 1),
     activations.gelu.op: _call("sg_gelu", 1),
     activations.silu.op: _call("sg_silu", 1),
-}
-# Functions whose result is one of their operands, or a number of its kind.
-IN_KIND: dict[Op, Form] = {
+    arithmetic.div.op: _DIV,
+    arithmetic.steep.op: _DIV,
     arithmetic.absolute.op: _call("fabs", 1, True),
     arithmetic.sign.op: _call("sg_sign", 1, True),
     activations.relu.op: _call("sg_relu", 1, True),
+    activations.elu.op: _call("sg_elu", 2),
+    choices.greater.op: _infix(">", COMPARISON, SUM, SUM),
+    choices.less.op: _infix("<", COMPARISON, SUM, SUM),
+    choices.at_least.op: _infix(">=", COMPARISON, SUM, SUM),
+    choices.at_most.op: _infix("<=", COMPARISON, SUM, SUM),
+    choices.equal.op: _infix("==", COMPARISON, SUM, SUM),
+    choices.unequal.op: _infix("!=", COMPARISON, SUM, SUM),
+    op_of(choices.isnan): _call("sg_isnan", 1, True),
+    op_of(choices.isinf): _call("sg_isinf", 1, True),
+    op_of(choices.isfinite): _call("sg_isfinite", 1, True),
+    op_of(choices.isclose): _call("sg_isclose", 4),
+}
+# Those that give one of their operands.
+_CHOOSING: dict[Op, Form] = {
     choices.maximum.op: _call("sg_maximum", 2, True),
     choices.minimum.op: _call("sg_minimum", 2, True),
     op_of(choices.clip): _call("sg_clip", 3, True),
+}
+# Those whose ints Python computes exactly, however large they are.
+_EXACT: dict[Op, Form] = {
+    **MOST_OFTEN,
+    arithmetic.neg.op: Form("-{}", PREFIX, (ATOM,), True),
+    arithmetic.pos.op: Form("{}", ATOM, (ATOM,), True),
+    arithmetic.mod.op: _call("sg_mod", 2),
+    arithmetic.floordiv.op: _call("sg_floordiv", 2),
+    **{getattr(arithmetic, name).op: _call(name, 1) for name in ("ceil", "floor", "trunc")},
+}
+_CONNECTIVES = {
+    choices.both.op: _infix("&", LOWEST, ATOM, ATOM),
+    choices.either.op: _infix("|", LOWEST, ATOM, ATOM),
+    choices.one_of.op: _infix("!=", LOWEST, ATOM, ATOM),
 }
 # Functions that are called back in Python: their last bits are those of its own algorithms, which
 # change with its version.
@@ -131,99 +134,65 @@ CALLED_BACK: list[Op] = [
     *(activations.logit.op, special.erfinv.op, elementary.sinc.op, elementary.sinc_derivative.op),
 ]
 if sys.version_info >= (3, 11):
-    FUNCTIONS[elementary.cbrt.op] = _call("cbrt", 1)
-    FUNCTIONS[elementary.exp2.op] = _call("exp2", 1)
+    FORMS[elementary.cbrt.op] = _call("cbrt", 1)
+    FORMS[elementary.exp2.op] = _call("exp2", 1)
 else:
     CALLED_BACK.append(elementary.cbrt.op)
-    FUNCTIONS[elementary.exp2.op] = Form("pow(2.0, {})", ATOM, (LOWEST,))
-# Whole numbers: what Python gives is an int.
-ROUNDED: dict[Op, Form] = {
-    getattr(arithmetic, name).op: _call(name, 1) for name in ("ceil", "floor", "trunc")
-}
-# What says whether something holds of numbers of any kind.
-TESTS: dict[Op, Form] = {
-    **_COMPARISONS,
-    op_of(choices.isnan): _call("sg_isnan", 1, True),
-    op_of(choices.isinf): _call("sg_isinf", 1, True),
-    op_of(choices.isfinite): _call("sg_isfinite", 1, True),
-    op_of(choices.isclose): _call("sg_isclose", 4),
-}
+    FORMS[elementary.exp2.op] = Form("pow(2.0, {})", ATOM, (LOWEST,))
 
 
-def _joined(*xs: Number) -> str:
-    """Return the kind of what is one of these numbers."""
-    kinds = {x.kind for x in xs}
-    if len(kinds) == 1:
-        return xs[0].kind
-    if BOOL in kinds:
-        raise NotSpelled
-    return EITHER
-
-
-def _number_kind(*xs: Number) -> str:
-    """Return the kind of what is computed of numbers, none of which is a bool of Python's."""
-    if any(x.kind == BOOL for x in xs):
-        raise NotSpelled
-    return _joined(*xs)
-
-
-def _float(*xs: Number) -> str:
-    return FLOAT
+def _checked(w: Writer, y: Number) -> Number:
+    """Return y; if it may be an int, with what makes sure that it has the digits of one."""
+    if y.kind == INT:
+        return w.apply(_call("sg_whole", 1), INT, y)
+    return w.apply(_call("sg_either", 1), EITHER, y) if y.kind == EITHER else y
 
 
 def _is_literal(x: Number) -> bool:
     return x.arrays == CONSTANT and not x.depth
 
 
-def _of_kind(form: Form, kind: str) -> _Rule:
-    return lambda w, xs: w.apply(form, kind, *[w.in_c(x) for x in xs])
+def _form(form: Form) -> _Rule:
+    return lambda w, xs, kind: w.apply(form, kind, *map(w.in_c, xs))
 
 
-def _in_kind(form: Form) -> _Rule:
-    return lambda w, xs: w.apply(form, _number_kind(*xs), *xs)
-
-
-def _arithmetic(form: Form) -> _Rule:
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
-        kinds = {x.kind for x in xs}
-        doubles = [w.in_c(x) for x in xs]
-        if FLOAT in kinds:
-            return w.apply(form, FLOAT, *doubles)
-        kind = EITHER if EITHER in kinds else INT
-        return w.apply(_CHECKS[kind], kind, w.apply(form, kind, *doubles))
+def _choosing(form: Form) -> _Rule:
+    def rule(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+        if kind == BOOL:
+            raise NotSpelled
+        return w.apply(form, kind, *xs)
 
     return rule
 
 
-def _one_by_one(form: Form, terms: Callable[[Writer, Sequence[Number]], Sequence[Number]]) -> _Rule:
-    """Return the rule of what Python computes from the left: a sum or product of `terms`."""
-    combine = _arithmetic(form)
-
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
-        first, *rest = terms(w, xs)
-        for x in rest:
-            first = combine(w, (first, x))
-        return first
-
-    return rule
+def _exact(form: Form) -> _Rule:
+    return lambda w, xs, kind: _checked(w, w.apply(form, kind, *map(w.in_c, xs)))
 
 
-def _two_at_least(w: Writer, xs: Sequence[Number]) -> Sequence[Number]:
+def _one_by_one(w: Writer, op: Op, xs: Sequence[Number]) -> Number:
+    """Write a sum or a product as Python computes it: from the left."""
+    first, *rest = xs
+    for x in rest:
+        kind = result_kind(op, (first.kind, x.kind))
+        first = _exact(MOST_OFTEN[op])(w, (first, x), kind)
+    return first
+
+
+def _total(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    return _one_by_one(w, arithmetic.add.op, xs)
+
+
+def _prod(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     if len(xs) < 2:
         raise NotSpelled
-    return xs
+    return _one_by_one(w, arithmetic.mul.op, xs)
 
 
-def _products(w: Writer, xs: Sequence[Number]) -> Sequence[Number]:
+def _sumprod(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     n = len(xs) // 2
-    if not n:
-        raise NotSpelled
-    multiply = _arithmetic(_MUL)
     pairs = zip(xs[:n], xs[n : 2 * n], strict=True)
-    return [*(multiply(w, pair) for pair in pairs), *xs[2 * n :]]
-
-
-_total = _one_by_one(_ADD, lambda w, xs: xs)
+    terms = [_one_by_one(w, arithmetic.mul.op, pair) for pair in pairs]
+    return _one_by_one(w, arithmetic.add.op, [*terms, *xs[2 * n :]])
 
 
 def total_of_tuples(w: Writer, tuples: Sequence[Value]) -> Value:
@@ -231,205 +200,163 @@ def total_of_tuples(w: Writer, tuples: Sequence[Value]) -> Value:
     kinds = kind_of(tuples[0])
     if len(kinds) > _SMALL_SUM and all(set(kind_of(x)) == {FLOAT} for x in tuples):
         return w.sum_of(tuples)
-    return Parts(tuple(_total(w, [element(x, k) for x in tuples]) for k in range(len(kinds))))
+    sums = [[element(x, k) for x in tuples] for k in range(len(kinds))]
+    return Parts(tuple([_one_by_one(w, arithmetic.add.op, xs) for xs in sums]))
 
 
-def _over(w: Writer, xs: Sequence[Number]) -> Number:
-    a, b = [w.in_c(x) for x in xs]
-    if a.kind == FLOAT:
-        return w.apply(_call("sg_over", 2), FLOAT, a, b)
-    if a.kind == EITHER:
-        raise NotSpelled
-    # At b = 0 an int gives an int, which has no sign there.
-    return w.apply(_call("sg_over_of_int", 2), EITHER, a, b)
-
-
-def _rounded(form: Form) -> _Rule:
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
-        (x,) = xs
-        _number_kind(x)
-        return x if x.kind == INT else w.apply(_CHECKS[INT], INT, w.apply(form, FLOAT, x))
-
-    return rule
+def _over(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    a, b = map(w.in_c, xs)
+    if a.kind == INT:  # at b = 0 an int gives an int, which has no sign there
+        return w.apply(_call("sg_over_of_int", 2), kind, a, b)
+    y = w.apply(_call("sg_over", 2), kind, a, b)
+    return y if a.kind == FLOAT else _checked(w, y)
 
 
 def _connected(form: Form) -> _Rule:
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+    def rule(w: Writer, xs: Sequence[Number], kind: str) -> Number:
         a, b = xs
-        if not a.kind == b.kind == BOOL:
-            raise NotSpelled
         if not (a.arrays and b.arrays):  # where a constant decides, the other is computed anyhow
             a, b = w.computed(a), w.computed(b)
-        return w.apply(form, BOOL, a, b)
+        return w.apply(form, kind, a, b)
 
     return rule
 
 
-def _inverse(w: Writer, xs: Sequence[Number]) -> Number:
-    (x,) = xs
-    if x.kind not in (BOOL, INT):
+def _inverse(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    if kind != INT:
         raise NotSpelled
-    return w.apply(_SUB, INT, literal(-1), w.in_c(x))
+    return w.apply(_SUB, kind, literal(-1), *map(w.in_c, xs))
 
 
-def _alias(w: Writer, xs: Sequence[Number]) -> Number:
+def _alias(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     return xs[0]
 
 
-def _like(w: Writer, xs: Sequence[Number]) -> Number:
+def _like(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     n, x = xs
     if not _is_literal(n):
         raise NotSpelled
     w.unused(x)
-    return n._replace(kind=INT if x.kind == BOOL else x.kind)
+    return n._replace(kind=kind)
 
 
-def _where(w: Writer, xs: Sequence[Number]) -> Number:
+def _where(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     condition, a, b = xs
     if condition.kind != BOOL:
         condition = w.apply(_NOT_ZERO, BOOL, condition)
     if a[4:] == b[4:] or not (a.places or b.places):
         condition = w.computed(condition)  # a compiler may know the result without it
     # Both are computed, whichever is chosen.
-    return w.apply(_WHERE, _joined(a, b), condition, w.computed(a), w.computed(b))
+    return w.apply(_WHERE, kind, condition, w.computed(a), w.computed(b))
 
 
-def _power(w: Writer, xs: Sequence[Number]) -> Number:
-    a, b = xs
-    kinds = {a.kind, b.kind}
-    doubles = w.in_c(a), w.in_c(b)
-    if FLOAT in kinds:
-        return w.apply(_call("sg_power", 2), FLOAT, *doubles)
+def _power(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    a, b = map(w.in_c, xs)
+    if kind == FLOAT:
+        return w.apply(_call("sg_power", 2), FLOAT, a, b)
     # Ints give an int, but for a negative exponent.
     is_negative = _is_literal(b) and b.constants[0][0] == "-"
-    if kinds == {EITHER, INT} and _is_literal(b) and not is_negative:
-        return w.apply(_CHECKS[EITHER], EITHER, w.apply(_call("sg_power", 2), EITHER, *doubles))
-    if EITHER in kinds:
+    if a.kind == b.kind == INT:
+        kind = EITHER if not _is_literal(b) else FLOAT if is_negative else INT
+        return w.apply(_call("sg_whole_power", 2), kind, a, b)
+    if b.kind != INT or not _is_literal(b) or is_negative:
         raise NotSpelled
-    kind = EITHER if not _is_literal(b) else FLOAT if is_negative else INT
-    return w.apply(_call("sg_whole_power", 2), kind, *doubles)
+    return _checked(w, w.apply(_call("sg_power", 2), EITHER, a, b))
 
 
-def _power_log(w: Writer, xs: Sequence[Number]) -> Number:
-    a, b, n = xs
-    kinds = {a.kind, b.kind}
-    if not _is_literal(n) or n.kind != INT or (FLOAT not in kinds and EITHER in kinds):
+def _power_log(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    a, b, n = map(w.in_c, xs)
+    if not _is_literal(n) or n.kind != INT:
         raise NotSpelled
-    if FLOAT in kinds:
-        return w.apply(_call("sg_power_log", 3), FLOAT, w.in_c(a), w.in_c(b), n)
+    if kind == FLOAT:
+        return w.apply(_call("sg_power_log", 3), FLOAT, a, b, n)
     if float(n.constants[0]) == 0:
-        return _power(w, (a, b))
-    return w.apply(_call("sg_whole_power_log", 3), FLOAT, w.in_c(a), w.in_c(b), n)
+        return _power(w, (a, b), kind)
+    if EITHER in (a.kind, b.kind):
+        raise NotSpelled
+    return w.apply(_call("sg_whole_power_log", 3), FLOAT, a, b, n)
 
 
-def _scaled(form: Form, factor_as_it_is: bool) -> _Rule:
-    """Return the rule of what is x where it is positive, and else scaled."""
-
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
-        x, factor = xs
-        kind = _number_kind(x)
-        y = w.apply(form, kind, x, w.in_c(factor))
-        if kind == FLOAT:
-            return y
-        if not factor_as_it_is or factor.kind == FLOAT:
-            return y._replace(kind=EITHER)
-        kind = _joined(x, factor)
-        return w.apply(_CHECKS[kind], kind, y)
-
-    return rule
+def _leaky_relu(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    x, slope = map(w.in_c, xs)
+    y = w.apply(_call("sg_leaky_relu", 2), kind, x, slope)
+    return y if slope.kind == FLOAT else _checked(w, y)
 
 
-def _of_array(name: str, kind: Callable[..., str] = _float, parts: bool = False) -> _Rule:
+def _below(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    y = w.apply(_call("sg_differs", 3), kind, *map(w.in_c, xs))
+    return y if FLOAT in (xs[0].kind, xs[1].kind) else _checked(w, y)
+
+
+def _relative(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    if kind != FLOAT:
+        raise NotSpelled
+    return w.apply(_call("sg_relative", 3), FLOAT, *map(w.in_c, xs))
+
+
+def _of_array(name: str, parts: bool = False) -> _Rule:
     """Return the rule of a function of any number of numbers, which stand in an array.
 
     One that adds exactly needs room for the `parts` of its sum.
     """
     end = ", work)" if parts else ")"
 
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
-        if not xs:
+    def rule(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+        if not xs or kind == BOOL:
             raise NotSpelled
         if parts:
             w.scratch = max(w.scratch, min(len(xs), _MOST_PARTS))
-        numbers = w.address(Parts(tuple(w.in_c(x) for x in xs)))
-        form = Form(f"{name}{len(xs)}, {{}}{end}", ATOM, (LOWEST,))
-        return w.apply(form, kind(*xs), numbers)
+        numbers = w.address(Parts(tuple(map(w.in_c, xs))))
+        return w.apply(Form(f"{name}{len(xs)}, {{}}{end}", ATOM, (LOWEST,)), kind, numbers)
 
     return rule
 
 
-def _second_largest(w: Writer, xs: Sequence[Number]) -> Number:
-    if len(xs) == 1:
-        return literal(-math.inf)
-    kind = INT if all(x.kind == INT for x in xs) else FLOAT  # it is only compared with
-    return _of_array("sg_second(", lambda *xs: kind)(w, xs)
-
-
-def _below(w: Writer, xs: Sequence[Number]) -> Number:
-    x, m, second = xs
-    kind = _number_kind(x, m)
-    y = w.apply(_call("sg_differs", 3), kind, x, m, second)
-    if FLOAT in (x.kind, m.kind):
-        return y._replace(kind=FLOAT if x.kind == FLOAT else EITHER)
-    return w.apply(_CHECKS[kind], kind, y)
-
-
-def _relative(w: Writer, xs: Sequence[Number]) -> Number:
-    if xs[0].kind != FLOAT:
-        raise NotSpelled
-    return w.apply(_call("sg_relative", 3), FLOAT, *[w.in_c(x) for x in xs])
+def _second_largest(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    return _of_array("sg_second(")(w, xs, kind) if len(xs) > 1 else literal(-math.inf)
 
 
 def _called_back(k: int, op: Op) -> _Rule:
     call = _of_array(f"sg_python({k} /* {op.name} */, ")
 
-    def rule(w: Writer, xs: Sequence[Number]) -> Number:
+    def rule(w: Writer, xs: Sequence[Number], kind: str) -> Number:
         if op is special.polygamma.op and xs[0].kind != INT:  # its order must be an int
             raise NotSpelled
-        return call(w, xs)
+        return call(w, xs, FLOAT)
 
     return rule
 
 
-# They see to it themselves that a division is by no zero where a number may be infinite.
-DIVISIONS = {arithmetic.div.op, arithmetic.steep.op}
 RULES: dict[Op, _Rule] = {
-    **{op: _of_kind(form, FLOAT) for op, form in FUNCTIONS.items()},
-    **{op: _of_kind(form, BOOL) for op, form in TESTS.items()},
-    **{op: _in_kind(form) for op, form in IN_KIND.items()},
-    **{op: _rounded(form) for op, form in ROUNDED.items()},
+    **{op: _form(form) for op, form in FORMS.items()},
+    **{op: _choosing(form) for op, form in _CHOOSING.items()},
+    **{op: _exact(form) for op, form in _EXACT.items()},
     **{op: _connected(form) for op, form in _CONNECTIVES.items()},
     **{op: _called_back(k, op) for k, op in enumerate(CALLED_BACK)},
     arithmetic.same.op: _alias,
     arithmetic.detach.op: _alias,
-    arithmetic.add.op: _arithmetic(_ADD),
-    arithmetic.sub.op: _arithmetic(_SUB),
-    arithmetic.mul.op: _arithmetic(_MUL),
-    arithmetic.neg.op: _arithmetic(_NEG),
-    arithmetic.pos.op: _arithmetic(Form("{}", ATOM, (ATOM,), True)),
-    arithmetic.mod.op: _arithmetic(_call("sg_mod", 2)),
-    arithmetic.floordiv.op: _arithmetic(_call("sg_floordiv", 2)),
     arithmetic.over.op: _over,
-    **dict.fromkeys(DIVISIONS, _of_kind(_DIV, FLOAT)),
     choices.inverse.op: _inverse,
     choices.like.op: _like,
     op_of(choices.where): _where,
     elementary.power.op: _power,
     op_of(elementary.power_log): _power_log,
-    activations.leaky_relu.op: _scaled(_call("sg_leaky_relu", 2), True),
-    activations.elu.op: _scaled(_call("sg_elu", 2), False),
+    activations.leaky_relu.op: _leaky_relu,
     op_of(activations.logsumexp): _of_array("sg_logsumexp(", parts=True),
-    op_of(many.largest): _of_array("sg_max(", _number_kind),
+    op_of(many.largest): _of_array("sg_max("),
     op_of(many.second_largest): _second_largest,
     op_of(many.below): _below,
     op_of(many.relative): _relative,
     op_of(many.fsum): _of_array("sg_fsum(", parts=True),
-    op_of(many.prod): _one_by_one(_MUL, _two_at_least),
-    op_of(many.sumprod): _one_by_one(_ADD, _products),
+    op_of(many.prod): _prod,
+    op_of(many.sumprod): _sumprod,
     total: _total,
 }
 # The same where there are constants that are infinite or nan: those divide by zero without a flag.
-WILD = {**RULES, **dict.fromkeys(DIVISIONS, _of_kind(_call("sg_div", 2), FLOAT))}
+WILD = {
+    **RULES,
+    **{op: _form(_call("sg_div", 2)) for op, form in FORMS.items() if form is _DIV},
+}
 
 
 def literal(value: Any) -> Number:

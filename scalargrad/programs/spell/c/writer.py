@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from scalargrad.programs.passes.kinds import BOOL, INT
 from scalargrad.programs.spell.c.loops import NUMBERS, WORK, Leaf, Loop, Statement
 
-# What a number is in the Python program: a float; an int; a float or an int, as the run has it; a
-# bool. Ints stand in doubles, which hold them up to this size; no larger one is rounded to it.
-FLOAT, INT, EITHER, BOOL = "float", "int", "either", "bool"
+# Ints stand in doubles, which hold them up to this size; no larger one is rounded to it.
 LARGEST_INT = 2**53 - 1
 # How tightly the parts of an expression bind, as in C's grammar.
 LOWEST, CHOICE, COMPARISON, SUM, PRODUCT, PREFIX, ATOM = range(7)
