@@ -69,7 +69,7 @@ LAYERS = (
         "programs.run.c_compiler",
         "programs.run.c_program",
         "programs.run.c_batch",
-        "programs.run.entry",
+        "programs.run.reader",
     ),
     *("programs.run.program", "programs.run.compiled", "programs.run.parallel"),
     *(

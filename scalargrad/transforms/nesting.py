@@ -41,7 +41,7 @@ class Static:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self._key = _static_key(value)
+        self._key = static_key(value)
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -50,12 +50,13 @@ class Static:
         return isinstance(other, Static) and self._key == other._key
 
 
-def _static_key(x: Any) -> Any:
+def static_key(x: Any) -> Any:
+    """Return what tells `x` from all that is not the same in every digit: hashable, if `x` is."""
     kind: Any = type(x)
     if kind.__eq__ is tuple.__eq__:
-        return kind, tuple(map(_static_key, x))
+        return kind, tuple(map(static_key, x))
     if kind is frozenset:
-        return kind, frozenset(map(_static_key, x))
+        return kind, frozenset(map(static_key, x))
     if isinstance(x, Number) and not isinstance(x, Rational):
         return kind, repr(x)
     fields = getattr(kind, "__dataclass_fields__", None)
@@ -64,7 +65,7 @@ def _static_key(x: Any) -> Any:
         return (
             kind,
             x,
-            tuple(_static_key(getattr(x, name)) for name in fields if fields[name].compare),
+            tuple(static_key(getattr(x, name)) for name in fields if fields[name].compare),
         )
     return kind, x
 
@@ -114,7 +115,7 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
     if isinstance(nest, dict):
         inner = [_collect(x, f"{path}[{key!r}]", static, numbers) for key, x in nest.items()]
         factory = nest.default_factory if isinstance(nest, defaultdict) else None
-        own_keys = None if {str}.issuperset(map(type, nest)) else tuple(map(_static_key, nest))
+        own_keys = None if {str}.issuperset(map(type, nest)) else tuple(map(static_key, nest))
         return Nest(type(nest), tuple(nest), tuple(inner), factory, own_keys)
     if isinstance(nest, list | tuple):
         if _PLAIN.issuperset(map(type, nest)):

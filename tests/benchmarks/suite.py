@@ -224,12 +224,13 @@ def calls(quick: bool) -> Iterator[Row]:
         samples = [(list(p), kind(y)) for p, y in zip(points, targets, strict=True)]
         by_call(layers, *samples[0])
         newest: Any = next(reversed(by_call._programs.values())).latest
+        weights = flatten(layers)[0]  # as the program takes them
 
         def through_compile(samples: Any = samples) -> list[float]:
             return [by_call(layers, *sample)[0] for sample in samples]
 
         def by_hand(samples: Any = samples, program: Any = newest.function) -> list[float]:
-            return [program(layers, *sample)[0] for sample in samples]
+            return [program(weights, *sample)[0] for sample in samples]
 
         row = f"nested arguments, {what}: called, its program by hand"
         check_agreement(row, through_compile, by_hand)

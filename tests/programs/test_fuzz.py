@@ -130,7 +130,7 @@ def relu_gives_floats(patch: pytest.MonkeyPatch) -> None:
 
 @mutation
 def equal_static_arguments_share_a_program(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(nesting, "_static_key", lambda x: x)
+    patch.setattr(nesting, "static_key", lambda x: x)
 
 
 @mutation

@@ -21,10 +21,9 @@ from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
-from scalargrad.programs.passes.kinds import kind_of, places_of_ints
+from scalargrad.programs.passes.kinds import ANY, kind_of
 from scalargrad.programs.passes.linking import linked
 from scalargrad.programs.run.bindings import Binding, bindings_of, check, held, holds, own_name
-from scalargrad.programs.run.entry import Entry, entry_for
 from scalargrad.programs.run.program import Program, collector_paused
 from scalargrad.programs.trace.calls import called_function, is_called_with, refuse_changes
 from scalargrad.programs.trace.symbols import ENDED, Symbol, Trace, symbol
@@ -45,8 +44,8 @@ if TYPE_CHECKING:
 
 _STATIC = (str, type(None), bool)
 TARGETS = ("python", "c")
-# So many entries are learned of a program, and so many tried.
-_MOST_ENTRIES = 8
+# The readers of so many programs are tried.
+_MOST_READERS = 8
 # Attributes that a pickle leaves behind, with the function.
 _LEFT_BEHIND = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__", "_owner"}
 R = TypeVar("R")
@@ -97,8 +96,8 @@ class Compiled(Generic[R]):
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
         self._programs: OrderedDict[Any, Program] = OrderedDict()
-        # Those of `backward`, True, and of calls, False.
-        self._entries: dict[bool, tuple[Entry, ...]] = {False: (), True: ()}
+        # Those whose readers are tried, with their keys: of `backward`, True, and of calls, False.
+        self._read: dict[bool, tuple[tuple[Program, Any], ...]] = {False: (), True: ()}
         self._newest: Program | None = None  # the one that was used last
         self._lock = threading.Lock()
         self._hits = self._misses = 0
@@ -170,9 +169,8 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        if kwargs or all(entry.found(args) is None for entry in self._entries[False]):
-            program, _, numbers = self._program(args, kwargs, backward=False)
-            program.prepare(numbers)
+        program, numbers = self._program(args, kwargs, backward=False)
+        program.prepare(numbers)
 
     def __repr__(self) -> str:
         kept = len(self._programs)
@@ -190,7 +188,7 @@ class Compiled(Generic[R]):
         trace = now.trace if now.records and now.watch is None else None
         if isinstance(trace, Trace) and not (self._inline or now.inline):
             names, listed = self._bound(args, kwargs)
-            numbers, structures, _ = self._flattened(names, listed)
+            numbers, structures = self._flattened(names, listed)
             if all(is_called_with(x) for x in numbers):
                 try:
                     return self._called(trace, names, numbers, structures)
@@ -231,26 +229,26 @@ class Compiled(Generic[R]):
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> Any:
         if not kwargs:
-            for entry in self._entries[backward]:
-                numbers = entry.found(args)
+            for program, key in self._read[backward]:
+                numbers = program.read(args)  # type: ignore[misc]
                 if numbers is None:
                     continue
-                program = entry.program
+                kind = program.kind(numbers)
+                if kind == ANY:
+                    continue
                 self._hits += 1  # without the lock, which takes longer than all else here
                 # The one that was used last is in its place, as nearly always.
                 if program is not self._newest:
-                    self._move_to_end(entry)
+                    self._move_to_end(program, key)
                 if not program.guard():
                     check(program.bindings, self.__name__)
                 if program.followed and not differentiated.isdisjoint(program.followed):
                     return self._followed(args, kwargs, backward)
-                return program.run(entry.kind, args, numbers, entry.ints)
-        given = args
-        program, args, numbers = self._program(args, kwargs, backward)
+                return program.run(kind, numbers)
+        program, numbers = self._program(args, kwargs, backward)
         if program.followed and not differentiated.isdisjoint(program.followed):
-            return self._followed(given, kwargs, backward)
-        ints = places_of_ints(numbers) if self._target == "c" else ()
-        return program.run(kind_of(numbers), args, numbers, ints)
+            return self._followed(args, kwargs, backward)
+        return program.run(kind_of(numbers), numbers)
 
     def _followed(self, args: Any, kwargs: Any, backward: bool) -> Any:
         """Return what the function returns where a transform differentiates by what it captures."""
@@ -258,37 +256,31 @@ class Compiled(Generic[R]):
             _refuse_backward()
         return self._within(args, kwargs)
 
-    def _move_to_end(self, entry: Entry) -> None:
-        """Say that an entry's program is the one that was used last."""
+    def _move_to_end(self, program: Program, key: Any) -> None:
+        """Say that a program is the one that was used last."""
         with self._lock:
-            if entry.key in self._programs:
-                self._programs.move_to_end(entry.key)
-                self._newest = entry.program
+            if key in self._programs:
+                self._programs.move_to_end(key)
+                self._newest = program
 
-    def _learn(self, program: Program, key: Any, args: tuple[Any, ...], numbers: list[Any]) -> None:
+    def _learn(self, program: Program, key: Any, args: tuple[Any, ...]) -> None:
         """Let calls with arguments like these find the program at once from now on."""
-        if program.entries >= _MOST_ENTRIES or not self._simple:
+        backward, names, *_ = key
+        if program.read is not None or not self._simple or names != self._names[: len(args)]:
             return
-        if key[1] != self._names[: len(args)]:
-            return
-        program.entries += 1
-        entry = entry_for(program, key, numbers)
-        if entry is not None and entry.found(args) is not None:
-            backward = key[0]
-            with self._lock:
-                if self._programs.get(key) is program:
-                    kept = (entry, *self._entries[backward])[:_MOST_ENTRIES]
-                    self._entries = {**self._entries, backward: kept}
+        program.learn()
+        with self._lock:
+            if self._programs.get(key) is program:
+                kept = ((program, key), *self._read[backward])[:_MOST_READERS]
+                self._read = {**self._read, backward: kept}
 
-    def _program(
-        self, args: Any, kwargs: Any, backward: bool
-    ) -> tuple[Program, tuple[Any, ...], list[Any]]:
-        """Return the program for these arguments, these in the order of its own, and their numbers.
+    def _program(self, args: Any, kwargs: Any, backward: bool) -> tuple[Program, list[Any]]:
+        """Return the program for these arguments, and their numbers in its order.
 
         A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
         names, args = self._bound(args, kwargs)
-        numbers, structures, args = self._flattened(names, args)
+        numbers, structures = self._flattened(names, args)
         for x in numbers:
             if type(x) is Symbol:
                 raise TraceError(ENDED)
@@ -318,15 +310,15 @@ class Compiled(Generic[R]):
                 self._programs[key] = self._newest = program
                 if len(self._programs) > self.maxsize:
                     _, dropped = self._programs.popitem(last=False)
-                    self._entries = {
-                        backward: tuple(entry for entry in entries if entry.program is not dropped)
-                        for backward, entries in self._entries.items()
+                    self._read = {
+                        backward: tuple(pair for pair in pairs if pair[0] is not dropped)
+                        for backward, pairs in self._read.items()
                     }
         else:
             if not program.guard():
                 check(program.bindings, self.__name__)
-            self._learn(program, key, args, numbers)
-        return program, args, numbers
+            self._learn(program, key, args)
+        return program, numbers
 
     def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return the names of the arguments that are given, and these in that order."""
@@ -340,8 +332,8 @@ class Compiled(Generic[R]):
 
     def _flattened(
         self, names: tuple[str, ...], args: tuple[Any, ...]
-    ) -> tuple[list[Any], list[Structure], tuple[Any, ...]]:
-        """Return the numbers of the arguments, the structure of each, and them without arrays."""
+    ) -> tuple[list[Any], list[Structure]]:
+        """Return the numbers of the arguments, those of arrays too, and the structure of each."""
         try:
             numbers, structures = self._taken_apart(names, args)
             static = [x.value for x in structures if isinstance(x, Static)]
@@ -349,9 +341,8 @@ class Compiled(Generic[R]):
         except TypeError:
             of_numpy = True
         if of_numpy:
-            args = without_arrays(args)
-            numbers, structures = self._taken_apart(names, args)
-        return numbers, structures, args
+            numbers, structures = self._taken_apart(names, without_arrays(args))
+        return numbers, structures
 
     def _taken_apart(
         self, names: tuple[str, ...], args: tuple[Any, ...]
@@ -447,7 +438,7 @@ class Compiled(Generic[R]):
             **state,
             "_f": None,
             "_lock": None,
-            "_entries": {False: (), True: ()},
+            "_read": {False: (), True: ()},
             "_newest": None,
             # So that a pickle of the same programs has the same bytes.
             "_hits": 0,

@@ -20,11 +20,11 @@ from scalargrad.programs.code import Code, evaluate
 from scalargrad.programs.passes.kinds import ANY, EITHER, FLOAT, kind_of, places_of_ints
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.run.bindings import Binding, guard_of, unguarded
-from scalargrad.programs.run.entry import all_floats
 from scalargrad.programs.run.frames import make_room
+from scalargrad.programs.run.reader import places_of, reader_of
 from scalargrad.programs.spell.python.function import spell_python
 from scalargrad.programs.spell.python.speller import Spelled, function_of
-from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten_like
+from scalargrad.transforms.nesting import NUMBER, Nest, Structure
 
 if TYPE_CHECKING:
     from scalargrad.programs.run.c_program import CProgram
@@ -123,9 +123,8 @@ def _add(values: Sequence[Value], numbers: Sequence[Any]) -> None:
 
 def _joined(kind: str, numbers: list[Any]) -> str:
     """Return the kind that numbers of a kind and these are of."""
-    if kind == FLOAT and all_floats(numbers):
-        return FLOAT
-    return ANY if ANY in (kind, kind_of(numbers)) else EITHER
+    kinds = {kind, kind_of(numbers)}
+    return ANY if ANY in kinds else EITHER if EITHER in kinds else FLOAT
 
 
 def _loaded(spelled: Spelled, code: bytes) -> Runnable:
@@ -161,68 +160,74 @@ class Program:
         self.bindings, self.guard = bindings, guard_of(bindings)
         # What it captures that a transform differentiated by when it was traced.
         self.followed: tuple[Node, ...] = ()
-        # How many ways of calling it have been learned.
-        self.entries = 0
+        structures = [structure for _, structure in arguments]
+        # Where among all numbers those of each argument are, that the text takes.
+        self._places = places_of(structures)
+        # The types of the numbers of the last call, and the kind that they are of.
+        self._seen: tuple[list[type], str] = [], ANY
+        # Reads further arguments; there is none before the second call.
+        self.read: Callable[[tuple[Any, ...]], list[Any] | None] | None = None
         self.runnables: dict[str, Runnable] = {}
         self.latest: Runnable | CProgram | None = None
-        # With target "c": the programs in C by the places of the ints among the numbers; None where
-        # only Python can run them.
-        self.machines: dict[tuple[int, ...], CProgram | None] = {}
+        # With target "c": the programs in C by the types of all numbers, () for floats alone; None
+        # where only Python can run them.
+        self.machines: dict[tuple[type, ...], CProgram | None] = {}
 
     def prepare(self, numbers: list[Any]) -> None:
         """Write the program in C, if it is wanted, for calls with numbers like these."""
         numbers = numbers + [x._data for x in self.captured]
-        if self.target == "c" and kind_of(numbers) != ANY:
-            self._machine(places_of_ints(numbers))
+        if self.target == "c" and (kind := kind_of(numbers)) != ANY:
+            self._machine(kind, numbers)
 
-    def run(
-        self, kind: str, arguments: Sequence[Any], numbers: Sequence[Any], ints: tuple[int, ...]
-    ) -> Any:
-        """Return the result for `arguments`, whose numbers are of a kind.
+    def kind(self, numbers: Sequence[Any]) -> str:
+        """Return the kind that numbers given to the program are of."""
+        types, kind = self._seen
+        given = [*map(type, numbers)]
+        if given != types:
+            kind = kind_of(numbers)
+            self._seen = given, kind
+        return kind
 
-        `numbers`, and the places of the ints among them, are needed for the target "c" alone.
-        """
+    def learn(self) -> None:
+        """Write the reader of further arguments."""
+        self.read = reader_of([structure for _, structure in self.arguments])
+
+    def run(self, kind: str, numbers: list[Any]) -> Any:
+        """Return the result for arguments of these numbers, which are of a kind."""
         if self.target == "c":
-            found = self._run_c(kind, numbers, ints)
+            found = self._run_c(kind, numbers)
             if found is not None:
                 return found[0]
+        arguments: list[Any] = [numbers[place] for place in self._places]
         if self.backward:
-            kind, arguments = ANY, (*arguments, self.captured, backward_lock)
+            kind = ANY
+            arguments += (self.captured, backward_lock)
         elif self.captured:
             given = [x._data for x in self.captured]
-            kind, arguments = _joined(kind, given), (*arguments, given)
+            kind = _joined(kind, given)
+            arguments.append(given)
         runnable = self.runnables.get(kind) or self.runnable(kind)
         if self.target != "c":
             self.latest = runnable
         try:
             return runnable.function(*arguments)
         except FAILURES:
-            evaluate(runnable.code, self._numbers(arguments))  # names the op that failed
+            evaluate(runnable.code, numbers + [x._data for x in self.captured])  # names the op
             raise
 
-    def _numbers(self, arguments: Sequence[Any]) -> list[Any]:
-        numbers: list[Any] = []
-        # What is captured has no structure, and comes last.
-        structures = [structure for _, structure in self.arguments]
-        for structure, argument in zip(structures, arguments, strict=False):
-            numbers += flatten_like(structure, argument, "argument")
-        return numbers + [x._data for x in self.captured]
-
-    def _run_c(self, kind: str, numbers: Sequence[Any], ints: tuple[int, ...]) -> tuple[Any] | None:
+    def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
         """Return the result in a tuple of one, or None where Python must run."""
         if self.captured:
             given = [x._data for x in self.captured]
             kind = _joined(kind, given)
-            if kind != FLOAT:
-                ints += places_of_ints(given, len(numbers))
-            numbers = [*numbers, *given]
+            numbers = numbers + given
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
             raise TypeError(
                 f"target 'c' takes floats and ints, not {shown(strange)} "
                 f"({type(strange).__name__}): target='python' takes every kind of number"
             )
-        machine = self._machine(ints)
+        machine = self._machine(kind, numbers)
         if machine is None:
             self.latest = self.runnable(ANY if self.backward else kind)
             return None
@@ -236,14 +241,15 @@ class Program:
             add(self.captured, slopes)
         return (value,)
 
-    def _machine(self, ints: tuple[int, ...]) -> CProgram | None:
-        """Return the program in C for numbers of which these are ints, if there can be one."""
-        if ints not in self.machines:
+    def _machine(self, kind: str, numbers: Sequence[Any]) -> CProgram | None:
+        """Return the program in C for numbers of these types, if there can be one."""
+        types = () if kind == FLOAT else tuple(map(type, numbers))
+        if types not in self.machines:
             full = len(self.machines) - (() in self.machines) >= _MOST_OF_INTS
-            if self.code is None or (ints and full):
+            if self.code is None or (types and full):
                 return None
-            self.machines[ints] = self._built_c(ints)
-        return self.machines[ints]
+            self.machines[types] = self._built_c(places_of_ints(numbers))
+        return self.machines[types]
 
     def _built_c(self, ints: tuple[int, ...]) -> CProgram | None:
         # Only here: it loads ctypes, which takes a while.
@@ -281,6 +287,6 @@ class Program:
         # With a text for each kind of number that it may meet there.
         self.runnable(ANY)
         if self.target == "c":
-            self._machine(())
-        state = {**vars(self), "code": None, "bindings": [], "entries": 0, "latest": None}
+            self._machine(FLOAT, ())
+        state = {**vars(self), "code": None, "bindings": [], "read": None, "latest": None}
         return {**state, "guard": unguarded}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from scalargrad.programs.code import Call, Code
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.spell.python.captured import add_gradients, read_values
-from scalargrad.programs.spell.python.nests import returned, unpack
+from scalargrad.programs.spell.python.nests import names_in, returned
 from scalargrad.programs.spell.python.speller import Module, Spelled, Speller, whole_of
-from scalargrad.transforms.nesting import Structure
+from scalargrad.transforms.nesting import NUMBER, Static, Structure
 
 
 def spell_python(
@@ -23,8 +23,9 @@ def spell_python(
 ) -> Spelled:
     """Return the function `name` of `arguments`, by name and nesting, that gives `code`'s outputs.
 
-    The inputs of `code` are the numbers of all the arguments, in order, and then `captured` more,
-    which come in a list as a last argument. They are all of the kind `inputs`. `result` is the
+    The inputs of `code` are the numbers of all the arguments, in order, those of a nested one in
+    one list, and then `captured` more, which come in a list as a last argument. Static arguments
+    are left out. They are all of the kind `inputs`. `result` is the
     nesting of the outputs.
 
     With `backward` the list has Values, and a lock follows. What `code` gives after the result are
@@ -38,7 +39,7 @@ def spell_python(
         return x * x
     <BLANKLINE>
     """
-    taken = [argument for argument, _ in arguments]
+    taken = [argument for argument, structure in arguments if not isinstance(structure, Static)]
     calls = _calls_of(code)
     module = Module()
     used = [label for call in calls for label in call.code.labels.values()]
@@ -51,7 +52,12 @@ def spell_python(
     speller = Speller(code, names, [inputs] * code.inputs, module)
     place = 0
     for argument, structure in arguments:
-        place = unpack(speller, argument, structure, place)
+        wishes = list(names_in(argument, structure))
+        if structure is NUMBER:
+            speller.name_input(place, argument)
+        elif wishes:
+            speller.name_elements(argument, place, wishes)
+        place += len(wishes)
     parameters = taken
     labels = [code.labels.get(k) or "" for k in range(place, place + captured)]
     outputs = iter(code.outputs)

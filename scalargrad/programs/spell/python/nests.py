@@ -1,4 +1,4 @@
-"""Nested arguments and results in a program's text: taken apart, and put together."""
+"""Nests in the text of a program: names for their numbers, and how results are put together."""
 
 from __future__ import annotations
 
@@ -9,43 +9,24 @@ from typing import Any
 
 from scalargrad.programs.code import Operand
 from scalargrad.programs.spell.python.speller import Speller
-from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure, parts_of, size_of
+from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure, parts_of
 
 # Python's parser takes 200 brackets within each other; results nested deeper are made in steps.
 _DEEPEST = 40
 
 
-def unpack(speller: Speller, name: str, structure: Structure, place: int) -> int:
-    """Write the lines that take the nest `name` apart; return the place after its numbers.
+def names_in(name: str, structure: Structure) -> Iterator[str]:
+    """Return names for the numbers of a nest that has a name.
 
-    Its numbers are the inputs of the code from `place` on; those that it does not use get no name.
+    >>> from scalargrad.transforms.nesting import flatten
+    >>> list(names_in("x", flatten({"w": [1.0, 2.0], "b": 3.0})[1]))
+    ['x_w0', 'x_w1', 'x_b']
     """
     if structure is NUMBER:
-        speller.name_input(place, name)
-        return place + 1
-    if not isinstance(structure, Nest):
-        return place
-    if structure.kind in (list, tuple) and set(structure.items) == {NUMBER}:
-        wishes = [f"{name}{k}" for k in range(len(structure.items))]
-        speller.name_elements(name, place, wishes)
-        return place + len(wishes)
-    parts: list[tuple[Any, str, Structure, int]] = []
-    for key, nest in parts_of(structure):
-        size = size_of(nest)
-        own = ""
-        if any(speller.uses[k] for k in range(place, place + size)):
-            own = speller.names.new(f"{name}_{key}" if structure.keys else f"{name}{key}")
-        parts.append((key, own, nest, place))
-        place += size
-    named = [part for part in parts if part[1]]
-    if structure.keys is not None:
-        for key, own, _, _ in named:
-            speller.statement(f"{own} =", f"{name}[{_key_text(key, speller)}]")
-    elif named:
-        speller.take_apart([own or speller.unused() for _, own, _, _ in parts], name)
-    for _, own, nest, first in named:
-        unpack(speller, own, nest, first)
-    return place
+        yield name
+    elif isinstance(structure, Nest):
+        for key, item in parts_of(structure):
+            yield from names_in(f"{name}_{key}" if structure.keys else f"{name}{key}", item)
 
 
 def returned(speller: Speller, structure: Structure, outputs: Iterator[Operand]) -> str:
