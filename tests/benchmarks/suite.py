@@ -219,12 +219,12 @@ def calls(quick: bool) -> Iterator[Row]:
     rounds = 5 if quick else 25
     points, targets = workloads.moons()
     layers = workloads.nested_layers()
+    weights = flatten(layers)[0]  # as the program takes them
     by_call = compile(value_and_grad(workloads.sample_loss))
     for what, kind in (("labels that are ints", int), ("all floats", float)):
         samples = [(list(p), kind(y)) for p, y in zip(points, targets, strict=True)]
         by_call(layers, *samples[0])
         newest: Any = next(reversed(by_call._programs.values())).latest
-        weights = flatten(layers)[0]  # as the program takes them
 
         def through_compile(samples: Any = samples) -> list[float]:
             return [by_call(layers, *sample)[0] for sample in samples]
