@@ -332,7 +332,7 @@ def test_pendulum() -> None:
     mean = sum(1 / math.sqrt(1 - math.sin(x) ** 2 / 2) for x in angles) / 100
     assert same([time], [mean * math.pi / 2])
     assert angle == "0.000000000"
-    assert f"{-math.sqrt(2):.9f}, whose square" in text
+    assert f"{-math.sqrt(2):.9f}, so speed**2/2 is 1.000000" in text
 
 
 def test_double_backpropagation() -> None:

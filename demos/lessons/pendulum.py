@@ -56,6 +56,6 @@ for _ in range(4):
     state = later(state, time=quarter / 4)
 print("It hangs straight down after pi/2 divided by Gauss's mean of 1 and sqrt(1/2),")
 print(f"at time {quarter:.9f}: the angle is {abs(state[0]):.9f} there, and the speed")
-print(f"{state[1]:.9f}, whose square, divided by 2, is 1: all the energy of the height.")
+print(f"{state[1]:.9f}, so speed**2/2 is {state[1] ** 2 / 2:.6f}: all the energy of the height.")
 print("\nExercise: let it go at the angle 0.1. When does it hang straight down?")
 print("Answer: at time 1.571779, a little late.")

@@ -1,7 +1,7 @@
 """Whether a Function's backward may be differentiated: it must show all that it depends on.
 
 A number that forward computed and left anywhere, in ctx or in a global, comes into backward as a
-constant, and the derivative by it would be lost without a word.
+constant, and the derivative by it would be lost.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def _refusal(what: str, cure: str) -> Callable[..., NoReturn]:
 
 
 refuse_conversion = _refusal(
-    "a plain number made of a Value would drop its gradient without a word",
+    "a plain number made of a Value would lose its gradient",
     "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
     "where you want the number alone, v.data",
 )
@@ -197,7 +197,7 @@ refuse_conversion = _refusal(
 
 def _refuse_rounding(name: str) -> Callable[..., NoReturn]:
     return _refusal(
-        "rounding a Value to an int would drop its gradient without a word",
+        "rounding a Value to an int would lose its gradient",
         f"instead of math.{name}(v) write scalargrad.{name}(v); where you want the number alone, "
         "v.data",
     )
@@ -205,7 +205,7 @@ def _refuse_rounding(name: str) -> Callable[..., NoReturn]:
 
 refuse_floor, refuse_ceil, refuse_trunc = map(_refuse_rounding, ("floor", "ceil", "trunc"))
 refuse_round = _refusal(
-    "rounding a Value would drop its gradient without a word",
+    "rounding a Value would lose its gradient",
     "for the number alone write round(v.data), for printing f'{v:.2f}'",
 )
 refuse_floor_division = _refusal(

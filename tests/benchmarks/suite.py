@@ -382,8 +382,8 @@ def build_wide(ops: int) -> Any:
 def linearity(quick: bool) -> Iterator[Row]:
     """Compare the time per op of a large graph with that of a small one.
 
-    With Python's garbage collector as it is by default, and off: on, it walks all that is alive
-    again each time that has grown by a quarter, which a small graph never lives to see.
+    It is measured with Python's garbage collector on, as by default, and off. When on, the collector
+    rescans all live objects whenever they grow by a quarter; a small graph never grows so far.
     """
     small, large = 10_000, 100_000 if quick else 1_000_000
     for what, build in {"chain": build_chain, "wide graph": build_wide}.items():

@@ -364,7 +364,7 @@ Value.__init__ = _make_and_note
         "e / (1 + e)\n",
         "        y = 1 / (1 + math.exp(-self.data))\n",
     ),
-    # --- ops that fail without a word, and points at which rules divide by 0 ---
+    # --- ops that fail in silence, and points at which rules divide by 0 ---
     Defect("wrong_signature", "value-tanh", "def tanh(self)", "def tanh(self, x: Any)"),
     Defect(
         "not_implemented_inside",

@@ -1,4 +1,4 @@
-"""Programs that once gave a wrong result without a word, or failed with a wrong error."""
+"""Programs that once gave a wrong result in silence, or failed with a wrong error."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ them means something else: a loop that binds `batch` anew would train on the fir
 
 What a function may look up is read off its code, and off that of all the functions that it reaches:
 those that its names are bound to, methods of objects, what is wrapped or within containers.
-Python's own library, installed packages, and this package, `nn` aside, are not looked into.
+It does not look into Python's own library, installed packages, and this package (except for `nn`).
 """
 
 from __future__ import annotations
