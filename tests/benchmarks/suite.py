@@ -382,7 +382,7 @@ def build_wide(ops: int) -> Any:
 def linearity(quick: bool) -> Iterator[Row]:
     """Compare the time per op of a large graph with that of a small one.
 
-    It is measured with Python's garbage collector on, as by default, and off. When on, the collector
+    Measured with Python's garbage collector on, as by default, and off. When it is on, it
     rescans all live objects whenever they grow by a quarter; a small graph never grows so far.
     """
     small, large = 10_000, 100_000 if quick else 1_000_000
