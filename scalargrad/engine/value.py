@@ -19,7 +19,6 @@ from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import add_slopes, chosen, local_derivatives, recompute, seed_for
 from scalargrad.engine.real import number_of
-from scalargrad.engine.tracer import Tracer
 
 if TYPE_CHECKING:
     from scalargrad.engine.methods import Methods
@@ -92,40 +91,6 @@ def make_node(
 
 
 Operator = Callable[["Value", Any], "Value"]
-
-
-def function_of_one(op: Op) -> Callable[[Any], Value]:
-    """Return the function of one number, and method of Value, that computes or records `op`."""
-    forward = op.forward
-
-    def function(x: Any, /) -> Any:
-        if type(x) is Value:
-            if active and not here().plain:
-                return record_value(op, (x,))
-            try:
-                data = forward(x._data)
-            except FAILURES as error:
-                raise explained(error, op, (x,)) from None
-            if type(data) is not float:
-                given, data = data, number_of(data)
-                if data is None:
-                    errors.refuse_result(op, (x,), given)
-            node = _new(Value)
-            node._data = data
-            node._grad = 0
-            node.label = ""
-            node._op = op
-            node._first = x
-            node._second = None
-            return node
-        if isinstance(x, Tracer):
-            return x.record(op, (x,))
-        try:
-            return forward(x)
-        except TypeError as error:
-            errors.refuse_plain(op, (x,), error)
-
-    return function
 
 
 def operators_of(op: Op) -> tuple[Operator, Operator]:
@@ -375,9 +340,15 @@ class Value(Methods):
     __truediv__, __rtruediv__ = operators_of(operators.div)
     __pow__, __rpow__ = operators_of(operators.power)
     __mod__, __rmod__ = operators_of(operators.mod)
-    __neg__ = function_of_one(operators.neg)
-    __pos__ = function_of_one(operators.pos)
-    __abs__ = function_of_one(operators.absolute)
+
+    def __neg__(self) -> Value:
+        return record_value(operators.neg, (self,))  # type: ignore[no-any-return]
+
+    def __pos__(self) -> Value:
+        return record_value(operators.pos, (self,))  # type: ignore[no-any-return]
+
+    def __abs__(self) -> Value:
+        return record_value(operators.absolute, (self,))  # type: ignore[no-any-return]
 
     __gt__ = comparison_of(operators.greater)
     __lt__ = comparison_of(operators.less)
