@@ -27,8 +27,9 @@ from scalargrad.functions import (
     choices,
     elementary,
     many,
-    methods,  # noqa: F401 - it gives Value its operators and methods
+    methods,  # noqa: F401 - it gives Value its methods
     special,
+    ufuncs,  # noqa: F401 - it tells numpy what becomes of its functions
 )
 from scalargrad.functions.activations import *
 from scalargrad.functions.arithmetic import *

@@ -49,8 +49,8 @@ LAYERS = (
         "custom.function",
     ),
     *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
-    *("functions.elementary", "functions.special", "functions.activations", "functions.ufuncs"),
-    *("functions.complex_forms", "functions.methods"),
+    *("functions.elementary", "functions.special", "functions.activations"),
+    *("functions.complex_forms", "functions.methods", "functions.ufuncs"),
     *(
         "transforms.nesting",
         "transforms.starred",

@@ -9,7 +9,6 @@ from typing import Any
 from scalargrad.engine.op import Op
 from scalargrad.engine.tracer import Tracer
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
-from scalargrad.functions.ufuncs import array_ufunc
 
 FAMILIES = (arithmetic, choices, many, elementary, special, activations)
 
@@ -46,4 +45,3 @@ def _takes_one(function: Any) -> bool:
 for _name, _function in public_functions().items():
     if _takes_one(_function):
         setattr(Tracer, _name, _function)
-Tracer.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from typing import Any
 from scalargrad.engine.errors import shown
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
+from scalargrad.functions.methods import public_functions
 
 # The ufuncs of operators, with our method for what stands on the left, and on the right.
 _OPERATORS = {
@@ -91,8 +92,6 @@ def _is_number(x: Any) -> bool:
 
 
 def _cure(name: str, method: str, inputs: tuple[Any, ...]) -> str:
-    from scalargrad.functions.methods import public_functions  # the families come after this
-
     places = ("v", "w", "x")[: len(inputs)]
     name = _NAMES.get(name, name)
     if method != "__call__":
@@ -115,3 +114,6 @@ def _cure(name: str, method: str, inputs: tuple[Any, ...]) -> str:
     if all(map(_is_number, inputs)):
         return f"takes no Value: write {text}"
     return f"takes no Value: write [{text} for v in xs], one number at a time"
+
+
+Tracer.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
