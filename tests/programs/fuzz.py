@@ -48,6 +48,7 @@ from scalargrad import (
 )
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops, public_functions
+from scalargrad.programs.code import check as check_code
 from scalargrad.programs.code import constant_key, evaluate
 from scalargrad.programs.passes.simplify import sees_signs
 from scalargrad.transforms.nesting import flatten, unflatten
@@ -1004,6 +1005,7 @@ class _Ways:
             if code is None or len(numbers) != code.inputs:
                 self.seen["no Code"] += 1
                 return
+            check_code(code)
             expected = Outcome(lambda code=code: evaluate(code, numbers))
             signed = sees_signs(code)
             if expected.error is not None and found.error is None:
