@@ -204,8 +204,8 @@ def check(code: Code) -> None:
             assert len(op.code.outputs) > 0, (k, op)
             calls[k] = op
         elif type(op) is Pick and (call := calls.get(operands[0])) is not None:  # type: ignore[arg-type]
-            kind = call.kind if type(call.kind) is tuple else call.code.outputs
-            assert op.place < len(kind), (k, op, operands)
+            outputs = len(call.code.outputs)  # the only one is what the call gives
+            assert outputs == 1 or op.place < outputs, (k, op, operands)
     count = code.inputs + len(code.equations)
     for x in code.outputs:
         assert type(x) is Literal or (type(x) is int and 0 <= x < count), code.outputs

@@ -12,7 +12,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
-from scalargrad.programs.code import Code, Equation, Literal, lower, without_dead
+from scalargrad.programs.code import Code, Equation, Literal, lower, needed, without_dead
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.transforms.nesting import flatten, unflatten
@@ -89,14 +89,7 @@ def traced(
 
 def _used(code: Code, nodes: list[Any]) -> tuple[Code, list[Any]]:
     """Return `code` without equations that the output does not need, and the nodes that stay."""
-    alive = [False] * len(nodes)
-    alive[code.outputs[0]] = True  # type: ignore[index]
-    for k in range(len(nodes) - 1, code.inputs - 1, -1):
-        if alive[k]:
-            for x in code.equations[k - code.inputs].operands:
-                if isinstance(x, int):
-                    alive[x] = True
-    kept = [node for k, node in enumerate(nodes) if k < code.inputs or alive[k]]
+    kept = [x for k, (x, used) in enumerate(zip(nodes, needed(code))) if k < code.inputs or used]  # noqa: B905
     return without_dead(code), kept
 
 
