@@ -1,54 +1,44 @@
-"""The notebook: its cells run in order, and what a cell ends in can be shown."""
+"""The notebook: its cells run in order, and the outputs that are kept are what they show."""
 
 from __future__ import annotations
 
 import ast
-import json
 from typing import Any
 
-import pytest
-
-from tests.running import ROOT
-
-NOTEBOOK = ROOT / "demos" / "explain.ipynb"
+from tests.view.notebook import filled, read, results
 
 
-def cells(kind: str) -> list[str]:
-    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+def test_cells_run_in_order_and_show_something() -> None:
+    notebook = read()
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+    found = [result for result in results(notebook) if result is not None]
+    assert len(found) == 10
+
+    def html(result: Any) -> str:
+        return str(result._repr_html_())
+
+    assert repr(found[0]).startswith("f = x · y + sin(x)")
+    assert found[1]._repr_latex_().startswith("$\\displaystyle")
+    assert html(found[2]).startswith("<div")
+    assert "<svg" in html(found[2])
+    assert html(found[3]).startswith("<div")
+    assert found[4] == (2.0, 2.0)
+    assert html(found[5]).startswith("<iframe")
+    assert found[8]._repr_svg_().startswith("<svg")
+    assert html(found[9]).startswith("<iframe")
 
 
-def shown(result: Any) -> str:
-    """Return what a notebook shows of a result: HTML, SVG or LaTeX if there is any, else text."""
-    for method in ("_repr_html_", "_repr_svg_", "_repr_latex_"):
-        if hasattr(result, method) and (text := getattr(result, method)()) is not None:
-            return str(text)
-    return repr(result)
+def test_the_outputs_that_are_kept_are_fresh() -> None:
+    again = "run the notebook anew: python3 -m tests.view.notebook"
+    assert filled(read()) == read(), again
+    kept = [
+        kind for cell in read()["cells"] for out in cell.get("outputs", []) for kind in out["data"]
+    ]
+    assert kept.count("image/svg+xml") == 5
 
 
-def test_cells_run_in_order_and_show_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(NOTEBOOK.parent)
-    monkeypatch.syspath_prepend(str(ROOT))
-    names: dict[str, Any] = {"__name__": "__main__"}
-    found = []
-    for source in cells("code"):
-        tree = ast.parse(source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, "<cell>", "exec"), names)
-        if isinstance(last, ast.Expr):
-            found.append(shown(eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)))
-    assert len(found) == 9
-    assert found[0].startswith("f = x · y + sin(x)")
-    assert found[1].startswith("$\\displaystyle")
-    assert found[2].startswith("<div")
-    assert "<svg" in found[2]
-    assert found[3].startswith("<div")
-    assert found[4] == "(2.0, 2.0)"
-    assert found[5].startswith("<iframe")
-    assert found[8].startswith("<svg")
-
-
-def test_no_output_is_kept_in_the_file() -> None:
-    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    assert all(not cell.get("outputs") for cell in notebook["cells"])
+def test_no_classes_are_defined_in_it() -> None:
+    for cell in read()["cells"]:
+        if cell["cell_type"] == "code":
+            tree = ast.parse("".join(cell["source"]))
+            assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree))

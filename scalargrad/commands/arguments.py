@@ -14,6 +14,7 @@ from scalargrad.commands.expressions import (
     UsageError,
     parse_number,
 )
+from scalargrad.view.showing import Shown
 
 _OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?|-[a-z]")
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)
@@ -81,6 +82,13 @@ def read_with_values(text: str, words: Sequence[str]) -> tuple[Expression, list[
         values[name] = parse_number(match[2])
     expression.check_names(values)
     return expression, [values[name] for name in expression.names]
+
+
+def opened(page: Shown) -> None:
+    """Say where a page is that was shown. Raises UsageError if there is no browser."""
+    if not page.opened:
+        raise UsageError(f"no browser was found: open {page.file} yourself")
+    print(f"opened {page.file}")
 
 
 def run(command: Callable[[], None]) -> int:

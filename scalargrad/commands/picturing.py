@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-import webbrowser
 from collections.abc import Sequence
-from pathlib import Path
 
-from scalargrad.commands.arguments import Parser, read_with_values, run
+from scalargrad.commands.arguments import Parser, opened, read_with_values, run
 from scalargrad.commands.expressions import UsageError
-from scalargrad.view.drawing import Drawing, draw
+from scalargrad.view.drawing import draw
 
 _EPILOG = """examples:
   python -m scalargrad draw "x*y + sin(x)" x=2 y=3                  a tree, as text
@@ -40,16 +37,8 @@ def main(argv: Sequence[str]) -> int:
                 raise UsageError(str(error)) from None
             print(f"wrote {options.output}")
         if options.open:
-            _open(drawing)
+            opened(drawing.show())
         elif options.output is None:
             print(drawing, end="")
 
     return run(command)
-
-
-def _open(drawing: Drawing) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".html", delete=False, encoding="utf-8") as file:
-        file.write(drawing.html)
-    if not webbrowser.open(Path(file.name).as_uri()):
-        raise UsageError(f"no browser was found: open {file.name} yourself")
-    print(f"opened {file.name}")

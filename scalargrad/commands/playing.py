@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad import losses, nn, optim, tanh
-from scalargrad.commands.arguments import run
+from scalargrad.commands.arguments import opened, run
 from scalargrad.view.datasets import DATASETS
 from scalargrad.view.playing import Playground, playground
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     def command() -> None:
         page = page_of(options.data)
         if options.output is None:
-            print(f"opened {page.show()}")
+            opened(page.show())
         else:
             page.save(options.output)
             print(f"wrote {options.output}")

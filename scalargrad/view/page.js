@@ -594,7 +594,7 @@ function makeCard(card, c) {
   const parts = rows ? makeRows(card, w, h) : makeFaces(card, w, h);
   group.append(...parts.elements);
   const title = draw("title");
-  group.append(title);
+  group.firstChild.append(title);
   if (changes) makeDraggable(group, card.shown[0]);
   else group.addEventListener("click", () => choose(c));
   group.addEventListener("keydown", (event) => {
@@ -745,9 +745,11 @@ function paint() {
     one.group.classList.toggle("has", shown.some((k) => gradientAt(k, i) !== null));
     one.group.classList.toggle("faint", !shown.every((k) => known(k, i)));
     const text = shown.map((k) => fullText(k, i)).join("; ");
-    one.group.setAttribute("aria-label", `${cards[c].title}: ${text}`);
     put(one.title, text);
-    if (cards[c].kind === "leaf" && live) one.group.setAttribute("aria-valuenow", state.value[shown[0]]);
+    if (cards[c].kind === "leaf" && live) {
+      one.group.setAttribute("aria-label", text);
+      one.group.setAttribute("aria-valuenow", state.value[shown[0]]);
+    }
   });
   const flows = arrows.map((one) => Math.abs(flowOf(one)));
   const most = Math.max(0, ...flows.filter(Number.isFinite));

@@ -28,6 +28,7 @@ from scalargrad.view.languages.javascript import is_spelled, runtime_for, statem
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.neurons import Unit, units_of
 from scalargrad.view.page import as_json, filled, read
+from scalargrad.view.showing import Shown
 from scalargrad.view.svg import text
 
 Model = Callable[[Sequence[Any]], Any]
@@ -148,17 +149,9 @@ class Playground:
         """Write the page to the file `path`."""
         Path(path).write_text(self.html, encoding="utf-8")
 
-    def show(self) -> str:
-        """Open the page in a browser, from a file for a while; return the file's name."""
-        import tempfile
-        import webbrowser
-
-        with tempfile.NamedTemporaryFile(
-            "w", suffix=".html", encoding="utf-8", delete=False
-        ) as file:
-            file.write(self.html)
-        webbrowser.open(Path(file.name).as_uri())
-        return file.name
+    def show(self) -> Shown:
+        """Show the page: in the notebook's cell that this ends, else in the browser."""
+        return Shown(self.html)
 
     def _page(self) -> str:
         programs = self._programs

@@ -196,8 +196,17 @@ def _dots(
     return "".join(found)
 
 
-def _svg(title: str, description: str, width: float, height: float, body: str) -> str:
-    return (
+class _Picture(str):
+    """The text of an SVG, which notebooks show as a picture."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+
+def _svg(title: str, description: str, width: float, height: float, body: str) -> _Picture:
+    return _Picture(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tr" role="img" '
         f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">'
         f"<title>{text(title)}</title><desc>{text(description)}</desc>{_STYLE}{body}</svg>\n"

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from scalargrad import playground
+from scalargrad import draw, playground, sin
 from scalargrad.commands.playing import page_of
 from tests.view.browser import Browser, browsing, chromium
+from tests.view.graphs import models, random_graph
 from tests.view.test_playing import CURVE, Chooses, squared
 
 AXE = os.environ.get("AXE_CORE", "")
@@ -27,6 +28,10 @@ PAGES: dict[str, Callable[[], Any]] = {
     "moons": lambda: page_of("moons"),
     "iris": lambda: page_of("iris"),
     "sin": lambda: page_of("sin"),
+    "a live page": lambda: draw(lambda x, y: x * y + sin(x), 2.0, 3.0),
+    "a network": lambda: draw(*models()["mlp"]),
+    "many nodes": lambda: draw(random_graph(60), 0.5, 1.0, 1.5),
+    "one that is fixed": lambda: draw(lambda x: x * x if x > 0 else -x, 3.0),
     "replayed": lambda: playground(Chooses, squared, CURVE),
 }
 FIND = """axe.run().then((found) => {
