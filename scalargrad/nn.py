@@ -24,18 +24,32 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scalargrad.engine.context import active, here
-from scalargrad.engine.errors import FAILURES
+from scalargrad.engine.context import active, here, tracing
+from scalargrad.engine.errors import FAILURES, untraceable
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions import numerics
 from scalargrad.functions.activations import relu
-from scalargrad.functions.many import flat_sumprod
+from scalargrad.functions.arithmetic import sqrt
+from scalargrad.functions.many import flat_sumprod, fsum, sumprod
 
 _new = object.__new__
 
-__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential"]
+__all__ = ["MLP", "Dropout", "Embedding", "Layer", "LayerNorm", "Linear", "Module", "Neuron"]
+__all__ += ["Sequential"]
+
+# How weights start, by name: drawn by a random.Random, for `nin` inputs and `nout` outputs.
+INITIAL: dict[str, Callable[[Any, int, int], float]] = {
+    "uniform": lambda rng, nin, nout: rng.uniform(-1, 1),
+    "fan_in": lambda rng, nin, nout: rng.uniform(-1 / math.sqrt(nin), 1 / math.sqrt(nin)),
+    "normal": lambda rng, nin, nout: rng.gauss(0, 1),
+    "xavier_uniform": lambda rng, nin, nout: rng.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),
+    "xavier_normal": lambda rng, nin, nout: rng.gauss(0, math.sqrt(2 / (nin + nout))),
+    "kaiming_uniform": lambda rng, nin, nout: rng.uniform(-1, 1) * math.sqrt(6 / nin),
+    "kaiming_normal": lambda rng, nin, nout: rng.gauss(0, math.sqrt(2 / nin)),
+    "zeros": lambda rng, nin, nout: 0.0,
+}
 
 
 class Module:
@@ -43,7 +57,8 @@ class Module:
 
     Its parameters are the leaf Values among its attributes, also inside lists, tuples, dicts and
     other modules. A subclass sets attributes and defines `__call__`; it may override
-    `parameters`, and `zero_grad` then goes by that.
+    `parameters`, and `zero_grad` then goes by that. `training` says whether it is in use for
+    training, as after `train()`, or not, as after `eval()`: Dropout goes by it.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -56,6 +71,31 @@ class Module:
     >>> [(name, parameter.grad) for name, parameter in line.named_parameters()]
     [('slope', 3.0), ('offset', 1.0)]
     """
+
+    training = True
+
+    def train(self, mode: bool = True) -> Any:
+        """Put this module and all within it into training, or out of it; return this module.
+
+        >>> model = Sequential(Linear(2, 2), Dropout(0.5))
+        >>> model.eval().layers[1].training
+        False
+        """
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Any:
+        """Put this module and all within it out of training; return this module."""
+        return self.train(False)
+
+    def modules(self) -> list[Module]:
+        """Return this module and all within it.
+
+        >>> MLP(2, [1]).modules()[1:]
+        [Layer of [LinearNeuron(2)], LinearNeuron(2)]
+        """
+        return [self, *(item for _, _, item in self._walked() if isinstance(item, Module))]
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0.
@@ -89,17 +129,24 @@ class Module:
 
     def _found(self) -> Iterator[tuple[tuple[Any, ...], Any, Value]]:
         """Yield each parameter once, with the path to what holds it and its key in that."""
-        seen, found = {id(self)}, set[Value]()
+        found = set[Value]()
+        for path, key, item in self._walked():
+            if isinstance(item, Value) and item._op is None and item not in found:
+                found.add(item)
+                yield path, key, item
+
+    def _walked(self) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+        """Yield what is in it, each container once, with the path to what holds it and its key."""
+        seen = {id(self)}
         stack: list[tuple[tuple[Any, ...], Iterator[tuple[Any, Any]]]] = [((), _children(self))]
         while stack:
             path, children = stack[-1]
             for key, item in children:
-                if isinstance(item, Value):
-                    if item._op is None and item not in found:
-                        found.add(item)
-                        yield path, key, item
-                elif isinstance(item, Module | dict | list | tuple) and id(item) not in seen:
+                if not isinstance(item, Module | dict | list | tuple):
+                    yield path, key, item
+                elif id(item) not in seen:
                     seen.add(id(item))
+                    yield path, key, item
                     stack.append(((*path, key), _children(item)))
                     break
             else:
@@ -167,13 +214,15 @@ class Module:
 class Neuron(Module):
     """A weighted sum of `nin` inputs and a bias, then an activation: micrograd's neuron.
 
-    Weights are drawn from the uniform distribution on [-1, 1), by `rng`, a `random.Random`, or
-    else by the `random` module; the bias starts at 0. `activation` is a function of one number;
-    with `nonlin=False` there is none.
+    Weights are drawn by `rng`, a `random.Random`, or else by the `random` module; the bias starts
+    at 0. `init` names how: "uniform" on [-1, 1), "fan_in" (uniform up to 1/sqrt(nin)), "normal",
+    "zeros", "xavier_uniform", "xavier_normal" (Glorot and Bengio, 2010: for `nout` neurons on the
+    same inputs), "kaiming_uniform" or "kaiming_normal" (He and others, 2015). `activation` is a
+    function of one number; with `nonlin=False` there is none.
 
-    Calling it gives a Value. Raises ValueError for the wrong number of inputs and for nin < 1, and
-    TypeError for a size that is not a whole number, an activation that is not a function or an rng
-    that is not a random.Random.
+    Calling it gives a Value. Raises ValueError for the wrong number of inputs, for nin < 1 and for
+    an `init` that is not there, and TypeError for a size that is not a whole number, an activation
+    that is not a function or an rng that is not a random.Random.
 
     >>> from scalargrad import tanh
     >>> neuron = Neuron(2, activation=tanh)
@@ -189,13 +238,15 @@ class Neuron(Module):
         nonlin: bool = True,
         activation: Callable[[Any], Any] = relu,
         rng: random.Random | None = None,
+        init: str = "uniform",
+        nout: int = 1,
     ) -> None:
         if not callable(activation):
             raise TypeError(
                 f"activation must be a function of one number, such as scalargrad.tanh, "
                 f"got {activation!r}"
             )
-        self.w = _uniform(_size(nin), 1, rng)
+        (self.w,) = _drawn(1, _size(nin), nout, init, rng)
         self.b = Value(0.0)
         self.nonlin = nonlin
         self.activation = activation
@@ -228,7 +279,7 @@ class Layer(Module):
     """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(_size(nout))]
+        self.neurons = [Neuron(nin, nout=nout, **kwargs) for _ in range(_size(nout))]
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
         neurons = self.neurons
@@ -257,8 +308,8 @@ class Layer(Module):
 class MLP(Module):
     """A multi-layer perceptron: layers of `nouts` neurons each on `nin` inputs, the last linear.
 
-    `activation` and `rng` are those of Neuron. Calling it gives what the last layer gives: a
-    list, or a Value if that layer has one neuron. Raises TypeError unless `nouts` is a list or
+    `activation`, `rng` and `init` are those of Neuron. Calling it gives what the last layer gives:
+    a list, or a Value if that layer has one neuron. Raises TypeError unless `nouts` is a list or
     tuple, ValueError if it is empty, and what Neuron raises.
 
     >>> import random
@@ -272,6 +323,7 @@ class MLP(Module):
         nouts: Sequence[int],
         activation: Callable[[Any], Any] = relu,
         rng: random.Random | None = None,
+        init: str = "uniform",
     ) -> None:
         if not isinstance(nouts, list | tuple):
             raise TypeError(
@@ -281,9 +333,9 @@ class MLP(Module):
             raise ValueError("MLP takes the size of one layer at least, as in MLP(2, [16, 1])")
         sizes = [_size(n) for n in (nin, *nouts)]
         last = len(nouts) - 1
+        named: dict[str, Any] = {"activation": activation, "rng": rng, "init": init}
         self.layers = [
-            Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, rng=rng)
-            for i in range(len(nouts))
+            Layer(sizes[i], sizes[i + 1], nonlin=i != last, **named) for i in range(len(nouts))
         ]
 
     def __call__(self, x: Iterable[Any] | Any) -> Any:
@@ -304,27 +356,35 @@ class Linear(Module):
     """`nout` weighted sums of the same `nin` inputs, each with a bias of its own if `bias`.
 
     `weight` is a list of `nout` lists of `nin`, `bias` a list of `nout` or None. As in PyTorch
-    both start uniform on [-1/sqrt(nin), 1/sqrt(nin)), drawn by `rng` as in Neuron.
+    both start uniform on [-1/sqrt(nin), 1/sqrt(nin)), drawn by `rng` as in Neuron; with another
+    `init` of Neuron's names, the bias starts at 0.
 
-    Calling it always gives a list. Raises ValueError for the wrong number of inputs and for sizes
-    below 1, and TypeError for sizes that are no whole numbers.
+    Calling it gives a list, or the number itself if there is one, as Layer does. Raises ValueError
+    for the wrong number of inputs and for sizes below 1, and TypeError for sizes that are no whole
+    numbers.
 
     >>> linear = Linear(2, 1, bias=False)
     >>> linear.load_state_dict({"weight.0.0": 1.0, "weight.0.1": 10.0})
-    >>> [y.data for y in linear([3.0, 4.0])]
-    [43.0]
+    >>> linear([3.0, 4.0]).data
+    43.0
     """
 
     def __init__(
-        self, nin: int, nout: int, bias: bool = True, rng: random.Random | None = None
+        self,
+        nin: int,
+        nout: int,
+        bias: bool = True,
+        rng: random.Random | None = None,
+        init: str = "fan_in",
     ) -> None:
         nin, nout = _size(nin), _size(nout)
-        bound = 1 / math.sqrt(nin)
-        self.weight = [_uniform(nin, bound, rng) for _ in range(nout)]
-        self.bias = _uniform(nout, bound, rng) if bias else None
+        self.weight = _drawn(nout, nin, nout, init, rng)
+        start = init if init == "fan_in" else "zeros"
+        self.bias = [row[0] for row in _drawn(nout, 1, nin, start, rng, nin)] if bias else None
 
-    def __call__(self, x: Iterable[Any] | Any) -> list[Any]:
-        return _sums(self.weight, self.bias or [None] * len(self.weight), x)
+    def __call__(self, x: Iterable[Any] | Any) -> Any:
+        outputs = _sums(self.weight, self.bias or [None] * len(self.weight), x)
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
         nout, nin = len(self.weight), len(self.weight[0]) if self.weight else 0
@@ -339,8 +399,8 @@ class Sequential(Module):
 
     >>> from scalargrad import tanh
     >>> model = Sequential(Linear(2, 4), tanh, Linear(4, 1))
-    >>> len(model([0.5, -0.5])), len(model.parameters())
-    (1, 17)
+    >>> model([0.5, -0.5]).op, len(model.parameters())
+    ('sumprod', 17)
     """
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
@@ -364,6 +424,106 @@ class Sequential(Module):
         return f"Sequential({', '.join(names)})"
 
 
+class Dropout(Module):
+    """Each number replaced by 0 with probability `p` while training; the others divided by 1 - p.
+
+    So the mean stays, and out of training (`eval()`) nothing is done. `rng` draws, a
+    `random.Random`, or else the `random` module. (Srivastava and others, "Dropout: a simple way to
+    prevent neural networks from overfitting", 2014.) Raises ValueError unless 0 <= p < 1, and
+    TraceError in a compiled function while training: a program would repeat what was drawn once.
+
+    >>> dropout = Dropout(0.5, rng=random.Random(0))
+    >>> dropout([1.0, 2.0, 3.0])
+    [2.0, 4.0, 0.0]
+    >>> dropout.eval()([1.0, 2.0, 3.0])
+    [1.0, 2.0, 3.0]
+    """
+
+    def __init__(self, p: float = 0.5, rng: random.Random | None = None) -> None:
+        if not is_real(p) or not 0 <= p < 1:
+            raise ValueError(f"p is a probability, at least 0 and below 1, got {p!r}")
+        self.p = p
+        self.rng = _checked_rng(rng)
+
+    def __call__(self, x: Any) -> Any:
+        if not self.training or not self.p:
+            return x
+        if active and tracing() is not None:
+            untraceable(
+                "dropout draws anew at each call, and a program would repeat what was drawn once",
+                "call model.eval() before it is compiled, or train without compile",
+            )
+        numbers = x if isinstance(x, list | tuple) else [x]
+        left = [0 * a if self.rng.random() < self.p else a / (1 - self.p) for a in numbers]
+        return left if isinstance(x, list | tuple) else left[0]
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.p})"
+
+
+class Embedding(Module):
+    """A row of `embedding_dim` numbers for each of `num_embeddings` things, such as letters.
+
+    Calling it with the number of a thing gives its row, with a list of numbers their rows. Rows
+    are drawn from the standard normal distribution by `rng`, or else by the `random` module. Raises
+    IndexError for a number out of range, and TypeError for what is no whole number: in a compiled
+    function it is a static argument.
+
+    >>> embedding = Embedding(3, 2, rng=random.Random(0))
+    >>> embedding(1) is embedding.weight[1], len(embedding([0, 2]))
+    (True, 2)
+    """
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, rng: random.Random | None = None
+    ) -> None:
+        count, size = _size(num_embeddings), _size(embedding_dim)
+        self.weight = _drawn(count, size, 1, "normal", rng)
+
+    def __call__(self, index: Any) -> list[Any]:
+        if isinstance(index, list | tuple):
+            return [self(i) for i in index]
+        place, count = operator.index(index), len(self.weight)
+        if not 0 <= place < count:
+            raise IndexError(f"the embedding has rows from 0 to {count - 1}, got {place}")
+        return self.weight[place]
+
+    def __repr__(self) -> str:
+        return f"Embedding({len(self.weight)}, {len(self.weight[0])})"
+
+
+class LayerNorm(Module):
+    """Numbers shifted and scaled to mean 0 and variance 1, then by a weight and a bias for each.
+
+    (x - mean) / sqrt(variance + eps) * weight + bias, as `torch.nn.LayerNorm` has it for `size`
+    numbers; the weights start at 1 and the biases at 0. (Ba, Kiros and Hinton, "Layer
+    normalization", 2016.) Raises ValueError for another number of inputs, and what Linear raises
+    for its size.
+
+    >>> [f"{y:.3f}" for y in LayerNorm(2)([1.0, 3.0])]
+    ['-1.000', '1.000']
+    """
+
+    def __init__(self, size: int, eps: float = 1e-5) -> None:
+        self.weight = [Value(1.0) for _ in range(_size(size))]
+        self.bias = [Value(0.0) for _ in self.weight]
+        self.eps = eps
+
+    def __call__(self, x: Iterable[Any]) -> list[Any]:
+        row, n = _row(x), len(self.weight)
+        if len(row) != n:
+            raise ValueError(f"expected {n} inputs, got {len(row)}")
+        mean = fsum(row) / n
+        differences = [a - mean for a in row]
+        scale = 1 / sqrt(sumprod(differences, differences) / n + self.eps)
+        return [
+            d * scale * w + b for d, w, b in zip(differences, self.weight, self.bias, strict=True)
+        ]
+
+    def __repr__(self) -> str:
+        return f"LayerNorm({len(self.weight)})"
+
+
 def _children(container: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(container, Module):
         container = vars(container)
@@ -382,11 +542,20 @@ def _size(n: Any) -> int:
     return size
 
 
-def _uniform(count: int, bound: float, rng: random.Random | None) -> list[Value]:
+def _checked_rng(rng: Any) -> Any:
     if rng is not None and not hasattr(rng, "uniform"):
         raise TypeError(f"rng must be a random.Random, such as random.Random(0), got {rng!r}")
-    draw = (rng or random).uniform
-    return [Value(draw(-bound, bound)) for _ in range(count)]
+    return rng or random
+
+
+def _drawn(
+    rows: int, count: int, nout: int, init: str, rng: random.Random | None, nin: int = 0
+) -> list[list[Value]]:
+    """Return so many rows of parameters, drawn as `init` names it for `nin` or `count` inputs."""
+    if init not in INITIAL:
+        raise ValueError(f"init is one of {', '.join(INITIAL)}, not {init!r}")
+    source, draw = _checked_rng(rng), INITIAL[init]
+    return [[Value(draw(source, nin or count, nout)) for _ in range(count)] for _ in range(rows)]
 
 
 def _row(x: Any) -> tuple[Any, ...]:

@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import Value, fsum, leaky_relu, relu, sigmoid, tanh
+from scalargrad import TraceError, Value, compile, fsum, leaky_relu, relu, sigmoid, tanh
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.many import flat_sumprod
-from scalargrad.nn import MLP, Layer, Linear, Module, Neuron, Sequential
+from scalargrad.nn import (
+    INITIAL,
+    MLP,
+    Dropout,
+    Embedding,
+    Layer,
+    LayerNorm,
+    Linear,
+    Module,
+    Neuron,
+    Sequential,
+)
 
 small_fractions = st.fractions(min_value=-4, max_value=4, max_denominator=8)
 sizes = st.integers(min_value=1, max_value=4)
@@ -358,7 +369,7 @@ def test_linear_is_the_affine_map_exactly(
     numbers = data.draw(st.lists(small_fractions, min_size=count, max_size=count))
     x = data.draw(st.lists(small_fractions, min_size=nin, max_size=nin))
     set_all(linear, iter(numbers))
-    outputs = linear(x)
+    outputs = linear(x) if nout > 1 else [linear(x)]
     for i, y in enumerate(outputs):
         row, offset = numbers[i * nin : (i + 1) * nin], numbers[nin * nout :]
         assert y.data == sum(w * xi for w, xi in zip(row, x, strict=True)) + (
@@ -385,7 +396,7 @@ def test_sequential_applies_functions_to_each_element() -> None:
     first, last = Linear(2, 3), Linear(3, 1)
     model = Sequential(first, tanh, last)
     hidden = [tanh(h) for h in first([1.0, -1.0])]
-    assert [y.data for y in model([1.0, -1.0])] == [y.data for y in last(hidden)]
+    assert model([1.0, -1.0]).data == last(hidden).data
     assert Sequential(Layer(2, 1), tanh)([1.0, -1.0]).op == "tanh"
 
 
@@ -558,4 +569,159 @@ def test_a_unit_is_the_op_sumprod_whatever_the_numbers(
     neuron.w = linear.weight[0] = weights
     neuron.b = offset
     assert outcome(lambda: neuron(xs)) == outcome(lambda: flat_sumprod(*weights, *xs, offset))
-    assert outcome(lambda: linear(xs)[0]) == outcome(lambda: flat_sumprod(*weights, *xs))
+    assert outcome(lambda: linear(xs)) == outcome(lambda: flat_sumprod(*weights, *xs))
+
+
+# --- training and not, dropout, embeddings, layer norm, initialisation ---------------------------
+
+
+def test_train_and_eval_reach_all_modules() -> None:
+    class Net(Module):
+        def __init__(self) -> None:
+            self.first = Sequential(Linear(2, 2), Dropout())
+            self.others = {"a": [Dropout(), MLP(2, [1])], "b": (Dropout(),)}
+            self.again = self.first
+
+    net = Net()
+    dropouts = [m for m in net.modules() if isinstance(m, Dropout)]
+    assert len(dropouts) == 3
+    assert len(net.modules()) == 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1
+    assert all(module.training for module in net.modules())
+    assert net.eval() is net
+    assert not any(module.training for module in net.modules())
+    assert net.train() is net
+    assert all(module.training for module in net.modules())
+    names = [name for name, _ in net.named_parameters()]
+    assert len(names) == len(set(names)) == 6 + 3
+    again = Net()
+    again.load_state_dict(net.state_dict())  # `training` is no part of it
+    assert again.state_dict() == net.state_dict()
+
+
+@given(st.floats(0, 0.95), st.integers(0, 1000))
+def test_dropout_keeps_the_mean(p: float, seed: int) -> None:
+    dropout = Dropout(p, rng=random.Random(seed))
+    x = [Value(1.0) for _ in range(400)]
+    ys = dropout(x)
+    kept = [y for y in ys if y.data]
+    assert all(y.data == 1 / (1 - p) for y in kept)
+    # The number left is binomial: seven deviations, and one for the rounding of a count.
+    assert abs(len(kept) - 400 * (1 - p)) <= 7 * math.sqrt(400 * p * (1 - p)) + 1
+    sum(ys, Value(0.0)).backward()
+    assert [a.grad for a in x] == [y.data for y in ys]
+    assert dropout.eval()(x) is x
+    assert dropout.train()(2.0) in (0.0, 2 / (1 - p))
+
+
+def test_dropout_is_not_frozen_into_a_program() -> None:
+    model = Sequential(Linear(2, 3), Dropout(0.5), Linear(3, 1))
+    program = compile(lambda x: model(x))
+    with pytest.raises(TraceError, match=r"(?s)dropout draws anew at each call.*model\.eval\(\)"):
+        program([1.0, 2.0])
+    model.eval()
+    assert program([1.0, 2.0]) == pytest.approx(model([1.0, 2.0]).data, rel=1e-12)
+    for p in (-0.1, 1.0, "1"):
+        with pytest.raises(ValueError, match="p is a probability, at least 0 and below 1, got"):
+            Dropout(p)  # type: ignore[arg-type]
+
+
+def test_embedding_gives_rows() -> None:
+    embedding = Embedding(4, 3, rng=random.Random(0))
+    assert [name for name, _ in embedding.named_parameters()][:2] == ["weight.0.0", "weight.0.1"]
+    rows = embedding([2, 0, 2])
+    assert [row is embedding.weight[i] for row, i in zip(rows, (2, 0, 2), strict=True)] == [
+        True
+    ] * 3
+    fsum(rows[0] + rows[2]).backward()
+    assert [[w.grad for w in row] for row in embedding.weight] == [
+        [0] * 3, [0] * 3, [2.0] * 3, [0] * 3,
+    ]  # fmt: skip
+    assert repr(embedding) == "Embedding(4, 3)"
+    for index, kind, words in (
+        (4, IndexError, "the embedding has rows from 0 to 3, got 4"),
+        (-1, IndexError, "got -1"),
+        (1.0, TypeError, "integer"),
+    ):
+        with pytest.raises(kind, match=words):
+            embedding(index)
+    with pytest.raises(TraceError):
+        compile(lambda i: embedding(i)[0])(1)
+    assert compile(lambda i: embedding(i)[0], static_argnums=0)(1) == embedding.weight[1][0].data
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=6, unique=True), st.data())
+def test_layer_norm_has_mean_0_and_variance_1(xs: list[float], data: st.DataObject) -> None:
+    layer = LayerNorm(len(xs), eps=1e-5)
+    mean = sum(map(Fraction, xs)) / len(xs)
+    variance = float(sum((Fraction(x) - mean) ** 2 for x in xs) / len(xs))
+    expected = [float(Fraction(x) - mean) / math.sqrt(variance + 1e-5) for x in xs]
+    assert [y.data for y in layer(xs)] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    for parameter in layer.parameters():
+        parameter.data = data.draw(st.floats(-2, 2))
+    weights, biases = [w.data for w in layer.weight], [b.data for b in layer.bias]
+    assert [y.data for y in layer(xs)] == pytest.approx(
+        [e * w + b for e, w, b in zip(expected, weights, biases, strict=True)], rel=1e-9, abs=1e-8
+    )
+    program: Any = compile(lambda x: layer(x))
+    # Sums may be rounded in another order there.
+    assert program(xs) == pytest.approx([y.data for y in layer(xs)], rel=1e-9, abs=1e-9)
+
+
+def test_layer_norm_and_others_by_the_reference() -> None:
+    # As torch.nn.LayerNorm(3) gives of [1, 2, 4]: mean 7/3, variance 14/9.
+    ys = LayerNorm(3)([1.0, 2.0, 4.0])
+    assert [y.data for y in ys] == pytest.approx(
+        [x / math.sqrt(14 / 9 + 1e-5) for x in (-4 / 3, -1 / 3, 5 / 3)], rel=1e-14
+    )
+    assert (
+        repr(Sequential(LayerNorm(3), Dropout(0.25))) == "Sequential(LayerNorm(3), Dropout(0.25))"
+    )
+    with pytest.raises(ValueError, match=r"^expected 3 inputs, got 2$"):
+        LayerNorm(3)([1.0, 2.0])
+
+
+@given(sizes, sizes)
+def test_linear_and_layer_agree_in_what_they_give(nin: int, nout: int) -> None:
+    linear, layer = Linear(nin, nout), Layer(nin, nout, nonlin=False)
+    assert type(linear([1.0] * nin)) is type(layer([1.0] * nin)) is (list if nout > 1 else Value)
+
+
+# Of 4,000 draws for 20 inputs and 200 outputs: the bound of uniform ones, else their deviation.
+@pytest.mark.parametrize(
+    ("init", "bound", "deviation"),
+    [
+        ("uniform", 1.0, 1 / math.sqrt(3)),
+        ("fan_in", 1 / math.sqrt(20), 1 / math.sqrt(60)),
+        ("normal", math.inf, 1.0),
+        ("xavier_uniform", math.sqrt(6 / 220), math.sqrt(2 / 220)),
+        ("xavier_normal", math.inf, math.sqrt(2 / 220)),
+        ("kaiming_uniform", math.sqrt(6 / 20), math.sqrt(2 / 20)),
+        ("kaiming_normal", math.inf, math.sqrt(2 / 20)),
+        ("zeros", 0.0, 0.0),
+    ],
+)
+def test_weights_start_as_named(init: str, bound: float, deviation: float) -> None:
+    rng = random.Random(1)
+    layer = Layer(20, 200, rng=rng, init=init)
+    for rows in (
+        [neuron.w for neuron in layer.neurons],
+        Linear(20, 200, rng=rng, init=init).weight,
+        [n.w for n in MLP(20, [200], rng=rng, init=init).layers[0].neurons],
+    ):
+        numbers = [w.data for row in rows for w in row]
+        assert max(map(abs, numbers)) <= bound
+        # The deviation of 4,000 numbers is right to 1.2 %: five of those.
+        root = math.sqrt(sum(x * x for x in numbers) / len(numbers))
+        assert root == pytest.approx(deviation, rel=0.06)
+    assert {b.data for b in Linear(3, 2, init=init).bias or []} == {0.0} or init == "fan_in"
+    assert init in INITIAL
+
+
+def test_an_initialisation_that_is_not_there() -> None:
+    for make in (
+        Neuron,
+        lambda n, init: MLP(n, [1], init=init),
+        lambda n, init: Linear(n, 1, init=init),
+    ):
+        with pytest.raises(ValueError, match=r"init is one of uniform, fan_in, .*not 'he'"):
+            make(2, init="he")
