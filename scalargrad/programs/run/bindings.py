@@ -36,7 +36,7 @@ class Binding(NamedTuple):
     """A name, attribute or item, as one writes it; where it is; and what it was bound to.
 
     `get` looks it up in `where`, and `is_same` says whether that is as before. `test` is the text
-    of a quicker question, such as "{}.rate is {}" of `where` and `bound`.
+    of a quicker question, such as "{}['rate'] is {}" of `where` and `bound`.
     """
 
     name: str
@@ -144,6 +144,7 @@ class _Search:
         self._names = sorted(keys)
         self.found: dict[tuple[int, str], Binding] = {}
         self._seen: dict[int, Any] = {}
+        self._classes: dict[type, dict[str, Any]] = {}
         self._waiting: list[tuple[str, Any]] = []
 
     def visit(self, path: str, root: Any) -> None:
@@ -162,13 +163,21 @@ class _Search:
         elif isinstance(x, MethodType):
             self._reach(_first_name(x.__func__) or path, x.__self__)
             self._reach(path, x.__func__)
+        elif isinstance(x, classmethod | staticmethod):
+            self._reach(path, x.__func__)
+        elif isinstance(x, property):
+            self._reach(path, x.fget)
         elif isinstance(x, partial):
             for part in (x.func, *x.args, *x.keywords.values()):
                 self._reach(path, part)
         elif isinstance(x, ModuleType):
-            self._module(path, x)
+            foreign = _is_foreign(getattr(x, "__file__", None) or "<built in>")
+            for name in self._names:
+                if not (foreign and isinstance(vars(x).get(name), ModuleType)):
+                    self._key(path, vars(x), name)
         elif isinstance(x, type):
-            self._class(path, x)
+            self._class(x)
+            self._reach(x.__name__, x.__init__)  # type: ignore[misc]
         elif hasattr(type(x), "__wrapped__") or "__wrapped__" in getattr(x, "__dict__", ()):
             self._reach(path, x.__wrapped__)  # what `compile` and `functools.cache` made
         else:
@@ -178,94 +187,93 @@ class _Search:
         if type(x) not in _PLAIN:
             self._waiting.append((path, x))
 
-    def _bind(self, name: str, where: Any, form: str, get: Callable[[Any], Any]) -> None:
-        """Add the binding of a lookup, written like `form`, and go on to what it finds."""
+    def _add(
+        self,
+        name: str,
+        where: Any,
+        test: str,
+        get: Callable[[Any], Any],
+        is_same: Callable[[Any, Any], bool],
+    ) -> None:
+        """Add what a lookup finds, and go on to that."""
         bound = _now(get, where)
-        if bound is not _UNBOUND:
-            self._add(Binding(name, where, f"{form} is {{}}", get, bound, _equal))
+        self.found[id(where), test] = Binding(name, where, test, get, bound, is_same)
+        if is_same is _equal:
             self._reach(name, bound)
 
-    def _add(self, binding: Binding) -> None:
-        self.found[id(binding.where), binding.test] = binding
+    def _key(self, path: str, names: Any, key: str) -> None:
+        """Add what a key of a dict of names is bound to, if it is."""
+        if key in names:
+            name = f"{path}.{key}" if path else key
+            self._add(name, names, f"{{}}[{key!r}] is {{}}", partial(_item, key), _equal)
+
+    def _absent(self, path: str, names: Any, key: str) -> None:
+        """Add that a dict of names does not have a key: one that came later would hide another."""
+        name = f"{path}.{key}" if path else key
+        self._add(name, names, f"{key!r} not in {{}}", partial(_item, key), _equal)
 
     def _function(self, f: FunctionType) -> None:
         wrapped = getattr(f, "__wrapped__", None)
         self._reach(own_name(wrapped, f.__name__), wrapped)
-        if _is_foreign(f.__code__):
-            rules = getattr(getattr(f, "op", None), "rules", None) or ()
-            for rule in rules:  # of a primitive of the user's own
-                self._reach(f.__name__, rule)
+        if _is_foreign(f.__code__.co_filename):
+            for rule in getattr(getattr(f, "op", None), "rules", None) or ():
+                self._reach(f.__name__, rule)  # of a primitive of the user's own
             return
-        code, namespace = _lookups(f.__code__), f.__globals__
-        self.keys |= code.keys
+        lookups, names = _lookups(f.__code__), f.__globals__
+        self.keys |= lookups.keys
         if f.__code__.co_filename == _NN:  # nobody binds its names anew
             return
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-            if name not in code.stored:
-                self._bind(name, cell, "{}.cell_contents", _contents)
-        for name in code.names - code.stored:
-            if name in namespace:
-                self._bind(name, namespace, f"{{}}[{name!r}]", partial(_item, name))
-            elif hasattr(builtins, name):  # a global may hide it later
-                test, get = f"{name!r} not in {{}}", partial(_item, name)
-                self._add(Binding(name, namespace, test, get, _UNBOUND, _equal))
+            if name not in lookups.stored and _now(_contents, cell) is not _UNBOUND:
+                self._add(name, cell, "{}.cell_contents is {}", _contents, _equal)
+        for name in lookups.names - lookups.stored:
+            self._key("", names, name)
+            if name not in names and hasattr(builtins, name):
+                self._absent("", names, name)
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self._reach(f.__name__, default)
 
-    def _module(self, path: str, module: ModuleType) -> None:
-        names = [name for name in self._names if name in vars(module)]
-        foreign = _is_foreign_file(getattr(module, "__file__", None) or "<built in>")
-        for name in names:
-            if not foreign or not isinstance(vars(module)[name], ModuleType):
-                self._attribute(path, module, name)
+    def _class(self, cls: type) -> dict[str, Any]:
+        """Look at the attributes that code of these keys, or Python, finds in a class; return them.
 
-    def _attribute(self, path: str, x: Any, name: str, form: str = "{}.%s") -> None:
-        self._bind(f"{path}.{name}", x, form % name, partial(_attribute, name))
-
-    def _class(self, path: str, cls: type) -> None:
-        """Look at what code of these keys finds in a class: its attributes and methods."""
-        for name, x in _class_attributes(cls).items():
-            # Called, a class makes an object.
-            if name in self.keys or name == "__init__" or _is_implicit(name, x):
-                self._class_attribute(path, cls, name, x)
-
-    def _class_attribute(self, path: str, cls: type, name: str, x: Any) -> None:
-        if isinstance(x, FunctionType) and _is_foreign(x.__code__):
-            return
-        if isinstance(x, classmethod):
-            self._bind(
-                f"{path}.{name}", cls, f"{{}}.{name}.__func__", partial(_attribute_function, name)
-            )
-        elif isinstance(x, property):
-            self._attribute(path, cls, name)
-            self._reach(path, x.fget)
-        elif not isinstance(x, MemberDescriptorType):
-            self._attribute(path, cls, name)
+        Python's own classes, and ours, have none that count.
+        """
+        if cls in self._classes:
+            return self._classes[cls]
+        found = self._classes[cls] = {}
+        bases = [base for base in cls.__mro__ if _is_looked_into(base)]
+        for k, base in enumerate(bases):
+            for name, x in vars(base).items():
+                special = name.startswith("__") and isinstance(x, FunctionType)
+                if name in found or not (
+                    name in self.keys or (special and name not in _NOT_IMPLICIT)
+                ):
+                    continue
+                found[name] = x
+                if not (isinstance(x, FunctionType) and _is_foreign(x.__code__.co_filename)):
+                    self._key(cls.__name__, vars(base), name)
+                    for other in bases[:k]:
+                        self._absent(cls.__name__, vars(other), name)
+        return found
 
     def _object(self, path: str, x: Any) -> None:
         self._items(path, x)
-        cls = type(x)
-        of_class = _class_attributes(cls)
-        own = getattr(x, "__dict__", None)
-        own = own if type(own) is dict else {}
+        of_class = self._class(type(x))
+        own = getattr(x, "__dict__", {})
         for name, attribute in of_class.items():
-            if _is_implicit(name, attribute):
-                self._class_attribute(cls.__name__, cls, name, attribute)
-            elif name not in self.keys:
-                continue
-            elif isinstance(attribute, FunctionType) and name not in own:
-                if not _is_foreign(attribute.__code__):
-                    form, get = f"{{}}.{name}.__func__", partial(_attribute_function, name)
-                    self._bind(f"{path}.{name}", x, form, get)
-            elif isinstance(attribute, staticmethod | MemberDescriptorType) or not hasattr(
-                type(attribute), "__get__"
+            if isinstance(attribute, MemberDescriptorType):  # a slot
+                self._add(
+                    f"{path}.{name}", x, f"{{}}.{name} is {{}}", partial(_attribute, name), _equal
+                )
+            elif (
+                name in self.keys
+                and name not in own
+                and type(own) is dict
+                and not _is_data(attribute)
             ):
-                self._attribute(path, x, name)
-            elif name not in own:
-                self._class_attribute(cls.__name__, cls, name, attribute)
+                self._absent(path, own, name)
         for name in self._names:
-            if name in own and (name not in of_class or not _is_data(of_class[name])):
-                self._attribute(path, x, name)
+            self._key(path, own, name)
 
     def _items(self, path: str, x: Any) -> None:
         """Look at a container and its items: a loop may read them all."""
@@ -273,34 +281,24 @@ class _Search:
             return
         kind = next(kind for kind in (list, dict, set, tuple, frozenset) if isinstance(x, kind))
         if kind not in (tuple, frozenset):
-            self._add(Binding(path, x, "{} == {}", kind, kind(x), _has_same_items))
+            self._add(path, x, "{} == {}", kind, _has_same_items)
         if not _PLAIN.issuperset(map(type, x.values() if isinstance(x, dict) else x)):
             for key, item in x.items() if isinstance(x, dict) else enumerate(x):
                 self._reach(f"{path}[{key!r}]", item)
 
 
-def _class_attributes(cls: type) -> dict[str, Any]:
-    """Return the attributes that objects of a class find in it, Python's own and ours aside."""
-    found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        root = base.__module__.partition(".")[0]
-        if root not in sys.stdlib_module_names and not isinstance(base, Tracer):
-            found.update(vars(base))
-    return found
-
-
-def _is_implicit(name: str, x: Any) -> bool:
-    """Return whether Python itself may call a class's attribute, as in an operator."""
-    return name.startswith("__") and isinstance(x, FunctionType) and name not in _NOT_IMPLICIT
+def _is_looked_into(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] not in sys.stdlib_module_names
 
 
 def _is_data(x: Any) -> bool:
-    return hasattr(type(x), "__set__") and not isinstance(x, MemberDescriptorType)
+    return hasattr(type(x), "__set__")
 
 
 def own_name(x: Any, name: str) -> str:
     """Return how the code of an object that is called names that object: self, as a rule."""
-    return _first_name(_class_attributes(type(x)).get("__call__")) or name
+    calls = (vars(base).get("__call__") for base in type(x).__mro__)
+    return _first_name(next(filter(None, calls), None)) or name
 
 
 def _first_name(f: Any) -> str:
@@ -308,12 +306,8 @@ def _first_name(f: Any) -> str:
     return code.co_varnames[0] if code is not None and code.co_argcount else ""
 
 
-def _is_foreign(code: CodeType) -> bool:
-    return _is_foreign_file(code.co_filename)
-
-
 @lru_cache(maxsize=4096)
-def _is_foreign_file(file: str) -> bool:
+def _is_foreign(file: str) -> bool:
     """Return whether what is in a file is not looked into."""
     if file == _NN:
         return False
@@ -327,11 +321,6 @@ def _contents(cell: CellType) -> Any:
 
 def _attribute(name: str, x: Any) -> Any:
     return getattr(x, name)
-
-
-def _attribute_function(name: str, x: Any) -> Any:
-    found = getattr(x, name)
-    return getattr(found, "__func__", found)
 
 
 def _item(key: Any, x: Any) -> Any:
