@@ -120,3 +120,16 @@ def test_a_buffer_that_is_changed_between_calls_and_shared_by_threads(target: st
             assert f(w) == doubles([10.0, 4.0, 6.0])
 
     in_threads(run, 4)
+
+
+@pytest.mark.parametrize("kind", BUFFERS)
+def test_readers_take_buffers(kind: str) -> None:
+    f: Any = compile(value_and_grad(loss, (0, 1)))
+    buffer = BUFFERS[kind]
+    for _ in range(3):
+        expected = f(buffer([0.5, 0.25, 1.0]), [1.0, 2.0, 3.0])
+    f._program = None  # the general way
+    assert f(buffer([0.5, 0.25, 1.0]), [1.0, 2.0, 3.0]) == expected
+    for other in (buffer([0.5, 0.25]), [0.5, 0.25, 1.0], array("f", [0.5, 0.25, 1.0]), None):
+        with pytest.raises(TypeError, match="NoneType"):
+            f(other, [1.0, 2.0, 3.0])

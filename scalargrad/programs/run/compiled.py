@@ -169,7 +169,12 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes.
         """
-        program, numbers = self._program(args, kwargs, backward=False)
+        for program, _ in () if kwargs else self._read[False]:
+            numbers = program.read(args)  # type: ignore[misc]
+            if numbers is not None:
+                break
+        else:
+            program, numbers = self._program(args, kwargs, False)
         program.prepare(numbers)
 
     def __repr__(self) -> str:
@@ -228,27 +233,26 @@ class Compiled(Generic[R]):
             raise
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> Any:
-        if not kwargs:
-            for program, key in self._read[backward]:
-                numbers = program.read(args)  # type: ignore[misc]
-                if numbers is None:
-                    continue
-                kind = program.kind(numbers)
-                if kind == ANY:
-                    continue
-                self._hits += 1  # without the lock, which takes longer than all else here
-                # The one that was used last is in its place, as nearly always.
-                if program is not self._newest:
-                    self._move_to_end(program, key)
-                if not program.guard():
-                    check(program.bindings, self.__name__)
-                if program.followed and not differentiated.isdisjoint(program.followed):
-                    return self._followed(args, kwargs, backward)
-                return program.run(kind, numbers)
-        program, numbers = self._program(args, kwargs, backward)
+        for program, key in () if kwargs else self._read[backward]:
+            numbers = program.read(args)  # type: ignore[misc]
+            if numbers is None:
+                continue
+            kind = program.kind(numbers)
+            if kind == ANY:
+                continue
+            self._hits += 1  # without the lock, which takes longer than all else here
+            # The one that was used last is in its place, as nearly always.
+            if program is not self._newest:
+                self._move_to_end(program, key)
+            if not program.guard():
+                check(program.bindings, self.__name__)
+            break
+        else:
+            program, numbers = self._program(args, kwargs, backward)
+            kind = kind_of(numbers)
         if program.followed and not differentiated.isdisjoint(program.followed):
             return self._followed(args, kwargs, backward)
-        return program.run(kind_of(numbers), numbers)
+        return program.run(kind, numbers)
 
     def _followed(self, args: Any, kwargs: Any, backward: bool) -> Any:
         """Return what the function returns where a transform differentiates by what it captures."""

@@ -6,11 +6,21 @@ None where the arguments are not nested as those that the program was written fo
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, size_of, static_key
+from scalargrad.transforms.nesting import (
+    NUMBER,
+    Doubles,
+    Nest,
+    Static,
+    Structure,
+    size_of,
+    static_key,
+    without_arrays,
+)
 
 # A loop reads items of the same structure if they have more containers than this: it takes longer,
 # but must not be compiled for each. Python nests 20 blocks at most.
@@ -42,7 +52,9 @@ class _Writer:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = {"key_of": static_key, "str_": {str}}
+        self.constants: dict[str, Any] = {
+            **{"key_of": static_key, "str_": {str}, "doubles_of": _doubles_of}
+        }
         self._names = 0
 
     def new(self) -> str:
@@ -67,8 +79,12 @@ class _Writer:
         if not isinstance(structure, Nest):
             self.check_static(name, structure, depth)
             return []
-        self.refuse(f"type({name}) is not {self.constant(structure.kind)}", depth)
         items, keys = structure.items, structure.keys
+        if structure.kind is Doubles:
+            self.lines.append(f"{'    ' * depth}{name} = doubles_of({name})")
+            self.refuse(f"{name} is None", depth)
+        else:
+            self.refuse(f"type({name}) is not {self.constant(structure.kind)}", depth)
         if keys is None:
             return self.items(name, items, depth)
         if structure.own_keys is None:
@@ -128,6 +144,14 @@ class _Writer:
 def _containers(structure: Structure) -> int:
     """Return how many containers a nest is made of."""
     return 1 + sum(map(_containers, structure.items)) if isinstance(structure, Nest) else 0
+
+
+def _doubles_of(x: Any) -> Any:
+    """Return the numbers of a buffer of doubles, of one dimension; None if that is none."""
+    if type(x) is array:
+        return x if x.typecode == "d" else None
+    numbers = without_arrays(x)
+    return numbers if type(numbers) is Doubles else None
 
 
 def places_of(structures: Sequence[Structure]) -> list[int | slice]:
