@@ -95,7 +95,7 @@ def sum_of_calls(
         sums = _Batch(machine, given, parts, places, len(calls)).sums(executor, workers)
     except OverflowError:  # an int is too large for a double
         return None
-    return sums and machine.nested(sums)
+    return None if sums is None else machine.nested(sums)
 
 
 def _part(column: list[Any], structure: Structure) -> array[float] | None:
@@ -153,7 +153,7 @@ class _Batch:
         most = _MOST_NUMBERS // (self.outputs + machine.spelled.work + 1)
         self.at_once = max(1, min(calls, most))
 
-    def sums(self, executor: Executor | None, workers: int) -> list[float] | None:
+    def sums(self, executor: Executor | None, workers: int) -> array[float] | None:
         """Return the sums of all calls' results; None if one of them needs Python."""
         # What is added to the first result must not change it: -0.0 is nothing to any number.
         sums = array("d", [-0.0]) * self.outputs
@@ -163,7 +163,7 @@ class _Batch:
                 rows = min(self.at_once, self.calls - first)
                 if not self._run(first, rows, out, sums):
                     return None
-            return sums.tolist()
+            return sums
         size = min(self.at_once, -(-self.calls // workers))
         add = _loops().function("sg_sum")
         starts = range(0, self.calls, size)
@@ -172,7 +172,7 @@ class _Batch:
                 return None
             rows = len(results) // self.outputs
             add(*map(ctypes.c_long, (rows, self.outputs)), *map(_address, (results, sums)))
-        return sums.tolist()
+        return sums
 
     def _results(self, first: int, size: int) -> array[float] | None:
         """Return the results of some calls, side by side."""

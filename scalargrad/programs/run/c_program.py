@@ -5,19 +5,20 @@ from __future__ import annotations
 import ctypes
 import struct
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.code import Code
-from scalargrad.programs.passes.kinds import ANY, BOOL, FLOAT
+from scalargrad.programs.passes.kinds import ANY, BOOL, FLOAT, INT
 from scalargrad.programs.run.c_compiler import library
 from scalargrad.programs.spell.c.program import SpelledC
 from scalargrad.programs.spell.c.rules import CALLED_BACK
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.spell.python.nests import returned
 from scalargrad.programs.spell.python.speller import Module, Spelled, Speller, Text
-from scalargrad.transforms.nesting import NUMBER, Nest, Structure
+from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure
 
 _Pointer = ctypes.c_void_p
 _Callback = ctypes.CFUNCTYPE(
@@ -59,11 +60,6 @@ class CProgram:
         self.nested: Callable[[Any], Any] = namespace[nested.name]
         # Of all ways to copy a list of floats into an array, by far the fastest.
         self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
-        self._others = [
-            (k, bool if kind == BOOL else int)
-            for k, kind in enumerate(spelled.results)
-            if kind != FLOAT
-        ]
         self._free: list[_Arrays] = []
 
     def __call__(self, numbers: Sequence[Any]) -> tuple[Any] | None:
@@ -79,13 +75,9 @@ class CProgram:
             failed = self.function(*addresses)
         except struct.error:  # an int is too large for a double
             failed = True
-        ys: list[Any] = [] if failed else outputs.tolist()
+        result = None if failed else (self.nested(outputs),)
         free.append(arrays)
-        if failed:
-            return None
-        for k, kind in self._others:
-            ys[k] = kind(ys[k])
-        return (self.nested(ys),)
+        return result
 
     def _new_arrays(self) -> _Arrays:
         spelled = self.spelled
@@ -98,46 +90,66 @@ class CProgram:
         return CProgram, (self.spelled, self._nested)
 
 
-def spell_nesting(structure: Structure) -> Spelled:
-    """Return the text of a function from a list of all results to their nesting.
+def spell_nesting(structure: Structure, kinds: Sequence[str]) -> Spelled:
+    """Return the text of a function from an array of all results, of these kinds, to their nesting.
 
     >>> nest = Nest(dict, ("a", "b"), (NUMBER, Nest(list, None, (NUMBER, NUMBER))))
-    >>> print(spell_nesting(nest).source)
+    >>> print(spell_nesting(nest, ["int", "float", "float"]).source)
     def nested(ys):
-        return {'a': ys[0], 'b': ys[1:3]}
+        ys = ys.tolist()
+        return {'a': int(ys[0]), 'b': ys[1:3]}
     <BLANKLINE>
     """
     texts: list[str] = []
-    whole, _ = _by_slices(structure, 0, texts)
+    in_array = _has_doubles(structure)
+    slices = _OF_ARRAY if in_array else _OF_LIST
+    whole = _by_slices(structure, kinds, slices, texts, count())
     names, module = Names(["ys", "nested"]), Module()
     speller = Speller(Code(len(texts), [], []), names, [ANY] * len(texts), module)
     speller.texts = list(map(Text, texts))
     speller.statement("return", returned(speller, whole, iter(range(len(texts)))))
-    source = "\n".join(["def nested(ys):", *speller.lines, ""])
+    lines = [] if in_array else ["    ys = ys.tolist()"]
+    source = "\n".join(["def nested(ys):", *lines, *speller.lines, ""])
     return Spelled(source, "nested", {}, module.constants)
 
 
-def _by_slices(structure: Structure, place: int, texts: list[str]) -> tuple[Structure, int]:
-    """Return the structure with a list of numbers as one part, and the place after it in `ys`.
+_OF_KIND = {FLOAT: "ys[{}]", INT: "int(ys[{}])", BOOL: "bool(ys[{}])"}
+_OF_LIST: dict[type, str] = {list: "ys[{}:{}]", tuple: "tuple(ys[{}:{}])"}
+# Buffers are parts of the array itself.
+_OF_ARRAY = {list: "ys[{}:{}].tolist()", tuple: "tuple(ys[{}:{}])", Doubles: "ys[{}:{}]"}
 
-    The text of each part is added to `texts`.
+
+def _has_doubles(structure: Structure) -> bool:
+    if not isinstance(structure, Nest):
+        return False
+    return structure.kind is Doubles or any(map(_has_doubles, structure.items))
+
+
+def _by_slices(
+    structure: Structure,
+    kinds: Sequence[str],
+    slices: dict[type, str],
+    texts: list[str],
+    places: Iterator[int],
+) -> Structure:
+    """Return the structure with each list of floats as one part; add the text of each to `texts`.
+
+    `places` gives those of the numbers in `ys`.
     """
     if structure is NUMBER:
-        texts.append(f"ys[{place}]")
-        return NUMBER, place + 1
+        place = next(places)
+        texts.append(_OF_KIND[kinds[place]].format(place))
+        return NUMBER
     if not isinstance(structure, Nest):
-        return structure, place
-    kind, end = structure.kind, place + len(structure.items)
-    numbers = all(item is NUMBER for item in structure.items)
-    if numbers and kind in (list, tuple) and end - place > 1:
-        text = f"ys[{place}:{end}]"
-        texts.append(text if kind is list else f"tuple({text})")
-        return NUMBER, end
-    items = []
-    for item in structure.items:
-        own, place = _by_slices(item, place, texts)
-        items.append(own)
-    return structure._replace(items=tuple(items)), place
+        return structure
+    if structure.kind in slices and set(structure.items) == {NUMBER}:
+        own = [next(places) for _ in structure.items]
+        if {FLOAT} == {kinds[place] for place in own}:
+            texts.append(slices[structure.kind].format(own[0], own[-1] + 1))
+            return NUMBER
+        places = iter(own)
+    items = [_by_slices(item, kinds, slices, texts, places) for item in structure.items]
+    return structure._replace(items=tuple(items))
 
 
 def _call_python(function: int, count: int, numbers: Any, result: Any) -> int:

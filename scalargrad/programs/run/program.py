@@ -269,7 +269,7 @@ class Program:
                 spelled = spell_c(code, self.name, self.arguments, count, result, ints)
             except NotSpelled:
                 return None
-            return CProgram(spelled, spell_nesting(result))
+            return CProgram(spelled, spell_nesting(result, spelled.results))
 
     def runnable(self, kind: str) -> Runnable:
         """Return the text for numbers of this kind."""
