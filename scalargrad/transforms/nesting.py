@@ -204,6 +204,15 @@ def without_arrays(nest: Any) -> Any:
     return mapped(_without_array, nest)
 
 
+def with_arrays(nest: Any) -> Any:
+    """Return the nest with an `array.array("d")` in the place of each Doubles.
+
+    >>> with_arrays((1.0, Doubles([2.0])))
+    (1.0, array('d', [2.0]))
+    """
+    return mapped(lambda x: array("d", x) if type(x) is Doubles else x, nest)
+
+
 def _without_array(x: Any) -> Any:
     if type(x) is array and x.typecode == "d":
         return Doubles(x)
@@ -225,7 +234,7 @@ def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
     >>> mapped(lambda x: x + 1, ([1, 2], {"a": 3}))
     ([2, 3], {'a': 4})
     """
-    if not isinstance(nest, list | tuple | dict):
+    if not isinstance(nest, list | tuple | dict) or type(nest) is Doubles:
         return function(nest)
     items = list(nest.values() if isinstance(nest, dict) else nest)
     found = [mapped(function, item) for item in items]

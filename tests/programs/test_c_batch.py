@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -132,6 +133,21 @@ def test_one_call_of_c_runs_the_whole_batch() -> None:
         scale.data = data
         assert counted(numbers, f) == (one_by_one(f, numbers), 1)
     scale.data = 0.75
+
+
+def test_buffers_in_a_batch() -> None:
+    f = compile(value_and_grad(lambda w, xs: sg.sumprod(w, xs) ** 2), target="c")
+    w = array("d", [0.5, -1.5])
+    lists = [([0.5, -1.5], [k / 3, 1.0]) for k in range(9)]
+    value, slopes = one_by_one(f, lists)
+    arrays = [(w, array("d", xs)) for _, xs in lists]
+    for calls in (arrays, [(w, memoryview(xs)) for _, xs in arrays], [(w, xs) for _, xs in lists]):
+        assert counted(calls, f) == ((value, array("d", slopes)), 1)
+    python = compile(value_and_grad(lambda w, xs: sg.sumprod(w, xs) ** 2))
+    with ThreadPoolExecutor(2) as executor:
+        assert map_grad(python, arrays, executor) == (value, array("d", slopes))
+    with pytest.raises(ValueError, match="same nesting and lengths"):
+        map_grad(f, [arrays[0], (array("d", [1.0]), array("d", [1.0]))])
 
 
 def test_a_sum_that_begins_with_a_zero_keeps_its_sign() -> None:

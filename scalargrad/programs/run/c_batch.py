@@ -10,10 +10,18 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from scalargrad.programs.passes.kinds import ANY, FLOAT, kind_of, places_of_ints
+from scalargrad.programs.passes.kinds import ANY, FLOAT, kind_of
 from scalargrad.programs.run.c_compiler import Library, library
 from scalargrad.programs.run.c_program import CProgram
-from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of
+from scalargrad.transforms.nesting import (
+    NUMBER,
+    Doubles,
+    Nest,
+    Structure,
+    flatten,
+    size_of,
+    without_arrays,
+)
 
 # So many numbers, of results and work, are computed by one call in C at most: then a user who
 # presses Ctrl-C is heard.
@@ -88,7 +96,8 @@ def sum_of_calls(
         place += size_of(structure)
     # In each call the numbers are of the types of the first one's.
     given = [*numbers, *[x._data for x in program.captured]]
-    machine = program._machine(places_of_ints(given)) if kind_of(given) != ANY else None
+    kind = kind_of(given)
+    machine = program._machine(kind, given) if kind != ANY else None
     if machine is None or {FLOAT} != set(machine.spelled.results):
         return None
     try:
@@ -101,6 +110,10 @@ def sum_of_calls(
 def _part(column: list[Any], structure: Structure) -> array[float] | None:
     """Return the numbers of an argument of all calls; None if nesting or types of them differ."""
     size = size_of(structure)
+    if isinstance(structure, Nest) and structure.kind is Doubles:
+        if all(type(x) is array and x.typecode == "d" and len(x) == size for x in column):
+            return array("d", b"".join(column))
+        column = list(map(without_arrays, column))
     if structure is NUMBER:
         numbers = column
     elif _is_flat(structure) and all(type(x) is structure.kind and len(x) == size for x in column):
@@ -127,7 +140,7 @@ def _part(column: list[Any], structure: Structure) -> array[float] | None:
 def _is_flat(structure: Structure) -> bool:
     return (
         isinstance(structure, Nest)
-        and structure.kind in (list, tuple)
+        and structure.kind in (list, tuple, Doubles)
         and all(x is NUMBER for x in structure.items)
     )
 

@@ -116,7 +116,11 @@ def spell_nesting(structure: Structure, kinds: Sequence[str]) -> Spelled:
 _OF_KIND = {FLOAT: "ys[{}]", INT: "int(ys[{}])", BOOL: "bool(ys[{}])"}
 _OF_LIST: dict[type, str] = {list: "ys[{}:{}]", tuple: "tuple(ys[{}:{}])"}
 # Buffers are parts of the array itself.
-_OF_ARRAY = {list: "ys[{}:{}].tolist()", tuple: "tuple(ys[{}:{}])", Doubles: "ys[{}:{}]"}
+_OF_ARRAY: dict[type, str] = {
+    list: "ys[{}:{}].tolist()",
+    tuple: "tuple(ys[{}:{}])",
+    Doubles: "ys[{}:{}]",
+}
 
 
 def _has_doubles(structure: Structure) -> bool:

@@ -16,7 +16,14 @@ from operator import add
 from types import FunctionType
 from typing import Any
 
-from scalargrad.transforms.nesting import Nest, Structure, flatten, unflatten
+from scalargrad.transforms.nesting import (
+    Nest,
+    Structure,
+    flatten,
+    unflatten,
+    with_arrays,
+    without_arrays,
+)
 
 # So many functions a worker keeps, with their programs: it gets the same one again and again.
 _KEPT = 8
@@ -120,7 +127,7 @@ class _Worker:
         found: list[tuple[Sequence[Any], Structure]] = []
         for call in calls.unpacked():
             result = function(*call)
-            numbers, structure = flatten(result, "the result")
+            numbers, structure = flatten(without_arrays(result), "the result")
             if not isinstance(result, tuple) or len(result) != 2:
                 raise TypeError(
                     "map_grad needs a function that returns a pair, the value and the gradient, as "
@@ -199,12 +206,18 @@ def _sums_in_c(compiled: Any, calls: list[Any], executor: Executor | None) -> An
     if not (executor is None or _is_of_threads(executor)):
         return None
     compiled(*calls[0])  # writes the program, if there is none yet, and raises what it must
-    program, args, numbers = compiled._program(tuple(calls[0]), {}, False)
+    first = tuple(calls[0])
+    for program, _ in compiled._read[False]:
+        numbers = program.read(first)
+        if numbers is not None:
+            break
+    else:
+        program, numbers = compiled._program(first, {}, False)
     result = program.result
     if not (isinstance(result, Nest) and result.kind is tuple and len(result.items) == 2):
         return None
-    if any(x is not y for x, y in zip(args, calls[0], strict=True)):
-        return None  # there were arrays among them
+    if program.followed:
+        return None  # a transform may differentiate by what it captures
     from scalargrad.programs.run.c_batch import sum_of_calls  # only here: it loads ctypes
 
     workers = 1 if executor is None else _workers(executor)
@@ -271,5 +284,5 @@ def map_grad(
                 )
             structure = nesting
             total = [*map(add, total, numbers)] if total else [*numbers]
-    value, gradients = unflatten(structure, total)
+    value, gradients = with_arrays(unflatten(structure, total))
     return value, gradients
