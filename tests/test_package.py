@@ -7,6 +7,7 @@ import builtins
 import inspect
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import FunctionType
 
@@ -27,95 +28,47 @@ CONTRACT = [
     *("gradcheck", "nn", "optim", "losses", "testing", "derivatives", "primitive"),
     *("complex_step_gradient", "TraceError", "once_differentiable", "taylor"),
 ]
-# Imports point from each of these to those before it only.
-LAYERS = (
-    *(
-        "engine.real",
-        "engine.op",
-        "engine.operators",
-        "engine.context",
-        "engine.errors",
-        "engine.tracer",
-    ),
-    *("engine.outputs", "engine.graph"),
-    *("engine.fast", "engine.passes", "engine.value", "engine.signatures"),
-    *(
-        "engine.primitive",
-        "engine.anomaly",
-        "engine.gradient_mode",
-        "custom.copies",
-        "custom.run",
-        "custom.twice",
-        "custom.function",
-    ),
-    *("functions.numerics", "functions.choices", "functions.arithmetic", "functions.many"),
-    *("functions.elementary", "functions.special", "functions.activations"),
-    *("functions.complex_forms", "functions.methods", "functions.ufuncs"),
-    *(
-        "transforms.nesting",
-        "transforms.starred",
-        "transforms.chosen_values",
-        "transforms.functional",
-        "transforms.pullbacks",
-    ),
-    *("transforms.series", "programs.code", "programs.trace.functions", "programs.trace.symbols"),
-    *("programs.trace.tuples", "programs.trace.subprograms", "programs.trace.calls"),
-    *("programs.passes.linking", "programs.passes.kinds", "programs.passes.simplify"),
-    *("programs.spell.names", "programs.spell.python.speller", "programs.spell.python.nests"),
-    *("programs.spell.python.captured", "programs.spell.python.function"),
-    *("programs.spell.c.loops", "programs.spell.c.writer", "programs.spell.c.rules"),
-    *("programs.spell.c.program", "programs.run.frames", "programs.run.bindings"),
-    *(
-        "programs.run.c_compiler",
-        "programs.run.c_program",
-        "programs.run.c_batch",
-        "programs.run.reader",
-    ),
-    *("programs.run.program", "programs.run.compiled", "programs.run.parallel"),
-    *(
-        "view.languages.spelling",
-        "view.languages.notation",
-        "view.languages.latex",
-        "view.languages.javascript",
-    ),
-    *("fitting.box", "fitting.arguments", "fitting.models"),
-    *("fitting.newton_cg", "fitting.minima"),
-    *("fitting.orthogonal", "fitting.levenberg_marquardt", "fitting.robust", "fitting.fits"),
-    *("descent.optimizers", "descent.schedules", "losses", "nn", "optim"),
+# The package from below to above: each imports from its own folder, and from those before it.
+FOLDERS = (
+    "engine",  # autodiff, and nothing else
+    "custom",  # Function
+    "functions",  # the derivative table
+    "transforms",  # grad and its kin, taylor
+    "programs.code",  # a computation as data
+    "programs.trace",  # from a function to its code
+    "programs.passes",  # from code to code
+    "programs.spell",  # from code to Python and C
+    "programs.run",  # what people call
+    *("checks", "losses", "nn", "fitting", "descent", "optim"),
+    "view",  # explain, draw, the pages; LaTeX and JavaScript
+    "testing",  # the judge
+    "commands",  # the command line
 )
-# They stand above all of the above, and on each other as they like.
-ABOVE = ("checks", "testing", "view", "commands")
-
-
-def imports(module: str) -> list[tuple[str, bool]]:
-    """Return the modules of the package that `module` imports, and whether at once."""
-    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    later = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.If)
-        for inner in ast.walk(node)
-    }
-    found = []
-    for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            # `from scalargrad.functions import numerics` imports a module of that package.
-            package = PACKAGE.joinpath(*source.split(".")[1:]).is_dir()
-            names = [f"{source}.{a.name}" for a in node.names] if package else [source]
-        ours = [name.split(".", 1)[1] for name in names if name.startswith("scalargrad.")]
-        found += [(name, node not in later) for name in ours]
-    return found
 
 
 def modules() -> list[str]:
     paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
-    names = {".".join(path.parts) for path in paths if not path.name.startswith("__")}
-    return sorted(name for name in names if name.split(".")[0] not in ABOVE)
+    return sorted(".".join(path.parts) for path in paths if not path.name.startswith("__"))
+
+
+def imports(module: str) -> set[str]:
+    """Return the modules of the package that `module` imports, anywhere in it."""
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    known, found = set(modules()), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            # `from scalargrad.functions import numerics` imports a module of that package.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found |= {name.removeprefix("scalargrad.") for name in names} & known
+    return found
+
+
+def folder_of(module: str) -> int:
+    [place] = [k for k, name in enumerate(FOLDERS) if f"{module}.".startswith(f"{name}.")]
+    return place
 
 
 @pytest.mark.parametrize("name", CONTRACT)
@@ -141,19 +94,13 @@ def test_public_names_have_docstrings_with_an_example() -> None:
 
 @pytest.mark.parametrize("module", modules())
 def test_imports_point_one_way(module: str) -> None:
-    assert module in LAYERS, "a new module needs its place among the layers"
-    below = LAYERS[: LAYERS.index(module)]
-    for name, at_once in imports(module):
-        # What is imported where it is used may stand above: types, and what is seldom needed.
-        assert name in below or (not at_once and name in (*LAYERS, "engine.methods")), name
+    for name in imports(module):
+        assert folder_of(name) <= folder_of(module), f"{module} imports {name} from above"
 
 
-def test_the_engine_and_the_functions_know_nothing_of_what_is_made_of_them() -> None:
-    for module in modules():
-        folder = module.split(".")[0]
-        known = {"engine": ["engine"], "functions": ["engine", "functions"]}.get(folder)
-        if known is not None:
-            assert {name.split(".")[0] for name, _ in imports(module)} <= set(known), module
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # Imports under TYPE_CHECKING and within functions count as well.
+    TopologicalSorter({module: imports(module) for module in modules()}).prepare()
 
 
 def test_modules_are_not_named_as_public_functions() -> None:
