@@ -23,7 +23,7 @@ from operator import index
 from typing import Any, TypeAlias, overload
 
 from scalargrad.engine.context import tracing
-from scalargrad.engine.errors import untraceable
+from scalargrad.engine.errors import shown, untraceable
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
@@ -97,7 +97,7 @@ def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     1.3125
     """
     if not _is_traced(delta) and not delta > 0:
-        raise ValueError(f"huber's delta must be above 0, got {delta!r}")
+        raise ValueError(f"huber's delta must be above 0, got {shown(delta)}")
     sizes = [abs(p - t) for p, t in _pairs(predictions, targets)]
     # With c = min(|e|, delta) both cases are c * (|e| - c / 2), and no number is branched on.
     capped = [minimum(size, delta) for size in sizes]
@@ -122,7 +122,7 @@ def hinge(scores: Any, targets: Any) -> Any:
     terms = []
     for score, target in _pairs(scores, targets):
         if not _is_traced(target) and target not in (-1, 1):
-            raise ValueError(f"hinge takes targets -1 and 1, got {target!r}")
+            raise ValueError(f"hinge takes targets -1 and 1, got {shown(target)}")
         if isinstance(target, Tracer):
             terms.append(relu(1 - target * score))
         else:
@@ -152,7 +152,7 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     for logit, target in pairs:
         if not _is_traced(target) and not 0 <= target <= 1:
             raise ValueError(
-                f"binary_cross_entropy_with_logits takes targets from 0 to 1, got {target!r}"
+                f"binary_cross_entropy_with_logits takes targets from 0 to 1, got {shown(target)}"
             )
         known = not isinstance(target, Tracer)
         if not (known and target == 0):
@@ -218,12 +218,12 @@ def _cross_entropy(logits: Any, target: Any) -> Any:
         chosen = index(target)
     except TypeError:
         raise TypeError(
-            f"a target class must be an int, got {target!r} ({type(target).__name__})"
+            f"a target class must be an int, got {shown(target)} ({type(target).__name__})"
         ) from None
     if not 0 <= chosen < len(row):
         raise ValueError(
             f"a target class must be from 0 to {len(row) - 1}, as there are {len(row)} logits, "
-            f"got {chosen}"
+            f"got {shown(chosen)}"
         )
     if len(row) == 1:
         return 0 * row[0]  # it is certain, and still a part of the graph
@@ -242,7 +242,7 @@ def _of_probabilities(row: list[Any], target: Iterable[Any]) -> Any:
         if not all(0 <= w <= 1 for w in numbers) or not isclose(sum(numbers), 1, abs_tol=1e-6):
             raise ValueError(
                 "a target's probabilities must be from 0 to 1, and their sum 1, got "
-                f"{numbers!r}; for a class alone give its index"
+                f"[{', '.join(map(shown, numbers))}]; for a class alone give its index"
             )
     # Less the largest, and less a logit: neither can overflow, and no term is below 0.
     shifted = all_below(row)
@@ -281,7 +281,7 @@ def _numbers(name: str, xs: Any) -> list[Any]:
     for i, x in enumerate(numbers):
         if not _is_number(x):
             raise TypeError(
-                f"{name} must be a flat list of numbers, but {name}[{i}] is {x!r} "
+                f"{name} must be a flat list of numbers, but {name}[{i}] is {shown(x)} "
                 f"({type(x).__name__})"
             )
     return numbers
@@ -289,7 +289,7 @@ def _numbers(name: str, xs: Any) -> list[Any]:
 
 def _sequence(name: str, xs: Any) -> list[Any]:
     if not isinstance(xs, Iterable):
-        raise TypeError(f"{name} must be a list, got {xs!r} ({type(xs).__name__})")
+        raise TypeError(f"{name} must be a list, got {shown(xs)} ({type(xs).__name__})")
     return list(xs)
 
 

@@ -325,3 +325,30 @@ def test_a_traced_class_index_names_one_hot() -> None:
 
 def test_a_traced_delta_of_huber() -> None:
     assert compile(huber)(3.0, 0.0, 2.0) == huber(3.0, 0.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda huge: hinge([Value(1)], [huge]),
+        lambda huge: binary_cross_entropy_with_logits([0.0], [huge]),
+        lambda huge: cross_entropy([0.0, 1.0], [huge, 0]),
+        lambda huge: cross_entropy([0.0, 1.0], huge),
+        lambda huge: huber([0.0], [1.0], delta=-huge),
+    ],
+)
+def test_a_target_too_long_to_write_is_named_by_its_size(call: Any) -> None:
+    with pytest.raises(ValueError, match="an int of 16610 bits"):
+        call(10**5000)
+
+
+def test_a_class_far_below_the_others_leaves_their_digits() -> None:
+    # By softmax: p_0 and p_1 of 0 and 1, and -1 for the class itself.
+    logits = [Value(0.0), Value(1.0), Value(-1e17)]
+    cross_entropy(logits, 2).backward()
+    one_hot = [Value(x.data) for x in logits]
+    cross_entropy(one_hot, [0, 0, 1]).backward()
+    p = 1 / (1 + math.e)
+    expected = [pytest.approx(p, rel=1e-15), pytest.approx(1 - p, rel=1e-15), -1.0]
+    assert [x.grad for x in logits] == expected
+    assert [x.grad for x in one_hot] == expected

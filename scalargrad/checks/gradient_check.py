@@ -33,8 +33,7 @@ def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], *inputs:
 
     `f` is any function of plain numbers, or of nested lists, tuples and dicts of them, that
     returns one; `gradient` takes the same inputs and returns their derivatives: for one input a
-    number or a nest like it, for several a list or tuple with one item for each. A list that f
-    itself does not take may hold its arguments, as for all of these checks. What is compared
+    number or a nest like it, for several a list or tuple with one item for each. What is compared
     and raised is as for `gradcheck`; besides, TypeError where `gradient` returns another nesting.
 
     >>> check_gradient(lambda x, y: x * y**2, lambda x, y: [y**2, 2 * x * y], 3.0, 5.0)
@@ -45,7 +44,7 @@ def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], *inputs:
     scalargrad.checks.gradient_check.GradientError: the derivative by input 0[1] (5.0) is wrong: \
 gradient gives 7.0, finite differences give 2.999999999999987 within 2.1e-13
     """
-    point = Inputs.of(f, inputs)
+    point = Inputs(inputs)
     y = f(*point.nested(point.numbers))
     if not (isinstance(y, Value) or is_real(y)):
         raise TypeError(f"f must return one number, got {y!r} ({type(y).__name__})")
@@ -86,9 +85,8 @@ exist (backward gives 0.0): kink at 0.0: left slope 0, right slope 1
 
     # A compiled function takes plain numbers, and is told by what `compile` promises of it.
     compiled = hasattr(type(f), "source") and hasattr(type(f), "backward")
-    plain = f if compiled else of_values
-    point = Inputs.of(plain, inputs)
-    _check(f, plain, point, "the derivative by {}")
+    point = Inputs(inputs)
+    _check(f, f if compiled else of_values, point, "the derivative by {}")
     if order == 2:
         by_all = grad(f, tuple(range(len(point.arguments))))
         for i, name in enumerate(point.names):

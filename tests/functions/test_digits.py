@@ -67,6 +67,7 @@ OF_ONE: dict[str, tuple[Callable[[Any], Any], Iterable[float]]] = {
     "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), ALL),
     "silu": (lambda x: x / (1 + mp.exp(-x)), ALL),
     "softplus": (lambda x: max(x, 0) + mp.log1p(mp.exp(-abs(x))), ALL),
+    "logsigmoid": (lambda x: min(x, 0) - mp.log1p(mp.exp(-abs(x))), ALL),
     "logit": (lambda x: mp.log(x) - mp.log1p(-x), [x for x in UNIT if x > 0]),
     "sinc": (mp.sincpi, ANGLES),
 }
@@ -74,6 +75,7 @@ OF_ONE: dict[str, tuple[Callable[[Any], Any], Iterable[float]]] = {
 PLAIN = {
     *("ceil", "floor", "trunc", "sign", "clip", "maximum", "minimum", "where", "copysign"),
     *("isclose", "isfinite", "isinf", "isnan", "fma", "fsum", "sumprod", "fmod", "remainder"),
+    *("frexp", "ldexp", "modf"),
     "polygamma",  # below by its orders
 }
 

@@ -144,6 +144,10 @@ _FIXED["Multiply"] = _Multiply.apply, 2
 _FIXED["Both"] = lambda a, b: _Both.apply(a, b)[0], 2
 _FIXED["Both1"] = lambda a, b: _Both.apply(a, b)[1], 2
 _FIXED["detach"] = _detach, 1
+_FIXED["logsigmoid"] = scalargrad.logsigmoid, 1
+_FIXED["ldexp"] = lambda x: scalargrad.ldexp(x, -3), 1
+_FIXED["frexp"] = lambda x: scalargrad.frexp(x)[0], 1
+_FIXED["modf"] = lambda x: scalargrad.modf(x)[0] * 2 - scalargrad.modf(x)[1], 1
 # All of what softmax gives is needed: else its errors may be left out.
 _MANY["log_softmax"] = lambda *xs: sum(k * y for k, y in enumerate(scalargrad.log_softmax(xs), 1))
 _MANY["softmax"] = lambda *xs: sum(k * y for k, y in enumerate(scalargrad.softmax(xs), 1))

@@ -55,7 +55,9 @@ LOOSE = {"gamma": 3000, "digamma": 100, "polygamma": 2000, "lgamma": 500, "sinc_
 def call(name: str, inputs: Sequence[float]) -> tuple[Code, list[float]]:
     """Return the code of an op: the order of a function is a constant."""
     op = OPS[name]
-    orders = {"polygamma": (0,), "power_log": (2,), "sinc_derivative": (1,)}.get(name, ())
+    orders = {"polygamma": (0,), "power_log": (2,), "sinc_derivative": (1,), "ldexp": (1,)}.get(
+        name, ()
+    )
     operands = [
         Literal(x) if k in orders else k - sum(o < k for o in orders) for k, x in enumerate(inputs)
     ]
@@ -68,6 +70,8 @@ def inputs_of(name: str, rng: random.Random) -> list[tuple[Any, ...]]:
         return [(n, x) for n in (0, 1, 2, 5) for x in NUMBERS]
     if name == "power_log":
         return [(a, b, n) for n in (0, 1, 2) for a in FEW for b in FEW]
+    if name == "ldexp":
+        return [(x, n) for n in (0, 1, -3, 60, 1100, -1100, 2500, -2500) for x in NUMBERS]
     if name == "sinc_derivative":
         return [(x, n) for n in (1, 2, 3) for x in NUMBERS]
     count = ARITIES.get(name, 1)

@@ -555,6 +555,30 @@ function trunc(x) {
   return rounded(x, Math.trunc(x));
 }
 
+function ldexp(x, i) {
+  if (x === 0 || !Number.isFinite(x)) return x;
+  // In three steps, as 2 ** i may be out of a number's range.
+  const third = Math.trunc(Math.max(-3000, Math.min(3000, i)) / 3);
+  const rest = Math.max(-3000, Math.min(3000, i)) - 2 * third;
+  return bounded(x * 2 ** third * 2 ** third * 2 ** rest, x);
+}
+
+function exponent(x) {
+  if (x === 0 || !Number.isFinite(x)) return 0;
+  let e = Math.max(-1074, Math.floor(Math.log2(Math.abs(x)))) + 1;
+  while (Math.abs(x) >= 2 ** e) e += 1;
+  while (Math.abs(x) < 2 ** (e - 1)) e -= 1;
+  return e;
+}
+
+function fraction(x) {
+  return copysign(Number.isFinite(x) ? x % 1 : Number.isNaN(x) ? NaN : 0, x);
+}
+
+function whole(x) {
+  return Math.trunc(x);
+}
+
 function clip(x, low, high) {
   const y = x < low || Number.isNaN(low) ? low : x;
   return y > high || Number.isNaN(high) ? high : y;
