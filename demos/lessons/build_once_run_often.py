@@ -37,4 +37,3 @@ print("\nThe weights are leaves like any other. With w = 5, and x still 10:")
 w.data = 5.0
 print(f"  y = 5*10 + 1 = {y.forward()}")
 print("\nExercise: put in w = -1, x = 4, b = 2, and run it.")
-print("Answer: y is -2.0, dy/dw is 4.0.")

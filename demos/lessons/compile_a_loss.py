@@ -38,4 +38,3 @@ try:
 except TraceError:
     print("  with rate = 0.5 it raises TraceError, and names rate: make it an argument")
 print("\nExercise: do so. What is scaled(10.0, 0.5)?")
-print("Answer: 5.0.")

@@ -41,4 +41,3 @@ for step in range(6):
 print("On paper: cost = (w - 3)**2 + w**2, dcost/dw = 4*w - 6, which is 0 at w = 1.5.")
 print("A step takes 0.2 * 4 of the distance to it away, and leaves a fifth.")
 print("\nExercise: let the cost have 2 * slope**2. Where does w go?")
-print("Answer: to 1.0.")

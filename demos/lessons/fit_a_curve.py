@@ -24,4 +24,3 @@ curve = curve_fit(lambda x, a, b: a * exp(-b * x), xs, [8.0, 4.0, 2.0, 1.0], p0=
 a, b = curve.parameters
 print(f"  a = {a:.6f}, b = {b:.6f}, which is log(2)")
 print("\nExercise: fit it to 9, 3, 1, 1/3. What is b?")
-print("Answer: log(3), which is 1.098612.")

@@ -33,4 +33,3 @@ for step in range(101):
 print("\nThe points lie on 2*x + 1. Nobody told it so: it went downhill.")
 print(f"For x = 10 it says {w * 10 + b:.2f}.")
 print("\nExercise: add the point (3, 9), and take 300 steps.")
-print("Answer: w goes to 2.6, b to 0.6.")

@@ -49,4 +49,3 @@ with no_grad():
 print(f"Values alive with y = {y:.0f} and x:     {alive(Value):>6}")
 print(f"y has {len(y.parents)} parents: backward() would find no way to x.")
 print("\nExercise: how many Values are alive after x = Value(1.0), y = x * x + x?")
-print("Answer: in a new file, 3: x, the product, and y.")

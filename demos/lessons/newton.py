@@ -47,4 +47,3 @@ print("a jump may even go uphill, as the second one does; near it, nothing is fa
 print(f"Check another one: at (-1.2, 1) it is {hessian(rosenbrock)([-1.2, 1.0])},")
 print("as 1200 * 1.2**2 - 400 * 1 + 2 = 1330 and -400 * -1.2 = 480.")
 print("\nExercise: start at x = 0.5. Where does the first jump go?")
-print("Answer: to -1.0, the other lowest point.")

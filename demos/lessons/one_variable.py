@@ -33,4 +33,3 @@ for name, result in [("y", y), ("x**2", square), ("2*x", double)]:
     print(f"  {name:<4} is {result.data:>4}, made by {result.op:<2} of {sources}")
 print("Doing the sum made this graph. The next lesson walks along it.")
 print("\nExercise: where is dy/dx 0? Put that x in.")
-print("Answer: at x = -1.0, and y is -1.0 there.")

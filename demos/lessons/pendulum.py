@@ -1,61 +1,65 @@
-"""A pendulum: its differential equation solved by power series, one for each step in time."""
+"""Differential equations: what a function does next is known, and so is its power series."""
 
-from math import pi, sqrt
+import math
+from functools import partial
 from typing import Any
 
 from scalargrad import cos, sin, taylor
 
 
 def value(series: list[float], t: Any) -> Any:
-    """Return the sum of the series at time t."""
+    """Return the sum of the series at time t: c0 + c1*t + c2*t**2 + ..."""
     total: Any = 0.0
     for c in reversed(series):
         total = total * t + c
     return total
 
 
+def shown(series: list[float]) -> str:
+    return " ".join(f"{c + 0.0:.6f}" for c in series)
+
+
+print("A sum of money grows as fast as it is large: y' = y, and y = 1 at t = 0.")
+print("If y = c0 + c1*t + c2*t**2 + ..., then y' = c1 + 2*c2*t + 3*c3*t**2 + ...")
+print("Both are the same series, so c1 = c0, 2*c2 = c1, 3*c3 = c2, and so on.")
+money = [1.0]
+for k in range(19):
+    money.append(money[k] / (k + 1))
+print(f"  {shown(money[:6])}")
+print(f"  At t = 1 they add up to {value(money, 1.0):.9f}, and e is {math.e:.9f}.")
+
+print("\nA weight on a spring is pulled back as far as it is out: x'' = -x. Let go at 1,")
+print("it has the speed 0. Differentiate twice: c(k+2) * (k+1)*(k+2) = -c(k).")
+spring = [1.0, 0.0]
+for k in range(18):
+    spring.append(-spring[k] / ((k + 1) * (k + 2)))
+print(f"  {shown(spring[:6])}")
+print(f"  At t = 1 it is at {value(spring, 1.0):.9f}, and cos(1) is {math.cos(1):.9f}.")
+
+print("\nA pendulum is pulled back by a sine: angle'' = -sin(angle). `taylor` finds the")
+print("coefficients of the sine, as far as the angle is known. From the angle pi/2:")
+
+
 def swing(state: list[float], order: int) -> list[float]:
-    """Return the series of the angle in time, from angle and speed: angle'' = -sin(angle)."""
+    """Return the series of the angle in time, from angle and speed."""
     series = [*state]
     for k in range(order - 1):
-        # What is known of the angle so far gives one more coefficient of its sine.
         sine = taylor(lambda t: sin(value(series, t)), 0.0, k)[k]
         series.append(-sine / ((k + 1) * (k + 2)))
     return series
 
 
-def later(state: list[float], time: float) -> list[float]:
-    """Return angle and speed after that time."""
-    series = swing(state, order=20)
-    return taylor(lambda t: value(series, t), time, 1)  # type: ignore[no-any-return]
+print(f"  {shown(swing([math.pi / 2, 0.0], order=6))}")
+print("On paper: the sine of pi/2 - t**2/2 is 1 - t**4/8 + ..., 1/(8*5*6) = 0.004167.")
 
-
-print("A pendulum is held level, at the angle pi/2, and let go. Gravity changes its")
-print("speed by -sin(angle), in units in which a small swing takes the time 2*pi. The")
-print("series of the angle begins with angle + speed*t. The coefficient k of its sine,")
-print("divided by -(k+1)*(k+2), is the coefficient k+2 of the angle. So, from t = 0:")
-state = [pi / 2, 0.0]
-print("  ", *[f"{c + 0.0:.6f}" for c in swing(state, order=6)])
-print("On paper: angle = pi/2 - t**2/2 + ..., the sine of that is 1 - t**4/8 + ..., and")
-print("so the next term has 1/(8*5*6) = 0.004167.")
-
-print("\nThis series holds for a while. Take a step, and start a new one there:\n")
+print("\nThis series holds for a while. Take a step of 0.5, and start a new one there:\n")
 print("  time   angle         speed         energy")
+state = [math.pi / 2, 0.0]
 for n in range(9):
     angle, speed = state
     energy = speed**2 / 2 - cos(angle)
     print(f"   {n / 2:.1f}  {angle:12.9f}  {speed:12.9f}  {abs(energy):.10f}")
-    state = later(state, time=0.5)
-print("\nThe energy is speed**2/2 - cos(angle): 0 at the start, and so for ever.")
-
-a, b = 1.0, sqrt(0.5)
-for _ in range(5):
-    a, b = (a + b) / 2, sqrt(a * b)
-quarter, state = pi / 2 / a, [pi / 2, 0.0]
-for _ in range(4):
-    state = later(state, time=quarter / 4)
-print("It hangs straight down after pi/2 divided by Gauss's mean of 1 and sqrt(1/2),")
-print(f"at time {quarter:.9f}: the angle is {abs(state[0]):.9f} there, and the speed")
-print(f"{state[1]:.9f}, so speed**2/2 is {state[1] ** 2 / 2:.6f}: all the energy of the height.")
-print("\nExercise: let it go at the angle 0.1. When does it hang straight down?")
-print("Answer: at time 1.571779, a little late.")
+    series = swing(state, order=20)
+    state = taylor(partial(value, series), 0.5, 1)  # the angle, and its derivative
+print("\nThe energy, speed**2/2 - cos(angle), is 0 at the start, and so for ever.")
+print("\nExercise: let both go at 0.1. Where are the pendulum and the weight at 1.5?")

@@ -33,4 +33,3 @@ print("\nOf a fraction all coefficients are exact. 1/(1 - x - x**2) at x = 0 has
 print("  ", *taylor(lambda x: 1 / (1 - x - x**2), Fraction(0), 12))
 print("Each is the sum of the two before it: 2 + 3 = 5, 89 + 144 = 233.")
 print("\nExercise: which series has 1/(1 - x)**2, at Fraction(0)?")
-print("Answer: the whole numbers, 1 2 3 4 5 6.")

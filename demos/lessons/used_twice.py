@@ -21,7 +21,7 @@ a = x**2
 b = a**2
 c = a**2
 y = b + c
-print("\na = x**2, b = a**2, c = a**2, y = b + c, at x = 2")
+print(f"\na = x**2, b = a**2, c = a**2, y = b + c, at x = {x.data:g}")
 print(f"  a = {a.data}, b = {b.data}, c = {c.data}, y = {y.data}")
 
 
@@ -38,20 +38,20 @@ while waiting:
         got[parent] += got[node] * slope(node, parent)
         waiting.append(parent)
     if node is a:
-        print(f"  a has {got[a]} now, passes it on times 2*2, and x has {got[x]}")
-print(f"The first 8 was passed on twice: {got[x]} is wrong.")
+        print(f"  a has {got[a]} now, passes it on times 2*{x.data:g}, and x has {got[x]}")
+print(f"The first {2 * a.data:g} was passed on twice: {got[x]} is wrong.")
 
 print("\nSo put the nodes in order first, each after all that use it: y, b, c, a, x.")
 got = {y: 1.0, b: 0.0, c: 0.0, a: 0.0, x: 0.0}
 for node in got:
     for parent in node.parents:
         got[parent] += got[node] * slope(node, parent)
-print(f"  a has 2*4 from b and 2*4 from c:  {got[a]}")
-print(f"  x has 16 * 2*2 = {got[x]}")
+print(f"  a has 2*{a.data:g} from b and 2*{a.data:g} from c:  {got[a]}")
+print(f"  x has {got[a]:g} * 2*{x.data:g} = {got[x]}")
 
 y.backward()
 print("\nbackward() keeps that order:")
 print(f"  dy/dx = {x.grad}")
-print("On paper: y = 2 * x**4, so dy/dx = 8 * x**3, and 8 * 2**3 = 64.")
-print("\nExercise: add d = a**2, and let y be b + c + d.")
-print("Answer: at x = 2, dy/dx is 96.0.")
+print("On paper: y = 2 * x**4, so dy/dx = 8 * x**3.")
+print("\nExercise: begin the second part with x = Value(3.0). Guess before you run it:")
+print("what will the impatient walk say, and what is right?")
