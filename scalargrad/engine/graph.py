@@ -113,8 +113,9 @@ def topological_order(outputs: Iterable[Node], seen: set[Any] | None = None) -> 
 
 
 def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
-    """Return the chain rule at one node: for each operand its derivative, None where g is None.
+    """Return the chain rule at one node: for each operand its derivative.
 
+    That is None where g is None, and where the rule says that there is no path.
     `gs` holds for each operand the derivative to carry through: on the way back that of the node,
     for those that want one, on the way forward the operand's own. As a graph, the rules work on
     the nodes themselves, and so give nodes that can be differentiated again; else on their

@@ -3,6 +3,8 @@
 In a rule `rule(g, y, a, b, ...)`, `g` is the derivative arriving from above (of the final result
 by this op's output), `y` is the op's output, and `a`, `b`, ... are its inputs. It returns the
 derivative of the final result by one input. For sin it is `g * cos(a)`, as in a textbook's table.
+None says that there is no path from the input to the result here, as from the side that `where`
+did not take: what nothing reaches is not visited, so nothing can fail there.
 
 A rule is arithmetic and calls of our functions, so that any kind of number can be pushed through:
 floats give the backward pass, Fractions exact gradients, Values gradients of gradients, symbols
