@@ -15,7 +15,7 @@ from scalargrad.engine.errors import FAILURES, explained, refuse_plain, refuse_r
 from scalargrad.engine.op import Op, Rule
 from scalargrad.engine.real import number_of
 from scalargrad.engine.tracer import Tracer, foremost
-from scalargrad.engine.value import Value, record_value, recorded
+from scalargrad.engine.value import ORDINARY, Value, record_value, recorded
 
 if TYPE_CHECKING:
     from scalargrad.engine.signatures import Binary, Unary
@@ -94,13 +94,12 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
 
 def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the result of `op` on inputs some of which are Tracers: by the foremost kind."""
-    if not active and _ORDINARY.issuperset(map(type, inputs)):
+    if not active and ORDINARY.issuperset(map(type, inputs)):
         return recorded(op, inputs)
     return foremost(inputs).record(op, inputs)
 
 
 _new = object.__new__
-_ORDINARY = frozenset((Value, float, int, bool))
 
 
 def named(name: str, module: str, op: Op) -> Any:

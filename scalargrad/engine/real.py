@@ -27,7 +27,8 @@ def number_of(x: Any) -> Any:
     >>> number_of(2.5), number_of("2.5")
     (2.5, None)
     """
-    if type(x) is float or type(x) is int:
+    kind = type(x)
+    if kind is float or kind is int or kind is bool:
         return x
     if is_real(x):
         return int(x) if hasattr(x, "dtype") and isinstance(x, Integral) else x

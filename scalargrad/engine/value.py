@@ -51,7 +51,8 @@ def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
     numbers = [x._data for x in inputs if isinstance(x, Value)]
     all_values = len(numbers) == len(inputs)
     if not all_values:
-        inputs = tuple([x if isinstance(x, Value) else _plain(x) for x in inputs])
+        if not ORDINARY.issuperset(map(type, inputs)):
+            inputs = tuple([x if isinstance(x, Value) else _plain(x) for x in inputs])
         numbers = [x._data if isinstance(x, Value) else x for x in inputs]
     try:
         data = op.forward(*numbers)
@@ -91,6 +92,29 @@ def make_node(
 
 
 Operator = Callable[["Value", Any], "Value"]
+
+
+def operator_of(op: Op) -> Callable[[Value], Value]:
+    """Return the method for an operator of this Value alone."""
+    forward = op.forward
+
+    def method(self: Value) -> Value:
+        if active and not here().plain:
+            return record_value(op, (self,))  # type: ignore[no-any-return]
+        try:
+            data = forward(self._data)
+        except FAILURES as error:
+            raise explained(error, op, (self,)) from None
+        node = _new(Value)
+        node._data = data
+        node._grad = 0
+        node.label = ""
+        node._op = op
+        node._first = self
+        node._second = None
+        return node
+
+    return method
 
 
 def operators_of(op: Op) -> tuple[Operator, Operator]:
@@ -154,12 +178,11 @@ def comparison_of(op: Op) -> Callable[[Value, Any], bool]:
     forward = op.forward
 
     def method(self: Value, other: Any) -> Any:
-        number = other if isinstance(other, Value) else number_of(other)
-        if number is None:
-            return NotImplemented
-        if (trace := tracing()) is not None:
-            return trace.record(op, (self, number))
-        return bool(forward(self._data, other._data if isinstance(other, Value) else number))
+        if active and (trace := here().trace) is not None:
+            known = other if isinstance(other, Value) else number_of(other)
+            return NotImplemented if known is None else trace.record(op, (self, known))
+        number = other._data if isinstance(other, Value) else number_of(other)
+        return NotImplemented if number is None else bool(forward(self._data, number))
 
     return method
 
@@ -341,14 +364,9 @@ class Value(Methods):
     __pow__, __rpow__ = operators_of(operators.power)
     __mod__, __rmod__ = operators_of(operators.mod)
 
-    def __neg__(self) -> Value:
-        return record_value(operators.neg, (self,))  # type: ignore[no-any-return]
-
-    def __pos__(self) -> Value:
-        return record_value(operators.pos, (self,))  # type: ignore[no-any-return]
-
-    def __abs__(self) -> Value:
-        return record_value(operators.absolute, (self,))  # type: ignore[no-any-return]
+    __neg__ = operator_of(operators.neg)
+    __pos__ = operator_of(operators.pos)
+    __abs__ = operator_of(operators.absolute)
 
     __gt__ = comparison_of(operators.greater)
     __lt__ = comparison_of(operators.less)
@@ -381,3 +399,7 @@ class Value(Methods):
         if self._op is not None:
             errors.refuse_copy(self)
         return super().__reduce_ex__(max(2, protocol))
+
+
+# The kinds that nearly all inputs have.
+ORDINARY = frozenset((Value, float, int, bool))
