@@ -120,13 +120,14 @@ class Builder:
 
     def __init__(self, inputs: int) -> None:
         self.code = Code(inputs, [], [])
+        self._equations, self._before = self.code.equations, inputs - 1
         self._first: dict[Any, int] = {}
 
     def write(self, op: Op, operands: tuple[Operand, ...]) -> int:
         """Add an equation; return its variable."""
-        equations = self.code.equations
+        equations = self._equations
         equations.append(equation((op, operands)))
-        return self.code.inputs + len(equations) - 1
+        return self._before + len(equations)
 
     def add(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
         """Return the variable of `op` of `operands`: the one that is there, or a new one."""
@@ -141,13 +142,17 @@ class Builder:
 
 
 def rebuild(
-    code: Code, builder: Builder, rule: Callable[..., Any], inputs: Sequence[Any] | None = None
+    code: Code,
+    builder: Builder,
+    rule: Callable[..., Any],
+    inputs: Sequence[Any] | None = None,
+    alive: Sequence[bool] | None = None,
 ) -> Code:
     """Return what `builder` has written: `code` with each equation by `rule(op, operands)`.
 
     The rule returns the operand that stands for the equation from then on: a variable of the
-    builder, or a constant. It may return None for what nothing uses. `inputs` are what the inputs
-    become, if the builder has others.
+    builder, or a constant. `inputs` are what the inputs become, if the builder has others; and
+    `alive` says which variables are needed, if not all.
 
     >>> from scalargrad import sin
     >>> twice = Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])
@@ -156,7 +161,10 @@ def rebuild(
     Code(inputs=1, equations=[Equation(op=<op sin>, operands=(0,))], outputs=[1, 1], labels={})
     """
     known: list[Any] = list(range(code.inputs) if inputs is None else inputs)
-    for op, operands in code.equations:
+    for k, (op, operands) in enumerate(code.equations, code.inputs):
+        if alive is not None and not alive[k]:
+            known.append(None)
+            continue
         known.append(rule(op, tuple([known[x] if type(x) is int else x for x in operands])))
     for k, label in code.labels.items():
         if type(x := known[k]) is int and (k < code.inputs or x >= builder.code.inputs):
@@ -181,11 +189,11 @@ def needed(code: Code) -> list[bool]:
 
 def without_dead(code: Code) -> Code:
     """Return `code` without the equations that no output depends on."""
-    alive = needed(code)[code.inputs :]
-    if all(alive):
+    alive = needed(code)
+    if all(alive[code.inputs :]):
         return code
-    builder, turns = Builder(code.inputs), iter(alive)
-    return rebuild(code, builder, lambda op, xs: builder.write(op, xs) if next(turns) else None)
+    builder = Builder(code.inputs)
+    return rebuild(code, builder, builder.write, alive=alive)
 
 
 def check(code: Code) -> None:

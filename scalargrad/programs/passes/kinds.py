@@ -181,14 +181,33 @@ def result_kind(op: Op, kinds: Sequence[Any]) -> Any:
     return rule(*kinds) if rule is not None and kinds else ANY
 
 
-def operand_kind(x: Operand, kinds: Sequence[Any]) -> Any:
-    """Return the kind of an operand, given those of the variables."""
-    return kinds[x] if type(x) is int else _LITERALS.get(type(x.value), ANY)  # type: ignore[union-attr]
+class Kinds:
+    """The kinds of the variables of a Code, which may still grow: found when they are asked for.
 
+    >>> from scalargrad.functions.arithmetic import mul
+    >>> from scalargrad.programs.code import Equation
+    >>> kinds = Kinds(Code(1, [Equation(mul.op, (0, 0))], [1]), ["int"])
+    >>> kinds.of(1)
+    'int'
+    """
 
-def kinds_of(code: Code, inputs: Sequence[Any]) -> list[Any]:
-    """Return the kind of each variable of `code`, given those of its inputs."""
-    kinds = list(inputs)
-    for op, operands in code.equations:
-        kinds.append(result_kind(op, [operand_kind(x, kinds) for x in operands]))
-    return kinds
+    def __init__(self, code: Code, inputs: Sequence[Any]) -> None:
+        self._code, self._known = code, list(inputs)
+        self._results: dict[Any, Any] = {}
+
+    def of(self, x: Operand) -> Any:
+        """Return the kind of an operand."""
+        if type(x) is not int:
+            return _LITERALS.get(type(x.value), ANY)  # type: ignore[union-attr]
+        known = self._known
+        if x >= len(known):
+            literal, results, first = _LITERALS.get, self._results, self._code.inputs
+            for op, operands in self._code.equations[len(known) - first : x + 1 - first]:
+                own = tuple(
+                    [known[y] if type(y) is int else literal(type(y.value), ANY) for y in operands]  # type: ignore[union-attr]
+                )
+                kind = results.get((op, own))
+                if kind is None:
+                    kind = results[op, own] = result_kind(op, own)
+                known.append(kind)
+        return known[x]

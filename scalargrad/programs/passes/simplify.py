@@ -14,15 +14,7 @@ from scalargrad.engine.primitive import op_of
 from scalargrad.functions import arithmetic, choices, elementary, many
 from scalargrad.functions.methods import all_ops
 from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, rebuild, without_dead
-from scalargrad.programs.passes.kinds import (
-    ANY,
-    BOOL,
-    FLOAT,
-    NUMBERS,
-    operand_kind,
-    result_kind,
-    wide,
-)
+from scalargrad.programs.passes.kinds import ANY, BOOL, FLOAT, NUMBERS, Kinds, wide
 from scalargrad.programs.passes.linking import ALIASES
 from scalargrad.programs.trace.tuples import pack, pack_total
 
@@ -83,7 +75,7 @@ def sees_signs(code: Code) -> bool:
 
 
 class _Simplifier(Builder):
-    """Writes the simplest equations, and knows the kind of each variable.
+    """Writes the simplest equations, and knows the kind of each variable: `kind(x)`.
 
     `negatives` has what a negation is the negative of, and `calls` the calls by what they were and
     the kinds of their inputs. `signed` says that something in the program sees the sign of a zero,
@@ -92,26 +84,9 @@ class _Simplifier(Builder):
 
     def __init__(self, inputs: Sequence[Any], calls: dict[Any, Call], signed: bool) -> None:
         super().__init__(len(inputs))
-        self.kinds = list(inputs)
+        self.kind = Kinds(self.code, inputs).of
         self.calls, self.signed = calls, signed
         self.negatives: dict[Operand, Operand] = {}
-        self._kinds_by_op: dict[Any, Any] = {}
-
-    def kind(self, x: Operand) -> Any:
-        return self.kinds[x] if type(x) is int else operand_kind(x, self.kinds)
-
-    def write(self, op: Op, operands: tuple[Operand, ...]) -> int:
-        """Add an equation; return its variable."""
-        kinds = self.kinds
-        own = tuple([kinds[x] if type(x) is int else operand_kind(x, kinds) for x in operands])
-        kind = self._kinds_by_op.get((op, own))
-        if kind is None:
-            kind = self._kinds_by_op[op, own] = result_kind(op, own)
-        place = super().write(op, operands)
-        kinds.append(kind)
-        if op is _NEG:
-            self.negatives[place] = operands[0]
-        return place
 
     def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
         """Return the simplest operand with the value and the kind of `op` of `operands`."""
@@ -125,7 +100,10 @@ class _Simplifier(Builder):
                 simpler = _folded(op, operands)
             if simpler is not None:
                 return simpler
-        return self.add(op, operands)
+        place = self.add(op, operands)
+        if op is _NEG:
+            self.negatives[place] = operands[0]
+        return place
 
     def of_kinds(self, op: Call, kinds: tuple[Any, ...]) -> Call:
         """Return a call optimised for inputs of these kinds: the same one each time."""

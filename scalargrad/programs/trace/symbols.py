@@ -7,7 +7,7 @@ What would need a number itself raises `TraceError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from sys import _getframe
 from typing import Any, NoReturn
@@ -210,10 +210,14 @@ def symbol(label: str = "", kind: type[Symbol] = Symbol) -> Any:
     return node
 
 
-def _values(used: Sequence[Sequence[Any]], outputs: Sequence[Any]) -> list[Any]:
-    """Return the Values among operands and outputs, each once."""
-    nodes = (x for xs in (*used, outputs) for x in xs if isinstance(x, Node))
-    return list(dict.fromkeys(x for x in nodes if not isinstance(x, Symbol)))
+def _values(rows: Iterable[Sequence[Any]]) -> dict[Any, None]:
+    """Return the Values among operands, each once."""
+    found: dict[Any, None] = {}
+    for xs in rows:
+        for x in xs:
+            if type(x) is not Symbol and isinstance(x, Node) and not isinstance(x, Symbol):
+                found[x] = None
+    return found
 
 
 class Trace:
@@ -372,22 +376,23 @@ class Trace:
                 need(operands_of(x))
         kept = [x for x in symbols if needed[x.number]]
         used = [operands_of(x) for x in kept]
-        results = topological_order(_values(used, outputs))
-        used += map(operands_of, results)
-        captured = [x for x in _values(used, outputs) if x._op is None]
+        found = _values([*used, outputs])
+        results = topological_order(found)
+        found.update(_values(map(operands_of, results)))
+        captured = [x for x in found if x._op is None]
         builder = Builder(len(inputs) + len(captured))
         values = {x: k for k, x in enumerate(captured, len(inputs))}
         places = [0] * len(symbols)
 
         def operand(x: Any) -> Operand:
-            if isinstance(x, Symbol):
+            if type(x) is Symbol or isinstance(x, Symbol):
                 return places[x.number] if x.number >= 0 else ~x.number
             return values[x] if isinstance(x, Node) else Literal(x)
 
         for x in results:
             values[x] = builder.write(x._op, tuple(map(operand, operands_of(x))))
-        for x in kept:
-            places[x.number] = builder.write(x._op, tuple(map(operand, operands_of(x))))  # type: ignore[arg-type]
+        for x, operands in zip(kept, used, strict=True):
+            places[x.number] = builder.write(x._op, tuple(map(operand, operands)))  # type: ignore[arg-type]
         labelled = [x for x in (*inputs, *captured, *results, *kept) if x.label]
         builder.code.labels = {operand(x): x.label for x in labelled}  # type: ignore[misc]
         builder.code.outputs = list(map(operand, outputs))

@@ -24,8 +24,7 @@ from scalargrad.programs.passes.kinds import (
     EITHER,
     FLOAT,
     INT,
-    kinds_of,
-    operand_kind,
+    Kinds,
     result_kind,
 )
 from scalargrad.programs.spell.c.loops import (
@@ -252,12 +251,12 @@ def _in_place(code: Code, inputs: Sequence[Any]) -> dict[int, int]:
     calls = {k: op for k, (op, _) in enumerate(code.equations, code.inputs) if type(op) is Call}
     if not calls:
         return {}
-    kinds = kinds_of(code, inputs)
+    kinds = Kinds(code, inputs)
     found: dict[int, int] = {}
     end = first = 0
     following: tuple[Operand, int] = -1, 0  # the element that would come next, of which call
     for x in code.outputs:
-        start, end = end, end + width(operand_kind(x, kinds))
+        start, end = end, end + width(kinds.of(x))
         if type(x) is not int or x < code.inputs:
             following = -1, 0
             continue
@@ -271,7 +270,7 @@ def _in_place(code: Code, inputs: Sequence[Any]) -> dict[int, int]:
             following = -1, 0
             continue
         following = call, place + 1
-        if place + 1 == len(kinds[call]):
+        if place + 1 == len(kinds.of(call)):
             found.setdefault(call, first)
     return found
 

@@ -21,7 +21,7 @@ from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
 from scalargrad.programs.code import Call, Code, Literal, Operand, constant_key
-from scalargrad.programs.passes.kinds import FLOAT, NUMBERS, kinds_of, operand_kind
+from scalargrad.programs.passes.kinds import FLOAT, NUMBERS, Kinds
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.trace.tuples import pack, pack_total
 
@@ -138,7 +138,7 @@ class Speller:
         self.names = names
         self.temporaries = map("t{}".format, count(1))
         self.texts: list[Text | None] = [None] * code.inputs
-        self.inputs = inputs
+        self.kind = Kinds(code, inputs).of
         self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
         self.ends = {x for x in code.outputs if type(x) is int}
         self.uses.update(x for x in code.outputs if type(x) is int)
@@ -316,7 +316,7 @@ class Speller:
         source = self.code.equations[y - self.code.inputs].op
         if type(source) not in (Call, Pick) and source is not pack_total:
             return None, 0
-        kind = source.kind if type(source) is Call else self.kinds[y]
+        kind = source.kind if type(source) is Call else self.kind(y)
         size = len(kind) if type(kind) is tuple else 0
         return (self.operand(y).within(ATOM), size), op.place
 
@@ -445,15 +445,6 @@ class Speller:
             return f"{self.op_name(op)}(({text}{',' * (len(parts) == 1)}))", ATOM
         text = ", ".join(part.within(COMPARISON) for part in parts)
         return f"{self.op_name(op)}({text})", ATOM
-
-    def kind(self, x: Operand) -> Any:
-        """Return the kind of an operand."""
-        return operand_kind(x, self.kinds)
-
-    @cached_property
-    def kinds(self) -> list[Any]:
-        """The kinds of all variables; few ops ask."""
-        return kinds_of(self.code, self.inputs)
 
     def pack_total(self, parts: list[str]) -> str:
         """Return the text of the sum of tuples, element by element."""
