@@ -28,6 +28,10 @@ class UndecidedError(GradientError):
     """Raised where the gradient is neither right nor wrong: at kinks, and where nothing is told."""
 
 
+class KinkError(UndecidedError):
+    """Raised at a kink, where there is no derivative."""
+
+
 def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], *inputs: Any) -> bool:
     """Return True if `gradient(*inputs)` is the gradient of `f(*inputs)` by finite differences.
 
@@ -73,7 +77,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1) -> bool:
     >>> gradcheck(relu, 0.0)
     Traceback (most recent call last):
         ...
-    scalargrad.checks.gradient_check.UndecidedError: the derivative by input 0 (0.0) does not \
+    scalargrad.checks.gradient_check.KinkError: the derivative by input 0 (0.0) does not \
 exist (backward gives 0.0): kink at 0.0: left slope 0, right slope 1
     """
     if order not in (1, 2):
@@ -153,21 +157,20 @@ def _judge(
     for i, (name, x, slope) in enumerate(zip(point.names, point.numbers, slopes, strict=True)):
         of_one = along(f, point, i)
         gradient = along(_slope(lambda *nests: slopes_at(flat(nests)), i), point, i)
-        complaint = _complaint(of_one, gradient, x, float(slope), who, noise)
-        if complaint:
-            error = GradientError if complaint.startswith("is wrong") else UndecidedError
-            raise error(f"{what.format(name)} {complaint}")
+        verdict = _verdict(of_one, gradient, x, float(slope), who, noise)
+        if verdict is not None:
+            raise type(verdict)(f"{what.format(name)} {verdict}")
 
 
-def _complaint(
+def _verdict(
     f: Callable[[float], float],
     gradient: Callable[[float], float],
     x: float,
     given: float,
     who: str,
     noise: float,
-) -> str:
-    """Return what is to be said against the derivative `given` of f at x, or nothing."""
+) -> GradientError | None:
+    """Return what is to be said against the derivative `given` of f at x, or None."""
     known_noise = noise
     noise = max(noise, roughness(f, x))
     found = estimate(f, x, noise)
@@ -175,17 +178,17 @@ def _complaint(
     bend = kink(near)
     if bend:
         left, right = (_rounded(slope) for slope in bend)
-        return (
+        return KinkError(
             f"does not exist ({who} gives {given!r}): "
             f"kink at {x!r}: left slope {left}, right slope {right}"
         )
     if given == found.derivative == 0:
-        return ""
+        return None
     size = abs(f(x)) / max(abs(x), 1.0)
     scale = max(_steepest(near), size)
     enough = max(0.01 * abs(found.derivative), 0.01 * abs(given), _NOUGHT * scale)
     if abs(given - found.derivative) <= found.error <= enough:
-        return ""
+        return None
     if math.isfinite(given):
         # What rounding does to the gradient itself; and where it is another at each step from x,
         # as that of fmod(1, x) near 0, no difference can tell what it is at x.
@@ -194,7 +197,7 @@ def _complaint(
         error = found.error + 8 * rough
         enough = max(0.01 * abs(found.derivative), _NOUGHT * scale)
         if abs(given - found.derivative) <= error <= enough:
-            return ""
+            return None
         # Close to a jump or a kink long steps see another function than short ones do.
         closer = (_estimate_or_nothing(f, x, noise, 2.0**-i) for i in (6, 12, 18))
         estimates = [found, *closer]
@@ -205,11 +208,11 @@ def _complaint(
             or _jagged(f, x, given, found.derivative, known_noise)
             or not _refuted(given, estimates, near)
         ):
-            return (
+            return UndecidedError(
                 f"cannot be judged: finite differences give {found.derivative!r} only within "
                 f"{found.error:.1e} ({who} gives {given!r}); try another point"
             )
-    return (
+    return GradientError(
         f"is wrong: {who} gives {given!r}, "
         f"finite differences give {found.derivative!r} within {found.error:.1e}"
     )

@@ -1,14 +1,16 @@
 """Gradients written by hand, as a property that Hypothesis tries: see `check_gradient`."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
-from hypothesis import reject
+from hypothesis import currently_in_test_context, event, reject
 
 from scalargrad import checks, grad
 from scalargrad.checks.finite_differences import EPSILON, along
-from scalargrad.checks.gradient_check import GradientError, UndecidedError
+from scalargrad.checks.gradient_check import GradientError, KinkError, UndecidedError
 from scalargrad.checks.inputs import Inputs, flat
 from scalargrad.checks.one_sided import roughness
 
@@ -25,7 +27,9 @@ def check_gradient(
     one, but for rounding. Raises GradientError where it is not, so that Hypothesis shrinks to the
     simplest input that shows it, and whatever `gradient` raises. Inputs where there is nothing to
     compare do not count as examples: where `f` raises ValueError or an ArithmeticError or is not
-    finite, at kinks, at ends of the domain, and where differences tell too little.
+    finite, at kinks, at ends of the domain, and where differences tell too little. Hypothesis's
+    statistics say how many there were and why; and where none of the first 40 can be compared,
+    GradientError counts them.
 
     >>> from hypothesis import given, strategies as st
     >>> number = st.floats(-10, 10)
@@ -42,17 +46,46 @@ def check_gradient(
     try:
         y = f(*point.nested(point.numbers))
         if not math.isfinite(y):
-            reject()
-    except (ValueError, ArithmeticError):
-        reject()
+            _pass_over(f, "f is not finite")
+    except (ValueError, ArithmeticError) as error:
+        _pass_over(f, f"f raises {type(error).__name__}")
     gradient(*point.nested(point.numbers))  # its errors are its own
     try:
         checks.check_gradient(f, gradient, *inputs)
-    except (UndecidedError, ValueError):  # ValueError: f is not finite on both sides
-        reject()
+    except KinkError:
+        _pass_over(f, "a kink")
+    except UndecidedError:
+        _pass_over(f, "finite differences tell too little")
+    except ValueError:
+        _pass_over(f, "f is not finite on both sides")
+    _passed_over[_identity(f)] = None
     if exact:
         _check_exactly(f, gradient, point)
     return True
+
+
+# By a function's code: why inputs were passed over, None once there was one to compare.
+_passed_over: WeakKeyDictionary[Any, Counter[str] | None] = WeakKeyDictionary()
+_MOST = 40
+
+
+def _identity(f: Callable[..., Any]) -> Any:
+    # A test makes its functions anew for each example; those of ctypes have no hash.
+    return getattr(f, "__code__", type(f))
+
+
+def _pass_over(f: Callable[..., Any], why: str) -> NoReturn:
+    if currently_in_test_context():
+        event(f"check_gradient passed an input over: {why}")
+    reasons = _passed_over.setdefault(_identity(f), Counter())
+    if reasons is not None:
+        reasons[why] += 1
+        if reasons.total() >= _MOST:
+            counted = ", ".join(f"{n} times: {reason}" for reason, n in reasons.most_common())
+            raise GradientError(
+                f"none of {reasons.total()} inputs could be compared ({counted}): draw others"
+            )
+    reject()
 
 
 def _check_exactly(f: Callable[..., Any], gradient: Callable[..., Any], point: Inputs) -> None:

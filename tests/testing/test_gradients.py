@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import Phase, Verbosity, example, given, settings
@@ -185,3 +186,35 @@ def test_what_cannot_be_told_is_no_example() -> None:
 
     test()
     assert set(tried) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda x: lambda y: math.log(-1 - abs(y)), "f raises ValueError"),
+        (lambda x: lambda y: math.inf, "f is not finite"),
+        (lambda x: lambda y: abs(y - x), "a kink"),
+    ],
+)
+def test_where_no_input_can_be_compared_an_error_counts_them(make: Any, reason: str) -> None:
+    @QUICKLY
+    @given(NUMBERS)
+    def test(x: float) -> None:
+        check_gradient(make(x), lambda x: 0.0, x)
+
+    words = rf"none of \d+ inputs could be compared \(\d+ times: {reason}\): draw others"
+    with pytest.raises(GradientError, match=words):
+        test()
+
+
+def test_statistics_say_why_inputs_were_passed_over() -> None:
+    seen: list[str] = []
+
+    @QUICKLY
+    @given(st.sampled_from([-1.0, 1.0, 2.0]))
+    def test(x: float) -> None:
+        with patch("scalargrad.testing.gradients.event", seen.append):
+            check_gradient(lambda x: math.sqrt(x), lambda x: 0.5 / math.sqrt(x), x)
+
+    test()
+    assert "check_gradient passed an input over: f raises ValueError" in seen
