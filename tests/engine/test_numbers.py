@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalargrad import Value, fsum, grad, hypot, jvp, maximum, prod, sumprod, taylor, value_and_grad
@@ -82,6 +82,7 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("name", OPERATIONS)
 @given(a=st.integers(0, 127), b=st.integers(0, 127))
+@settings(max_examples=20)
 def test_integers_do_not_wrap(kind: Any, name: str, a: int, b: int) -> None:
     f = OPERATIONS[name]
     exact = value_and_grad(f, argnums=(0, 1))(a, b)
