@@ -46,18 +46,6 @@ def simplified(code: Code, inputs: str) -> Code:
     return rebuild(code, builder, builder.emit)
 
 
-def shared(code: Code) -> Code:
-    """Return `code` with one equation in place of several with the same op and operands.
-
-    >>> from scalargrad import sin
-    >>> from scalargrad.programs.code import Equation
-    >>> len(shared(Code(1, [Equation(sin.op, (0,))] * 2, [1, 2])).equations)
-    1
-    """
-    builder = Builder(code.inputs)
-    return rebuild(code, builder, builder.add)
-
-
 def sees_signs(code: Code) -> bool:
     """Return whether something in `code` may give another number for -0.0 than for 0.0.
 

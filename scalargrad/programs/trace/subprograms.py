@@ -226,15 +226,14 @@ class Derivative(Subprogram):
 
     def __init__(self, of: Subprogram, kind: str, given: dict[int, Any]) -> None:
         around = this_trace()
-        places, _ = zip(*(forms := forms_of(given)), strict=True)
         trace = InnerTrace(
             of.trace, lambda: {x: around.sample(given[k]) for k, x in symbols.items()}
         )
         trace.subprograms = dict(around.subprograms)
-        symbols = {k: trace.new_input(kind[0], form) for k, form in forms}
+        symbols = {k: trace.new_input(kind[0], form) for k, form in forms_of(given)}
         self.of = of
         ends = self.traced(trace, symbols)
-        super().__init__(f"{of.name}_{kind}", trace, [symbols[k] for k in places], ends, of)
+        super().__init__(f"{of.name}_{kind}", trace, list(symbols.values()), ends, of)
 
     def traced(self, trace: InnerTrace, given: dict[int, Any]) -> Sequence[Any]:
         """Trace it, and return what it can give."""
