@@ -6,7 +6,7 @@ from typing import Any
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
-from scalargrad.transforms.nesting import Nest, flatten, unflatten
+from scalargrad.transforms.nesting import Nest, flatten, items_of, unflatten
 
 
 class Inputs:
@@ -88,13 +88,13 @@ def flat(nest: Any) -> list[Any]:
 
 
 def _plain_nest(nest: Any) -> Any:
-    """Return the nest with lists for tuples and arrays, and with numbers for Values."""
+    """Return the nest with lists for tuples and arrays, dicts for dataclasses, and numbers."""
     if isinstance(nest, Value):
         return nest.data
-    if isinstance(nest, dict):
-        return {key: _plain_nest(item) for key, item in nest.items()}
-    if isinstance(nest, list | tuple):
-        return [_plain_nest(item) for item in nest]
+    parts = items_of(nest)
+    if parts is not None:
+        keys, items = parts[0], list(map(_plain_nest, parts[1]))
+        return items if keys is None else dict(zip(keys, items, strict=True))
     return nest.tolist() if hasattr(nest, "tolist") else nest
 
 
@@ -103,7 +103,7 @@ def _alike(nest: Any, other: Any) -> bool:
         return nest.keys() == other.keys() and all(_alike(nest[key], other[key]) for key in nest)
     if isinstance(nest, list) and isinstance(other, list):
         return len(nest) == len(other) and all(map(_alike, nest, other))
-    return is_real(nest) and is_real(other)
+    return (is_real(nest) and is_real(other)) or nest is other is None
 
 
 def _numbers(nest: Any, wanted: Any) -> list[Any]:
@@ -111,7 +111,7 @@ def _numbers(nest: Any, wanted: Any) -> list[Any]:
         return [x for key, item in wanted.items() for x in _numbers(nest[key], item)]
     if isinstance(wanted, list):
         return [x for item, inner in zip(nest, wanted, strict=True) for x in _numbers(item, inner)]
-    return [nest]
+    return [] if wanted is None else [nest]
 
 
 def _places(nest: Any) -> str:
@@ -119,12 +119,14 @@ def _places(nest: Any) -> str:
         return "{" + ", ".join(f"{key!r}: {_places(item)}" for key, item in nest.items()) + "}"
     if isinstance(nest, list):
         return "[" + ", ".join(map(_places, nest)) + "]"
-    return "a number"
+    return "None" if nest is None else "a number"
 
 
 def _paths(nest: Any, path: str) -> list[str]:
-    if isinstance(nest, dict):
-        return [p for key, item in nest.items() for p in _paths(item, f"{path}[{key!r}]")]
-    if isinstance(nest, list | tuple):
-        return [p for i, item in enumerate(nest) for p in _paths(item, f"{path}[{i}]")]
-    return [path]
+    parts = items_of(nest)
+    if parts is None:
+        return [] if nest is None else [path]
+    keys, items = parts
+    form = "[{!r}]" if keys is None or isinstance(nest, dict) else ".{}"
+    named = zip(range(len(items)) if keys is None else keys, items, strict=True)
+    return [p for key, item in named for p in _paths(item, path + form.format(key))]

@@ -1,4 +1,4 @@
-"""Nested lists, tuples and dicts of numbers: taken apart and put together again."""
+"""Nested lists, tuples, dicts and dataclasses of numbers: taken apart and put together again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ NUMBER: Structure = None
 
 
 class Nest(NamedTuple):
-    """The structure of a container: its class, the keys of a dict, and its items' structures."""
+    """The structure of a container: its class, the keys of a dict, and its items' structures.
+
+    A dataclass has the names of its fields for keys.
+    """
 
     kind: type
     keys: tuple[Any, ...] | None
@@ -70,6 +73,40 @@ def static_key(x: Any) -> Any:
     return kind, x
 
 
+def field_names(kind: Any) -> tuple[str, ...] | None:
+    """Return the names of the fields of a dataclass, None for another class."""
+    if not hasattr(kind, "__dataclass_fields__") or issubclass(kind, dict | list | tuple):
+        return None
+    from dataclasses import fields  # only here: it takes a while to load, and is loaded then
+
+    return tuple(field.name for field in fields(kind))
+
+
+def made_of(kind: type, parts: dict[str, Any]) -> Any:
+    """Return an instance of a dataclass with these fields, as they are.
+
+    It is not initialised: what `__post_init__` does to numbers it has done to those that went in.
+    """
+    made: Any = object.__new__(kind)
+    for name, part in parts.items():
+        object.__setattr__(made, name, part)
+    return made
+
+
+def items_of(nest: Any) -> tuple[tuple[Any, ...] | None, list[Any]] | None:
+    """Return the keys, None for a list or tuple, and the items of a container; None for others.
+
+    >>> items_of({"w": [1.0], "b": 2.0}), items_of((1.0, None)), items_of(2.0)
+    ((('w', 'b'), [[1.0], 2.0]), (None, [1.0, None]), None)
+    """
+    if isinstance(nest, dict):
+        return tuple(nest), list(nest.values())
+    if isinstance(nest, list | tuple):
+        return None, list(nest)
+    names = None if isinstance(nest, type) else field_names(type(nest))
+    return None if names is None else (names, [getattr(nest, name) for name in names])
+
+
 def parts_of(nest: Nest) -> list[tuple[Any, Structure]]:
     """Return the structures in a container, each with its key or index."""
     keys = range(len(nest.items)) if nest.keys is None else nest.keys
@@ -92,9 +129,9 @@ def flatten(
 ) -> tuple[list[Any], Structure]:
     """Return the numbers of `nest` in order, and its structure.
 
-    A nest is a number (any real number, a Value), or a list, tuple, named tuple or dict of nests;
-    instances of `static` types are part of the structure. Raises TypeError, saying where in `name`
-    it stands, for anything else.
+    A nest is a number (any real number, a Value), or a list, tuple, named tuple, dict or dataclass
+    of nests, in which None has no numbers; instances of `static` types are part of the structure.
+    Raises TypeError, saying where in `name` it stands, for anything else.
 
     >>> numbers, structure = flatten({"w": [1.0, 2.0], "b": 3.0})
     >>> numbers
@@ -103,11 +140,13 @@ def flatten(
     {'w': [10, 20], 'b': 30}
     """
     numbers: list[Any] = []
-    return numbers, _collect(nest, name, static, numbers)
+    return numbers, _collect(nest, name, static, numbers, within=False)
 
 
-def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any]) -> Structure:
-    if isinstance(nest, static):
+def _collect(
+    nest: Any, path: str, static: tuple[type, ...], numbers: list[Any], within: bool = True
+) -> Structure:
+    if isinstance(nest, static) or (nest is None and within):
         return Static(nest)
     if isinstance(nest, Tracer) or is_real(nest):
         numbers.append(nest)
@@ -123,6 +162,10 @@ def _collect(nest: Any, path: str, static: tuple[type, ...], numbers: list[Any])
             return Nest(type(nest), None, (NUMBER,) * len(nest))
         inner = [_collect(x, f"{path}[{i}]", static, numbers) for i, x in enumerate(nest)]
         return Nest(type(nest), None, tuple(inner))
+    names = None if isinstance(nest, type) else field_names(type(nest))
+    if names is not None:
+        inner = [_collect(getattr(nest, n), f"{path}.{n}", static, numbers) for n in names]
+        return Nest(type(nest), names, tuple(inner))
     raise TypeError(
         f"{path} must be a number, or lists, tuples and dicts of numbers, "
         f"not {shown(nest)} ({type(nest).__name__})"
@@ -153,8 +196,16 @@ def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]
             raise TypeError(f"{path} must be a number, not {shown(nest)}")
         return
     if isinstance(structure, Static):
+        if structure.value is None and nest is not None:
+            raise TypeError(f"{path} must be None, not {shown(nest)}")
         return
     kind, inner = structure.kind, dict(parts_of(structure))
+    if structure.keys is not None and not issubclass(kind, dict):
+        if type(nest) is not kind:
+            raise TypeError(f"{path} must be a {kind.__name__}, not {shown(nest)}")
+        for key, item in inner.items():
+            _collect_like(item, getattr(nest, key), f"{path}.{key}", numbers)
+        return
     if structure.keys is not None:
         if not isinstance(nest, dict) or nest.keys() != inner.keys():
             raise TypeError(f"{path} must be a dict with the keys {list(inner)}, not {shown(nest)}")
@@ -234,13 +285,13 @@ def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
     >>> mapped(lambda x: x + 1, ([1, 2], {"a": 3}))
     ([2, 3], {'a': 4})
     """
-    if not isinstance(nest, list | tuple | dict) or type(nest) is Doubles:
+    parts = items_of(nest)
+    if parts is None or type(nest) is Doubles:
         return function(nest)
-    items = list(nest.values() if isinstance(nest, dict) else nest)
+    keys, items = parts
     found = [mapped(function, item) for item in items]
     if all(a is b for a, b in zip(found, items, strict=True)):
         return nest
-    keys = tuple(nest) if isinstance(nest, dict) else None
     factory = nest.default_factory if isinstance(nest, defaultdict) else None
     return _build(Nest(type(nest), keys, (NUMBER,) * len(found), factory), iter(found))
 
@@ -256,8 +307,9 @@ def values_in(nest: Any) -> list[Any]:
     stack = [nest]
     while stack:
         x = stack.pop()
-        if isinstance(x, list | tuple | dict):
-            stack += x.values() if isinstance(x, dict) else x
+        parts = items_of(x)
+        if parts is not None:
+            stack += parts[1]
         elif isinstance(x, Tracer):
             found.append(x)
     return found
@@ -274,5 +326,7 @@ def _build(structure: Structure, numbers: Iterator[Any]) -> Any:
         made = dict(zip(structure.keys, parts, strict=True))
         if kind is dict:
             return made
+        if not issubclass(kind, dict):
+            return made_of(kind, made)
         return kind(structure.factory, made) if issubclass(kind, defaultdict) else kind(made)
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)

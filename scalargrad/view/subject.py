@@ -11,7 +11,7 @@ from scalargrad.engine.errors import TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.programs.code import run
-from scalargrad.transforms.nesting import flatten, unflatten
+from scalargrad.transforms.nesting import field_names, flatten, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import (
     Group,
@@ -166,6 +166,8 @@ def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]
             names.append(x.label or name)
         elif is_real(x):
             names.append(name)
+        elif (fields := field_names(type(x))) is not None:
+            stack += [(f"{name}.{field}", getattr(x, field)) for field in reversed(fields)]
     return names
 
 

@@ -87,6 +87,8 @@ class _Writer:
             self.refuse(f"type({name}) is not {self.constant(structure.kind)}", depth)
         if keys is None:
             return self.items(name, items, depth)
+        if not issubclass(structure.kind, dict):  # a dataclass
+            return self.items(f"[{', '.join(f'{name}.{key}' for key in keys)}]", items, depth)
         if structure.own_keys is None:
             wanted = self.constant(list(keys))
             self.refuse(f"[*{name}] != {wanted} or not str_.issuperset(map(type, {name}))", depth)

@@ -12,7 +12,15 @@ from scalargrad.engine.real import is_real
 from scalargrad.programs.trace.subprograms import InnerTrace, Subprogram, reached
 from scalargrad.programs.trace.symbols import Symbol, Trace, is_condition
 from scalargrad.programs.trace.tuples import packed
-from scalargrad.transforms.nesting import NUMBER, Nest, Structure, flatten, size_of, unflatten
+from scalargrad.transforms.nesting import (
+    NUMBER,
+    Nest,
+    Structure,
+    flatten,
+    items_of,
+    size_of,
+    unflatten,
+)
 
 
 class CalledFunction(NamedTuple):
@@ -109,13 +117,10 @@ def _is_as_it_was(nest: Any, structure: Structure, elements: Iterator[Any]) -> b
         return nest is next(elements)
     if type(structure) is not Nest:
         return True
-    kind: Any = type(nest)
-    if kind is not structure.kind or len(nest) != len(structure.items):
+    keys, parts = items_of(nest) or (None, [])
+    if type(nest) is not structure.kind or len(parts) != len(structure.items):
         return False
-    if structure.keys is not None and tuple(nest) != structure.keys:
-        return False
-    parts = nest if structure.keys is None else nest.values()
-    return all(
+    return keys == structure.keys and all(
         _is_as_it_was(x, item, elements) for x, item in zip(parts, structure.items, strict=True)
     )
 

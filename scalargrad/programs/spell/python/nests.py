@@ -5,11 +5,12 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from scalargrad.programs.code import Operand
 from scalargrad.programs.spell.python.speller import Speller
-from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure, parts_of
+from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure, made_of, parts_of
 
 # Python's parser takes 200 brackets within each other; results nested deeper are made in steps.
 _DEEPEST = 40
@@ -64,6 +65,9 @@ def _packed(speller: Speller, structure: Nest, parts: list[tuple[Any, str]]) -> 
         text = "{" + ", ".join(pairs) + "}"
         if kind is dict:
             return text
+        if not issubclass(kind, dict):
+            make = speller.constant(partial(made_of, kind), f"make_{kind.__name__}")
+            return f"{make}({text})"
         class_name = speller.constant(kind, kind.__name__)
         if issubclass(kind, defaultdict):
             return f"{class_name}({speller.constant(structure.factory, 'factory')}, {text})"
