@@ -192,7 +192,7 @@ def flatten_like(structure: Structure, nest: Any, name: str) -> list[Any]:
 
 def _collect_like(structure: Structure, nest: Any, path: str, numbers: list[Any]) -> None:
     if structure is NUMBER:
-        if _collect(nest, path, (), numbers) is not NUMBER:
+        if _collect(nest, path, (), numbers, within=False) is not NUMBER:
             raise TypeError(f"{path} must be a number, not {shown(nest)}")
         return
     if isinstance(structure, Static):

@@ -892,7 +892,7 @@ def test_softmax_through_logsumexp_works() -> None:
     assert compile(softmax)([1.0, 2.0, 3.0]) == softmax([1.0, 2.0, 3.0])
 
 
-@pytest.mark.parametrize("result", ["text", None, {1.0}, object(), 1j, lambda: 1])
+@pytest.mark.parametrize("result", ["text", {1.0}, object(), 1j, lambda: 1])
 def test_results_must_be_numbers(result: Any) -> None:
     def give(x: Any) -> Any:
         return [x, result]

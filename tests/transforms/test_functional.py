@@ -940,7 +940,7 @@ def test_results_that_are_no_numbers(transform: Any, result: Any) -> None:
         transform(lambda x: result)
 
 
-@pytest.mark.parametrize("bad", [None, "1.0", 1j, {1.0}, object()])
+@pytest.mark.parametrize("bad", ["1.0", 1j, {1.0}, object()])
 def test_arguments_that_are_no_numbers(bad: Any) -> None:
     kind = type(bad).__name__
     for call in (
