@@ -970,8 +970,7 @@ class _Ways:
             kinds = slopes and self.program.mixed and isinstance(found.error, TypeError)
             kinds |= _of_complex(found.error, self.program)
             # A trace cannot tell that `where` gives a constant, or what is not chosen.
-            chosen = any("S_.where(" in step.text for step in self.program.steps)
-            if slopes and chosen and not kinds and whole.error is None:
+            if slopes and _chooses(self.program) and not kinds and whole.error is None:
                 unsplit = Outcome(compile(full, static_argnums=static), *args)
                 kinds = type(unsplit.error) is type(found.error)
             assert whole.error is not None or kinds, f"{what}: {expected}, but {found}"
@@ -1333,9 +1332,9 @@ class _Ways:
             return
         if y.error is not None:
             whole = Outcome(eager(self.of_values("f_1")), *args)
-            assert whole.error is not None or _of_complex(y.error, program), (
-                f"backward: {expected}, but {y}"
-            )
+            # A program has the derivatives of what is not chosen, too.
+            allowed = _of_complex(y.error, program) or _chooses(program)
+            assert whole.error is not None or allowed, f"backward: {expected}, but {y}"
             return
         found = Outcome(lambda: [y.numbers[0], *slopes])
         most: list[float] = []
@@ -1388,6 +1387,14 @@ def _of_complex(error: Exception, program: Program) -> bool:
     """Return whether an error in a part is of what is a complex number of plain numbers."""
     text = str(error)
     return bool(program.parts) and ("to a fractional power" in text or "(complex)" in text)
+
+
+def _chooses(program: Program) -> bool:
+    """Return whether a program chooses between numbers."""
+    return any(_CHOICES.search(step.text) for step in program.steps)
+
+
+_CHOICES = re.compile(r"S_\.(many_)?(where|maximum|minimum|clip|relu|leaky_relu|elu)\(")
 
 
 def _ones(nest: Any) -> Any:
