@@ -5,8 +5,8 @@ words at first. A frame that does not fit there gets a new chunk, with 1,000 wor
 which is given back when the function returns (`_PyThreadState_PushFrame` in Python/pystate.c, since
 3.11). A program whose own frame takes the last of a chunk would pay for a new one at each call.
 
-What it gives: the training step of a called model, 100 calls and their derivatives, takes 1.25
-times as long as the same program without calls, in place of 1.97 times; 1.39 for 2.04 with 3.13.
+What it gives: the training step of a called model, 100 calls and their derivatives, takes 1.3 times
+as long as the same program without calls, in place of 2 times; 1.4 times with 3.13.
 Nothing else of the package leans on CPython's insides: without this file all is right, but slower.
 """
 
