@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Value, exp, tanh, taylor
+from scalargrad.__main__ import main
 from tests.running import PLAIN, ROOT, output
 
 LESSONS = ROOT / "demos" / "lessons"
@@ -604,3 +606,25 @@ def test_exercises_have_right_answers(lesson: str) -> None:
         assert text.startswith("g * 3 * x * x,")
     else:
         assert same(re.findall(r"-?\d+(?:\.\d+)?", text), EXERCISES[lesson]()), text
+
+
+@pytest.mark.parametrize("lesson", NAMES)
+def test_the_page_that_a_lesson_leads_to_is_there(lesson: str, tmp_path: Path) -> None:
+    lines = printed(lesson).splitlines()
+    if "See it:" not in lines:
+        assert lesson in NO_PAGE
+        return
+    line = lines[lines.index("See it:") + 1].strip()
+    *start, command, first = shlex.split(line)[:5]
+    assert start == ["python3", "-m", "scalargrad"]
+    words = [command, first, *shlex.split(line)[5:]]
+    page = tmp_path / "page.html"
+    assert main([*(word for word in words if word != "--open"), "-o", str(page)]) == 0
+    assert "<script" in page.read_text(encoding="utf-8")
+
+
+# Those that are about no graph, or about one that no expression gives.
+NO_PAGE = {
+    *("checking_a_gradient", "compile_a_loss", "double_backpropagation", "memory", "pendulum"),
+    *("many_inputs_and_outputs", "sin_finds_its_series"),
+}

@@ -36,4 +36,5 @@ print(f"Nothing was built anew: y.parents[0] is product: {y.parents[0] is produc
 print("\nThe weights are leaves like any other. With w = 5, and x still 10:")
 w.data = 5.0
 print(f"  y = 5*10 + 1 = {y.forward()}")
+print('\nSee it:\n  python3 -m scalargrad draw "w*x + b" w=2 x=3 b=1 --open')
 print("\nExercise: put in w = -1, x = 4, b = 2, and run it.")

@@ -31,4 +31,5 @@ print(f"  dy/dx = {x.grad:.5f}")
 
 print("\nOn paper: y is exp(2 * x**2), so dy/dx = 4*x * exp(2 * x**2)")
 print("  = 4 * 0.5 * exp(0.5) = 2 * 1.64872 = 3.29744")
+print('\nSee it:\n  python3 -m scalargrad draw "exp(x**2)**2" x=0.5 --open')
 print("\nExercise: walk the same way from x = 1.0.")

@@ -23,4 +23,5 @@ print("\nNow a curve that no formula solves, a * exp(-b*x), near points that hal
 curve = curve_fit(lambda x, a, b: a * exp(-b * x), xs, [8.0, 4.0, 2.0, 1.0], p0=[1.0, 1.0])
 a, b = curve.parameters
 print(f"  a = {a:.6f}, b = {b:.6f}, which is log(2)")
+print("\nSee it:\n  python3 -m scalargrad play sin")
 print("\nExercise: fit it to 9, 3, 1, 1/3. What is b?")

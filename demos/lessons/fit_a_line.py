@@ -32,4 +32,5 @@ for step in range(101):
 
 print("\nThe points lie on 2*x + 1. Nobody told it so: it went downhill.")
 print(f"For x = 10 it says {w * 10 + b:.2f}.")
+print('\nSee it:\n  python3 -m scalargrad draw "(w*2 + b - 5)**2" w=0 b=0 --open')
 print("\nExercise: add the point (3, 9), and take 300 steps.")

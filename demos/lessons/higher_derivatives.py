@@ -45,4 +45,5 @@ print("At t = 1/2, put in the half: order 3 is -2 + 8/4 - 6/16 = -0.375.")
 
 print("\ngrad does the same to functions: grad(f) is the function that is f's derivative.")
 print(f"  grad(grad(grad(tanh)))(0.0) = {grad(grad(grad(tanh)))(0.0)}")
+print('\nSee it:\n  python3 -m scalargrad draw "tanh(t)" t=0.5 --open')
 print("\nExercise: go on to order 7.")

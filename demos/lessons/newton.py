@@ -46,4 +46,5 @@ print("jump goes to x = 0 - -2/-798 = -0.002506, y = 2 - 400/200 = 0. Far from t
 print("a jump may even go uphill, as the second one does; near it, nothing is faster.")
 print(f"Check another one: at (-1.2, 1) it is {hessian(rosenbrock)([-1.2, 1.0])},")
 print("as 1200 * 1.2**2 - 400 * 1 + 2 = 1330 and -400 * -1.2 = 480.")
+print('\nSee it:\n  python3 -m scalargrad draw "100*(y - x**2)**2 + (1 - x)**2" x=0 y=2 --open')
 print("\nExercise: start at x = 0.5. Where does the first jump go?")

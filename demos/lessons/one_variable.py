@@ -32,4 +32,5 @@ for name, result in [("y", y), ("x**2", square), ("2*x", double)]:
     sources = " and ".join(map(format, result.operands))
     print(f"  {name:<4} is {result.data:>4}, made by {result.op:<2} of {sources}")
 print("Doing the sum made this graph. The next lesson walks along it.")
+print('\nSee it:\n  python3 -m scalargrad draw "x**2 + 2*x" x=3 --open')
 print("\nExercise: where is dy/dx 0? Put that x in.")

@@ -35,4 +35,5 @@ print(f"        sin(1) = {y:.6f}        cos(1) = {x.grad:.6f}")
 
 print("\nThe loop left no trace of itself, only of the sums that it did. So any for,")
 print("while and if that Python has may stand in what you differentiate.")
+print('\nSee it:\n  python3 -m scalargrad draw "x - x**3/6 + x**5/120" x=1 --open')
 print("\nExercise: what do six terms give?")

@@ -48,4 +48,5 @@ for step in range(201):
 print("On paper, step 1 at (1, 1): h1 = 0.95 + 0.95 - 0.05 = 1.85,")
 print("h2 = 1.05 + 1.05 - 0.95 = 1.15, y = 0.9 * 1.85 - 1.05 * 1.15 - 0.05 = 0.4075.")
 print("In the end all four are right. A large network does this too, only more of it.")
+print("\nSee it:\n  python3 -m scalargrad play xor")
 print("\nExercise: let it learn whether both are 1. What is the first loss?")

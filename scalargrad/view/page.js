@@ -152,25 +152,39 @@ function slopeOf(k, e) {
   return fill(formula, namesOf(k), term(nodes[k].name));
 }
 
-// So many digits that the value of node k is seen in its operands' numbers.
-function numbersOf(k) {
-  const numbers = operandsOf(k);
-  if (!live) return numbers.map((x) => inFormula(x));
-  for (const digits of [6, 9, 12, 17]) {
-    const rounded = [...state.value];
-    nodes[k].edges.forEach(({ at }) => {
-      if (typeof rounded[at] === "number") rounded[at] = Number(rounded[at].toPrecision(digits));
-    });
+// How many digits, `least` or more, the numbers need for `result` to be seen in them.
+function digitsFor(least, numbers, calculate, result) {
+  for (const digits of [least, 6, 9, 12]) {
+    const rounded = numbers.map((x) => (typeof x === "number" ? Number(x.toPrecision(digits)) : x));
     try {
-      const [found] = program[k - inputs].forward(rounded);
-      if (digits === 17 || close(found, state.value[k], 1e-4)) {
-        return numbers.map((x) => inFormula(x, digits));
-      }
+      if (close(calculate(rounded), result, least < 6 ? 1e-3 : 1e-4)) return digits;
     } catch {
       continue;
     }
   }
-  return numbers.map((x) => inFormula(x, 17));
+  return 17;
+}
+
+// The numbers of node k's operands, as they stand in its formula.
+function numbersOf(k, least = 6) {
+  const numbers = operandsOf(k);
+  const calculate = (rounded) => {
+    const values = [...state.value];
+    nodes[k].edges.forEach(({ at }, e) => {
+      if (at !== null) values[at] = rounded[e];
+    });
+    return program[k - inputs].forward(values)[0];
+  };
+  const digits = live ? digitsFor(least, numbers, calculate, state.value[k]) : least;
+  return numbers.map((x) => inFormula(x, digits));
+}
+
+// An addition in the fewest digits that show it, with proper minus signs.
+function addition(a, b, total) {
+  const numbers = [a, b].map(Number);
+  const digits = live ? digitsFor(4, numbers, ([x, y]) => x + y, Number(total)) : 6;
+  const [x, y] = [live ? show(numbers[0], digits) : a, live ? inFormula(numbers[1], digits) : inBrackets(b)];
+  return `${x} + ${y}`.replaceAll("-", "−");
 }
 
 function lineOf(i) {
@@ -313,7 +327,7 @@ function forwardSentence(k) {
   const texts = operandTexts(k);
   let said = words.replace(/\{(\d)\}/g, (_, e) => texts[e]);
   if (words.startsWith("Apply")) said += ` to ${listed(texts)}`;
-  const numbers = fill(node.formula, operandsOf(k).map((x) => inBrackets(few(x))));
+  const numbers = fill(node.formula, numbersOf(k, 4)).replaceAll("-", "−");
   const result = `${node.name} = ${numbers} = ${few(state.value[k])}`;
   return [`${said}: `, V(result), "."];
 }
@@ -422,7 +436,7 @@ function backwardSentence(i) {
   const times = arrivals[to].filter(taken).length;
   const before = gradientAt(to, i - 1);
   if (before !== null && times > 1) {
-    const sum = `${few(before)} + ${inBrackets(few(state.product[i]))} = ${few(state.total[i])}`;
+    const sum = `${addition(before, state.product[i], state.total[i])} = ${few(state.total[i])}`;
     const used = times === 2 ? "twice; the two" : `${times} times; they`;
     found.push(` ${name} is used ${used} add up: `, G(sum), ".");
   }
@@ -515,9 +529,14 @@ let drawn = []; // of each card: its group, and what changes in it
 let arrows = []; // of each arrow: its path and what stands on it
 let scale = 1;
 let view = [0, 0, 1, 1];
+let room = [1, 1]; // the size of the picture on the screen: asking for it costs a layout
+
+function measure() {
+  room = [byId("picture").clientWidth, byId("picture").clientHeight];
+}
 
 function chooseForm() {
-  const { clientWidth: w, clientHeight: h } = byId("picture");
+  const [w, h] = room;
   const fits = ({ size }) => Math.min(w / (size[0] + 32), h / (size[1] + 32));
   const { wide, close, compact, tall } = data.forms;
   const candidates = narrow.matches ? [tall] : [wide, close, compact].filter(Boolean);
@@ -713,6 +732,10 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+function set(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
 function flowOf({ edges }) {
   return edges.reduce((sum, [k, e]) => {
     const i = edgeStep.get(`${k}-${e}`);
@@ -772,7 +795,9 @@ function paintArrow(one, flow, most, u) {
   const done = steps_.length > 0 && steps_.every((s) => s <= i && s < state.reached);
   const now = isNow(u, one.edges);
   const ends = i >= steps.length - 1;
-  const shown = (element, visible) => (element.style.display = visible ? "" : "none");
+  const shown = ({ style }, visible) => {
+    if ((style.display === "") !== visible) style.display = visible ? "" : "none";
+  };
   shown(one.edge, !done);
   shown(one.arrow, !done && !(ends && data.differentiable));
   shown(one.river, done);
@@ -780,8 +805,8 @@ function paintArrow(one, flow, most, u) {
   one.edge.classList.toggle("now", now && u.kind === "forward");
   one.arrow.classList.toggle("now", now && u.kind === "forward");
   const width = 2 + 8 * Math.sqrt(most && Number.isFinite(flow) ? flow / most : 0);
-  one.river.setAttribute("stroke-width", width.toFixed(2));
-  one.head.setAttribute("transform", `translate(${one.start.x},${one.start.y}) scale(${0.75 + width / 14})`);
+  set(one.river, "stroke-width", width.toFixed(2));
+  set(one.head, "transform", `translate(${one.start.x},${one.start.y}) scale(${(0.75 + width / 14).toFixed(3)})`);
   const [k, e] = one.edges[0];
   const single = one.edges.length === 1;
   const visible = done && single && (now || !one.rows) && state.local[k]?.[e] !== undefined;
@@ -797,6 +822,7 @@ function reason(k, e) {
 
 function badgeText({ badge, x, y }, text, why) {
   const [rect, first, second] = badge.children;
+  if (first.textContent === text && second.textContent === why) return;
   put(first, text);
   put(second, why);
   first.setAttribute("y", why ? -2 : 5);
@@ -814,7 +840,7 @@ function badgeText({ badge, x, y }, text, why) {
 // --- where it is looked at -----------------------------------------------------------------------
 
 function follow() {
-  const { clientWidth: w, clientHeight: h } = byId("picture");
+  const [w, h] = room;
   const [width, height] = [form.size[0] + 32, form.size[1] + 32];
   const fit = Math.min(w / width, h / height, 1.5);
   scale = Math.max(fit, SMALLEST);
@@ -845,14 +871,14 @@ function currentCards() {
 }
 
 function lookAt(x, y) {
-  const { clientWidth: w, clientHeight: h } = byId("picture");
+  const [w, h] = room;
   const [width, height] = [w / scale, h / scale];
   const kept = (middle, seen, size) =>
     seen >= size + 32 ? size / 2 : Math.min(Math.max(middle, seen / 2 - 16), size + 16 - seen / 2);
   x = kept(x, width, form.size[0]);
   y = kept(y, height, form.size[1]);
   view = [x - width / 2, y - height / 2, width, height];
-  svg.setAttribute("viewBox", view.map((n) => n.toFixed(1)).join(" "));
+  set(svg, "viewBox", view.map((n) => n.toFixed(1)).join(" "));
   const seen = byId("overview").querySelector(".seen");
   if (seen) ["x", "y", "width", "height"].forEach((name, n) => seen.setAttribute(name, view[n]));
 }
@@ -908,25 +934,31 @@ function paintPanels(i) {
     const adds = live ? `, so +0.1 adds about ${few(0.1 * Number(g), 3)}` : "";
     field.replaceChildren(`${slope(k)} = `, b, adds);
   });
-  const u = units[unit];
-  const list = byId("list");
-  [...list.children].forEach((item, n) => {
-    if (n >= u.from && n <= u.end) item.setAttribute("aria-current", "step");
-    else item.removeAttribute("aria-current");
-  });
-  const current = list.querySelector("[aria-current]");
-  if (current && !narrow.matches) {
-    const panel = list.closest(".steps");
-    const [box, frame] = [current.getBoundingClientRect(), panel.getBoundingClientRect()];
-    if (box.top < frame.top || box.bottom > frame.bottom) {
-      panel.scrollTop += box.top - frame.top - frame.height / 3;
-    }
-  }
+  markSteps(units[unit]);
   const play = byId("play");
   put(play, playing ? "❚❚ Pause" : "▶ Play");
   play.setAttribute("aria-pressed", String(playing));
   if (chosen >= 0) paintChosen();
   if (live && inputs > 0) plot(plotted);
+}
+
+let marked = [];
+
+function markSteps({ from: first, end }) {
+  const items = [...byId("list").children].slice(first, end + 1);
+  if (items.length === marked.length && items[0] === marked[0]) return;
+  marked.forEach((item) => item.removeAttribute("aria-current"));
+  items.forEach((item) => item.setAttribute("aria-current", "step"));
+  marked = items;
+  if (items.length && !narrow.matches) requestAnimationFrame(() => reveal(items[0]));
+}
+
+function reveal(item) {
+  const panel = item.closest(".steps");
+  const [box, frame] = [item.getBoundingClientRect(), panel.getBoundingClientRect()];
+  if (box.top < frame.top || box.bottom > frame.bottom) {
+    panel.scrollTop += box.top - frame.top - frame.height / 3;
+  }
 }
 
 function listSteps() {
@@ -1083,7 +1115,7 @@ async function backwardMotion(u, mine) {
   const [, k, e] = steps[u.end];
   const had = u.from === u.end ? gradientAt(nodes[k].edges[e].at, before) : null;
   if (had !== null && targets.length === 1) {
-    put(drawn[targets[0]].gradient, `${few(had)} + ${inBrackets(few(state.product[u.end]))}`);
+    put(drawn[targets[0]].gradient, addition(had, state.product[u.end], state.total[u.end]));
     if (!(await wait(800, mine))) return false;
   }
   strips.forEach(([c, text]) => {
@@ -1218,7 +1250,18 @@ function change(k, x, typed) {
   if (row && typed !== "number") row.querySelector("[type=number]").value = Number(x.toPrecision(12));
   if (row && typed !== "range") centre(row.querySelector("[type=range]"), x);
   paint();
-  listSteps();
+  later();
+}
+
+// The list is written once for each frame: a drag may change numbers more often.
+let waiting = false;
+function later() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    listSteps();
+  });
 }
 
 function centre(range, x) {
@@ -1400,15 +1443,21 @@ const many = units.length > 24;
 byId("by").hidden = !many;
 setUnits(many ? "cards" : "steps");
 unit = units.length - 1;
+measure();
 build();
 listSteps();
 paint();
 const again = () => {
   settle();
+  measure();
   token++;
   build();
   reserve();
   paint();
 };
 narrow.onchange = again;
-addEventListener("resize", () => (chooseForm() === form ? follow() : again()));
+new ResizeObserver(() => {
+  measure();
+  if (chooseForm() === form) follow();
+  else again();
+}).observe(byId("picture"));

@@ -54,8 +54,8 @@ def shown(result: Any) -> dict[str, list[str]]:
     for method, kind in (("_repr_svg_", "image/svg+xml"), ("_repr_latex_", "text/latex")):
         if hasattr(result, method):
             found[kind] = getattr(result, method)()
-    html = result._repr_html_() if hasattr(result, "_repr_html_") else None
-    picture = re.search("<svg.*</svg>", html or "", re.DOTALL)
+    html = str(result._repr_html_()) if hasattr(result, "_repr_html_") else ""
+    picture = re.search("<svg.*</svg>", html, re.DOTALL)
     if picture and "<iframe" not in html:
         found["image/svg+xml"] = picture[0]
     return {kind: text.splitlines(keepends=True) for kind, text in found.items()}

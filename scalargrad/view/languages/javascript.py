@@ -89,7 +89,9 @@ def _spelling(name: str) -> Spelling:
     if name in _SAME:
         return lambda operands: operands[0]
     if name in (">", "<", ">=", "<=", "==", "!=", "&", "|", "^"):
-        return f"{{0:SUM}} {name} {{1:SUM}}", COMPARISON - 1
+        # Of conditions, for which & and its kin would give numbers.
+        sign = {"&": "&&", "|": "||", "^": "!=="}.get(name, name)
+        return f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON - 1
     if name == "~":
         return "~{0:ATOM}", ATOM
     return _call(_NAMES.get(name, name))
