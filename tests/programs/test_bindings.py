@@ -251,7 +251,7 @@ space = SimpleNamespace(inner=SimpleNamespace(rates={"a": [1.0, 2.0]}), f=Model(
 module = ModuleType("settings")
 module.rate = 2.0
 holder = Holder(rate=2.0)
-net, linear = MLP(2, [3, 1]), Linear(2, 1)
+net, linear = MLP(2, [3, 1]), Linear(2, 2)
 def helper(x):
     return batch[0] * x
 def deeper(x, f=helper):
@@ -318,7 +318,7 @@ ANEW = [
         ("sum(k * x for k in chosen)", "chosen.add(5.0)", "chosen"),
         ("sum(k * x for k in held.values() if k == 2.0)", "held['b'] = 2.0", "held"),
         ("models[0](x)", "models.reverse()", "models"),
-        ("linear([x, x])[0]", "linear.bias = [Value(0.0)]", "linear.bias"),
+        ("linear([x, x])[0]", "linear.bias = [Value(0.0)] * 2", "linear.bias"),
     ),
     *(
         (expression, "batch = [2.0]", "batch")

@@ -11,7 +11,7 @@ import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
@@ -25,15 +25,14 @@ from scalargrad.programs.passes.kinds import ANY, kind_of
 from scalargrad.programs.passes.linking import linked
 from scalargrad.programs.run.bindings import Binding, bindings_of, check, held, holds, own_name
 from scalargrad.programs.run.program import Program, collector_paused
-from scalargrad.programs.trace.calls import called_function, is_called_with, refuse_changes
+from scalargrad.programs.trace.arguments import Arguments
+from scalargrad.programs.trace.calls import called_function, is_called_with
 from scalargrad.programs.trace.symbols import ENDED, Symbol, Trace, symbol
 from scalargrad.transforms.nesting import (
     NUMBER,
-    Nest,
     Static,
     Structure,
     flatten,
-    unflatten,
     values_in,
     without_arrays,
 )
@@ -192,35 +191,27 @@ class Compiled(Generic[R]):
         now = here()
         trace = now.trace if now.records and now.watch is None else None
         if isinstance(trace, Trace) and not (self._inline or now.inline):
-            names, listed = self._bound(args, kwargs)
-            numbers, structures = self._flattened(names, listed)
-            if all(is_called_with(x) for x in numbers):
+            arguments = self._arguments(args, kwargs)
+            if all(is_called_with(x) for x in arguments.numbers):
                 try:
-                    return self._called(trace, names, numbers, structures)
+                    return self._called(trace, arguments)
                 except TraceError:
                     pass  # f alone may still be traced: with plain numbers that it must know
         args = [x.value if isinstance(x, _Instance) else x for x in args]
         return self._f(*args, **kwargs)
 
-    def _called(
-        self,
-        trace: Trace,
-        names: tuple[str, ...],
-        numbers: list[Any],
-        structures: list[Structure],
-    ) -> Any:
+    def _called(self, trace: Trace, arguments: Arguments) -> Any:
         """Return the symbols of a call's results."""
-        assert self._f is not None
-        key = (self, names, *structures)
+        key = (self, *arguments.key)
         called = trace.subprograms.get(key)
         if called is None or not holds(called.bindings):
-            bindings = self._bindings(names, structures)
+            bindings = self._bindings(arguments)
             called = called_function(
-                trace, self.__name__, names, numbers, structures, self._of_nests
+                trace, self.__name__, arguments, partial(self._of_nests, arguments.names)
             )
             called = called._replace(bindings=held(bindings))
             trace.keep(key, called, called.subprogram.captured)
-        return called.apply(trace, numbers, structures)
+        return called.apply(trace, arguments)
 
     def _of_nests(self, names: tuple[str, ...], nests: list[Any]) -> Any:
         """Return what f returns for these arguments."""
@@ -267,10 +258,10 @@ class Compiled(Generic[R]):
                 self._programs.move_to_end(key)
                 self._newest = program
 
-    def _learn(self, program: Program, key: Any, args: tuple[Any, ...]) -> None:
+    def _learn(self, program: Program, key: Any) -> None:
         """Let calls with arguments like these find the program at once from now on."""
         backward, names, *_ = key
-        if program.read is not None or not self._simple or names != self._names[: len(args)]:
+        if program.read is not None or not self._simple or names != self._names[: len(names)]:
             return
         program.learn()
         with self._lock:
@@ -283,9 +274,8 @@ class Compiled(Generic[R]):
 
         A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
-        names, args = self._bound(args, kwargs)
-        numbers, structures = self._flattened(names, args)
-        for x in numbers:
+        arguments = self._arguments(args, kwargs)
+        for x in arguments.numbers:
             if type(x) is Symbol:
                 raise TraceError(ENDED)
             if isinstance(x, Node):
@@ -293,7 +283,7 @@ class Compiled(Generic[R]):
                     f"{self.__name__} is compiled and takes plain numbers, not {x!r}: give it the "
                     ".data of Values; or let it capture them, and call .backward(...)"
                 )
-        key = (backward, names, *structures)
+        key = (backward, *arguments.key)
         with self._lock:
             try:
                 program = self._programs.get(key)
@@ -309,7 +299,7 @@ class Compiled(Generic[R]):
                 self._newest = program
         if program is None:
             with collector_paused():
-                program = self._traced(names, numbers, structures, backward)
+                program = self._traced(arguments, backward)
             with self._lock:
                 self._programs[key] = self._newest = program
                 if len(self._programs) > self.maxsize:
@@ -321,37 +311,27 @@ class Compiled(Generic[R]):
         else:
             if not program.guard():
                 check(program.bindings, self.__name__)
-            self._learn(program, key, args)
-        return program, numbers
+            self._learn(program, key)
+        return program, arguments.numbers
 
-    def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        """Return the names of the arguments that are given, and these in that order."""
+    def _arguments(self, args: Any, kwargs: Any) -> Arguments:
+        """Return the arguments that are given: numpy's arrays as what their `tolist` gives."""
         if self._owner is not None and args and isinstance(args[0], self._owner):
             args = (_Instance(args[0]), *args[1:])  # a method called by its class
-        if not kwargs and self._simple and len(args) == len(self._names):
-            return self._names, args
-        # Without the defaults: they are f's own, and may be anything.
-        bound = self._signature.bind(*args, **kwargs).arguments
-        return tuple(bound), tuple(bound.values())
-
-    def _flattened(
-        self, names: tuple[str, ...], args: tuple[Any, ...]
-    ) -> tuple[list[Any], list[Structure]]:
-        """Return the numbers of the arguments, those of arrays too, and the structure of each."""
+        names = self._names
+        if kwargs or not self._simple or len(args) != len(names):
+            # Without the defaults: they are f's own, and may be anything.
+            bound = self._signature.bind(*args, **kwargs).arguments
+            names, args = tuple(bound), tuple(bound.values())
         try:
-            numbers, structures = self._taken_apart(names, args)
-            static = [x.value for x in structures if isinstance(x, Static)]
-            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in numbers + static)
+            found = self._taken_apart(names, args)
+            others = [*found.numbers, *[x for _, x in found.static]]
+            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in others)
         except TypeError:
             of_numpy = True
-        if of_numpy:
-            numbers, structures = self._taken_apart(names, without_arrays(args))
-        return numbers, structures
+        return self._taken_apart(names, without_arrays(args)) if of_numpy else found
 
-    def _taken_apart(
-        self, names: tuple[str, ...], args: tuple[Any, ...]
-    ) -> tuple[list[Any], list[Structure]]:
-        """Return the numbers of the arguments, and the structure of each."""
+    def _taken_apart(self, names: tuple[str, ...], args: tuple[Any, ...]) -> Arguments:
         numbers: list[Any] = []
         structures: list[Structure] = []
         for name, argument in zip(names, args, strict=True):
@@ -362,28 +342,22 @@ class Compiled(Generic[R]):
             found, structure = flatten(argument, name, static)
             numbers += found
             structures.append(structure)
-        return numbers, structures
+        return Arguments(names, numbers, structures)
 
-    def _traced(
-        self,
-        names: tuple[str, ...],
-        numbers: list[Any],
-        structures: list[Structure],
-        backward: bool,
-    ) -> Program:
+    def _traced(self, arguments: Arguments, backward: bool) -> Program:
         if self._f is None:
             raise TypeError(
                 f"{self.__name__} came from a pickle with its programs alone, and has none for "
                 "arguments nested like these: call it so before pickling"
             )
-        symbols = [symbol() for _ in numbers]
-        nests = unflatten(Nest(list, None, tuple(structures)), symbols)
+        symbols = [symbol() for _ in arguments.numbers]
+        nests = arguments.nests(symbols)
         slopes: dict[Any, Any] = {}
-        trace = Trace(dict(zip(symbols, numbers, strict=True)))
-        bindings = self._bindings(names, structures)
+        trace = Trace(dict(zip(symbols, arguments.numbers, strict=True)))
+        bindings = self._bindings(arguments)
         with trace.running():
-            output = self._of_nests(names, nests)
-            refuse_changes(self.__name__, names, structures, nests, iter(symbols))
+            output = self._of_nests(arguments.names, nests)
+            arguments.refuse_changes(self.__name__, nests, symbols)
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
@@ -406,7 +380,7 @@ class Compiled(Generic[R]):
         program = Program(
             self.__name__,
             linked(code),
-            list(zip(names, structures, strict=True)),
+            list(zip(arguments.names, arguments.structures, strict=True)),
             captured,
             result,
             backward,
@@ -417,14 +391,9 @@ class Compiled(Generic[R]):
             program.followed = tuple(x for x in (*captured, *results) if x in differentiated)
         return program
 
-    def _bindings(self, names: tuple[str, ...], structures: list[Structure]) -> list[Binding]:
+    def _bindings(self, arguments: Arguments) -> list[Binding]:
         """Return what f, and what its static arguments have to do with it, may look up."""
-        static = [
-            (name, x.value)
-            for name, x in zip(names, structures, strict=True)
-            if isinstance(x, Static)
-        ]
-        return bindings_of((own_name(self._f, self.__name__), self._f), *static)
+        return bindings_of((own_name(self._f, self.__name__), self._f), *arguments.static)
 
     def __getstate__(self) -> dict[str, Any]:
         # A default may be anything; the programs do not need it.
