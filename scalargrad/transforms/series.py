@@ -150,6 +150,10 @@ def _is_constant(op: Op) -> bool:
     return bool(op.rules) and all(rule is constant for rule in op.rules)
 
 
+# A divisor with so many leading zeros is taken for 0.
+_MOST_ZEROS = 64
+
+
 class Expansion:
     """The series of one call of `taylor`: each op on the same inputs is one of them."""
 
@@ -158,6 +162,8 @@ class Expansion:
         self.origin: tuple[Op, tuple[Any, ...]] | None = None
         # Symbols have no number to look at: what is chosen by it is then chosen the general way.
         self.readable = not _traced()
+        # Whether a user's function runs on series, and so may divide one by another that is 0.
+        self.cancels = False
         # By op and ids of inputs, which are kept for their ids to stay theirs.
         self._results: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
         self._slopes: dict[Series, Series] = {}
@@ -186,6 +192,19 @@ class Expansion:
         if key in self._results:
             return self._results[key][0]
         firsts = tuple(map(_first, inputs))
+        if (
+            self.cancels
+            and op is op_of(arithmetic.div)
+            and isinstance(inputs[1], Series)
+            and _number(firsts[1]) == 0
+        ):
+            self.cancels = False  # the rules have their own quotients
+            try:
+                shifted = self.without_zeros(op, *inputs)
+            finally:
+                self.cancels = True
+            self._results[key] = self.result(op, shifted), inputs
+            return self._results[key][0]
         if first is None:
             first = _apply(op, firsts)
         if _is_constant(op) or not any(isinstance(x, Series) for x in inputs):
@@ -201,6 +220,39 @@ class Expansion:
             self._results[op, id(y)] = inputs[0], (y,)
         recurrence: Callable[..., None] = _RECURRENCES.get(op, _integral)
         recurrence(y, op, inputs, firsts)
+        return y
+
+    def without_zeros(self, op: Op, a: Any, b: Series) -> tuple[Any, ...]:
+        """Return a and b without the leading zeros of b, which must be zeros of a too.
+
+        Raises ZeroDivisionError where they are not, as the quotient has a pole there.
+        """
+
+        def zeros(x: Any) -> int:
+            for k in range(_MOST_ZEROS + 1):
+                if isinstance(x, Series):
+                    _extend(x, k)
+                elif k:
+                    break
+                if _number(_coefficient(x, k) if isinstance(x, Series) else x) not in (None, 0):
+                    return k
+            return _MOST_ZEROS
+
+        count, common = zeros(b), zeros(a)
+        if count == _MOST_ZEROS:
+            raise explained(ZeroDivisionError("division by zero"), op, (_first(a), _first(b)))
+        if common < count:
+            error = ZeroDivisionError(f"a pole of order {count - common}")
+            raise explained(error, op, (_first(a), _first(b)))
+        return self.shifted(a, count), self.shifted(b, count)
+
+    def shifted(self, x: Any, count: int) -> Any:
+        """Return a series without its first coefficients, all zeros; another number as it is."""
+        if not isinstance(x, Series):
+            return x
+        known = x.coefficients
+        y = Series(self, 0 * known[0] if known[count] is None else known[count])
+        y.needs, y.compute = [(x, -count)], lambda k: known[k + count]
         return y
 
     def in_floats(self, x: Any) -> Any:
@@ -563,8 +615,13 @@ def taylor(f: Callable[[Any], Any], x: Any, order: int, direction: Any = None) -
             f"x is a {type(x).__name__}: give a direction nested like it, and the series is that "
             "of f(x + t * direction) by t"
         )
-    with within(inline=True):
-        trace = _trace(f, (x,), {}, [0])
+    try:
+        with within(inline=True):
+            trace = _trace(f, (x,), {}, [0])
+    except ZeroDivisionError:
+        if _traced():
+            raise
+        return _through_series(f, x, directions, order)
     numbers, structure = trace.outputs()
     as_graph = trace.as_graph or any(isinstance(d, Value) for d in directions)
     expansion = Expansion()
@@ -574,6 +631,33 @@ def taylor(f: Callable[[Any], Any], x: Any, order: int, direction: Any = None) -
         expansion.close()
     lists = [[_result(c, as_graph) for c in coefficients] for coefficients in found]
     return unflatten(structure, lists)
+
+
+def _through_series(f: Callable[[Any], Any], x: Any, directions: list[Any], order: int) -> Any:
+    """Return the coefficients of f, called with series: where Values would divide by 0.
+
+    A quotient of two series may be known where that of two zeros is not, as sin(x) / x is at 0.
+    """
+    leaves, structure = flatten(x)
+    expansion = Expansion()
+    try:
+        moving = [
+            expansion.line(x, in_kind(d, _number(x)) if type(d) is int else d)
+            for x, d in zip(leaves, directions, strict=True)
+        ]
+        expansion.cancels = True
+        ends, nest = flatten(f(unflatten(structure, moving)), "f(x)")
+        expansion.cancels = False
+        found = []
+        for y in ends:
+            if isinstance(y, Series):
+                _extend(y, order)
+            known = y.coefficients[: order + 1] if isinstance(y, Series) else [y]
+            known += [None] * (order + 1 - len(known))
+            found.append([known[0], *[_in_kind_of(known[0], c) for c in known[1:]]])
+    finally:
+        expansion.close()
+    return unflatten(nest, found)
 
 
 def _checked(order: Any) -> int:

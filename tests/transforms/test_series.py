@@ -518,3 +518,50 @@ def test_function_that_is_differentiable_once() -> None:
     for f in (Square.apply, grad(Square.apply)):
         with pytest.raises(TypeError, match="Square cannot be differentiated twice"):
             taylor(f, 3.0, 2)
+
+
+# --- quotients whose leading zeros cancel --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "coefficients"),
+    [
+        (lambda x: sin(x) / x, [1, 0, -1 / 6, 0, 1 / 120, 0, -1 / 5040]),
+        (lambda x: (1 - cos(x)) / x**2, [1 / 2, 0, -1 / 24, 0, 1 / 720]),
+        (lambda x: (exp(x) - 1) / x, [1, 1 / 2, 1 / 6, 1 / 24, 1 / 120]),
+        # The Bernoulli numbers, over k!.
+        (lambda x: x / (exp(x) - 1), [1, -1 / 2, 1 / 12, 0, -1 / 720, 0, 1 / 30240]),
+        (lambda x: x**3 / sin(x), [0, 0, 1, 0, 1 / 6, 0, 7 / 360]),
+        (lambda x: 3 + x * (sin(x) / x), [3, 1, 0, -1 / 6]),
+    ],
+)
+def test_zeros_that_cancel(f: Any, coefficients: list[float]) -> None:
+    assert taylor(f, 0.0, len(coefficients) - 1) == pytest.approx(
+        coefficients, rel=1e-14, abs=1e-16
+    )
+
+
+def test_zeros_that_cancel_stay_exact_and_differentiable() -> None:
+    found = taylor(lambda x: (x * x * x - 1) / (x - 1), Fraction(1), 3)
+    assert found == [3, 3, 1, 0]
+    assert all(isinstance(c, Fraction) for c in found)
+    assert taylor(lambda v: [v[0] * v[1] / v[0], v[1]], [0.0, 2.0], 1, [1.0, 3.0]) == [
+        [2.0, 3.0],
+        [2.0, 3.0],
+    ]
+    # The coefficient of x**2 in sin(a x) / x is -a**3 / 6.
+    third = grad(lambda a: taylor(lambda x: sin(a * x) / x, 0.0, 2)[2])
+    assert third(2.0) == pytest.approx(-2.0, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda x: 1 / x, r"a pole of order 1, in 1 / 0\.0"),
+        (lambda x: sin(x) / x**3, r"a pole of order 2, in 0\.0 / 0\.0"),
+        (lambda x: x / (x - x), r"division by zero, in 0\.0 / 0\.0"),
+    ],
+)
+def test_a_pole_says_so(f: Any, words: str) -> None:
+    with pytest.raises(ZeroDivisionError, match=words):
+        taylor(f, 0.0, 3)
