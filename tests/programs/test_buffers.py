@@ -133,3 +133,25 @@ def test_readers_take_buffers(kind: str) -> None:
     for other in (buffer([0.5, 0.25]), [0.5, 0.25, 1.0], array("f", [0.5, 0.25, 1.0]), None):
         with pytest.raises(TypeError, match="NoneType"):
             f(other, [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_buffers_beside_numbers_of_all_kinds(target: str) -> None:
+    weight = sg.Value(2.0)
+
+    def f(a: Any, parts: Any, b: Any) -> Any:
+        return [x * b - a for x in parts["w"]], parts["w"], sg.fsum(parts["v"]) / weight, a * b
+
+    c, python = compile(f, target=target), compile(f)
+    w, v = doubles([0.5, -1.5]), doubles([3.0])
+    for a, b in ((1.0, 2.0), (1, 2), (1.0, 3), (0, -0.0), (2**60, 1), (1e308, 1e308), (1.0, 2.0)):
+        for _ in range(2):
+            expected = python(a, {"w": [0.5, -1.5], "v": [3.0]}, b)
+            found = c(a, {"w": w, "v": memoryview(v)}, b)
+            assert repr(found) == repr((expected[0], doubles(expected[1]), *expected[2:]))
+    c.prepare(1.0, {"w": w, "v": v}, 2.0)
+    quotient = compile(lambda xs, y: xs[0] / y, target=target)
+    for y in (1.0, 2.0, 4.0):
+        assert quotient(doubles([1.0]), y) == 1.0 / y
+    with pytest.raises(ZeroDivisionError, match=r"1\.0"):
+        quotient(doubles([1.0]), 0.0)

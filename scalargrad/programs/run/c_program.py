@@ -71,8 +71,11 @@ class CProgram:
             arrays = self._new_arrays()
         inputs, outputs, _, addresses = arrays
         try:
-            self._pack(inputs, 0, *numbers)
-            failed = self.function(*addresses)
+            if type(numbers) is array:
+                failed = self.function(numbers.buffer_info()[0], *addresses[1:])
+            else:
+                self._pack(inputs, 0, *numbers)
+                failed = self.function(*addresses)
         except struct.error:  # an int is too large for a double
             failed = True
         result = None if failed else (self.nested(outputs),)

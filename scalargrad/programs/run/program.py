@@ -7,6 +7,7 @@ import gc
 import linecache
 import pickle
 import weakref
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -175,12 +176,14 @@ class Program:
 
     def prepare(self, numbers: list[Any]) -> None:
         """Write the program in C, if it is wanted, for calls with numbers like these."""
-        numbers = numbers + [x._data for x in self.captured]
+        numbers = [*numbers, *[x._data for x in self.captured]]
         if self.target == "c" and (kind := kind_of(numbers)) != ANY:
             self._machine(kind, numbers)
 
     def kind(self, numbers: Sequence[Any]) -> str:
         """Return the kind that numbers given to the program are of."""
+        if type(numbers) is array:
+            return FLOAT
         types, kind = self._seen
         given = [*map(type, numbers)]
         if given != types:
@@ -190,7 +193,8 @@ class Program:
 
     def learn(self) -> None:
         """Write the reader of further arguments."""
-        self.read = reader_of([structure for _, structure in self.arguments])
+        structures = [structure for _, structure in self.arguments]
+        self.read = reader_of(structures, in_array=self.target == "c")
 
     def run(self, kind: str, numbers: list[Any]) -> Any:
         """Return the result for arguments of these numbers, which are of a kind."""
@@ -212,7 +216,7 @@ class Program:
         try:
             return runnable.function(*arguments)
         except FAILURES:
-            evaluate(runnable.code, numbers + [x._data for x in self.captured])  # names the op
+            evaluate(runnable.code, [*numbers, *[x._data for x in self.captured]])  # names the op
             raise
 
     def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
@@ -220,7 +224,7 @@ class Program:
         if self.captured:
             given = [x._data for x in self.captured]
             kind = _joined(kind, given)
-            numbers = numbers + given
+            numbers = [*numbers, *given]
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
             raise TypeError(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from scalargrad.transforms.nesting import (
@@ -19,7 +20,6 @@ from scalargrad.transforms.nesting import (
     Structure,
     size_of,
     static_key,
-    without_arrays,
 )
 
 # A loop reads items of the same structure if they have more containers than this: it takes longer,
@@ -29,8 +29,13 @@ _MANY, _DEEPEST = 64, 10
 _PLAIN = (str, bool, type(None))
 
 
-def reader_of(structures: Sequence[Structure]) -> Callable[[tuple[Any, ...]], list[Any] | None]:
+def reader_of(
+    structures: Sequence[Structure], in_array: bool = False
+) -> Callable[[tuple[Any, ...]], Any]:
     """Return the function that reads arguments of these structures.
+
+    With `in_array`, and if there are buffers among them and all other numbers are floats, it gives
+    the numbers in an array: buffers are copied there at once, and not number by number.
 
     >>> from scalargrad.transforms.nesting import flatten
     >>> read = reader_of([flatten({"w": [1.0, 2.0], "b": 3.0})[1], NUMBER])
@@ -39,8 +44,11 @@ def reader_of(structures: Sequence[Structure]) -> Callable[[tuple[Any, ...]], li
     """
     writer = _Writer()
     pieces = writer.items("args", structures, 2)
+    result = [f"        return [{', '.join(pieces)}]"]
+    if in_array and writer.buffers:
+        result = [*writer.array_of(pieces), *result]
     lines = [
-        *("def read(args):", "    try:", *writer.lines, f"        return [{', '.join(pieces)}]"),
+        *("def read(args):", "    try:", *writer.lines, *result),
         *("    except ValueError:", "        return None  # another number of items", ""),
     ]
     exec("\n".join(lines), writer.constants)
@@ -53,8 +61,10 @@ class _Writer:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {
-            **{"key_of": static_key, "str_": {str}, "doubles_of": _doubles_of}
+            **{"key_of": static_key, "str_": {str}, "doubles_in": doubles_in}
         }
+        # The pieces that are the numbers of buffers.
+        self.buffers: set[str] = set()
         self._names = 0
 
     def new(self) -> str:
@@ -81,10 +91,8 @@ class _Writer:
             return []
         items, keys = structure.items, structure.keys
         if structure.kind is Doubles:
-            self.lines.append(f"{'    ' * depth}{name} = doubles_of({name})")
-            self.refuse(f"{name} is None", depth)
-        else:
-            self.refuse(f"type({name}) is not {self.constant(structure.kind)}", depth)
+            return [self.buffer(name, len(items), depth)]
+        self.refuse(f"type({name}) is not {self.constant(structure.kind)}", depth)
         if keys is None:
             return self.items(name, items, depth)
         if not issubclass(structure.kind, dict):  # a dataclass
@@ -99,6 +107,28 @@ class _Writer:
             factory = self.constant(structure.factory)
             self.refuse(f"{name}.default_factory is not {factory}", depth)
         return self.items(f"{name}.values()", items, depth)
+
+    def buffer(self, name: str, size: int, depth: int) -> str:
+        """Write the lines that read a buffer of doubles."""
+        own = self.new()
+        self.lines.append(f"{'    ' * depth}{own} = doubles_in({name}, {size})")
+        self.refuse(f"{own} is None", depth)
+        if depth == 2:  # not within a loop
+            self.buffers.add(f"*{own}")
+        return f"*{own}"
+
+    def array_of(self, pieces: list[str]) -> Iterator[str]:
+        """Give the lines that return all numbers in an array, if those of no buffer are floats."""
+        others = [piece for piece in pieces if piece not in self.buffers]
+        floats, array_ = self.constant({float}), self.constant(array)
+        yield f"        if {floats}.issuperset(map(type, [{', '.join(others)}])):"
+        yield f"            numbers = {array_}('d')"
+        for is_buffer, some in groupby(pieces, self.buffers.__contains__):
+            if is_buffer:
+                yield from [f"            numbers.extend({piece[1:]})" for piece in some]
+            else:
+                yield f"            numbers.extend([{', '.join(some)}])"
+        yield "            return numbers"
 
     def check_static(self, name: str, structure: Static, depth: int) -> None:
         """Write the line that checks a static value."""
@@ -143,17 +173,26 @@ class _Writer:
         return pieces
 
 
+def doubles_in(x: Any, size: int) -> array[float] | None:
+    """Return the numbers of a buffer of so many doubles, of one dimension; None if it is none.
+
+    >>> doubles_in(memoryview(array("d", [1.0, 2.0])), 2), doubles_in([1.0, 2.0], 2)
+    (array('d', [1.0, 2.0]), None)
+    """
+    if type(x) is not array:
+        try:
+            view = memoryview(x)
+        except TypeError:
+            return None
+        if view.format != "d" or view.ndim != 1:
+            return None
+        x = array("d", view.tobytes())
+    return x if x.typecode == "d" and len(x) == size else None
+
+
 def _containers(structure: Structure) -> int:
     """Return how many containers a nest is made of."""
     return 1 + sum(map(_containers, structure.items)) if isinstance(structure, Nest) else 0
-
-
-def _doubles_of(x: Any) -> Any:
-    """Return the numbers of a buffer of doubles, of one dimension; None if that is none."""
-    if type(x) is array:
-        return x if x.typecode == "d" else None
-    numbers = without_arrays(x)
-    return numbers if type(numbers) is Doubles else None
 
 
 def places_of(structures: Sequence[Structure]) -> list[int | slice]:
