@@ -1390,11 +1390,17 @@ def _of_complex(error: Exception, program: Program) -> bool:
 
 
 def _chooses(program: Program) -> bool:
-    """Return whether a program chooses between numbers."""
+    """Return whether a program chooses between numbers: what is not chosen counts for nothing.
+
+    Eagerly, that is; a program has the derivatives of both sides.
+    """
     return any(_CHOICES.search(step.text) for step in program.steps)
 
 
-_CHOICES = re.compile(r"S_\.(many_)?(where|maximum|minimum|clip|relu|leaky_relu|elu)\(")
+_CHOICES = re.compile(
+    r"S_\.(many_)?(where|maximum|minimum|clip|relu|leaky_relu|elu|abs|fabs|(log_)?softmax|logsumexp"
+    r"|hypot|dist)\("
+)
 
 
 def _ones(nest: Any) -> Any:

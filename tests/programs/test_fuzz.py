@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from scalargrad.functions import activations, arithmetic, choices, elementary
 from scalargrad.functions.methods import public_functions
 from scalargrad.programs.code import Literal
-from scalargrad.programs.passes import simplify
+from scalargrad.programs.passes import linking, simplify
 from scalargrad.programs.run import bindings, compiled
 from scalargrad.programs.spell import names
 from scalargrad.programs.spell.python import nests, speller
-from scalargrad.programs.trace import symbols
+from scalargrad.programs.trace import subprograms, symbols, tuples
 from scalargrad.transforms import nesting
 from tests.programs import fuzz
 
@@ -211,6 +211,39 @@ def a_power_of_a_negative_number_is_the_negative_of_a_power(patch: pytest.Monkey
 def results_on_the_same_inputs_are_one_whatever_the_op(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(type(arithmetic.add.op), "__hash__", lambda self: 0)
     patch.setattr(type(arithmetic.add.op), "__eq__", lambda a, b: a.name == b.name)
+
+
+@mutation
+def signs_of_zeros_are_lost_before_what_sees_them(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(simplify, "sees_signs", lambda code: False)
+
+
+@mutation
+def of_a_tuple_the_first_element_is_all_that_a_call_needs(patch: pytest.MonkeyPatch) -> None:
+    right = linking._add
+
+    def add(needs: Any, x: Any, need: Any) -> None:
+        right(needs, x, need if need is True else need & {0})
+
+    patch.setattr(linking, "_add", add)
+
+
+@mutation
+def calls_are_given_what_their_functions_compute_for_the_first_one(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    right = subprograms.Subprogram.at
+    first: Any = {}
+    patch.setattr(
+        subprograms.Subprogram,
+        "at",
+        lambda self, call, x: right(self, first.setdefault((self, call.owner), call), x),
+    )
+
+
+@mutation
+def derivatives_arrive_at_all_elements_of_a_tuple(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tuples, "is_zero", lambda x: False)
 
 
 def programs_needed(seed: int, most: int) -> int:
