@@ -162,6 +162,14 @@ def load_file(path: str) -> types.ModuleType:
         top, package = os.path.split(top)
         parts.insert(0, package)
     sys.path[:0] = [top] if top == folder else [top, folder]
+    if top == folder:
+        # Within a function, a relative import fails only when that runs.
+        with open(path, encoding="utf-8", errors="replace") as text:
+            dots = [len(found) for found in re.findall(r"^ *from (\.+)", text.read(), re.MULTILINE)]
+        for _ in range(max(dots, default=0)):
+            parts.insert(0, os.path.basename(top))
+            top = os.path.dirname(top)
+            sys.path.insert(0, top)
     while True:
         try:
             return import_parts(parts, path)
@@ -316,13 +324,27 @@ class Session:
             return self.number(eval(text, scope))
         except (AttributeError, KeyError):
             return None
+        except Exception as error:
+            if self.is_deliberate(error, str(error)):
+                return None  # it says that there is none
+            raise
 
     def watch(self, lines: list[str]) -> dict[str, list[str]]:
-        """Return the packages whose functions run while the lines do, and those imported."""
+        """Return what runs while the lines do: packages, and methods of the class; and imports."""
         found: set[str] = set()
+        methods: set[str] = set()
+        kinds = self.engine.__mro__ if isinstance(self.engine, type) else ()
+        codes = {
+            f.__code__: name
+            for kind in kinds
+            for name, f in vars(kind).items()
+            if isinstance(f, types.FunctionType)
+        }
 
         def note(frame: Any, event: str, function: Any) -> None:
             if event == "call":
+                if frame.f_code in codes:
+                    methods.add(codes[frame.f_code])
                 file = frame.f_code.co_filename
                 own = self.folder is not None and file.startswith(self.folder + os.sep)
                 if not own and file != "<engine>":
@@ -339,7 +361,11 @@ class Session:
                 exec(code, scope)
         finally:
             sys.setprofile(None)
-        return {"computes": self.foreign(found), "imported": self.foreign(self.imported)}
+        return {
+            "computes": self.foreign(found),
+            "imported": self.foreign(self.imported),
+            "methods": sorted(methods),
+        }
 
     def foreign(self, names: set[str]) -> list[str]:
         """Return the packages of some modules, but for Python's and the engine's own."""

@@ -100,10 +100,8 @@ def grade(
     places = [p for p in places if p.is_dir() or p.suffix == ".py"]
     if not places:
         raise ValueError(f"there are no submissions in {folder}")
-    if weights is not None and "only" in settings and not settings["only"]:
-        # What gets no points need not be tested.
-        graded = [p.name for p in properties.ALL if any(_fits(p.name, w) for w in weights)]
-        settings = {**settings, "only": [*graded, "usable", OWN_WORK]}
+    if weights is not None and not settings.get("only"):
+        settings = {**settings, "only": graded(weights)}
     grades = Grades(weights)
     shapes: dict[str, list[str]] = {}
     try:
@@ -117,8 +115,12 @@ def grade(
     return grades
 
 
-def _fits(name: str, pattern: str) -> bool:
-    return name in {p.name for p in properties.select([pattern])}
+def graded(weights: Mapping[str, float]) -> list[str]:
+    """Return the names of the properties that get points, and of that without which there are none.
+
+    What gets no points need not be tested.
+    """
+    return [*{p.name for pattern in weights for p in properties.select([pattern])}, OWN_WORK]
 
 
 def _grade_one(

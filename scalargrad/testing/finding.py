@@ -192,7 +192,7 @@ class Finder:
                 yield f"{{name}} = {start}\n{{name}}.{setter}({{0}})"
             with contextlib.suppress(Exception):
                 empty = self.run([start.format(name="a").replace(name, f"a = {name}", 1)])["a"]
-                for word in [word for word in DATA if hasattr(empty, word)]:
+                for word in [word for word in DATA if word in attributes(empty)]:
                     yield f"{{name}} = {start}\n{{name}}.{word} = {{0}}"
 
     def parameters(self, f: Any) -> dict[str, inspect.Parameter]:
@@ -416,8 +416,8 @@ class Finder:
                     found.append(template)
         if not found:
             # What a pass by this name leaves in a place by that name: said if nothing is right.
-            leaf = self.run([self.leaf(way, "a", 3.0)])["a"]
-            found = [t for t in ("{1}.grad", "{1}.gradient") if hasattr(leaf, t[4:])][:1]
+            names = attributes(self.run([self.leaf(way, "a", 3.0)])["a"])
+            found = [t for t in ("{1}.grad", "{1}.gradient") if t[4:] in names][:1]
         return found
 
     def places(self, way: Way, scope: dict[str, Any]) -> Iterator[str]:
@@ -549,9 +549,10 @@ class Finder:
         name, *_ = way.gradient.removeprefix("{1}.").split(".")
         if name.endswith("()"):
             return "method"
-        if not hasattr(x, name):
+        try:
+            found = getattr(x, name)
+        except Exception:
             return "missing"
-        found = getattr(x, name)
         if found is None:
             return "none"
         if isinstance(found, self.session.kind):

@@ -289,6 +289,26 @@ def _used_twice(trial: Trial, op: str) -> None:
                 trial.check_gradient(from_expression(expression, point, trial.adapter))
 
 
+def cause_within(trial: Trial, prop: Property, lines: Sequence[str]) -> str | None:
+    """Return the failing property of an op that the property's own op is computed by, if any.
+
+    As where -a is a * -1, and the product's derivative is wrong.
+    """
+    family = prop.name.partition("-")[0]
+    judge = {"value": _value, "derivative": _derivative}.get(family)
+    if judge is None or prop.op is None:
+        return None
+    inner = sorted(trial.inner_ops(prop.op, lines), key="+*-/".find)  # the innermost first
+    for op in inner:
+        for part, judged in ((family, judge), ("numbers", _numbers)):
+            name = f"{part}-{word(op)}"
+            if part != "numbers" or op in SYMBOLS:
+                trial.holds(name, _about(judged, op))
+                if trial.failed(name):
+                    return name
+    return None
+
+
 def _is_sound(trial: Trial, op: str) -> bool:
     """Return whether graphs may be built of an op: its own laws hold."""
     return (

@@ -64,6 +64,12 @@ def check_engine(
     began = time.monotonic()
     try:
         results = []
+        if bench.trial.adapter.mode == "values" and usable in chosen:
+            # What cannot be read is accused of nothing else.
+            why = "no way to its derivatives was found"
+            rest = [p for p in chosen if p is not usable]
+            results = [Result(p.name, p.law, "absent", why, None, usable.name) for p in rest]
+            chosen = [usable]
         for prop in chosen:
             if progress is not None:
                 progress(prop.name)
@@ -74,7 +80,9 @@ def check_engine(
                 continue
             results.append(bench.judge(prop, remaining))
         if usable not in chosen and any(r.cause == usable.name for r in results):
-            results.insert(0, bench.judge(usable))
+            results.append(bench.judge(usable))
+        order = {prop.name: n for n, prop in enumerate(properties.ALL)}
+        results.sort(key=lambda result: order[result.name])
         return Report(str(source), source.imports, tuple(results), bench.notes())
     finally:
         bench.close()
@@ -110,6 +118,10 @@ class Bench:
             try:
                 self.trial.settle(prop.name, prop.judge)
             except Failed as failed:
+                within = properties.cause_within(self.trial, prop, failed.lines)
+                if within is not None:
+                    reason = f"it is computed by an op that is wrong: see {within}"
+                    return Result(prop.name, prop.law, "absent", reason, None, within)
                 failed = self.trial.confirm(failed)
                 return Result(
                     prop.name, prop.law, "failed", failed.reason, failed.counterexample or None

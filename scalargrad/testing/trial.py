@@ -188,6 +188,15 @@ class Trial:
         found = self._ask({"watch": list(lines)})
         return found.get("computes", []), found.get("imported", [])
 
+    def inner_ops(self, op: str, lines: Sequence[str]) -> list[str]:
+        """Return the ops whose operators of the class run in the lines, but for `op` itself."""
+        try:
+            methods = self._ask({"watch": list(lines)}).get("methods", [])
+        except (EngineDiedError, Absent):
+            return []
+        by_name = {dunder: name for name, dunder in DUNDERS.items()}
+        return [by_name[m] for m in methods if by_name.get(m, op) != op]
+
     def confirm(self, failed: Failed) -> Failed:
         """Return the failure as a fresh process shows it again: each time, or k of n times.
 

@@ -70,7 +70,6 @@ DEFECTS = (
         "derivative-mul",
         "self.grad += out.grad * other.data\n            other.grad += out.grad * self.data\n",
         "self.grad += out.grad * self.data\n            other.grad += out.grad * other.data\n",
-        also=("derivative-neg",),
     ),
     Defect(
         "sub_without_minus",
@@ -152,7 +151,6 @@ DEFECTS = (
         "numbers-mul",
         "        other = self.lift(other)\n        out = Value(self.data * other.data",
         "        out = Value(self.data * other.data",
-        also=("value-neg",),
     ),
     Defect(
         "floor_of_ints",
@@ -409,7 +407,6 @@ Value.__init__ = _make_and_note
         "derivative-mul",
         "self.grad += out.grad * other.data\n",
         "self.grad += out.grad * out.data / self.data\n",
-        also=("derivative-neg",),
     ),
     Defect(
         "exp_of_clamped",
