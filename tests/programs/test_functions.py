@@ -29,7 +29,7 @@ from tests.own_functions import ExpAndDouble, MultiplyAdd, mixture, quadratics, 
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_compiled_a_function_gives_what_it_gives_eagerly(drawn: Any, used: Any) -> None:
     quadratic, xs = drawn
     _, through = quadratic.calls()
@@ -96,6 +96,7 @@ def test_a_pickled_program_calls_its_functions() -> None:
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3))
+@settings(max_examples=20)
 def test_compiled_derivatives_of_a_call_of_any_order_and_mode(x: float, y: float) -> None:
     def f(x: Any, y: Any) -> Any:
         a, b = ExpAndDouble.apply(x * y)
