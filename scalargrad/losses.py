@@ -17,7 +17,7 @@ targets are in: they are not known when it is written. Each docstring says what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isclose
 from operator import index
 from typing import Any, TypeAlias, overload
@@ -29,9 +29,11 @@ from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions.activations import logsumexp, relu, softplus
 from scalargrad.functions.choices import minimum
+from scalargrad.functions.elementary import log, log1p
 from scalargrad.functions.many import all_below, sumprod
 
 __all__ = [
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "hinge",
@@ -147,20 +149,65 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     >>> binary_cross_entropy_with_logits([0.0, 1e6], [1, 1])
     0.34657359027997264
     """
-    pairs = _pairs(logits, targets)
-    weights, terms = [], []
-    for logit, target in pairs:
-        if not _is_traced(target) and not 0 <= target <= 1:
+    return _of_two_classes(
+        "binary_cross_entropy_with_logits",
+        _pairs(logits, targets),
+        lambda logit: softplus(-logit),
+        softplus,
+    )
+
+
+@overload
+def binary_cross_entropy(probabilities: _Values, targets: Any) -> Value: ...
+@overload
+def binary_cross_entropy(probabilities: _Numbers, targets: _Numbers) -> float: ...
+@overload
+def binary_cross_entropy(probabilities: Any, targets: Any) -> Any: ...
+def binary_cross_entropy(probabilities: Any, targets: Any) -> Any:
+    """Return the mean cross-entropy of probabilities p and targets t, both in [0, 1].
+
+    A term is -t * log(p) - (1 - t) * log(1 - p). Where p is a sigmoid, take
+    `binary_cross_entropy_with_logits` of what the sigmoid is of: a p that rounds to 0 or 1 has lost
+    what it differs by. Raises what mse raises, and ValueError for a target or probability outside
+    [0, 1], and where the loss is infinite; in a program, nothing for the targets.
+
+    >>> binary_cross_entropy([0.5, 0.25], [1, 0])
+    0.4904146265058631
+    """
+    pairs = _pairs(probabilities, targets)
+    for p, target in pairs:
+        if _is_traced(p) or (isinstance(p, Tracer) and not isinstance(p, Value)):
+            continue
+        number = p._data if isinstance(p, Value) else p
+        if not 0 <= number <= 1:
             raise ValueError(
-                f"binary_cross_entropy_with_logits takes targets from 0 to 1, got {shown(target)}"
+                f"binary_cross_entropy takes probabilities from 0 to 1, got {shown(number)}; for "
+                "logits take binary_cross_entropy_with_logits"
             )
+        # -log(0) counts for any target but 0, and -log(1 - 1) for any but 1.
+        if number in (0, 1) and not isinstance(target, Tracer) and target != number:
+            raise ValueError(
+                f"the cross-entropy of the probability {shown(number)} is infinite for the target "
+                f"{shown(target)}: take binary_cross_entropy_with_logits"
+            )
+    return _of_two_classes("binary_cross_entropy", pairs, lambda p: -log(p), lambda p: -log1p(-p))
+
+
+def _of_two_classes(
+    name: str, pairs: Sequence[Any], of_one: Callable[[Any], Any], of_zero: Callable[[Any], Any]
+) -> Any:
+    """Return the mean of t * of_one(x) + (1 - t) * of_zero(x), for targets t."""
+    weights, terms = [], []
+    for x, target in pairs:
+        if not _is_traced(target) and not 0 <= target <= 1:
+            raise ValueError(f"{name} takes targets from 0 to 1, got {shown(target)}")
         known = not isinstance(target, Tracer)
         if not (known and target == 0):
             weights.append(target)
-            terms.append(softplus(-logit))
+            terms.append(of_one(x))
         if not (known and target == 1):
             weights.append(1 - target)
-            terms.append(softplus(logit))
+            terms.append(of_zero(x))
     return sumprod(weights, terms) / len(pairs)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import TraceError, Value, compile, grad, value_and_grad
+from scalargrad import TraceError, Value, compile, grad, sigmoid, value_and_grad
 from scalargrad.losses import (
+    binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
     hinge,
@@ -352,3 +353,39 @@ def test_a_class_far_below_the_others_leaves_their_digits() -> None:
     expected = [pytest.approx(p, rel=1e-15), pytest.approx(1 - p, rel=1e-15), -1.0]
     assert [x.grad for x in logits] == expected
     assert [x.grad for x in one_hot] == expected
+
+
+@given(
+    st.lists(st.tuples(st.floats(-30, 5), st.sampled_from([0, 1, 0.25])), min_size=1, max_size=4)
+)
+def test_cross_entropy_of_probabilities_is_that_of_their_logits(pairs: list[Any]) -> None:
+    scores, targets = [x for x, _ in pairs], [t for _, t in pairs]
+
+    def of_sigmoids(xs: Any) -> Any:
+        return binary_cross_entropy([sigmoid(x) for x in xs], targets)
+
+    # 1 - p loses what p rounds to 1: at a logit of 5 a factor of 150.
+    value, slopes = value_and_grad(of_sigmoids)(scores)
+    expected, right = value_and_grad(lambda xs: binary_cross_entropy_with_logits(xs, targets))(
+        scores
+    )
+    assert value == pytest.approx(expected, rel=1e-12)
+    assert slopes == pytest.approx(right, rel=1e-12, abs=1e-13)
+    assert compile(of_sigmoids)(scores) == pytest.approx(value, rel=1e-14)  # sumprod rounds less
+
+
+@pytest.mark.parametrize(
+    ("p", "target", "words"),
+    [
+        (0.0, 1, "of the probability 0.0 is infinite for the target 1: take"),
+        (1.0, 0, "of the probability 1.0 is infinite for the target 0"),
+        (1.0, 0.5, "infinite"),
+        (1.5, 1, "takes probabilities from 0 to 1, got 1.5; for logits take"),
+        (0.5, 2, "takes targets from 0 to 1, got 2"),
+    ],
+)
+def test_probabilities_that_have_no_cross_entropy(p: float, target: float, words: str) -> None:
+    for given_ in (p, Value(p)):
+        with pytest.raises(ValueError, match=words):
+            binary_cross_entropy([given_], [target])
+    assert binary_cross_entropy([0.0, 1.0], [0, 1]) == 0
