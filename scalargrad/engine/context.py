@@ -26,9 +26,9 @@ class Context:
 
     `records` is False within `no_grad`. `trace` makes symbols of ops, where `compile` traces a
     function. `watch` looks at results and derivatives, within `detect_anomaly`. `forbids` says why
-    numbers of Values may not be read or set. `both_sides` says that the graph of a derivative is
-    to hold on both sides of a choice, so that it can be computed again on the other one; `inline`
-    that what is in calls must be seen.
+    numbers of Values may not be read or set. `both_sides` is not None where the graph of a
+    derivative is to hold on both sides of a choice, so that it can be computed again on the other
+    one: the list of the choices that were met. `inline` says that what is in calls must be seen.
     """
 
     __slots__ = ("before", "both_sides", "forbids", "inline", "plain", "records", "trace", "watch")
@@ -40,7 +40,7 @@ class Context:
         trace: Any = None,
         watch: Any = None,
         forbids: str = "",
-        both_sides: bool = False,
+        both_sides: list[Any] | None = None,
         inline: bool = False,
     ) -> None:
         self.before, self.records, self.trace, self.watch = before, records, trace, watch

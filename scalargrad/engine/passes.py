@@ -253,10 +253,16 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
 
     A target that `y` does not depend on has none; of all Values, what nothing reached has zero.
     """
-    if as_graph and not here().both_sides:
+    if as_graph and here().both_sides is None:
+        choices: list[Any] = []
         try:
-            with in_context(both_sides=True):
-                return slopes_by(y, seed, targets, as_graph)
+            with in_context(both_sides=choices):
+                found = slopes_by(y, seed, targets, as_graph)
+            if choices:
+                # Whether they can be differentiated again, too.
+                ends = {x: in_kind(1, x._data) for x in found.values() if isinstance(x, Node)}
+                pull_back(topological_order(ends), ends, as_graph=False)
+            return found
         except FAILURES:
             pass  # perhaps of a side that was not taken: now without these
     slopes: dict[Any, Any] = {y: seed}

@@ -86,8 +86,11 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
     """
     if isinstance(condition, Tracer):
         if a is None or b is None:
-            number = None if here().both_sides else getattr(condition, "_data", None)
-            if number is not None:
+            number = getattr(condition, "_data", None)
+            both_sides = here().both_sides
+            if both_sides is not None:
+                both_sides.append(condition)
+            elif number is not None:
                 return a if number else b
             if a is b:
                 return None
