@@ -26,6 +26,7 @@ from scalargrad import (
     jvp,
     log,
     nn,
+    primitive,
     sin,
     taylor,
     value_and_grad,
@@ -153,6 +154,34 @@ def test_a_trace_error_that_is_caught_is_raised_at_the_end(f: Any, way: str) -> 
     for _ in range(2):
         with pytest.raises(TraceError, match=r"traced (number|function)|Value's number"):
             program(-2.0)
+
+
+@primitive(lambda g, y, x: g * absolute(x))
+def with_a_rule_that_catches(x: Any) -> Any:
+    return x * 1.0
+
+
+RULES: dict[str, Callable[[], Any]] = {
+    "grad": lambda: compile(grad(with_a_rule_that_catches)),
+    "grad of a called": lambda: compile(grad(partial(called, compile(with_a_rule_that_catches)))),
+    "jvp of a called": lambda: compile(
+        lambda x: jvp(partial(called, compile(with_a_rule_that_catches)), (x,), (1.0,))
+    ),
+    "backward": lambda: compile(lambda x: with_a_rule_that_catches(WEIGHT) * x).backward,
+    "backward of a called": lambda: (
+        compile(partial(of_weight, compile(with_a_rule_that_catches))).backward
+    ),
+}
+
+
+def of_weight(f: Any, x: Any) -> Any:
+    return f(WEIGHT) * x
+
+
+@pytest.mark.parametrize("way", RULES)
+def test_a_trace_error_that_a_rule_catches_is_raised_at_the_end(way: str) -> None:
+    with pytest.raises(TraceError, match="cannot branch on a traced number"):
+        RULES[way]()(-2.0)
 
 
 def test_errors_of_inner_functions_that_are_traced_in_another_way_do_not_count() -> None:

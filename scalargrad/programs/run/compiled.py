@@ -193,10 +193,12 @@ class Compiled(Generic[R]):
         if isinstance(trace, Trace) and not (self._inline or now.inline):
             arguments = self._arguments(args, kwargs)
             if all(is_called_with(x) for x in arguments.numbers):
+                refusal = trace.refusal
                 try:
                     return self._called(trace, arguments)
                 except TraceError:
-                    pass  # f alone may still be traced: with plain numbers that it must know
+                    # f alone may still be traced: with plain numbers that it must know.
+                    trace.refusal = refusal
         args = [x.value if isinstance(x, _Instance) else x for x in args]
         return self._f(*args, **kwargs)
 

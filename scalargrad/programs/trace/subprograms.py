@@ -59,6 +59,10 @@ class InnerTrace(Trace):
         if not any(isinstance(x, Symbol) for x in captured):
             self.outer.keep(key, called, captured)
 
+    def refused(self, error: Exception) -> None:
+        super().refused(error)
+        self.outer.refused(error)
+
     def sample(self, x: Any) -> Any:
         if self._given is not None:
             given, self._given = self._given, None

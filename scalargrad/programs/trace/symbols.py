@@ -231,7 +231,7 @@ class Trace:
         self.samples = samples
         self._sampled: set[Any] = set(samples)
         # The first TraceError that was raised.
-        self._refusal: Exception | None = None
+        self.refusal: Exception | None = None
         # Functions that were traced for calls; tuples by their elements; and of the elements of
         # inputs that are tuples, the tuple and the place.
         self.subprograms: dict[Any, Any] = {}
@@ -323,7 +323,7 @@ class Trace:
         )
 
     def refused(self, error: Exception) -> None:
-        self._refusal = self._refusal or error
+        self.refusal = self.refusal or error
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -334,8 +334,8 @@ class Trace:
         """
         with in_trace(self):
             yield
-        if self._refusal is not None:
-            raise self._refusal
+        if self.refusal is not None:
+            raise self.refusal
 
     def keep(self, key: Any, called: Any, captured: Sequence[Any]) -> None:
         """Keep a function that was traced for a call, for further calls."""
