@@ -105,15 +105,6 @@ def _summed(x: Any, slopes: dict[Any, Any], terms: dict[Any, list[Any]]) -> Any:
     return slopes[x]
 
 
-def is_zero(slope: Any) -> bool:
-    """Return whether this is a rule's own 0.
-
-    >>> is_zero(0), is_zero(0.0)
-    (True, False)
-    """
-    return type(slope) is int and slope == 0
-
-
 def push_forward(
     nodes: Sequence[Any],
     tangents: dict[Any, Any],

@@ -15,7 +15,7 @@ from scalargrad.transforms.nesting import NUMBER, Structure, flatten, size_of, u
 
 
 class CalledFunction(NamedTuple):
-    """A subprogram and the nesting of its results, which are among its variables or constant."""
+    """A subprogram, its results, which are among its numbers or constant, and their nesting."""
 
     subprogram: Subprogram
     ends: list[Any]
@@ -30,16 +30,11 @@ class CalledFunction(NamedTuple):
         places = [subprogram.output(x) if isinstance(x, Node) else None for x in self.ends]
         parts = list(arguments.parts())
         if not subprogram.captured and not any(isinstance(x, Node) for x in arguments.numbers):
-            outputs = subprogram.run(*[x if whole else x[0] for x, whole in parts])
-            results = [
-                x if k is None else outputs[k] for x, k in zip(self.ends, places, strict=True)
-            ]
+            pick = subprogram.run(*[x if whole else x[0] for x, whole in parts]).__getitem__
         else:
             operands = [packed(trace, x) if whole else x[0] for x, whole in parts]
-            call = subprogram.call(trace, operands)
-            results = [
-                x if k is None else call.element(k) for x, k in zip(self.ends, places, strict=True)
-            ]
+            pick = subprogram.call(trace, operands).element
+        results = [x if k is None else pick(k) for x, k in zip(self.ends, places, strict=True)]
         return unflatten(self.result, results)
 
 

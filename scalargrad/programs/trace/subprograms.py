@@ -17,7 +17,7 @@ from scalargrad.engine.context import in_trace
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Pick, Tangents, pick
-from scalargrad.engine.passes import dependents, is_zero, pull_back, push_forward
+from scalargrad.engine.passes import dependents, pull_back, push_forward
 from scalargrad.functions import choices
 from scalargrad.programs.code import Builder, Call, Code, evaluate, in_variables, not_local
 from scalargrad.programs.trace.symbols import Symbol, Trace, Tuple
@@ -28,6 +28,7 @@ from scalargrad.programs.trace.tuples import (
     cotangents,
     first_of,
     is_backward,
+    is_zero,
     moving,
     new_pack,
     pack,

@@ -1,7 +1,7 @@
 """Tuples of numbers in a trace, each as one symbol: nested arguments, and what calls give.
 
-A derivative by a tuple is a tuple, with the literal 0 where there is none: a rule's own 0, which
-is dropped where anything is added to it. The form of a tuple says where it has such zeros.
+A derivative by a tuple is a tuple, with the literal 0 where there is none, which is dropped where
+anything is added to it. The form of a tuple says where it has such zeros.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scalargrad.engine.context import tracing
 from scalargrad.engine.graph import Node
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Cotangents, Tangents
-from scalargrad.engine.passes import added, is_zero
+from scalargrad.engine.passes import added
 from scalargrad.programs.trace.symbols import Trace, Tuple
 
 # So many gradients of a tuple are summed at a time.
@@ -66,6 +66,15 @@ def _totals(*tuples: Any) -> tuple[Any, ...]:
 
 pack = _PackOp("pack", _packed, joint=_unused)
 pack_total = _TotalOp("sum of tuples", _totals, joint=_unused)
+
+
+def is_zero(slope: Any) -> bool:
+    """Return whether this is a literal 0: no derivative.
+
+    >>> is_zero(0), is_zero(0.0)
+    (True, False)
+    """
+    return type(slope) is int and slope == 0
 
 
 def this_trace() -> Trace:
