@@ -123,14 +123,16 @@ def expressions(
     # meaning when one before it is deleted, and Hypothesis shrinks by deleting.
     operand = st.integers(0, counts[1] + max_ops + 1)
     step = st.tuples(st.sampled_from(range(len(candidates))), operand, operand, operand)
-    return st.builds(
-        lambda point, constants, choices: _build(
-            candidates, constants, choices, _Results(point, largest, condition)
-        ),
-        st.lists(numbers, min_size=counts[0], max_size=counts[1]),
-        st.lists(numbers, max_size=2),
-        st.lists(step, min_size=1, max_size=max_ops),
-    )
+    points = st.lists(numbers, min_size=counts[0], max_size=counts[1])
+    steps = st.lists(step, min_size=1, max_size=max_ops)
+
+    # Not by `builds` or `map`, whose examples Hypothesis writes as calls of a function of ours.
+    @st.composite
+    def drawn(draw: st.DrawFn) -> tuple[Expression, list[Any]]:
+        point, constants, choices = draw(points), draw(st.lists(numbers, max_size=2)), draw(steps)
+        return _build(candidates, constants, choices, _Results(point, largest, condition))
+
+    return drawn()
 
 
 Choice = tuple[int, int, int, int]

@@ -98,3 +98,18 @@ def test_values_can_be_drawn(any_value: Value, half: Value) -> None:
 def test_no_class_has_the_name_of_another_public_one() -> None:
     ours = {name for name in public if isinstance(getattr(scalargrad.testing, name), type)}
     assert not ours & set(scalargrad.__all__)
+
+
+def test_a_failing_example_is_printed_as_code() -> None:
+    @settings(database=None, max_examples=200, derandomize=True)
+    @given(drawn=expressions(["+"]))
+    def property_(drawn: Any) -> None:
+        assert len(drawn[0].steps) < 2
+
+    with pytest.raises(AssertionError) as caught:
+        property_()
+    # From Python 3.11 on Hypothesis puts the example into the error's notes.
+    notes = "\n".join(getattr(caught.value, "__notes__", []))
+    if notes:
+        assert "\nv1 = v0 + v0\nv2 = v1 + v1\n" in notes
+        assert "lambda" not in notes
