@@ -19,6 +19,7 @@ REQUIREMENTS = {
     "distributed": "distributed",
     "jax": "jax==0.10.2",
     "micrograd": "micrograd==0.1.0",
+    "scipy": "scipy==1.17.1",
     "sympy": "sympy==1.14.0",
     "torch": "torch==2.13.0",
 }

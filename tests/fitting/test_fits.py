@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy, deepcopy
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -690,6 +691,8 @@ def test_errors_of_least_squares(residuals: Any, kind: type[Exception], words: s
         (lambda x: -x[0], [1], RuntimeError, "no convergence: f has no minimum downhill of x0"),
         (lambda x: -(x[0] ** 2), [1], RuntimeError, "no convergence: .*; it stood at f = -"),
         (lambda x: abs(x[0] ** 2 - 2), [1], RuntimeError, "may have a kink there"),
+        (lambda x: (copy(x[0]) - 3) ** 2, [1], TypeError, "copy of it would be cut off from its"),
+        (lambda x: (deepcopy(x)[0] - 3) ** 2, [1], TypeError, "copy of it would be cut off"),
     ],
 )
 def test_errors_of_minimize(f: Any, x0: Any, kind: type[Exception], words: str) -> None:
