@@ -9,8 +9,10 @@ import shutil
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache, partial
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -190,6 +192,24 @@ def test_errors_of_inner_functions_that_are_traced_in_another_way_do_not_count()
 
     inner = compile(power)
     assert compile(lambda x: inner(x, 3))(2.0) == 8.0
+
+
+def test_a_thread_that_fails_unseen() -> None:
+    def f(x: Any) -> Any:
+        found: list[Any] = []
+
+        def work() -> None:
+            with suppress(TypeError):
+                found.append(x * 2)
+
+        thread = Thread(target=work)
+        thread.start()
+        thread.join()
+        return found[0] if found else x
+
+    for way in ("compile", "grad", "hessian"):
+        with pytest.raises(TraceError, match="in another thread"):
+            TRACING[way](f)(1.0)
 
 
 # --- changes in place -----------------------------------------------------------------------------

@@ -84,6 +84,22 @@ def is_condition(x: Any) -> bool:
     return op in choices.CONDITIONS
 
 
+# The traces that run, in any thread.
+_running: list[Trace] = []
+
+
+def ended(*inputs: Any) -> TraceError:
+    """Return the error of using symbols where their trace is not in force; tell the trace of it.
+
+    A thread that was started within may end with it, and nobody look.
+    """
+    error = NotTracedHere(ENDED)
+    for trace in _running.copy():
+        if any(trace.has(x) for x in inputs if isinstance(x, Symbol)):
+            trace.refused(error)
+    return error
+
+
 class NotTracedHere(TraceError, AttributeError):
     """Raised where the number of a symbol is wanted: it has none, as `hasattr` must know."""
 
@@ -105,7 +121,7 @@ class Symbol(Node):
     def record(op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the symbol of `op` on `inputs`."""
         if here().trace is None:
-            raise TraceError(ENDED)
+            raise ended(*inputs)
         return record_value(op, inputs)
 
     @property
@@ -116,7 +132,7 @@ class Symbol(Node):
     @property
     def _data(self) -> Any:
         """Raise TraceError: an op of a Value and this does not know of its trace."""
-        raise NotTracedHere(ENDED)
+        raise ended(self) if tracing() is None else NotTracedHere(ENDED)
 
     @property
     def grad(self) -> Any:
@@ -127,7 +143,7 @@ class Symbol(Node):
         """Return the same number, as a constant."""
         trace = tracing()
         if trace is None:
-            raise TraceError(ENDED)
+            raise ended(self)
         return trace.record(detach.op, (self,))
 
     def __repr__(self) -> str:
@@ -322,6 +338,11 @@ class Trace:
             "(logsumexp and softmax need no maximum taken out)",
         )
 
+    def has(self, x: Symbol) -> bool:
+        """Return whether `x` is an input of this trace, or was computed in it."""
+        k = x.number
+        return x in self.samples or (0 <= k < len(self.symbols) and self.symbols[k] is x)
+
     def refused(self, error: Exception) -> None:
         self.refusal = self.refusal or error
 
@@ -332,8 +353,12 @@ class Trace:
         A TraceError that was raised within is raised again at its end: a function that catches it
         would go on with what it does for other numbers.
         """
-        with in_trace(self):
-            yield
+        _running.append(self)
+        try:
+            with in_trace(self):
+                yield
+        finally:
+            _running.remove(self)
         if self.refusal is not None:
             raise self.refusal
 
