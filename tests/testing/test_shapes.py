@@ -30,7 +30,7 @@ def engines(all_of_them: tuple[Engine, ...], every: int) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("engine", [*engines(RIGHT, 4), *engines(WRONG, 5)])
+@pytest.mark.parametrize("engine", [*engines(RIGHT, 8), *engines(WRONG, 11)])
 def test_what_fails_is_what_is_wrong(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "engine.py"
     file.write_text(engine.source, encoding="utf-8")

@@ -129,7 +129,7 @@ def test_answers_that_depend_on_the_order_of_a_set_are_counted(tmp_path: Path) -
     )
     assert text != ENGINE
     file = written(tmp_path, text)
-    report = check_engine(f"{file}:Value", quick=True)
+    report = check_engine(f"{file}:Value", quick=True, only=["chain", "reuse", "diamonds"])
     assert report.failed
     texts = [r.counterexample or "" for r in report.failed]
     reasons = [r.reason for r in report.failed]
