@@ -98,11 +98,10 @@ function compute(leaves) {
       if (kind === "forward") {
         [s.value[k]] = program[k - inputs].forward(s.value);
       } else if (kind === "backward") {
-        const { op, edges } = nodes[k];
+        const { chooses, edges } = nodes[k];
         s.local[k] ??= s.arrived[k] ? program[k - inputs].local(s.value, s.value[k]) : edges.map(() => 0);
         const { at } = edges[e];
-        const passes = s.local[k][e] !== 0 || !["switch", "choice"].includes(data.ops[op][1]);
-        s.arrived[at] ||= s.arrived[k] && passes;
+        s.arrived[at] ||= s.arrived[k] && !(chooses && s.local[k][e] === 0);
         s.product[i] = gradient[k] * s.local[k][e];
         gradient[at] += s.product[i];
         s.total[i] = gradient[at];
@@ -361,7 +360,8 @@ function manyBackward(u, card) {
     const { at } = nodes[k].edges[e];
     if (!card.members.includes(at)) targets.set(at, (targets.get(at) ?? 0) + Number(state.product[i]));
   }
-  const found = [`${card.title.split(" =")[0]} gets `, G(listed(got)), " and passes on "];
+  const who = card.kind === "group" ? card.title : nodes[card.shown[0]].name;
+  const found = [`${who} gets `, G(listed(got)), " and passes on "];
   const shown = [...targets].slice(0, 3);
   shown.forEach(([k, x], i) => found.push(i ? "; " : "", G(few(x)), ` to ${nodes[k].name}`));
   if (targets.size > 3) found.push(`; and so on to ${targets.size - 3} more`);

@@ -14,9 +14,10 @@ from typing import Any
 from scalargrad.programs.code import Code, Equation
 from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Backward, Forward, Graph, steps
+from scalargrad.view.graph import Backward, Forward, Graph, Node, steps
 from scalargrad.view.languages.javascript import arrow, is_spelled, runtime_for
 from scalargrad.view.languages.notation import show
+from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.look import DARK, GRAPH, LIGHT
 from scalargrad.view.lowering import rule_code
 from scalargrad.view.minify import script, style
@@ -125,6 +126,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
                 **({} if node.op is None else {"op": node.op.name}),
                 **({} if node.formula is None else {"formula": node.formula.text}),
                 **({"parameter": True} if node.kind == "parameter" else {}),
+                **({"chooses": True} if live and _chooses(node) else {}),
                 "edges": [
                     [edge.operand, edge.formula.text, *([] if live else [edge.instead])]
                     if isinstance(edge.operand, int)
@@ -159,6 +161,18 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
         "numbers": [float(node.value) for node in graph.nodes[: graph.inputs]] if live else [],
         "state": None if live else _still(graph),
     }
+
+
+def _chooses(node: Node) -> bool:
+    """Return whether a derivative of 0 may say that an operand was not taken: no path."""
+    code = None if node.op is None else rule_code(node.op, [edge.operand for edge in node.edges])
+    return code is not None and any(
+        isinstance(x, int) and x >= code.inputs and code.equations[x - code.inputs].op is _WHERE
+        for x in code.outputs
+    )
+
+
+_WHERE = OPS["where"]
 
 
 def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:
