@@ -31,6 +31,7 @@ _NAMES = {
     "tg": "the tangent is tan(x)",
     **{name: f"it is {name.replace('arc', 'a')}(x)" for name in ("arcsin", "arccos", "arctan")},
     **dict.fromkeys(("softmax", "log_softmax"), "it gives a list"),
+    **dict.fromkeys(("frexp", "modf"), "it gives two numbers"),
 }
 # Those that take lists.
 _OF_LISTS = {"fsum", "prod", "sumprod", "dist", "logsumexp"}

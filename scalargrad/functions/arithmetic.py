@@ -218,7 +218,7 @@ def trunc(x: Any, /) -> Any:
     hint="ldexp takes a number and an int",
     forward=math.ldexp,
 )
-def ldexp(x: Any, i: Any, /) -> Any:
+def ldexp(x: Any, i: int, /) -> Any:
     """Return x * 2**i as a float; i is an int, by which there is no derivative.
 
     Raises OverflowError where the result is too large for a float.

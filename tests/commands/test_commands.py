@@ -331,6 +331,7 @@ def test_functions_of_other_names_are_taken_or_answered_with_ours(
         ("arctan(x)", "atan(x)"),
         ("sum([x, 2])", "fsum([a, b, c])"),
         ("softmax([x, 2])", "a list"),
+        ("frexp(x)", "two numbers"),
     ):
         first = error_here(capsys, "explain", expression, "x=1")[0]
         assert cure in first, first
@@ -342,6 +343,7 @@ def test_orders_are_whole_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "= 1.64493\n" in (text := capsys.readouterr().out)
     assert text.endswith("f/∂x = -2.40411\n")
     assert main(["taylor", "polygamma(0, x)", "x=1", "--order", "1"]) == 0
+    assert main(["explain", "ldexp(x, -2)", "x=3"]) == 0
     for to in ("python", "c", "javascript", "latex"):
         assert main(["compile", "polygamma(2, x)", "--to", to]) == 0
     capsys.readouterr()

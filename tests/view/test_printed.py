@@ -73,6 +73,12 @@ def functions() -> dict[str, tuple[Callable[..., Any], int]]:
         elif name == "polygamma":
             for n in range(3):
                 found[f"{name}({n}"] = (lambda x, f=f, n=n: f(n, x)), 1
+        elif name == "ldexp":
+            found[name] = (lambda x, f=f: f(x, 3) * f(x, -1)), 1
+        elif name == "modf":
+            found[name] = (lambda x, f=f: f(x)[0] + 2 * f(x)[1] * x), 1
+        elif name == "frexp":
+            found[name] = (lambda x, f=f: f(x)[0] * f(x)[1] * x), 1
         elif name == "where":
             found[name] = (lambda a, b: where(a > b, a, b * b)), 2
             found["where at a point"] = (lambda a, b: where(a == b, a * 3, b)), 2
