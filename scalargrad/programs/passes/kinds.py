@@ -126,6 +126,7 @@ _FLOATS = [
     ),
     *(activations.sigmoid, activations.softplus, activations.gelu, activations.logsumexp),
     *(activations.logit, many.fsum, many.dist, many.hypot),
+    *(arithmetic.ldexp, arithmetic._fraction, arithmetic._whole),
     *(elementary.sech, elementary.sinc_derivative),
 ]
 _RULES: dict[Op, Callable[..., str]] = {
@@ -135,6 +136,7 @@ _RULES: dict[Op, Callable[..., str]] = {
     **{f.op: _always(BOOL) for f in _TESTS},
     **{f.op: _logical for f in (choices.both, choices.either, choices.one_of)},
     **{f.op: _always(INT) for f in (arithmetic.floor, arithmetic.ceil, arithmetic.trunc)},
+    op_of(arithmetic._exponent): _always(INT),
     total: lambda *kinds: _arithmetic(*kinds) if len(kinds) > 1 else kinds[0],
     arithmetic.div.op: _quotient,
     arithmetic.steep.op: _quotient,

@@ -618,10 +618,11 @@ def compile(
     """Return f as a program of plain numbers, to be called like f.
 
     The first call with arguments of one nesting traces f and writes the program. Arguments are
-    numbers or nested lists, tuples and dicts of numbers and numpy arrays; an `array.array("d")`, and
-    a memoryview or numpy array of doubles, is a list to f, and an array in its place among the
-    results. Strings, None, bools and what is in `static_argnums`, by place, or `static_argnames` (which must be hashable) are static:
-    each of their values gets a program. Without f it is a decorator with these settings.
+    numbers or nested lists, tuples and dicts of numbers and numpy arrays. An `array.array("d")`,
+    and a memoryview or numpy array of doubles, is a list to f, and an array in its place among the
+    results. Strings, None, bools and what is in `static_argnums`, by place, or `static_argnames`
+    (which must be hashable) are static: each of their values gets a program. Without f it is a
+    decorator with these settings.
     Values that f captures are read at each call. All else that f looks up, it looks up once, while
     it is traced. If a name or an attribute is bound to another object later, or a list, dict or
     set has other items, the call raises TraceError: those that f may look up, or any function that

@@ -89,6 +89,9 @@ FORMS: dict[Op, Form] = {
     activations.softplus.op: _call("sg_softplus", 1),
     activations.gelu.op: _call("sg_gelu", 1),
     activations.silu.op: _call("sg_silu", 1),
+    op_of(arithmetic._exponent): _call("sg_exponent", 1, True),
+    op_of(arithmetic._fraction): _call("sg_fraction", 1, True),
+    op_of(arithmetic._whole): _call("trunc", 1, True),
     arithmetic.div.op: _DIV,
     arithmetic.steep.op: _DIV,
     arithmetic.absolute.op: _call("fabs", 1, True),
@@ -277,6 +280,12 @@ def _power_log(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     return w.apply(_call("sg_whole_power_log", 3), FLOAT, a, b, n)
 
 
+def _ldexp(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+    if xs[1].kind != INT:
+        raise NotSpelled
+    return w.apply(_call("sg_ldexp", 2), FLOAT, *map(w.in_c, xs))
+
+
 def _leaky_relu(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     x, slope = map(w.in_c, xs)
     y = w.apply(_call("sg_leaky_relu", 2), kind, x, slope)
@@ -336,6 +345,7 @@ RULES: dict[Op, _Rule] = {
     arithmetic.same.op: _alias,
     arithmetic.detach.op: _alias,
     arithmetic.over.op: _over,
+    arithmetic.ldexp.op: _ldexp,
     choices.inverse.op: _inverse,
     choices.like.op: _like,
     op_of(choices.where): _where,

@@ -246,6 +246,26 @@ SG_APART static double sg_relative(double x, double m, double second)
     return m == 0 ? 0 * x : x / m;
 }
 
+/* sg_ldexp: x * 2**i, where i may be larger than C's ints: nothing is left of x then. */
+static double sg_ldexp(double x, double i)
+{
+    return ldexp(x, (int)(i > 5000 ? 5000 : i < -5000 ? -5000 : i));
+}
+
+/* sg_exponent: the power of 2 that is above the size of x by less than a factor of 2. */
+static double sg_exponent(double x)
+{
+    int exponent;
+    frexp(x, &exponent);
+    return exponent;
+}
+
+/* sg_fraction: x less its whole part, with the sign of x. */
+static double sg_fraction(double x)
+{
+    return copysign(x - trunc(x), x);
+}
+
 /* sg_sech: 1 / cosh(x), without overflow. */
 static double sg_sech(double x)
 {
