@@ -289,7 +289,7 @@ def _used_twice(trial: Trial, op: str) -> None:
                 trial.check_gradient(from_expression(expression, point, trial.adapter))
 
 
-def cause_within(trial: Trial, prop: Property, lines: Sequence[str]) -> str | None:
+def cause_within(trial: Trial, prop: Property, failed: Failed) -> str | None:
     """Return the failing property of an op that the property's own op is computed by, if any.
 
     As where -a is a * -1, and the product's derivative is wrong.
@@ -298,11 +298,13 @@ def cause_within(trial: Trial, prop: Property, lines: Sequence[str]) -> str | No
     judge = {"value": _value, "derivative": _derivative}.get(family)
     if judge is None or prop.op is None:
         return None
-    inner = sorted(trial.inner_ops(prop.op, lines), key="+*-/".find)  # the innermost first
+    inner = sorted(trial.inner_ops(prop.op, failed.lines), key="+*-/".find)  # innermost first
+    raises = _kind(failed) != "number"
     for op in inner:
         for part, judged in ((family, judge), ("numbers", _numbers)):
             name = f"{part}-{word(op)}"
-            if part != "numbers" or op in SYMBOLS:
+            # A plain number that is not taken raises; it makes no wrong number elsewhere.
+            if part != "numbers" or (raises and op in SYMBOLS):
                 trial.holds(name, _about(judged, op))
                 if trial.failed(name):
                     return name

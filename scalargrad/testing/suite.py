@@ -118,7 +118,7 @@ class Bench:
             try:
                 self.trial.settle(prop.name, prop.judge)
             except Failed as failed:
-                within = properties.cause_within(self.trial, prop, failed.lines)
+                within = properties.cause_within(self.trial, prop, failed)
                 if within is not None:
                     reason = f"it is computed by an op that is wrong: see {within}"
                     return Result(prop.name, prop.law, "absent", reason, None, within)
