@@ -250,5 +250,6 @@ _LATEX: dict[str, Callable[..., Any]] = {
     **{f"arc{name}": getattr(math, f"a{name}") for name in ("sin", "cos", "tan")},
     **{"log2": math.log2, "log10": math.log10, "max": max, "min": min},
     "second_largest": lambda *xs: sorted(xs)[-2],
+    "exponent": lambda x: math.frexp(x)[1],
     **{"Gamma": math.gamma, "psi": scalargrad.digamma, "sigma": scalargrad.sigmoid},
 }

@@ -248,10 +248,6 @@ def _table(taken: Container[str]) -> dict[Op, Spelling]:
         "largest": _function(r"\max"),
         "isclose": _close,
         "ldexp": (r"{0:PRODUCT} \cdot 2^{{{1}}}", PRODUCT),
-        "exponent": (
-            r"\left\lfloor \log_{{2}}\left(\left|{0}\right|\right) \right\rfloor + 1",
-            SUM,
-        ),
         "fraction": (r"{0:SUM} - \operatorname{{trunc}}\left({0}\right)", SUM),
         "whole": (r"\operatorname{{trunc}}\left({0}\right)", ATOM),
         "~": (r"\lnot {0:ATOM}", POWER),
