@@ -193,18 +193,30 @@ function fit(canvas) {
   return [context, box.width, box.height];
 }
 
-const tile = document.createElement("canvas");
-function tileOf(columns, rows, colourAt) {
-  tile.width = columns;
-  tile.height = rows;
-  const context = tile.getContext("2d"), image = context.createImageData(columns, rows);
-  const pixels = new Uint32Array(image.data.buffer);
-  for (let k = 0; k < pixels.length; k++) pixels[k] = colourAt(k);
+// One canvas for each size: to make one anew takes longer than to fill it.
+const tiles = new Map();
+function tileOf(columns, rows, colour) {
+  const key = `${columns}x${rows}`;
+  if (!tiles.has(key)) {
+    const canvas = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
+    const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
+    tiles.set(key, { canvas, context, image, pixels: new Uint32Array(image.data.buffer) });
+  }
+  const { canvas, context, image, pixels } = tiles.get(key);
+  colour(pixels);
   context.putImageData(image, 0, 0);
-  return tile;
+  return canvas;
 }
 
-const greatest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-9);
+const heatOf = (map, scale, table) => (pixels) => {
+  for (let k = 0; k < pixels.length; k++) pixels[k] = heat(map[k] * scale, table);
+};
+
+function greatest(values) {
+  let most = 1e-9;
+  for (let k = 0; k < values.length; k++) most = Math.max(most, Math.abs(values[k]));
+  return most;
+}
 
 function classColour(k, map) {
   let top = 0, total = 0;
@@ -283,11 +295,10 @@ function drawPlane(context, wide, high) {
   const [columns, rows, of] = sharp ? [fine.columns, fine.rows, fine.scores] : [COLUMNS, ROWS, scores];
   const alone = !showsOutput();
   context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = "high";
-  if (outputs > 1 && !alone) context.drawImage(tileOf(columns, rows, (k) => classColour(k, of)), 0, 0, wide, high);
+  if (outputs > 1 && !alone) context.drawImage(tileOf(columns, rows, (pixels) => pixels.forEach((_, k) => { pixels[k] = classColour(k, of); })), 0, 0, wide, high);
   else {
     const map = alone ? maps[selected] : of[0], scale = signs && !alone ? 0.75 : 1 / greatest(map);
-    context.drawImage(tileOf(columns, rows, (k) => heat(map[k] * scale, C.soft)), 0, 0, wide, high);
+    context.drawImage(tileOf(columns, rows, heatOf(map, scale, C.soft)), 0, 0, wide, high);
     context.strokeStyle = css(C.ink, 0.9);
     context.lineWidth = 2.2;
     contour(context, map, columns, rows, 0, wide, high);
@@ -494,7 +505,7 @@ function drawUnit(context, k, place) {
     context.strokeStyle = css(C.ink);
     context.lineWidth = 1.6;
     context.stroke();
-  } else context.drawImage(tileOf(COLUMNS, ROWS, (i) => heat(map[i] * scale, C.heat)), place.x, place.y, place.w, place.h);
+  } else context.drawImage(tileOf(COLUMNS, ROWS, heatOf(map, scale, C.heat)), place.x, place.y, place.w, place.h);
   context.restore();
   const active = phase === "forward" && unit.column === reached;
   context.lineWidth = active || phase === "backward" && unit.column === reached ? 4 : 1.4;
