@@ -318,6 +318,7 @@ def spell_c(
 
     >>> from scalargrad.programs.code import Equation
     >>> from scalargrad.functions.arithmetic import mul
+    >>> from scalargrad.transforms.nesting import NUMBER
     >>> square = Code(1, [Equation(mul.op, (0, 0))], [1])
     >>> "out[0] = in[0] * in[0];" in spell_c(square, "square", [("x", NUMBER)], 0, NUMBER).source
     True
