@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,7 +36,7 @@ def of_playgrounds(browser: Browser, folder: Path) -> Iterator[Row]:
     data = moons(100, random.Random(7))
     for hidden, (step, grid, drawing) in NETWORKS.items():
         page = playground(
-            lambda rng, hidden=hidden: nn.MLP(2, [*hidden, 1], activation=tanh, rng=rng),
+            partial(nn.MLP, 2, [*hidden, 1], tanh),
             lambda output, target: losses.hinge([output], [target]),
             data,
             optimizer=lambda parameters: optim.SGD(parameters, lr=0.05, momentum=0.9),

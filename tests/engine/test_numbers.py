@@ -5,6 +5,7 @@ numpy is imitated where it is not installed: it is no dependency of tests.
 
 from __future__ import annotations
 
+import importlib
 import numbers
 import operator
 from collections.abc import Callable
@@ -18,10 +19,11 @@ from scalargrad import Value, fsum, grad, hypot, jvp, maximum, prod, sumprod, ta
 from scalargrad import compile as compile_
 from scalargrad.functions.methods import public_functions
 
+numpy: Any
 try:
-    import numpy
+    numpy = importlib.import_module("numpy")
 except ImportError:
-    numpy = None  # type: ignore[assignment]
+    numpy = None
 
 
 class Small:
