@@ -40,6 +40,8 @@ def results(op: Op, kinds: tuple[str, ...]) -> set[type]:
     return found
 
 
+# Python 3.12 and later warn of ~ on bools.
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
 @pytest.mark.parametrize("name", sorted(all_ops()))
 def test_results_are_of_the_kind_that_is_said(name: str) -> None:
     op = all_ops()[name]
