@@ -85,6 +85,12 @@ function operandsOf(k) {
   return nodes[k].edges.map(({ at, last }) => (at === null ? last : state.value[at]));
 }
 
+// The value of node k to be shown: as Python shows an int, where it always is one.
+function valueOf(k) {
+  const x = state.value[k];
+  return nodes[k].whole && Number.isSafeInteger(x) ? String(x + 0) : x;
+}
+
 // The chain rule itself. `reached` counts the steps that can be taken: all, unless one fails.
 function compute(leaves) {
   const s = { value: [...leaves], local: [], product: [], total: [], reached: steps.length };
@@ -175,7 +181,7 @@ function numbersOf(k, least = 6) {
     return program[k - inputs].forward(values)[0];
   };
   const digits = live ? digitsFor(least, numbers, calculate, state.value[k]) : least;
-  return numbers.map((x) => inFormula(x, digits));
+  return nodes[k].edges.map(({ at }, e) => inFormula(at === null ? numbers[e] : valueOf(at), digits));
 }
 
 // An addition in the fewest digits that show it, with proper minus signs.
@@ -193,7 +199,7 @@ function lineOf(i) {
   if (kind === "seed") return `${slope(k)} = ${data.one}`;
   if (kind === "forward") {
     const sides = [fill(node.formula, namesOf(k)), fill(node.formula, numbersOf(k))];
-    return `${node.name} = ${sides.join(" = ")} = ${show(state.value[k])}`;
+    return `${node.name} = ${sides.join(" = ")} = ${show(valueOf(k))}`;
   }
   const { at } = node.edges[e];
   const above = gradientAt(k, i - 1);
@@ -285,7 +291,7 @@ function operandTexts(k) {
 function sentence(u) {
   if (u.kind === "given") {
     const given = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
-    const texts = given.slice(0, 6).map((k) => `${nodes[k].name} = ${few(state.value[k])}`);
+    const texts = given.slice(0, 6).map((k) => `${nodes[k].name} = ${few(valueOf(k))}`);
     const rest = inputs - texts.length;
     if (rest > 0) texts.push(`${rest} more number${rest > 1 ? "s" : ""}`);
     const verb = texts.length > 1 || rest > 1 ? "are" : "is";
@@ -327,7 +333,7 @@ function forwardSentence(k) {
   let said = words.replace(/\{(\d)\}/g, (_, e) => texts[e]);
   if (words.startsWith("Apply")) said += ` to ${listed(texts)}`;
   const numbers = fill(node.formula, numbersOf(k, 4)).replaceAll("-", "−");
-  const result = `${node.name} = ${numbers} = ${few(state.value[k])}`;
+  const result = `${node.name} = ${numbers} = ${few(valueOf(k))}`;
   return [`${said}: `, V(result), "."];
 }
 
@@ -335,20 +341,20 @@ function sumSentence(card) {
   const { op, name } = nodes[card.sum];
   if (op !== "sumprod") return forwardSentence(card.sum);
   const last = card.function < 0 ? card.sum : card.function;
-  const total = few(state.value[card.sum], 3);
+  const total = few(valueOf(card.sum), 3);
   const what = nodes[last].name;
   const weighs = card.rows.some(([w]) => w >= 0 && card.members.includes(nodes[card.sum].edges[w].at));
   const found = weighs
     ? [`Neuron ${what} weighs its inputs and adds: sum `, V(total)]
     : [`${what} multiplies in pairs and adds: `, V(total)];
   if (card.function >= 0) {
-    found.push(`; ${nodes[last].op} makes it `, V(few(state.value[last], 3)));
+    found.push(`; ${nodes[last].op} makes it `, V(few(valueOf(last), 3)));
   }
   return [...found, "."];
 }
 
 function manyForward(u, card) {
-  const results = card.shown.map((k) => `${nodes[k].name} = ${few(state.value[k])}`);
+  const results = card.shown.map((k) => `${nodes[k].name} = ${few(valueOf(k))}`);
   return [`${card.title} computes `, V(listed(results)), `, in ${u.end - u.from + 1} steps.`];
 }
 
@@ -412,7 +418,7 @@ function backwardSentence(i) {
     found = [`${who} passes the gradient on with its sign changed: `, G(few(state.product[i])), ` flows back to ${name}.`];
   } else if (node.op === "*") {
     const other = node.edges[1 - e];
-    const value = other.at === null ? show(other.last) : `${nodes[other.at].name} = ${few(state.value[other.at])}`;
+    const value = other.at === null ? show(other.last) : `${nodes[other.at].name} = ${few(valueOf(other.at))}`;
     found = [`A product passes it on times the other factor, ${value}`, ...flows];
   } else if (kind === "switch" && number === 0) {
     found = [`${node.op} is off here: nothing passes to ${name}.`];
@@ -427,7 +433,7 @@ function backwardSentence(i) {
     const given = node.edges
       .filter(({ at }) => at !== null && (node.edges.length <= 2 || at === to))
       .slice(0, 2)
-      .map(({ at }) => `${nodes[at].name} = ${few(state.value[at])}`);
+      .map(({ at }) => `${nodes[at].name} = ${few(valueOf(at))}`);
     const formula = slopeOf(k, e);
     const equals = formula === inFormula(local) ? "" : `${formula} = `;
     const by = node.edges.filter(({ at }) => at !== null).length > 1 ? ` by ${name}` : "";
@@ -460,10 +466,10 @@ function chipsOf(u) {
     const found = [];
     node.edges.slice(0, 4).forEach(({ at, last }, i) => {
       if (i) found.push(signs[node.op] || ",");
-      found.push(chip("v", few(at === null ? last : state.value[at]), at === null ? "" : nodes[at].name));
+      found.push(chip("v", few(at === null ? last : valueOf(at)), at === null ? "" : nodes[at].name));
     });
     if (node.edges.length > 4) found.push("…");
-    found.push(signs[node.op] ? "=" : `→ ${node.op} →`, chip("v", few(state.value[k]), node.name));
+    found.push(signs[node.op] ? "=" : `→ ${node.op} →`, chip("v", few(valueOf(k)), node.name));
     return found;
   }
   const to = node.edges[e].at;
@@ -635,7 +641,7 @@ function makeFaces(card, w, h) {
   const value = draw("text", { class: "v", x: w / 2, y: h - (small ? 37 : 41) });
   const gradient = draw("text", { class: "g", x: w / 2, y: h - 10 });
   const paint = (i) => {
-    const values = card.shown.map((k) => (known(k, i) ? few(state.value[k]) : "…")).join(", ");
+    const values = card.shown.map((k) => (known(k, i) ? few(valueOf(k)) : "…")).join(", ");
     put(value, cut(values, 20));
     value.style.fontSize = values.length > (small ? 8 : 11) ? "14px" : "";
     const found = card.shown.map((k) => gradientAt(k, i)).filter((g) => g !== null);
@@ -718,10 +724,10 @@ function makeRows(card, w, h) {
     if (total) {
       const g = gradientAt(card.sum, i);
       put(total[0], "sum");
-      put(total[1], there ? few(state.value[card.sum], 3) : "…");
+      put(total[1], there ? few(valueOf(card.sum), 3) : "…");
       put(total[2], g === null ? "" : few(g, 3));
     }
-    put(value, known(last, i) ? few(state.value[last]) : "…");
+    put(value, known(last, i) ? few(valueOf(last)) : "…");
     const g = gradientAt(last, i);
     put(gradient, g === null ? "" : few(g, 3));
   };
@@ -785,7 +791,7 @@ function paint() {
 
 function fullText(k, i) {
   const g = gradientAt(k, i);
-  const value = known(k, i) ? show(state.value[k]) : "not computed yet";
+  const value = known(k, i) ? show(valueOf(k)) : "not computed yet";
   return `${nodes[k].name} = ${value}${g === null ? "" : `, ${slope(k)} = ${show(g)}`}`;
 }
 
@@ -918,10 +924,10 @@ function paintPanels(i) {
   const result = byId("result");
   result.dataset.value = whole ? state.value[output] : "";
   const given = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
-  const texts = given.slice(0, 4).map((k) => `${nodes[k].name} = ${few(state.value[k])}`);
+  const texts = given.slice(0, 4).map((k) => `${nodes[k].name} = ${few(valueOf(k))}`);
   if (given.length > 4) texts.push("…");
   const where = texts.length ? `at ${texts.join(", ")}: ` : "";
-  put(result, `${where}${top_} = ${whole ? few(state.value[output], 5) : "…"}`);
+  put(result, `${where}${top_} = ${whole ? few(valueOf(output), 5) : "…"}`);
   document.querySelectorAll(".leaf output").forEach((field) => {
     const k = Number(field.dataset.leaf);
     const g = gradientAt(k, i);
@@ -1091,7 +1097,7 @@ async function forwardMotion(u, mine) {
   const coming = arrows.filter(({ card, edges }) => card === u.card && isNow(u, edges)).slice(0, 8);
   const flights = coming.map((arrow) => {
     const [k, e] = arrow.edges[0];
-    return fly(arrow, 0, 1, few(state.value[nodes[k].edges[e].at]), "f", 650, mine);
+    return fly(arrow, 0, 1, few(valueOf(nodes[k].edges[e].at)), "f", 650, mine);
   });
   const all = (await Promise.all(flights)).every(Boolean);
   if (!all || mine !== token) return false;
@@ -1285,7 +1291,7 @@ function makeLeaf(k) {
   const gradient = document.createElement("output");
   gradient.dataset.leaf = k;
   if (!live) {
-    label.textContent = `${nodes[k].name} = ${show(state.value[k])}`;
+    label.textContent = `${nodes[k].name} = ${show(valueOf(k))}`;
     row.append(label, gradient);
     return row;
   }

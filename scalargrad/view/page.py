@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.programs.code import Code, Equation
+from scalargrad.programs.passes.kinds import ANY, FLOAT, INT, Kinds
 from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
 from scalargrad.view.graph import Backward, Forward, Graph, Node, steps
@@ -119,6 +120,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
     of_passes = steps(graph, untaken=live)
     top = graph.nodes[graph.output]
     ops = {node.op.name: node.op for node in graph.nodes if node.op is not None}
+    kinds = _kinds(graph) if live else [ANY] * len(graph.nodes)
     return {
         "nodes": [
             {
@@ -127,6 +129,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
                 **({} if node.formula is None else {"formula": node.formula.text}),
                 **({"parameter": True} if node.kind == "parameter" else {}),
                 **({"chooses": True} if live and _chooses(node) else {}),
+                **({"whole": True} if kind == INT else {}),
                 "edges": [
                     [edge.operand, edge.formula.text, *([] if live else [edge.instead])]
                     if isinstance(edge.operand, int)
@@ -134,7 +137,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
                     for edge in node.edges
                 ],
             }
-            for node in graph.nodes
+            for node, kind in zip(graph.nodes, kinds, strict=True)
         ],
         "ops": {name: [*sentence_of(op), op.hint] for name, op in ops.items()},
         "steps": [
@@ -161,6 +164,17 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
         "numbers": [float(node.value) for node in graph.nodes[: graph.inputs]] if live else [],
         "state": None if live else _still(graph),
     }
+
+
+def _kinds(graph: Graph) -> list[Any]:
+    """Return the kinds of the nodes: the numbers given are floats in a page that computes."""
+    equations = [
+        Equation(node.op, tuple(edge.operand for edge in node.edges))
+        for node in graph.nodes
+        if node.op is not None
+    ]
+    kinds = Kinds(Code(graph.inputs, equations, [graph.output]), [FLOAT] * graph.inputs)
+    return [kinds.of(k) for k in range(len(graph.nodes))]
 
 
 def _chooses(node: Node) -> bool:

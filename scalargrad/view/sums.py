@@ -22,13 +22,16 @@ def users_of(code: Code) -> list[list[int]]:
 
 
 def function_of(code: Code, number: int, users: Sequence[Sequence[int]]) -> int:
-    """Return the function of one number that alone uses a result: -1 if there is none."""
+    """Return the function of one number that alone uses a result: -1 if there is none.
+
+    A sum is none, though its other operands are constants: it may have a function of its own.
+    """
     if len(users[number]) != 1 or number in code.outputs:
         return -1
     [user] = users[number]
     op, operands = code.equations[user - code.inputs]
     alone = len([x for x in operands if isinstance(x, int)]) == 1
-    return user if alone and op.name.isidentifier() else -1
+    return user if alone and op is not SUM and op.name.isidentifier() else -1
 
 
 def own_parameters(

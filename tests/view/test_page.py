@@ -21,6 +21,7 @@ from scalargrad import (
     Function,
     Value,
     explain,
+    frexp,
     log,
     losses,
     primitive,
@@ -556,6 +557,16 @@ def check_cases(browser: Browser, tmp_path: Path, drawn: list[Any]) -> int:
 def test_lines_and_sentences_of_ops_are_true(browser: Browser, tmp_path: Path) -> None:
     rng = random.Random(5)
     assert check_cases(browser, tmp_path, rng.sample(list(cases(rng, 2)), 12)) > 25
+
+
+def test_ints_are_shown_as_ints(browser: Browser, tmp_path: Path) -> None:
+    show(browser, tmp_path, draw(lambda x: frexp(x)[0], 12.0).html)
+    text = " ".join(listed(browser))
+    assert "ldexp(12.0, -4) = 0.75" in text, text
+    type_number(browser, 0, 1e-8)
+    text = " ".join(listed(browser))
+    assert "ldexp(1e-08, 26) = 0.671089" in text, text
+    assert check_sentences(browser) > 0
 
 
 @pytest.mark.slow
