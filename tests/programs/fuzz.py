@@ -798,6 +798,10 @@ def _close(a: Any, b: Any) -> bool:
         return bool(a == b)
 
 
+# Derivatives of derivatives.
+_HIGHER = ("hvp", "hessian", "third", "step", "taylor")
+
+
 class Outcome:
     """What a call gave: a nest of numbers, or an error."""
 
@@ -837,7 +841,8 @@ def agree(
     A derivative may leave out the value, with its errors. Where numbers of several kinds meet, a
     zero that is added to a slope may bring its own. A rule's own zero times an infinity is nan.
     Where a program is split, sums of derivatives are added up in another order: floats then differ
-    by no more than `bounds` says. `signed` says that the signs of zeros count.
+    by no more than `bounds` says. `signed` says that the signs of zeros count. Of what is not
+    chosen, a program has the second derivatives, too, which may be nan.
     """
     slopes = what != "value"
     differ = f"{what}: {expected}, but {found}"
@@ -852,8 +857,9 @@ def agree(
         return
     assert found.structure == expected.structure, differ
     most: list[float] | None = None
+    unchosen = what in _HIGHER and _chooses(program)
     for k, (a, b) in enumerate(zip(expected.numbers, found.numbers, strict=True)):
-        nan = a != a or (b != b and program.infinite)
+        nan = a != a or (b != b and (program.infinite or unchosen))
         if same(a, b, signed) or (slopes and (nan or (program.mixed and _close(a, b)))):
             continue
         if what in ("third", "step") and type(a) is int and a == b == 0:
@@ -973,6 +979,8 @@ class _Ways:
             if slopes and _chooses(self.program) and not kinds and whole.error is None:
                 unsplit = Outcome(compile(full, static_argnums=static), *args)
                 kinds = type(unsplit.error) is type(found.error)
+                # Unsplit, a constant choice may leave no path; a part is derived for any argument.
+                kinds |= what in _HIGHER and isinstance(found.error, ArithmeticError | ValueError)
             assert whole.error is not None or kinds, f"{what}: {expected}, but {found}"
             self.seen[f"{what}: a constant part's error"] += 1
         elif expected.error is not None and untraced:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from scalargrad.functions import activations, arithmetic, choices, elementary
 from scalargrad.functions.methods import public_functions
+from scalargrad.programs import code
 from scalargrad.programs.code import Literal
 from scalargrad.programs.passes import linking, simplify
 from scalargrad.programs.run import bindings, compiled
@@ -135,7 +136,7 @@ def equal_static_arguments_share_a_program(patch: pytest.MonkeyPatch) -> None:
 
 @mutation
 def equal_constants_are_the_same(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(simplify, "constant_key", lambda x: x)
+    patch.setattr(code, "constant_key", lambda x: x)
 
 
 @mutation
@@ -145,7 +146,13 @@ def names_bound_anew_are_not_seen(patch: pytest.MonkeyPatch) -> None:
 
 @mutation
 def attributes_bound_anew_are_not_seen(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(bindings._Search, "_attribute", lambda *args: None)
+    right = bindings._Search._key
+
+    def key(self: Any, path: str, names: Any, key: str) -> None:
+        if not path:  # a global: it is no attribute
+            right(self, path, names, key)
+
+    patch.setattr(bindings._Search, "_key", key)
 
 
 @mutation
