@@ -842,7 +842,7 @@ def agree(
     zero that is added to a slope may bring its own. A rule's own zero times an infinity is nan.
     Where a program is split, sums of derivatives are added up in another order: floats then differ
     by no more than `bounds` says. `signed` says that the signs of zeros count. Of what is not
-    chosen, a program has the second derivatives, too, which may be nan.
+    chosen, a program has the derivatives, too, which may be nan.
     """
     slopes = what != "value"
     differ = f"{what}: {expected}, but {found}"
@@ -857,7 +857,7 @@ def agree(
         return
     assert found.structure == expected.structure, differ
     most: list[float] | None = None
-    unchosen = what in _HIGHER and _chooses(program)
+    unchosen = slopes and _chooses(program)
     for k, (a, b) in enumerate(zip(expected.numbers, found.numbers, strict=True)):
         nan = a != a or (b != b and (program.infinite or unchosen))
         if same(a, b, signed) or (slopes and (nan or (program.mixed and _close(a, b)))):
