@@ -192,7 +192,10 @@ def test_what_gives_no_pair_is_refused() -> None:
 @pytest.mark.slow
 def test_a_long_batch_can_be_interrupted() -> None:
     code = (
+        "import signal\n"
         "from scalargrad import compile, map_grad, value_and_grad, sin\n"
+        # What a shell starts in the background ignores interrupts, and so would this.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def f(x):\n"
         "    for _ in range(3000): x = sin(x)\n"
         "    return x\n"

@@ -8,6 +8,7 @@ import math
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -147,4 +148,6 @@ def test_extreme_numbers(name: str) -> None:
         for inputs, found in zip(drawn, node_results(scripts), strict=True)
         if differs(name, found, right := python_result(name, inputs))
     ]
+    if sys.version_info < (3, 11):  # whose math.pow raises where a later one gives infinity
+        wrong = [row for row in wrong if not (name == "pow" and row[0][1] == -math.inf)]
     assert not wrong, (len(wrong), wrong[:12])
