@@ -64,7 +64,7 @@ def test_defect_is_found_by_its_property(defect: Defect) -> None:
         if defect.found_by == "memory" or ops_in(code) <= 3:
             break
     else:
-        pytest.fail(code)
+        pytest.fail(f"no short counterexample: {code}")
     # The last line shows a number; the right one stands in its comment.
     shown, right = code.split("\n")[-1].split("  # right: ")
     assert shown.startswith("print(")
