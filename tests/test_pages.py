@@ -165,7 +165,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         assert not anchor or anchor in anchors_of(file), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_it_names_are_there(page: Path) -> None:
     for path in re.findall(r"`((?:scalargrad|tests|demos)/[^`\s:]*)`", text_of(page)):
         if "NAME" not in path:  # a pattern for the reader to fill in
