@@ -37,6 +37,7 @@ from scalargrad.functions.choices import *
 from scalargrad.functions.elementary import *
 from scalargrad.functions.many import *
 from scalargrad.functions.special import *
+from scalargrad.peers import no_attribute
 from scalargrad.transforms.chosen_values import derivatives
 from scalargrad.transforms.functional import (
     grad,
@@ -98,7 +99,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"scalargrad.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
-    raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+    raise no_attribute("scalargrad", name)
 
 
 def _picture(self: Any) -> str | None:

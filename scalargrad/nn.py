@@ -22,7 +22,7 @@ import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.context import active, here, tracing
 from scalargrad.engine.errors import FAILURES, untraceable
@@ -33,6 +33,7 @@ from scalargrad.functions import numerics
 from scalargrad.functions.activations import relu
 from scalargrad.functions.arithmetic import sqrt
 from scalargrad.functions.many import flat_sumprod, fsum, sumprod
+from scalargrad.peers import no_attribute
 
 _new = object.__new__
 
@@ -632,3 +633,9 @@ def _float_sums(
     except (AttributeError, *FAILURES):
         return None
     return totals
+
+
+if not TYPE_CHECKING:  # a type checker goes by the names that there are
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute("scalargrad.nn", name)

@@ -25,6 +25,10 @@
 0.000 100.0
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from scalargrad.descent.optimizers import (
     SGD,
     Adam,
@@ -53,6 +57,7 @@ from scalargrad.descent.schedules import (
 )
 from scalargrad.fitting.fits import Fit, OptimizeWarning, curve_fit, least_squares
 from scalargrad.fitting.minima import Minimum, minimize
+from scalargrad.peers import no_attribute
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_"]
 __all__ += ["adam_init", "adam_update", "adamw_init", "adamw_update"]
@@ -60,3 +65,8 @@ __all__ += ["rmsprop_init", "rmsprop_update", "sgd_init", "sgd_update"]
 __all__ += ["ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR"]
 __all__ += ["LinearLR", "Schedule", "SequentialLR", "StepLR"]
 __all__ += ["Fit", "Minimum", "OptimizeWarning", "curve_fit", "least_squares", "minimize"]
+
+if not TYPE_CHECKING:  # a type checker goes by the names that there are
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute("scalargrad.optim", name)

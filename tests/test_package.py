@@ -30,6 +30,7 @@ CONTRACT = [
 ]
 # The package from below to above: each imports from its own folder, and from those before it.
 FOLDERS = (
+    "peers",  # what to write for their names
     "engine",  # autodiff, and nothing else
     "custom",  # Function
     "functions",  # the derivative table

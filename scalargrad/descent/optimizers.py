@@ -56,10 +56,12 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Any], *values: Any, **named: Any) -> None:
         given = dict(zip(self._settings, values))  # noqa: B905 - the others are named
-        if len(values) > len(self._settings) or not named.keys() <= self._settings.keys() - given:
+        wrong = [name for name in named if name not in self._settings or name in given]
+        if len(values) > len(self._settings) or wrong:
             got = ", ".join([*map(shown, values), *(f"{k}={shown(x)}" for k, x in named.items())])
             raise TypeError(
                 f"{type(self).__name__} takes each of {', '.join(self._settings)} once, got {got}"
+                + (f": leave out {', '.join(wrong)}" if wrong else "")
             )
         self.defaults = Table({**self._settings, **given, **named})
         self._check(self.defaults, traced=parameters is _LATER)
@@ -131,13 +133,17 @@ class Optimizer:
         for parameter in self.parameters:
             parameter.grad = 0
 
-    def step(self) -> None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter by its gradient; one whose gradient is 0 takes part, as any other.
+
+        A `closure`, as PyTorch's, is called before: it computes the gradients and returns the
+        loss, which is returned.
 
         Raises OverflowError where finite numbers make one that is too large for a float, of a
         parameter or of what is remembered of it, and TypeError where a gradient is a Value; then
         nothing has changed.
         """
+        loss = None if closure is None else closure()
         made = []
         for group, state in zip(self.param_groups, self._states, strict=True):
             gs = _gradients(group["params"], "a step")
@@ -151,6 +157,7 @@ class Optimizer:
             else:
                 for parameter, x in zip(group["params"], xs, strict=True):
                     parameter.data = x
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """Return what it remembers and its settings: plain data, ready for `json.dump`.

@@ -179,6 +179,7 @@ def test_arrays_of_no_dimension_as_numbers() -> None:
         Value(1.0) + Array(1j)
 
 
+@pytest.mark.numpy
 def test_other_kinds_of_numpy_are_kept() -> None:
     numpy = pytest.importorskip("numpy")
     for kind in (numpy.float64, numpy.float32):

@@ -129,6 +129,7 @@ def test_a_fraction_in_a_transcendental_function_gives_a_float() -> None:
     assert x.grad == math.exp(0.5)
 
 
+@pytest.mark.numpy
 def test_a_numpy_scalar_on_either_side_gives_a_value() -> None:
     numpy = pytest.importorskip("numpy")
     v = Value(2.0)

@@ -443,6 +443,7 @@ def test_samples_that_are_not_finite_may_be_let_through() -> None:
 # --- the examples of SciPy's documentation, with the import changed ------------------------------
 
 
+@pytest.mark.numpy
 def test_examples_of_scipys_documentation() -> None:
     np = pytest.importorskip("numpy")
 

@@ -48,11 +48,15 @@ BUFFERS: dict[str, Callable[[list[float]], Any]] = {
     "numpy": of_numpy,
     "numpy, strided": lambda numbers: of_numpy([x for y in numbers for x in (7.0, y)])[1::2],
 }
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.numpy if kind.startswith("numpy") else ())
+    for kind in BUFFERS
+]
 COMPILED = {target: compile(value_and_grad(loss, (0, 1)), target=target) for target in TARGETS}
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("kind", BUFFERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_results_are_those_of_lists_in_arrays(target: str, kind: str) -> None:
     @given(st.lists(st.floats(-2, 2), min_size=3, max_size=3))
     def check(numbers: list[float]) -> None:
@@ -122,7 +126,7 @@ def test_a_buffer_that_is_changed_between_calls_and_shared_by_threads(target: st
     in_threads(run, 4)
 
 
-@pytest.mark.parametrize("kind", BUFFERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_readers_take_buffers(kind: str) -> None:
     f: Any = compile(value_and_grad(loss, (0, 1)))
     buffer = BUFFERS[kind]

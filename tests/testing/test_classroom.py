@@ -167,6 +167,7 @@ def test_what_an_installed_package_computes_is_not_ones_own(tmp_path: Path) -> N
     assert check_engine(f"{file}:Value", only=only, allow=()).passed
 
 
+@pytest.mark.numpy
 def test_numpy_must_be_allowed_where_points_are_given(tmp_path: Path) -> None:
     pytest.importorskip("numpy")
     file = tmp_path / "value.py"

@@ -367,6 +367,7 @@ def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: A
         assert abs(dot(u, [row[j] for row in found]) - reference) <= error
 
 
+@pytest.mark.slow
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"]))  # it has a kink
 @settings(max_examples=100)
 def test_second_derivatives_agree_with_fifty_digits(drawn: Any) -> None:

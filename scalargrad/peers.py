@@ -1,0 +1,77 @@
+"""What to write here for a name that PyTorch or SciPy has and scalargrad does not."""
+
+from __future__ import annotations
+
+__all__ = ["no_attribute"]
+
+_SCHEDULE = (
+    "the schedules are StepLR, ExponentialLR, LinearLR, ConstantLR, CosineAnnealingLR, "
+    "CosineAnnealingWarmRestarts and SequentialLR; for another, set optimizer.lr before each step"
+)
+_OPTIMIZER = "the optimisers are SGD, Adam, AdamW and RMSprop"
+_LOSS = "losses are functions: scalargrad.losses.{}(predictions, targets)"
+_LAYER = "the layers are Linear, Layer, MLP, Embedding, LayerNorm, Dropout and Sequential"
+_FIT = "minimize(f, x0) finds a minimum near x0, least_squares(residuals, x0) the best fit"
+_OPTIMIZERS = (
+    *("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adamax", "Muon", "NAdam", "RAdam", "Rprop"),
+    "SparseAdam",
+)
+_SCHEDULES = (
+    *("ChainedScheduler", "CyclicLR", "LambdaLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR"),
+    *("PolynomialLR", "ReduceLROnPlateau"),
+)
+_ACTIVATIONS = {
+    **{"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "SiLU": "silu", "GELU": "gelu"},
+    **{"Sigmoid": "sigmoid", "LogSigmoid": "logsigmoid", "Softplus": "softplus", "Tanh": "tanh"},
+}
+_LOSSES = {
+    **{"MSELoss": "mse", "L1Loss": "mae", "HuberLoss": "huber", "NLLLoss": "cross_entropy"},
+    **{"CrossEntropyLoss": "cross_entropy", "BCELoss": "binary_cross_entropy"},
+    "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
+}
+_FITS = ("differential_evolution", "fmin", "fmin_bfgs", "leastsq", "minimize_scalar", "root")
+
+_INSTEAD = {
+    "scalargrad.optim": {
+        **dict.fromkeys(_OPTIMIZERS, _OPTIMIZER),
+        **dict.fromkeys(_SCHEDULES, _SCHEDULE),
+        **dict.fromkeys(_FITS, _FIT),
+        "LBFGS": "minimize(f, x0) takes the function to make small",
+        "lr_scheduler": "the schedules stand in scalargrad.optim: optim.StepLR(optimizer, 30)",
+        "swa_utils": "average the numbers of model.state_dict() yourself",
+    },
+    "scalargrad.nn": {
+        **{
+            name: f"activations are functions: scalargrad.{function}, as in "
+            f"Sequential(Linear(2, 3), {function}), or MLP(2, [3, 1], activation={function})"
+            for name, function in _ACTIVATIONS.items()
+        },
+        **{name: _LOSS.format(function) for name, function in _LOSSES.items()},
+        **dict.fromkeys(("BatchNorm1d", "Conv1d", "Conv2d", "LSTM", "RNN", "Transformer"), _LAYER),
+        **{"Softmax": "write scalargrad.softmax(row)", "LogSoftmax": "scalargrad.log_softmax(row)"},
+        "Parameter": "a Value that is an attribute of a module is a parameter",
+        "functional": "the functions are scalargrad.relu and its kin, and scalargrad.losses",
+        "init": "name the way: Linear(2, 3, init='xavier_uniform')",
+        "utils": "clip_grad_norm_ stands in scalargrad.optim",
+    },
+    "scalargrad": {
+        **dict.fromkeys(("Tensor", "Variable", "tensor"), "write Value(2.0)"),
+        **dict.fromkeys(("max", "min"), "write {}imum(x, y), or Python's own {}"),
+        "autograd": "derivatives(y, [x]) gives the derivatives of y",
+        "enable_grad": "leave the `with no_grad():` block",
+        "jit": "write compile(f)",
+    },
+}
+
+
+def no_attribute(module: str, name: str) -> AttributeError:
+    """Return the error for a name that `module` does not have, with what to write for it.
+
+    >>> print(no_attribute("scalargrad", "tensor"))
+    module 'scalargrad' has no attribute 'tensor': write Value(2.0)
+    """
+    message = f"module {module!r} has no attribute {name!r}"
+    instead = _INSTEAD[module].get(name)
+    if instead is not None:
+        message += f": {instead.replace('{}', name)}"
+    return AttributeError(message, name=name)
