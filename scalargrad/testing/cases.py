@@ -1,11 +1,13 @@
 """Small programs in the engine's own code, each with the reference's answers to it."""
 
 import builtins
+import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from scalargrad.testing.adapter import Adapter, letters
+from scalargrad.testing.adapter import Adapter, letters, number
 from scalargrad.testing.expressions import Expression
 from scalargrad.testing.reference import evaluate, slopes
 
@@ -24,7 +26,7 @@ class Program:
     inputs: tuple[float, ...]
     lines: tuple[str, ...]
     outputs: tuple[str, ...]
-    reference: dict[str, Function]
+    reference: dict[str, Function] = field(default_factory=dict)
     margin: float = 1e-9
     int_leaves: bool = False
 
@@ -64,6 +66,91 @@ class Program:
         ]
         prepare = [line for output in self.outputs for line in adapter.prepare(output)]
         return [*leaves, *adapter.spell("\n".join(self.lines)).split("\n"), *prepare]
+
+    def value_question(self, adapter: Adapter) -> "Question":
+        """Return the question for the number of the first output."""
+        output = self.outputs[0]
+        lines, read = self.build(adapter), adapter.read(output)
+        return Question(self, lines, [read], [[self.value(output)]], self._margin(adapter))
+
+    def gradient_questions(
+        self,
+        adapter: Adapter,
+        actions: Sequence[str] | None = None,
+        sums: Sequence[Sequence[str]] | None = None,
+        leaves: Sequence[str] | None = None,
+        collect: bool = False,
+    ) -> "list[Question]":
+        """Return the question for the derivatives: in forward mode one for each leaf.
+
+        `actions` are lines to run after the program: one backward pass of its first output
+        unless given. `sums` lists what each gradient may be, as outputs whose derivatives are
+        added up: the first output's derivative unless given. `leaves` are all inputs unless given.
+        """
+        first = self.outputs[0]
+        actions = adapter.run_backward(first) if actions is None else actions
+        sums = [[first]] if sums is None else sums
+        leaves = self.leaves if leaves is None else leaves
+        exact = {output: self.gradient(output) for group in sums for output in group}
+        questions = []
+        for some in [[leaf] for leaf in leaves] if adapter.mode == "forward" else [leaves]:
+            lines = [*self.build(adapter, seeded=some[0]), *actions]
+            reads = [adapter.gradient(first, leaf) for leaf in some]
+            places = [self.leaves.index(leaf) for leaf in some]
+            rights = [
+                [math.fsum(exact[o][place] for o in group) for group in sums] for place in places
+            ]
+            margin = self._margin(adapter)
+            questions.append(Question(self, lines, reads, rights, margin, places, sums, collect))
+        return questions
+
+    def _margin(self, adapter: Adapter) -> float:
+        return max(self.margin, 100 * adapter.epsilon)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Code to run, what to read then, and for each reading the numbers that are right.
+
+    Asked for are a number, or derivatives by the inputs at `places`, each one of `sums`: outputs
+    whose derivatives are added up. `collect` says to free the graph before the answer counts.
+    """
+
+    program: Program
+    lines: Sequence[str]
+    reads: Sequence[str]
+    rights: Sequence[Sequence[float]]
+    margin: float
+    places: Sequence[int] = ()
+    sums: Sequence[Sequence[str]] = ()
+    collect: bool = False
+
+    def part(self, n: int) -> "Question":
+        """Return the question for the n-th reading alone."""
+        places = self.places[n : n + 1]
+        return replace(self, reads=[self.reads[n]], rights=[self.rights[n]], places=places)
+
+    def shown(self, n: int = 0, right: float | None = None) -> str:
+        """Return the line that prints the n-th reading, with the right number in a comment."""
+        right = self.rights[n][0] if right is None else right
+        return f"print({self.reads[n]})  # right: {number(right)}"
+
+    def numbers(self, reply: dict[str, Any]) -> list[Any]:
+        """Return the answers in a reply: what got no gradient has none to get."""
+        values: list[Any] = reply["values"]
+        return [0.0 if x is None else x for x in values] if self.places else values
+
+    def accepts(self, n: int, found: Any) -> bool:
+        """Return whether the n-th answer is one of the right numbers."""
+        return isinstance(found, float) and any(
+            abs(found - right) <= self.margin * (1 + abs(right)) for right in self.rights[n]
+        )
+
+    def is_answered(self, reply: dict[str, Any]) -> bool:
+        """Return whether all answers are right."""
+        return "values" in reply and all(
+            self.accepts(n, found) for n, found in enumerate(self.numbers(reply))
+        )
 
 
 def from_expression(expression: Expression, point: Sequence[float], adapter: Adapter) -> Program:

@@ -2,9 +2,9 @@
 
 It imports nothing but the standard library, and keeps no right answers: those stay in the parent.
 This is no sandbox. It contains accidents (endless loops, crashes, exits, huge allocations), not
-attacks. Messages are JSON, one a line: from the parent {"lines": [code], "observe": [expressions],
-"gradients": [expressions]}, with "times": n to run it again and again; {"batch": [such requests]},
-{"watch": [code]} or {"describe": options}; back {"values": [...]}, or {"error": {...}}.
+attacks. Messages are JSON, one a line: from the parent {"run": [programs]}, each {"lines": [code],
+"observe": [expressions], "gradients": [expressions]}; {"watch": [code]} or {"describe": options};
+back {"replies": [...]}, for each program {"values": [...]} or {"error": {...}}.
 """
 
 import builtins
@@ -251,12 +251,8 @@ class Session:
                 reply = {"description": _finding().Finder(self, request["describe"]).describe()}
             elif "watch" in request:
                 reply = self.watch(request["watch"])
-            elif "batch" in request:
-                reply = {"replies": [self.attempt(one) for one in request["batch"]]}
-            elif "times" in request:
-                reply = {"replies": self.repeat(request)}
             else:
-                reply = self.run(**request)
+                reply = {"replies": self.run_all(request["run"])}
         except BaseException as error:
             reply = {"error": self.failure(error)}
         changed = self.restore()
@@ -264,44 +260,35 @@ class Session:
             reply["changed"] = changed
         return reply
 
+    def run_all(self, programs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Run programs, each among fresh objects: their addresses differ."""
+        kept: list[Any] = []
+        replies = []
+        for n, program in enumerate(programs):
+            kept.append([[] for _ in range(17 * n % 64)])
+            replies.append(self.run(**program))
+        return replies
+
     def run(
-        self,
-        lines: list[str],
-        observe: list[str],
-        gradients: list[str] | None = None,
-        collect: bool = False,
+        self, lines: list[str], observe: list[str], gradients: list[str], collect: bool
     ) -> dict[str, Any]:
         """Run the lines of code, then return the numbers that the expressions give.
 
         A gradient that is not there gives None.
         """
         scope = dict(self.names)
-        exec(compile("\n".join(lines), "<engine>", "exec"), scope)
+        reading = False
         try:
+            exec(compile("\n".join(lines), "<engine>", "exec"), scope)
+            reading = True
             values = [self.number(eval(text, scope)) for text in observe]
-            values += [self.gradient(text, scope) for text in gradients or ()]
+            values += [self.gradient(text, scope) for text in gradients]
         except BaseException as error:
-            return {"error": {**self.failure(error), "reading": True}}
+            return {"error": {**self.failure(error), "reading": reading}}
         if collect:
             del scope
             gc.collect()
         return {"values": values}
-
-    def repeat(self, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """Run the same code several times, among fresh objects: addresses differ."""
-        kept: list[Any] = []
-        replies = []
-        times = request.pop("times")
-        for n in range(times):
-            kept.append([[] for _ in range(17 * n % 64)])
-            replies.append(self.attempt(request))
-        return replies
-
-    def attempt(self, request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self.run(**request)
-        except BaseException as error:
-            return {"error": self.failure(error)}
 
     def number(self, x: Any) -> Any:
         """Return a plain number as a float, None for None; raise TypeError for anything else."""

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
@@ -211,7 +212,7 @@ def _derivative(trial: Trial, op: str) -> None:
         except Failed as failed:
             # An op that raises has failed as such, before there is a derivative.
             name = f"value-{word(op)}"
-            if trial.failed(name) and (_kind(failed) != "number" or trial.raised_in(name)):
+            if trial.failed(name) and (failed.raised or trial.raised_in(name)):
                 raise Absent("the op itself raises", op, name) from failed
             raise
 
@@ -299,7 +300,7 @@ def cause_within(trial: Trial, prop: Property, failed: Failed) -> str | None:
     if judge is None or prop.op is None:
         return None
     inner = sorted(trial.inner_ops(prop.op, failed.lines), key="+*-/".find)  # innermost first
-    raises = _kind(failed) != "number"
+    raises = failed.raised
     for op in inner:
         for part, judged in ((family, judge), ("numbers", _numbers)):
             name = f"{part}-{word(op)}"
@@ -702,7 +703,7 @@ def _random_graphs(trial: Trial) -> None:
             try:
                 trial.check(program)
             except Failed as failed:
-                if not found or _kind(failed) == _kind(found[0]):
+                if not found or failed.raised == found[0].raised:
                     found.append(failed)
                     raise
 
@@ -715,12 +716,6 @@ def _random_graphs(trial: Trial) -> None:
 def _numbers_to_draw() -> st.SearchStrategy[float]:
     """Return a strategy for numbers that shrink to plain ones, no two of them alike in effect."""
     return st.sampled_from(_POOL) | st.floats(-3, 3, allow_subnormal=False)
-
-
-def _kind(failed: Failed) -> str:
-    """Return whether an error was raised, a number wrong, or a gradient."""
-    words = failed.reason.split(" ")
-    return f"raises {words[words.index('raises') + 1]}" if "raises" in words else "number"
 
 
 @law("operands-unchanged", "Computing with nodes and the backward pass leave their numbers alone.")
@@ -795,12 +790,14 @@ def _slopes_at_kink(
     names = ["a", "b"][: len(inputs)]
     code = f"c = {trial.adapter.call(op, names)}"
     program = Program(inputs, (code,), ("c",), {"c": lambda z: z[0]})
-    request, reply = trial.differentiate(program, trial.adapter.run_backward("c"), names)
     low, high = (-1.0 if op in ("abs", "fabs") else 0.0), 1.0
     shown = f"print({trial.adapter.gradient('c', 'a')})  # right: from {low} to {high}"
-    trial.no_error(reply, [*request["lines"], shown], request)
-    slopes = [0.0 if found is None else found for found in reply["values"]]
-    return [s if isinstance(s, float) else float("nan") for s in slopes], request["lines"]
+    slopes: list[Any] = []
+    for question in program.gradient_questions(trial.adapter):
+        reply = trial.run(question.lines, [], question.reads)
+        trial.no_error(reply, [*question.lines, shown], question)
+        slopes += question.numbers(reply)
+    return [s if isinstance(s, float) else float("nan") for s in slopes], list(question.lines)
 
 
 @law("unrelated-leaves", "Leaves that the output does not depend on get no gradient.")

@@ -5,12 +5,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from scalargrad import numerical_gradient
 from scalargrad.testing.adapter import DUNDERS, PAIRS, SYMBOLS, Absent, Adapter, letters, number
-from scalargrad.testing.cases import Program
+from scalargrad.testing.cases import Program, Question
 from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
 from scalargrad.testing.reference import supports
@@ -24,22 +23,22 @@ REPLAYS = 10
 class Failed(Exception):
     """Raised by a property: the law does not hold. Has the reason, and the code that shows it.
 
-    `is_wrong` says of the reply to `request` whether it shows the failure again; None if the code
-    is not to be run again.
+    `raised` is the kind of the error that the code raises, None where it raises none. `question` is
+    the one that was answered wrongly, None if the code is not to be run again.
     """
 
     def __init__(
         self,
         reason: str,
         lines: Sequence[str],
-        request: Reply | None = None,
-        is_wrong: Callable[[Reply], bool] | None = None,
+        question: Question | None = None,
+        raised: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.lines = list(lines)
-        self.request = request
-        self.is_wrong = is_wrong
+        self.question = question
+        self.raised = raised
 
     @property
     def counterexample(self) -> str:
@@ -169,19 +168,16 @@ class Trial:
         return Adapter.of(self.name, reply["description"])
 
     def run(
-        self,
-        lines: Sequence[str],
-        observe: Sequence[str] = (),
-        gradients: Sequence[str] = (),
-        collect: bool = False,
-        shown: Sequence[str] = (),
+        self, lines: Sequence[str], observe: Sequence[str] = (), gradients: Sequence[str] = ()
     ) -> Reply:
-        """Run code in the child: {"values": [...]}, or {"error": ...} if it raises.
+        """Run code in the child: {"values": [...]}, or {"error": ...} if it raises."""
+        self.last_lines = list(lines)
+        (reply,) = self._run_all([_program(lines, observe, gradients)])
+        return reply
 
-        `shown` are lines that print the result, for the report if the process dies of the code.
-        """
-        self.last_lines = [*lines, *shown]
-        return self._ask(_request(lines, observe, gradients, collect))
+    def _run_all(self, programs: list[Reply]) -> list[Reply]:
+        replies: list[Reply] = self._ask({"run": programs})["replies"]
+        return replies
 
     def packages(self, lines: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the packages whose functions run while the lines do, and those imported."""
@@ -202,15 +198,16 @@ class Trial:
 
         Raises Absent where it does not show it again.
         """
-        if failed.request is None or failed.is_wrong is None:
+        question = failed.question
+        if question is None:
             return failed
         if self._start_took < 0.5:
             self._end()  # what the engine keeps from earlier programs shall play no part
         try:
-            replies = self._ask({**failed.request, "times": REPLAYS})["replies"]
-        except (EngineDiedError, KeyError):
+            replies = self._run_all([_asked(question)] * REPLAYS)
+        except EngineDiedError:
             return failed
-        count = sum(map(failed.is_wrong, replies))
+        count = sum(not question.is_answered(reply) for reply in replies)
         if count == REPLAYS:
             return failed
         if not count:
@@ -252,7 +249,7 @@ class Trial:
             return "there"
         # An exponent that is a node is often meant for numbers only.
         error = reply["error"]
-        for_nodes = (op, left, right) == ("**", "a", "b") and not error.get("reading")
+        for_nodes = (op, left, right) == ("**", "a", "b") and not error["reading"]
         if _refused(reply) or (for_nodes and error["kind"] == "TypeError"):
             return "refused"
         return "broken"
@@ -351,177 +348,77 @@ class Trial:
     def raised_in(self, name: str) -> bool:
         """Return whether a judge that was not content saw an error, and no wrong number."""
         error = self._settled.get(name)
-        return isinstance(error, Failed) and " raises " in error.reason
+        return isinstance(error, Failed) and error.raised is not None
 
     # --- judging -------------------------------------------------------------------------------
-
-    def differentiate(
-        self,
-        program: Program,
-        actions: Sequence[str],
-        leaves: Sequence[str],
-        collect: bool = False,
-        shown: Sequence[str] = (),
-    ) -> tuple[Reply, Reply]:
-        """Return a request for the derivatives of the first output, and its reply."""
-        values: list[Any] = []
-        for request in self._requests(program, actions, leaves, collect):
-            reply = self.run(**request, shown=shown)
-            if "error" in reply:
-                return request, reply
-            values += reply["values"]
-        return request, {"values": values}
-
-    def _requests(
-        self, program: Program, actions: Sequence[str], leaves: Sequence[str], collect: bool = False
-    ) -> list[Reply]:
-        """Return the requests for the derivatives: in forward mode one for each leaf."""
-        adapter, output = self.adapter, program.outputs[0]
-        reads = {leaf: adapter.gradient(output, leaf) for leaf in leaves}
-        if adapter.mode != "forward":
-            lines = [*program.build(adapter), *actions]
-            return [_request(lines, [], list(reads.values()), collect)]
-        return [
-            _request(program.build(adapter, seeded=leaf), [], [read], collect)
-            for leaf, read in reads.items()
-        ]
 
     def check(self, program: Program) -> None:
         """Raise Failed unless the first output's number and its derivatives are right."""
         self.check_all([program])
 
+    def check_value(self, program: Program) -> None:
+        """Raise Failed unless the first output's number is right."""
+        self.ask([program.value_question(self.adapter)])
+
+    def check_gradient(self, program: Program, *options: Any, **named: Any) -> None:
+        """Raise Failed unless the gradients are right, with options of `gradient_questions`."""
+        self.ask(program.gradient_questions(self.adapter, *options, **named))
+
     def check_all(
         self, programs: Iterable[Program], values: bool = True, gradients: bool = True
     ) -> None:
-        """Raise Failed for the first program of which a number or a derivative is not right.
-
-        They are run together, and those that are not right once more by themselves.
-        """
-        gradients = gradients and self.adapter.mode != "values"
-        programs = list(programs)
-        for program in self._doubtful(programs, values, gradients):
-            if values:
-                self.check_value(program)
-            if gradients:
-                self.check_gradient(program)
-
-    def _doubtful(
-        self, programs: Sequence[Program], values: bool, gradients: bool
-    ) -> Sequence[Program]:
-        """Return the programs whose numbers or derivatives are not those of the reference."""
-        batch, rights = [], []
+        """Raise Failed for the first program of which a number or a derivative is not right."""
+        questions = []
         for program in programs:
-            output = program.outputs[0]
             if values:
-                batch.append(_request(program.build(self.adapter), [self.adapter.read(output)]))
-                rights.append((program, [program.value(output)]))
-            if gradients:
-                actions = self.adapter.run_backward(output)
-                requests = self._requests(program, actions, program.leaves)
-                exact = program.gradient(output)
-                for n, request in enumerate(requests):
-                    batch.append(request)
-                    rights.append((program, exact if len(requests) == 1 else [exact[n]]))
-        self.last_lines = batch[0]["lines"] if batch else []
-        try:
-            replies = self._ask({"batch": batch})["replies"]
-        except EngineDiedError:
-            return programs  # which of them it was is found by running each
-        doubtful = []
-        for request, (program, right), reply in zip(batch, rights, replies, strict=True):
-            found = reply.get("values", [])
-            if request["gradients"]:
-                found = [0.0 if x is None else x for x in found]
-            near = [self._close(x, y, program.margin) for x, y in zip(found, right, strict=False)]
-            if (len(near) < len(right) or not all(near)) and program not in doubtful:
-                doubtful.append(program)
-        return doubtful
+                questions.append(program.value_question(self.adapter))
+            if gradients and self.adapter.mode != "values":
+                questions += program.gradient_questions(self.adapter)
+        self.ask(questions)
 
-    def check_value(self, program: Program) -> None:
-        """Raise Failed unless the first output's number is right."""
-        output = program.outputs[0]
-        lines = program.build(self.adapter)
-        right = program.value(output)
-        read = self.adapter.read(output)
-        shown = f"print({read})  # right: {number(right)}"
-        reply = self.run(lines, [read], shown=[shown])
-        request = _request(lines, [read])
-        self.no_error(reply, [*lines, shown], request)
-        (found,) = reply["values"]
-        if not self._close(found, right, program.margin):
-            raise Failed(
-                f"{read} is {_shown(found)}, right is {number(right)}",
-                [*lines, shown],
-                request,
-                lambda reply: not self._close(_only(reply), right, program.margin),
-            )
+    def ask(self, questions: Sequence[Question]) -> None:
+        """Raise Failed for the first question that is not answered rightly.
 
-    def check_gradient(
-        self,
-        program: Program,
-        actions: Sequence[str] | None = None,
-        sums: Sequence[Sequence[str]] | None = None,
-        leaves: Sequence[str] | None = None,
-        collect: bool = False,
-    ) -> None:
-        """Raise Failed unless the gradients are right after the actions.
-
-        `actions` are lines to run after the program: one backward pass of its first output
-        unless given. `sums` lists what each gradient may be, as outputs whose derivatives are
-        added up: the first output's derivative unless given. `leaves` are all inputs unless given.
+        They are asked together, and those with a wrong answer once more by themselves.
         """
-        adapter, first = self.adapter, program.outputs[0]
-        actions = adapter.run_backward(first) if actions is None else actions
-        sums = [[first]] if sums is None else sums
-        leaves = program.leaves if leaves is None else leaves
-        exact = {output: program.gradient(output) for output in {o for s in sums for o in s}}
-        place = program.leaves.index(leaves[0])
-        first_right = math.fsum(exact[output][place] for output in sums[0])
-        shown = self._shown_gradient(first, leaves[0], first_right)
-        request, reply = self.differentiate(program, actions, leaves, collect, [shown])
-        self.no_error(reply, [*request["lines"], shown], request)
-        for leaf, found in zip(leaves, reply["values"], strict=True):
-            place = program.leaves.index(leaf)
-            rights = [math.fsum(exact[output][place] for output in outputs) for outputs in sums]
-            if self._any_close(found, rights, program.margin):
+        alone = len(questions) == 1
+        self.last_lines = [*questions[0].lines, questions[0].shown()] if questions else []
+        try:
+            replies = self._run_all([_asked(question) for question in questions])
+        except EngineDiedError:
+            if alone:
+                raise
+            replies = [{}] * len(questions)  # which of them it was is found by asking each
+        for question, reply in zip(questions, replies, strict=True):
+            if alone:
+                self._judge(question, reply)
+            elif not question.is_answered(reply):
+                self.ask([question])
+
+    def _judge(self, question: Question, reply: Reply) -> None:
+        self.no_error(reply, [*question.lines, question.shown()], question)
+        for n, found in enumerate(question.numbers(reply)):
+            if question.accepts(n, found):
                 continue
-            confirmed = self._confirm(program, place, sums, rights, 0.0 if found is None else found)
-            if confirmed is None:
-                continue
-            lines = [*program.build(adapter, seeded=leaf), *actions]
-            read = adapter.gradient(first, leaf)
-            raise Failed(
-                f"{read} is {_shown(found)}, right is {number(confirmed)}",
-                [*lines, self._shown_gradient(first, leaf, confirmed)],
-                _request(lines, [], [read], collect),
-                partial(self._is_off, rights, program.margin),
-            )
+            part = question.part(n)
+            right = self._confirm(part, found) if question.places else question.rights[n][0]
+            if right is not None:
+                given = reply["values"][n]
+                text = number(given) if isinstance(given, float) else given
+                raise Failed(
+                    f"{question.reads[n]} is {text}, right is {number(right)}",
+                    [*question.lines, question.shown(n, right)],
+                    part,
+                )
 
-    def _any_close(self, found: Any, rights: Sequence[float], margin: float) -> bool:
-        found = 0.0 if found is None else found  # what got no gradient has none to get
-        return any(self._close(found, right, margin) for right in rights)
-
-    def _is_off(self, rights: Sequence[float], margin: float, reply: Reply) -> bool:
-        return not self._any_close(_only(reply), rights, margin)
-
-    def _shown_gradient(self, output: str, leaf: str, right: float) -> str:
-        return f"print({self.adapter.gradient(output, leaf)})  # right: {number(right)}"
-
-    def _confirm(
-        self,
-        program: Program,
-        place: int,
-        sums: Sequence[Sequence[str]],
-        rights: Sequence[float],
-        found: Any,
-    ) -> float | None:
-        """Return the right number if finite differences of the engine's own values reject `found`.
+    def _confirm(self, question: Question, found: Any) -> float | None:
+        """Return the right derivative if differences of the engine's own values reject `found`.
 
         They give the right number where the engine's forward is another function than ours.
         """
-        outputs = sorted({output for group in sums for output in group})
+        program, (place,), (rights,) = question.program, question.places, question.rights
         estimates = {}
-        for output in outputs:
+        for output in sorted({output for group in question.sums for output in group}):
 
             def f(x: float, output: str = output) -> float:
                 inputs = [*program.inputs[:place], x, *program.inputs[place + 1 :]]
@@ -533,10 +430,10 @@ class Trial:
 
             noise = 8 * self.adapter.epsilon * (1 + abs(program.value(output)))
             try:
-                (estimates[output],) = numerical_gradient(f, [program.inputs[place]], noise=noise)
+                estimates[output] = numerical_gradient(f, program.inputs[place], noise=noise)
             except ValueError:
                 return rights[0]
-        for group, right in zip(sums, rights, strict=True):
+        for group, right in zip(question.sums, rights, strict=True):
             slope = math.fsum(estimates[output].derivative for output in group)
             error = 2 * math.fsum(estimates[output].error for output in group)
             error += program.margin * (1 + abs(slope))
@@ -546,43 +443,34 @@ class Trial:
                 rights = [slope, *rights]
         return rights[0]
 
-    def _close(self, found: Any, right: float, margin: float) -> bool:
-        if not isinstance(found, float):
-            return False
-        margin = max(margin, 100 * self.adapter.epsilon)
-        return abs(found - right) <= margin * (1 + abs(right))
-
-    def no_error(self, reply: Reply, lines: Sequence[str], request: Reply | None = None) -> None:
-        """Raise Failed if the code raised an exception; `request` is what to replay."""
+    def no_error(
+        self, reply: Reply, lines: Sequence[str], question: Question | None = None
+    ) -> None:
+        """Raise Failed if the code raised an exception; `question` is what to replay."""
         if "error" not in reply:
             return
         error = reply["error"]
-        kind = error["kind"]
-        place = error["line"]
-        marked = list(lines)
-        if error.get("reading"):
+        kind, place = error["kind"], error["line"]
+        marked, at = list(lines), "the code"
+        if error["reading"]:
+            at = "reading the result"
             read, mark, right = marked[-1].partition("  # right: ")
             marked[-1] = f"{read}  # raises {kind}{mark}{right}"
-            message = f": {error['message']}" if error["message"] else ""
-            raise Failed(
-                f"reading the result raises {kind}{message}", marked, request, _raised(kind)
-            )
-        at = "the code"
-        if place is not None:
+        elif place is not None:
             texts = "\n".join(marked).split("\n")
             if place <= len(texts):
                 texts[place - 1] += f"  # raises {kind}"
                 marked = texts
                 at = texts[place - 1].split("  #")[0].strip()
         message = f": {error['message']}" if error["message"] else ""
-        raise Failed(f"{at} raises {kind}{message}", marked, request, _raised(kind))
+        raise Failed(f"{at} raises {kind}{message}", marked, question, kind)
 
     def hurried(self) -> bool:
         """Return whether most of the property's time is used up."""
         return self.deadline - time.monotonic() < self.options.seconds
 
 
-def _request(
+def _program(
     lines: Sequence[str],
     observe: Sequence[str] = (),
     gradients: Sequence[str] = (),
@@ -596,20 +484,14 @@ def _request(
     }
 
 
+def _asked(question: Question) -> Reply:
+    """Return the program that asks a question."""
+    if question.places:
+        return _program(question.lines, (), question.reads, question.collect)
+    return _program(question.lines, question.reads)
+
+
 def _refused(reply: Reply) -> bool:
     """Return whether the engine says in its own words that it does not do that."""
     error = reply["error"]
-    return bool(error["deliberate"]) and not error.get("reading")
-
-
-def _raised(kind: str) -> Callable[[Reply], bool]:
-    return lambda reply: "error" in reply and reply["error"]["kind"] == kind
-
-
-def _only(reply: Reply) -> Any:
-    """Return the number that a reply has, text where it has none."""
-    return reply["values"][-1] if "values" in reply else "an error"
-
-
-def _shown(found: Any) -> str:
-    return number(found) if isinstance(found, float) else str(found)
+    return bool(error["deliberate"]) and not error["reading"]
