@@ -19,6 +19,7 @@ import pytest
 
 import scalargrad
 from scalargrad import Value, compile, nn, optim, tanh
+from scalargrad.functions.methods import public_functions
 from tests.pages import (
     BLOCKS,
     OTHERS,
@@ -180,6 +181,11 @@ def test_the_guides_index_lists_each_page() -> None:
     index = text_of(GUIDE / "README.md")
     for page in GUIDE.glob("*.md"):
         assert page.name == "README.md" or f"]({page.name})" in index, page.name
+
+
+def test_the_guide_lists_each_function() -> None:
+    listed, _, _ = text_of(GUIDE / "derivatives.md").partition("**Numbers**")
+    assert set(public_functions()) <= set(re.findall(r"\w+", listed))
 
 
 def test_lines_to_read_first_are_counted() -> None:
