@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import sys
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from scalargrad.view.characters import in_ascii, shows_unicode
-from scalargrad.view.graph import (
-    Backward,
-    Forward,
-    Graph,
-    Line,
-    Seed,
-    Step,
-    Writer,
-    in_brackets,
-    steps,
-)
+from scalargrad.view.graph import Graph, Line, Writer, flows, in_brackets
 from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
-from scalargrad.view.languages.spelling import Text
+from scalargrad.view.languages.spelling import spell
 from scalargrad.view.subject import caller_variables, graph_of
 
 WIDTH = 80
@@ -90,37 +82,33 @@ def explain(subject: Any, /, *arguments: Any, ascii_only: bool | None = None) ->
 def text_of(graph: Graph, ascii_only: bool = False) -> str:
     """Return the explanation of `graph`."""
     writer = Writer(graph, ascii_only)
-    of_passes = steps(graph)
-    forward: list[Step] = [step for step in of_passes if isinstance(step, Forward)]
-    backward = [step for step in of_passes if not isinstance(step, Forward)]
+    forward = range(graph.inputs, len(graph.nodes))
+    backward = flows(graph)
     dots = "..." if ascii_only else "…"
     title = whole_formula(graph, ascii_only)
     output = [title, ""] if title else []
-    if len(graph.nodes) > _MOST_NODES:
+    cut = len(graph.nodes) > _MOST_NODES
+    if cut:
         output += _summary(graph, dots)
-        forward, backward = forward[-_SHOWN:], backward[:_SHOWN]
+        forward, backward = forward[-_SHOWN:], backward[: _SHOWN - 1]
         output += [f"forward: the last {len(forward)} steps"]
     else:
         output += ["forward"]
         output += [f"  {node.name} = {show(node.value)}" for node in graph.nodes[: graph.inputs]]
-    for step in forward:
-        output += _wrapped(writer.line(step), 2, dots)
+    for number in forward:
+        output += _wrapped(writer.forward(number), 2, dots)
     if graph.failure:
         output += ["", *_folded(f"no gradient: {graph.failure}", 0)]
         return _finished(output, ascii_only)
-    cut = len(graph.nodes) > _MOST_NODES
-    output += ["", f"backward: the first {len(backward)} steps" if cut else "backward"]
+    output += ["", f"backward: the first {len(backward) + 1} steps" if cut else "backward"]
+    output += _wrapped(writer.seed(), 2, dots)
     node = None
-    for step in backward:
-        if isinstance(step, Seed):
-            output += _wrapped(writer.line(step), 2, dots)
-            continue
-        assert isinstance(step, Backward)
-        if step.node != node:
-            node = step.node
+    for flow in backward:
+        if flow.node != node:
+            node = flow.node
             head = writer.forward(node)
             output.append(_fitted(f"  {head.left} {head.sides[0]}", WIDTH, dots))
-        output += _wrapped(writer.line(step), 4, dots)
+        output += _wrapped(writer.backward(flow), 4, dots)
     output += ["", "gradient"]
     leaves = list(range(graph.inputs))
     if cut and len(leaves) > _SHOWN:
@@ -138,22 +126,12 @@ def _finished(lines: Sequence[str], ascii_only: bool) -> str:
 
 def whole_formula(graph: Graph, ascii_only: bool, longest: int = WIDTH) -> str:
     """Return the output as one formula of the inputs, or "" if that is longer than `longest`."""
-    language = ASCII if ascii_only else UNICODE
-    parts = [Text(in_brackets(node.name)) for node in graph.nodes[: graph.inputs]]
-    for node in graph.nodes[graph.inputs :]:
-        assert node.op is not None
-        operands = [
-            parts[edge.operand]
-            if isinstance(edge.operand, int)
-            else language.number(edge.operand.value)
-            for edge in node.edges
-        ]
-        text = language.spell(node.op, operands)
-        if len(text.text) > longest:
-            return ""
-        parts.append(text)
-    title = f"{graph.nodes[graph.output].name} = {parts[graph.output].text}"
-    return title if len(graph.nodes) > graph.inputs and len(title) <= longest else ""
+    language = replace(ASCII if ascii_only else UNICODE, longest=longest, repeated=sys.maxsize)
+    names = [in_brackets(node.name) for node in graph.nodes[: graph.inputs]]
+    spelled = spell(graph.code, language, names, str)
+    title = f"{graph.nodes[graph.output].name} = {spelled.outputs[0].text}"
+    whole = graph.code.equations and not spelled.definitions
+    return title if whole and len(title) <= longest else ""
 
 
 def _summary(graph: Graph, dots: str) -> list[str]:
@@ -169,15 +147,15 @@ def _summary(graph: Graph, dots: str) -> list[str]:
 
 def _folded(text: str, indent: int) -> list[str]:
     """Return `text` in lines within the width, all but the first indented so far."""
-    lines: list[str] = []
-    now = ""
-    for word in re.findall(r"\s*\S+", text):
-        if now.strip() and len(now) + len(word) > WIDTH:
-            lines.append(now)
-            now = " " * indent + word.lstrip()
-        else:
-            now += word
-    return [*lines, now]
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        subsequent_indent=" " * indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _wrapped(line: Line, indent: int, dots: str) -> list[str]:

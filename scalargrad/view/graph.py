@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import isclose
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
@@ -306,56 +307,39 @@ def part_of(graph: Graph, most: int) -> Graph:
     return Graph(chosen, place[graph.output], code, graph.failure, graph.fixed)
 
 
-class Step:
-    """A step of the chain rule: a line of the forward or of the backward pass."""
+class Flow(NamedTuple):
+    """A step of the backward pass: the gradient of a node goes on to one of its operands.
 
-
-@dataclass(frozen=True)
-class Forward(Step):
-    """A node is computed."""
-
-    node: int
-
-
-@dataclass(frozen=True)
-class Seed(Step):
-    """The backward pass begins: the output's derivative by itself is 1."""
-
-    node: int
-
-
-@dataclass(frozen=True)
-class Backward(Step):
-    """The gradient of a node goes on to one of its operands."""
+    `product` is what goes on, and `total` what has arrived at the operand with it.
+    """
 
     node: int
     edge: int
+    product: Any = None
+    total: Any = None
 
 
-def steps(graph: Graph, untaken: bool = False) -> list[Step]:
-    """Return the steps of the forward pass and then of the backward pass.
+def flows(graph: Graph, untaken: bool = False) -> list[Flow]:
+    """Return the steps of the backward pass after its beginning: none if there are no gradients.
 
     With `untaken` there are those, too, that nothing arrives at with these numbers.
     """
-    nodes = graph.nodes
-    found: list[Step] = [Forward(k) for k in range(graph.inputs, len(nodes))]
-    if graph.failure:
-        return found
-    found.append(Seed(graph.output))
-    for number in range(len(nodes) - 1, graph.inputs - 1, -1):
-        for k, edge in enumerate(nodes[number].edges):
-            if (
-                isinstance(edge.operand, int)
-                and (untaken or edge.derivative is not None)
-                and not _is_nothing(edge)
-            ):
-                found.append(Backward(number, k))
+    found: list[Flow] = []
+    totals: dict[int, Any] = {}
+    for number in () if graph.failure else range(len(graph.nodes) - 1, graph.inputs - 1, -1):
+        node = graph.nodes[number]
+        for k, edge in enumerate(node.edges):
+            # By a condition it is 0 whatever the numbers.
+            if not isinstance(edge.operand, int) or edge.formula.text == "0":
+                continue
+            if edge.derivative is not None:
+                product = node.gradient * edge.derivative
+                before = totals.get(edge.operand)
+                total = totals[edge.operand] = product if before is None else before + product
+                found.append(Flow(number, k, product, total))
+            elif untaken:
+                found.append(Flow(number, k))
     return found
-
-
-def _is_nothing(edge: Edge) -> bool:
-    """Whether the derivative is 0 whatever the numbers, as that by a condition is."""
-    return edge.formula.text == "0"
 
 
 @dataclass(frozen=True)
@@ -372,21 +356,15 @@ class Line:
 
 
 class Writer:
-    """Writes the lines of a graph's steps, and keeps count of what has accumulated."""
+    """Writes the lines of a graph's steps."""
 
     def __init__(self, graph: Graph, ascii_only: bool = False) -> None:
         self.graph = graph
         self.d = "d" if ascii_only else "∂"
         self.times = " * " if ascii_only else " · "
-        self.sums: dict[int, Any] = {}
-        counts: dict[int, int] = {}
-        for step in steps(graph):
-            if isinstance(step, Backward):
-                operand = graph.nodes[step.node].edges[step.edge].operand
-                assert isinstance(operand, int)
-                counts[operand] = counts.get(operand, 0) + 1
+        targets = Counter(graph.nodes[flow.node].edges[flow.edge].operand for flow in flows(graph))
         # Nodes whose gradient is a sum of several terms.
-        self.shared = {number for number, count in counts.items() if count > 1}
+        self.shared = {operand for operand, count in targets.items() if count > 1}
 
     def gradient(self, number: int) -> str:
         """Return how the derivative of the output by a node is written."""
@@ -404,41 +382,28 @@ class Writer:
         sides = (node.formula.fill(names), node.formula.fill(numbers), show(node.value))
         return Line(f"{node.name} =", sides)
 
-    def seed(self, number: int) -> Line:
-        return Line(f"{self.gradient(number)} =", (show(self.graph.nodes[number].gradient),))
+    def seed(self) -> Line:
+        output = self.graph.output
+        return Line(f"{self.gradient(output)} =", (show(self.graph.nodes[output].gradient),))
 
-    def backward(self, number: int, k: int) -> Line:
+    def backward(self, flow: Flow) -> Line:
         nodes = self.graph.nodes
-        node = nodes[number]
-        edge = node.edges[k]
+        node = nodes[flow.node]
+        edge = node.edges[flow.edge]
         assert isinstance(edge.operand, int)
-        names = operand_names(nodes, node)
-        product = node.gradient * edge.derivative
-        note = ""
-        if edge.operand in self.shared:
-            so_far = self.sums.get(edge.operand)
-            total = product if so_far is None else so_far + product
-            self.sums[edge.operand] = total
-            note = f"(so far {show(total)})"
-        above = self.gradient(number)
-        slope = edge.instead or edge.formula.fill(names, in_brackets(node.name))
+        above = self.gradient(flow.node)
+        slope = edge.instead or edge.formula.fill(
+            operand_names(nodes, node), in_brackets(node.name)
+        )
         return Line(
             f"{self.gradient(edge.operand)} +=",
             (
                 f"{above}{self.times}{slope}",
                 f"{in_formula(node.gradient)}{self.times}{in_formula(edge.derivative)}",
-                show(product),
+                show(flow.product),
             ),
-            note,
+            f"(so far {show(flow.total)})" if edge.operand in self.shared else "",
         )
-
-    def line(self, step: Step) -> Line:
-        if isinstance(step, Forward):
-            return self.forward(step.node)
-        if isinstance(step, Seed):
-            return self.seed(step.node)
-        assert isinstance(step, Backward)
-        return self.backward(step.node, step.edge)
 
 
 def operand_names(nodes: Sequence[Node], node: Node) -> list[str]:

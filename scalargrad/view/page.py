@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.programs.code import Code, Equation
-from scalargrad.programs.passes.kinds import ANY, FLOAT, INT, Kinds
+from scalargrad.programs.passes.kinds import FLOAT, INT, Kinds
 from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Backward, Forward, Graph, Node, steps
+from scalargrad.view.graph import Graph, Node, flows
 from scalargrad.view.languages.javascript import arrow, is_spelled, runtime_for
 from scalargrad.view.languages.notation import show
 from scalargrad.view.languages.spelling import OPS
@@ -117,10 +117,10 @@ def _program(graph: Graph) -> str:
 
 
 def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
-    of_passes = steps(graph, untaken=live)
     top = graph.nodes[graph.output]
     ops = {node.op.name: node.op for node in graph.nodes if node.op is not None}
-    kinds = _kinds(graph) if live else [ANY] * len(graph.nodes)
+    # The numbers given are floats in a page that computes.
+    kinds = Kinds(graph.code, [FLOAT] * graph.inputs)
     return {
         "nodes": [
             {
@@ -129,7 +129,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
                 **({} if node.formula is None else {"formula": node.formula.text}),
                 **({"parameter": True} if node.kind == "parameter" else {}),
                 **({"chooses": True} if live and _chooses(node) else {}),
-                **({"whole": True} if kind == INT else {}),
+                **({"whole": True} if live and kinds.of(k) == INT else {}),
                 "edges": [
                     [edge.operand, edge.formula.text, *([] if live else [edge.instead])]
                     if isinstance(edge.operand, int)
@@ -137,16 +137,13 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
                     for edge in node.edges
                 ],
             }
-            for node, kind in zip(graph.nodes, kinds, strict=True)
+            for k, node in enumerate(graph.nodes)
         ],
         "ops": {name: [*sentence_of(op), op.hint] for name, op in ops.items()},
         "steps": [
-            ["forward", step.node]
-            if isinstance(step, Forward)
-            else ["backward", step.node, step.edge]
-            if isinstance(step, Backward)
-            else ["seed", graph.output]
-            for step in of_passes
+            *(["forward", k] for k in range(graph.inputs, len(graph.nodes))),
+            *([] if graph.failure else [["seed", graph.output]]),
+            *(["backward", flow.node, flow.edge] for flow in flows(graph, untaken=live)),
         ],
         "cards": _cards(graph, picture),
         "forms": {
@@ -164,17 +161,6 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
         "numbers": [float(node.value) for node in graph.nodes[: graph.inputs]] if live else [],
         "state": None if live else _still(graph),
     }
-
-
-def _kinds(graph: Graph) -> list[Any]:
-    """Return the kinds of the nodes: the numbers given are floats in a page that computes."""
-    equations = [
-        Equation(node.op, tuple(edge.operand for edge in node.edges))
-        for node in graph.nodes
-        if node.op is not None
-    ]
-    kinds = Kinds(Code(graph.inputs, equations, [graph.output]), [FLOAT] * graph.inputs)
-    return [kinds.of(k) for k in range(len(graph.nodes))]
 
 
 def _chooses(node: Node) -> bool:
@@ -230,28 +216,14 @@ def _form(picture: Picture, form: Form) -> dict[str, Any]:
 
 def _still(graph: Graph) -> dict[str, Any]:
     """Return all numbers of a page that cannot compute them, as text."""
-    totals: dict[int, Any] = {}
-    product: list[str | None] = []
-    total: list[str | None] = []
-    for step in steps(graph):
-        if not isinstance(step, Backward):
-            product.append(None)
-            total.append(None)
-            continue
-        node = graph.nodes[step.node]
-        edge = node.edges[step.edge]
-        assert isinstance(edge.operand, int)
-        term = node.gradient * edge.derivative
-        known = totals.get(edge.operand)
-        totals[edge.operand] = term if known is None else known + term
-        product.append(show(term))
-        total.append(show(totals[edge.operand]))
+    forward: list[str | None] = [None] * (len(graph.nodes) - graph.inputs + (not graph.failure))
+    backward = flows(graph)
     return {
         "value": [show(node.value) for node in graph.nodes],
         "local": [
             ["" if edge.derivative is None else show(edge.derivative) for edge in node.edges]
             for node in graph.nodes
         ],
-        "product": product,
-        "total": total,
+        "product": [*forward, *(show(flow.product) for flow in backward)],
+        "total": [*forward, *(show(flow.total) for flow in backward)],
     }

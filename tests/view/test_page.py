@@ -35,7 +35,7 @@ from scalargrad.functions.methods import all_ops
 from scalargrad.nn import MLP
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.view.drawing import draw
-from scalargrad.view.graph import Writer, steps
+from scalargrad.view.graph import Writer, flows
 from scalargrad.view.languages.javascript import JAVASCRIPT, runtime_for
 from scalargrad.view.languages.notation import plain
 from scalargrad.view.languages.spelling import Text
@@ -133,7 +133,8 @@ def differentiated(f: Any, inputs: list[float]) -> list[float]:
 def python_lines(f: Any, inputs: list[float]) -> list[str]:
     graph = graph_of(f, inputs, {})
     writer = Writer(graph)
-    return [str(writer.line(step)) for step in steps(graph)]
+    forward = map(writer.forward, range(graph.inputs, len(graph.nodes)))
+    return [str(x) for x in (*forward, writer.seed(), *map(writer.backward, flows(graph)))]
 
 
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.?\d*(?:e[+-]\d+)?(?![\w.])")

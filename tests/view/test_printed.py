@@ -21,7 +21,7 @@ from scalargrad.programs.code import evaluate
 from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.explanation import text_of
 from scalargrad.view.formulas import formula
-from scalargrad.view.graph import Backward, Forward, Graph, Writer, steps
+from scalargrad.view.graph import Graph, Writer, flows
 from scalargrad.view.languages.javascript import javascript_function
 from scalargrad.view.languages.latex import latex_name
 from scalargrad.view.languages.notation import show
@@ -164,20 +164,15 @@ def check_text(graph: Graph, ascii_only: bool) -> None:
     nodes = graph.nodes
     values = {node.name: node.value for node in nodes}
     slopes = {writer.gradient(k): node.gradient for k, node in enumerate(nodes)}
-    for step in steps(graph):
-        line = writer.line(step)
-        if isinstance(step, Forward):
-            formula, numbers, shown = line.sides
-            right = nodes[step.node].value
-            assert close(python_value(formula, values), right), (line, right)
-        elif isinstance(step, Backward):
-            formula, numbers, shown = line.sides
-            edge = nodes[step.node].edges[step.edge]
-            right = nodes[step.node].gradient * edge.derivative
-            exact = 1e-5 if edge.instead else 1e-9  # a number in six digits
-            assert close(python_value(formula, {**values, **slopes}), right, exact), (line, right)
-        else:
-            continue
+    rows = [(writer.forward(k), nodes[k].value, 1e-9) for k in range(graph.inputs, len(nodes))]
+    for flow in flows(graph):
+        node = nodes[flow.node]
+        edge = node.edges[flow.edge]
+        exact = 1e-5 if edge.instead else 1e-9  # a number in six digits
+        rows.append((writer.backward(flow), node.gradient * edge.derivative, exact))
+    for line, right, exact in rows:
+        formula, numbers, shown = line.sides
+        assert close(python_value(formula, {**values, **slopes}), right, exact), (line, right)
         assert shown == show(right), line
         assert close(python_value(numbers, {}), right, 1e-4), (line, right)
         counts["text"] += 1
