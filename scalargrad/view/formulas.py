@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code
-from scalargrad.transforms.nesting import flatten, unflatten
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import unique_names
 from scalargrad.view.languages.latex import latex_language, latex_name
 from scalargrad.view.languages.notation import ASCII, UNICODE
 from scalargrad.view.languages.spelling import Language, spell
-from scalargrad.view.lowering import code_with_gradient, traced
-from scalargrad.view.subject import argument_names, caller_variables, names_in, one_result
+from scalargrad.view.lowering import code_of_function, code_with_gradient
+from scalargrad.view.subject import argument_names, caller_variables, names_in
 from scalargrad.view.written import as_written, with_written_gradient
 
 _LONGEST, _REPEATED = 300, 60
@@ -32,41 +30,36 @@ class Mathematics:
     @property
     def text(self) -> str:
         """The formulas, one a line, in Unicode."""
-        return self._lines(UNICODE, "∂")
+        return self._in_text(UNICODE, "∂")
 
     @property
     def ascii(self) -> str:
         """The formulas, one a line, in ASCII."""
-        return in_ascii(self._lines(ASCII, "d"))
-
-    def _lines(self, language: Language, d: str) -> str:
-        short = replace(language, longest=_LONGEST, repeated=_REPEATED)
-        spelled = spell(self._code, short, self._names, self._temporary)
-        value, *slopes = spelled.outputs
-        lines = [f"{name} = {text}" for name, text in spelled.definitions]
-        lines.append(f"{self._result} = {value}")
-        lines += [
-            f"{d}{self._result}/{d}{name} = {slope}"
-            for name, slope in zip(self._names, slopes, strict=True)
-        ]
-        return "\n".join(lines)
+        return in_ascii(self._in_text(ASCII, "d"))
 
     @property
     def latex(self) -> str:
         r"""The formulas as LaTeX: an `aligned` environment, for math mode."""
-        names = list(map(latex_name, self._names))
-        result = latex_name(self._result)
-        language = latex_language([*names, result])
-        spelled = spell(self._code, language, names, lambda k: latex_name(self._temporary(k)))
-        value, *slopes = spelled.outputs
-        lines = [f"{name} &= {text}" for name, text in spelled.definitions]
-        lines.append(f"{result} &= {value}")
-        lines += [
-            f"\\frac{{\\partial {result}}}{{\\partial {name}}} &= {slope}"
-            for name, slope in zip(names, slopes, strict=True)
-        ]
-        body = " \\\\\n".join(lines)
+        names = [latex_name(name) for name in (*self._names, self._result)]
+        slope = r"\frac{{\partial {}}}{{\partial {}}}"
+        lines = self._lines(latex_language(names), latex_name, slope)
+        body = " \\\\\n".join(f"{left} &= {right}" for left, right in lines)
         return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+    def _in_text(self, language: Language, d: str) -> str:
+        short = replace(language, longest=_LONGEST, repeated=_REPEATED)
+        lines = self._lines(short, str, f"{d}{{}}/{d}{{}}")
+        return "\n".join(f"{left} = {right}" for left, right in lines)
+
+    def _lines(
+        self, language: Language, named: Callable[[str], str], slope: str
+    ) -> list[tuple[str, str]]:
+        """Return both sides of each line; `slope` is what a derivative's left side looks like."""
+        names, result = list(map(named, self._names)), named(self._result)
+        spelled = spell(self._code, language, names, lambda k: named(self._temporary(k)))
+        lefts = [result, *(slope.format(result, name) for name in names)]
+        rights = [text.text for text in spelled.outputs]
+        return [*spelled.definitions, *zip(lefts, rights, strict=True)]
 
     def _temporary(self, k: int) -> str:
         name = f"t{k}"
@@ -126,9 +119,7 @@ def _with_gradient(
     f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
 ) -> tuple[Code, list[Any]]:
     """Return the code of the value and the derivatives, and the Values that `f` captures."""
-    leaves, structure = flatten(list(arguments), static=(str, type(None)))
-    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
-    code, nodes = traced(labels, numbers, lambda xs: one_result(f(*unflatten(structure, xs))))
+    code, nodes = code_of_function(f, arguments, labels)
     written = with_written_gradient(as_written(code))
     if written is not None:
         return written, nodes[len(labels) : code.inputs]

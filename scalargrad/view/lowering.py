@@ -11,11 +11,12 @@ from scalargrad.engine.graph import operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
+from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code, Equation, Literal, lower, needed, without_dead
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.trace.symbols import Trace, symbol
-from scalargrad.transforms.nesting import flatten, unflatten
+from scalargrad.transforms.nesting import Structure, flatten, unflatten
 from scalargrad.view.languages.spelling import OPS
 
 
@@ -129,6 +130,41 @@ def why_fixed(code: Code, values: Sequence[Any]) -> str:
     return ""
 
 
+def numbers_in(arguments: Sequence[Any]) -> tuple[list[Any], Structure]:
+    """Return the numbers in the arguments of a function, and the nesting of these."""
+    leaves, structure = flatten(list(arguments), static=(str, type(None)))
+    return [x.data if isinstance(x, Value) else x for x in leaves], structure
+
+
+def one_result(y: Any) -> Any:
+    """Return the one Value that a function gave. Raises TypeError for anything else."""
+    if isinstance(y, list | tuple) and len(y) == 1:
+        y = y[0]
+    if isinstance(y, Value):
+        return y
+    if is_real(y):
+        raise TypeError(f"the result is the number {y!r}, and no number was computed with")
+    raise TypeError(
+        f"give a function of one result, not of {type(y).__name__}: "
+        "choose one of them, as in lambda x: f(x)[0]"
+    )
+
+
+def code_of_function(
+    f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
+) -> tuple[Code, list[Any]]:
+    """Return the code of a function of `arguments`, whose numbers have `labels`, and its nodes."""
+    numbers, structure = numbers_in(arguments)
+    return traced(labels, numbers, lambda xs: one_result(f(*unflatten(structure, xs))))
+
+
+def slopes_of(y: Any, xs: Sequence[Any]) -> list[Any]:
+    """Return the derivatives of a symbol by others, which are symbols or the number 0."""
+    slopes: dict[Any, Any] = {y: 1}
+    pull_back(topological_order([y]), slopes, as_graph=True)
+    return [slopes.get(x, 0) for x in xs]
+
+
 def code_with_gradient(
     f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
 ) -> tuple[Code, list[Any]]:
@@ -137,19 +173,11 @@ def code_with_gradient(
     The inputs are the numbers in `arguments`, then the captured ones; the outputs the value and
     the derivatives by each input, in order.
     """
-    leaves, structure = flatten(list(arguments), static=(str, type(None)))
-    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
+    numbers, structure = numbers_in(arguments)
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
     with trace.running():
-        y = f(*unflatten(structure, list(symbols)))
-        if isinstance(y, list | tuple) and len(y) == 1:
-            y = y[0]
-        if not isinstance(y, Value):
-            raise TypeError(f"give a function of one result, not of {type(y).__name__}")
-        code, inputs = lower(trace.symbols, [y], symbols)
-        slopes: dict[Any, Any] = {y: 1}
-        pull_back(topological_order([y]), slopes, as_graph=True)
-        outputs = [y, *[slopes.get(x, 0) for x in inputs]]
-        code, inputs = lower(trace.symbols, outputs, inputs)
+        y = one_result(f(*unflatten(structure, list(symbols))))
+        _, inputs = lower(trace.symbols, [y], symbols)
+        code, inputs = lower(trace.symbols, [y, *slopes_of(y, inputs)], inputs)
     return optimised(code, "float"), inputs[len(symbols) :]

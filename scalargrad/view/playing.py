@@ -12,24 +12,26 @@ import random
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalargrad import optim
 from scalargrad.engine.errors import PACKAGE, TraceError
-from scalargrad.engine.graph import topological_order
-from scalargrad.engine.passes import pull_back
 from scalargrad.engine.value import Value
-from scalargrad.programs.code import Code, Equation, Literal, Operand, lower
+from scalargrad.programs.code import Builder, Code, Literal, Operand, lower, rebuild
 from scalargrad.programs.passes.simplify import optimised
+from scalargrad.programs.run.compiled import compile
 from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.view import minify
 from scalargrad.view.languages.javascript import is_spelled, runtime_for, statements
 from scalargrad.view.languages.spelling import OPS
+from scalargrad.view.lowering import slopes_of
 from scalargrad.view.neurons import Unit, units_of
 from scalargrad.view.page import as_json, filled, read
 from scalargrad.view.showing import Shown
 from scalargrad.view.svg import text
+from scalargrad.view.training import Window
 
 Model = Callable[[Sequence[Any]], Any]
 
@@ -128,14 +130,14 @@ class Playground:
             )
         self._starts = [[float(p.data) for p in own] for own in parameters]
         self.reason = ""
-        self._programs: _Programs | None = None
+        self._script, self._programs = "", dict[str, Any]()
         try:
             traced = _traced(task, self._models[0], parameters[0])
             self.reason = _why_not(traced, _traced(task, self._models[0], parameters[0]))
         except TraceError as error:
             self.reason = _reason(error)
         if not self.reason:
-            self._programs = _programs(traced, parameters[0], self._optimizer, task)
+            self._script, self._programs = _programs(traced, parameters[0], self._optimizer, task)
         self._html = ""
 
     @property
@@ -154,15 +156,13 @@ class Playground:
         return Shown(self.html)
 
     def _page(self) -> str:
-        programs = self._programs
-        script = programs.script if programs is not None else ""
         parts = {
             "title": text(self._title),
             "about": text(self._about()),
             "style": minify.style(read("playing.css")),
             "data": as_json(self._data()),
-            "runtime": minify.script(runtime_for(script)),
-            "program": script,
+            "runtime": minify.script(runtime_for(self._script)),
+            "program": self._script,
             "player": minify.script(read("playing.js")),
         }
         return filled(read("playing.html"), parts)
@@ -176,93 +176,70 @@ class Playground:
         )
 
     def _data(self) -> dict[str, Any]:
-        task, programs = self._task, self._programs
-        count = _STARTS if programs is not None else 1
-        runs = [self._run(k, _CHECKED if programs is not None else _FRAMES) for k in range(count)]
+        task = self._task
+        runs = [self._run(k) for k in range(1 if self.reason else _STARTS)]
         data: dict[str, Any] = {
             "inputs": len(task.train[0][0]),
             "outputs": len(_outputs(self._models[0](task.train[0][0]))),
             "classes": task.classes,
             "train": [[*x, *t] for x, t in task.train],
             "test": [[*x, *t] for x, t in task.test],
-            "starts": self._starts[: count or 1],
+            "starts": self._starts[: len(runs)],
             "lr": float(self._optimizer.lr),
             "optimizer": type(self._optimizer).__name__,
-            "losses": [run.losses for run in runs],
+            "losses": [losses for losses, _ in runs],
             "reason": self.reason,
         }
-        if programs is not None:
-            data["units"] = programs.units
-            data["constants"] = programs.constants
-            data["memories"] = programs.memories
-            data["penalised"] = task.penalty is not None
-        else:
-            data["frames"] = runs[0].frames
-            data["grid"] = _GRID
-        return data
+        if self.reason:
+            return {**data, "frames": runs[0][1], "grid": _GRID}
+        return {**data, **self._programs, "penalised": task.penalty is not None}
 
-    def _run(self, seed: int, steps: int) -> _Run:
+    def _run(self, seed: int) -> tuple[list[float], list[list[float]]]:
         """Train a model for some steps; return its losses and, where they are shown, pictures."""
         task = self._task
         model = task.make(random.Random(seed))
         parameters = _parameters(model)
         optimizer = self._make_optimizer(parameters)
-        examples = task.train
         losses: list[float] = []
         frames: list[list[float]] = []
-        step_loss = _compiled_loss(model, task) if self._programs is not None else None
-        for step in range(steps):
+        program: Any = None if self.reason else compile(partial(_loss_of, task, model))
+        for step in range(_FRAMES if self.reason else _CHECKED):
             optimizer.zero_grad()
             total = 0.0
-            for x, t in examples:
-                if step_loss is not None:
-                    total += step_loss.backward(x, t)
+            for x, t in task.train:
+                if program is not None:
+                    total += program.backward(x, t)
                 else:
                     value = _loss_of(task, model, x, t)
                     value.backward()
                     total += float(value.data)
             for p in parameters:
-                p.grad = p.grad / len(examples)
-            mean = total / len(examples)
+                p.grad = p.grad / len(task.train)
+            mean = total / len(task.train)
             if task.penalty is not None:
                 extra = task.penalty(parameters)
                 extra.backward()
                 mean += float(extra.data)
             losses.append(mean)
-            if self._programs is None:
+            if self.reason:
                 frames.append(self._pictured(model) if step % _PICTURED == 0 else [])
             optimizer.step()
-        return _Run(losses, frames)
+        return losses, frames
 
     def _pictured(self, model: Any) -> list[float]:
         """Return the output at each cell of the plane, or each place of a line, in few digits."""
-        window = window_of([x for x, _ in self._task.train + self._task.test])
-        if len(window) > 2 or len(_outputs(model(self._task.train[0][0]))) != 1:
+        task = self._task
+        sides = []
+        for column in zip(*(x for x, _ in task.train + task.test), strict=True):
+            low, high = min(column), max(column)
+            room = 0.15 * (high - low) or 1.0
+            sides.append((low - room, high + room))
+        if len(sides) > 2 or len(_outputs(model(task.train[0][0]))) != 1:
             return []
+        horizontal, vertical = [*sides, (0.0, 0.0)][:2]
         columns, rows = _GRID
-        (left, right), *vertical = window
-        xs = [left + (k + 0.5) / columns * (right - left) for k in range(columns)]
-        if not vertical:
-            return [_short(_outputs(model([x]))[0]) for x in xs]
-        bottom, top = vertical[0]
-        ys = [top - (k + 0.5) / rows * (top - bottom) for k in range(rows)]
-        return [_short(_outputs(model([x, y]))[0]) for y in ys for x in xs]
-
-
-@dataclass
-class _Run:
-    losses: list[float]
-    frames: list[list[float]]
-
-
-def window_of(points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    """Return for each input from where to where the page shows it: all points, and some room."""
-    found = []
-    for column in zip(*points, strict=True):
-        low, high = min(column), max(column)
-        room = 0.15 * (high - low) or 1.0
-        found.append((low - room, high + room))
-    return found
+        cells = Window(*horizontal, *vertical).grid(columns, rows if len(sides) == 2 else 1)
+        return [_short(_outputs(model(list(cell[: len(sides)])))[0]) for cell in cells]
 
 
 def _short(x: Any) -> float:
@@ -299,27 +276,26 @@ def _outputs(output: Any) -> list[Any]:
 def _settle_targets(task: _Task, model: Any) -> None:
     """Make all targets lists: one-hot lists of classes, if the loss takes these for an index."""
     targets: list[Any] = [t for _, t in task.train + task.test]
+    width = len(_outputs(model(task.train[0][0])))
+
+    def as_list(t: Any) -> list[Any]:
+        if task.classes:
+            return _one_hot(t, width)
+        return [t] if task.single else [float(e) for e in t]
+
     if any(isinstance(t, list | tuple) for t in targets):
         task.single = False
-        task.train = [(x, [float(e) for e in t]) for x, t in task.train]
-        task.test = [(x, [float(e) for e in t]) for x, t in task.test]
-        return
-    width = len(_outputs(model(task.train[0][0])))
-    if width > 1 and all(isinstance(t, int) and 0 <= t < width for t in targets):
+    elif width > 1 and all(isinstance(t, int) and 0 <= t < width for t in targets):
         x, t = task.train[0]
         output = model(x)
         try:
             by_index, by_list = task.loss(output, t), task.loss(output, _one_hot(t, width))
-            same = math.isclose(float(by_index.data), float(by_list.data), rel_tol=1e-9)
+            task.classes = math.isclose(float(by_index.data), float(by_list.data), rel_tol=1e-9)
         except (TypeError, ValueError, IndexError):
-            same = False
-        if same:
-            task.single, task.classes = False, True
-            task.train = [(x, _one_hot(t, width)) for x, t in task.train]
-            task.test = [(x, _one_hot(t, width)) for x, t in task.test]
-            return
-    task.train = [(x, [t]) for x, t in task.train]
-    task.test = [(x, [t]) for x, t in task.test]
+            pass
+        task.single = not task.classes
+    for examples in (task.train, task.test):
+        examples[:] = [(x, as_list(t)) for x, t in examples]
 
 
 def _one_hot(k: int, width: int) -> list[float]:
@@ -330,26 +306,7 @@ def _loss_of(task: _Task, model: Any, x: Any, t: Any) -> Any:
     return task.loss(model(x), t[0] if task.single else t)
 
 
-def _compiled_loss(model: Any, task: _Task) -> Any:
-    from scalargrad.programs.run.compiled import compile
-
-    def loss(x: Any, t: Any) -> Any:
-        return _loss_of(task, model, x, t)
-
-    return compile(loss)
-
-
 # --- programs
-
-
-@dataclass
-class _Programs:
-    """The functions of the page, as text, and what the page must know of the model."""
-
-    script: str
-    units: list[dict[str, Any]]
-    constants: list[float]
-    memories: int
 
 
 _UPDATES: dict[type, Callable[..., Any]] = {
@@ -362,50 +319,46 @@ _UPDATES: dict[type, Callable[..., Any]] = {
 
 def _programs(
     traced: _Traced, parameters: Sequence[Value], optimizer: optim.Optimizer, task: _Task
-) -> _Programs:
+) -> tuple[str, dict[str, Any]]:
+    """Return the functions of the page, as text, and what the page must know of the model."""
     code, units, leaves, count = traced
     x, t = task.train[0]
     first = len(x) + len(t)
-    names = [f"x[{k}]" for k in range(len(x))] + [f"t[{k}]" for k in range(len(t))]
-    names += [f"p[{k}]" for k in range(len(parameters))]
-    names += [f"c[{k}]" for k in range(len(leaves) - first - len(parameters))]
-    constants = [float(leaf._data) for leaf in leaves[first + len(parameters) :]]
-    places = {first + k: k for k in range(len(parameters))}
-    neurons = [unit for unit in units if unit.total is not None]
-    # The outputs of the code: the loss, the model's outputs, for each neuron its sum, output and
-    # the derivatives by both, and the derivatives by the parameters.
-    outputs = code.outputs
-    scores = outputs[1 : 1 + count]
-    of_neurons = outputs[1 + count : 1 + count + 4 * len(neurons)]
-    slopes = outputs[1 + count + 4 * len(neurons) :]
-    activity = [of_neurons[4 * k + 1] for k in range(len(neurons))]
-    parts = {
-        "forward": [outputs[0], *scores, *activity],
-        "backward": [outputs[0], *of_neurons, *slopes],
-    }
+    sizes = {"x": len(x), "t": len(t), "p": len(parameters)}
+    sizes["c"] = len(leaves) - first - len(parameters)
+    names = [f"{name}[{k}]" for name, size in sizes.items() for k in range(size)]
+    # The outputs of the code: see `_traced`.
+    loss, scores, rest = code.outputs[0], code.outputs[1 : 1 + count], code.outputs[1 + count :]
+    n = 2 * sum(unit.total is not None for unit in units)
+    of_neurons, slopes = rest[:n], rest[n:]
+    activity = of_neurons[1::2]
+    pairs = [x for k in range(0, n, 2) for x in (*of_neurons[k : k + 2], *slopes[k : k + 2])]
+    parts = {"forward": [loss, *scores, *activity], "backward": [loss, *pairs, *slopes[n:]]}
     script = [
-        statements(name, "p, x, t, c", optimised(_part(code, wanted), "float"), names)
+        statements(
+            name, "p, x, t, c", optimised(Code(code.inputs, code.equations, wanted), "float"), names
+        )
         for name, wanted in parts.items()
     ]
     if task.penalty is not None:
         script.append(_penalty_text(task.penalty, len(parameters)))
     memories = tuple(optimizer._remembered)
     script.append(_update_text(optimizer, memories))
-    of_page = [_unit_for_page(unit, places) for unit in units]
-    for given, output in zip(of_page[len(x) :], activity, strict=True):
-        if output in scores:
-            given["out"] = scores.index(output)
-    return _Programs("\n".join(script), of_page, constants, len(memories))
-
-
-def _unit_for_page(unit: Unit, places: dict[int, int]) -> dict[str, Any]:
-    return {
-        "column": unit.column,
-        "terms": [(places[weight], source) for weight, source in unit.terms],
-        "bias": None if unit.bias is None else places[unit.bias],
-        "function": unit.function,
-        "out": None,  # or the place among the outputs of the model
-    }
+    places: dict[Any, int | None] = {None: None}
+    places |= {first + k: k for k in range(len(parameters))}
+    known = [
+        {
+            "column": unit.column,
+            "terms": [(places[weight], source) for weight, source in unit.terms],
+            "bias": places[unit.bias],
+            "function": unit.function,
+            "out": scores.index(x) if x in scores else None,
+        }
+        for unit, x in zip(units, [*[None] * len(x), *activity], strict=True)
+    ]
+    constants = [float(leaf._data) for leaf in leaves[first + len(parameters) :]]
+    data = {"units": known, "constants": constants, "memories": len(memories)}
+    return "\n".join(script), data
 
 
 class _Traced(NamedTuple):
@@ -432,20 +385,16 @@ def _traced(task: _Task, model: Any, parameters: Sequence[Value]) -> _Traced:
         weights = range(first, first + len(parameters))
         units = units_of(code, range(len(xs)), weights)
         computed = [*leaves, *trace.symbols]
-        slopes: dict[Any, Any] = {y: 1}
-        pull_back(topological_order([y]), slopes, as_graph=True)
-        wanted = [y, *scores]
-        for unit in units:
-            if unit.total is not None:
-                pair = [computed[unit.total], computed[unit.output]]
-                wanted += [*pair, *[slopes.get(node, 0) for node in pair]]
-        wanted += [slopes.get(p, 0) for p in parameters]
+        # Of each neuron its sum and its output, and then the derivatives by all of them.
+        neurons = [
+            computed[x]
+            for unit in units
+            if unit.total is not None
+            for x in (unit.total, unit.output)
+        ]
+        wanted = [y, *scores, *neurons, *slopes_of(y, [*neurons, *parameters])]
         code, leaves = lower(trace.symbols, wanted, leaves)
     return _Traced(_without_sumprods(code), units, leaves, len(scores))
-
-
-def _part(code: Code, outputs: Sequence[Operand]) -> Code:
-    return Code(code.inputs, code.equations, list(outputs), code.labels)
 
 
 def _without_sumprods(code: Code) -> Code:
@@ -453,57 +402,57 @@ def _without_sumprods(code: Code) -> Code:
 
     The outputs and the variables that stay keep their order, but not their numbers.
     """
-    add, mul, sumprod = OPS["+"], OPS["*"], OPS["sumprod"]
-    known: list[Operand] = list(range(code.inputs))
-    equations: list[Equation] = []
+    builder = Builder(code.inputs)
 
-    def new(op: Any, *operands: Operand) -> int:
-        equations.append(Equation(op, operands))
-        return code.inputs + len(equations) - 1
+    def rule(op: Any, operands: Sequence[Operand]) -> int:
+        if op is not OPS["sumprod"]:
+            return builder.write(op, tuple(operands))
+        n = len(operands) // 2
+        pairs = zip(operands[:n], operands[n : 2 * n], strict=True)
+        terms = [builder.write(OPS["*"], pair) for pair in pairs]
+        total = terms[0]
+        for term in [*terms[1:], *operands[2 * n :]]:
+            total = builder.write(OPS["+"], (total, term))
+        return total
 
-    for op, operands in code.equations:
-        own = [known[x] if isinstance(x, int) else x for x in operands]
-        if op is not sumprod:
-            known.append(new(op, *own))
-            continue
-        n = len(own) // 2
-        terms = [new(mul, a, b) for a, b in zip(own[:n], own[n : 2 * n], strict=True)]
-        total: Operand = terms[0]
-        for term in [*terms[1:], *own[2 * n :]]:
-            total = new(add, total, term)
-        known.append(total)
-    outputs = [known[x] if isinstance(x, int) else x for x in code.outputs]
-    return Code(code.inputs, equations, outputs)
+    return rebuild(code, builder, rule)
 
 
 def _penalty_text(penalty: Callable[[list[Any]], Any], count: int) -> str:
     """Return the function that gives the penalty and its derivatives by all parameters."""
-    ps = [symbol() for _ in range(count)]
-    trace = Trace(dict.fromkeys(ps, 0.5))
-    with trace.running():
+
+    def call(ps: list[Any]) -> list[Any]:
         y = penalty(list(ps))
-        slopes: dict[Any, Any] = {y: 1}
-        pull_back(topological_order([y]), slopes, as_graph=True)
-        code, _ = lower(trace.symbols, [y, *[slopes.get(p, 0) for p in ps]], ps)
-    names = [f"p[{k}]" for k in range(count)]
-    return statements("penalty", "p", optimised(_without_sumprods(code), "float"), names)
+        return [y, *slopes_of(y, ps)]
+
+    return _function_text("penalty", "p", count, call)
 
 
 def _update_text(optimizer: optim.Optimizer, memories: Sequence[str]) -> str:
     """Return the function of one parameter's step: its new number, and what is remembered."""
-    p, g, steps, lr = (symbol() for _ in range(4))
-    kept = [symbol() for _ in memories]
     update = _UPDATES[type(optimizer)]
-    trace = Trace(dict.fromkeys([p, g, steps, lr, *kept], 0.5))
     group = optimizer.param_groups[0]
-    settings = {**{name: group[name] for name in optimizer.defaults}, "lr": lr}
-    with trace.running():
+    settings = {name: group[name] for name in optimizer.defaults}
+
+    def call(numbers: list[Any]) -> list[Any]:
+        p, g, steps, lr, *kept = numbers
         state = {"steps": steps, **{name: [m] for name, m in zip(memories, kept, strict=True)}}
-        [moved], after = update([p], [g], state, **settings)
-        outputs = [moved, *[after[name][0] for name in memories]]
-        code, _ = lower(trace.symbols, outputs, [p, g, steps, lr, *kept])
-    names = ["x[0]", "x[1]", "x[2]", "x[3]", *[f"x[{4 + k}]" for k in range(len(memories))]]
-    return statements("update", "x", optimised(code, "float"), names)
+        [moved], after = update([p], [g], state, **{**settings, "lr": lr})
+        return [moved, *[after[name][0] for name in memories]]
+
+    return _function_text("update", "x", 4 + len(memories), call)
+
+
+def _function_text(
+    name: str, parameter: str, count: int, call: Callable[[list[Any]], list[Any]]
+) -> str:
+    """Return a function of an array of `count` numbers that gives what `call` gives for them."""
+    inputs = [symbol() for _ in range(count)]
+    trace = Trace(dict.fromkeys(inputs, 0.5))
+    with trace.running():
+        code, _ = lower(trace.symbols, call(inputs), inputs)
+    names = [f"{parameter}[{k}]" for k in range(count)]
+    return statements(name, parameter, optimised(_without_sumprods(code), "float"), names)
 
 
 # --- what the page cannot follow

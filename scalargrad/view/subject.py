@@ -11,7 +11,7 @@ from scalargrad.engine.errors import TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.programs.code import run
-from scalargrad.transforms.nesting import field_names, flatten, unflatten
+from scalargrad.transforms.nesting import field_names, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import (
     Group,
@@ -20,7 +20,14 @@ from scalargrad.view.groups import (
     modules_of,
     take_in_parameters,
 )
-from scalargrad.view.lowering import code_of, traced, why_fixed, with_outputs
+from scalargrad.view.lowering import (
+    code_of,
+    numbers_in,
+    one_result,
+    traced,
+    why_fixed,
+    with_outputs,
+)
 from scalargrad.view.sums import named, together
 
 # How deep names are looked for within lists, dicts and modules.
@@ -90,8 +97,7 @@ def _of_function(
     ascii_only: bool,
     targets: list[Any],
 ) -> tuple[Graph, list[Group]]:
-    leaves, structure = flatten(list(arguments), static=(str, type(None)))
-    numbers = [x.data if isinstance(x, Value) else x for x in leaves]
+    numbers, structure = numbers_in(arguments)
     labels = argument_names(f, arguments)
     watch = Watch(f, targets)
 
@@ -126,20 +132,6 @@ def _of_function(
         groups = groups_by_parameters(code, nodes, modules_of([f, *variables.values()], targets))
     take_in_parameters(code, kinds, groups)
     return graph, groups
-
-
-def one_result(y: Any) -> Any:
-    """Return the one Value that a function gave. Raises TypeError for anything else."""
-    if isinstance(y, list | tuple) and len(y) == 1:
-        y = y[0]
-    if isinstance(y, Value):
-        return y
-    if is_real(y):
-        raise TypeError(f"the result is the number {y!r}, and no number was computed with")
-    raise TypeError(
-        f"give a function of one result, not of {type(y).__name__}: "
-        "choose one of them, as in lambda x: f(x)[0]"
-    )
 
 
 def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from scalargrad.engine.op import Op
-from scalargrad.view.languages.notation import SHARE, constant, plain
+from scalargrad.view.languages.notation import SHARE, arithmetic, constant, plain, product, total
 from scalargrad.view.languages.spelling import (
     ATOM,
     CHOICE,
@@ -99,27 +99,11 @@ def _operator(name: str) -> Spelling:
 _TIMES = r" \cdot "
 
 
-def _mul(operands: Sequence[Text]) -> Text:
-    p, q = operands
-    if p.text == "-1":
-        return Text(f"-{q:PRODUCT}", NEGATION)
-    if p.binding == NEGATION:
-        return Text(f"{p.text}{_TIMES}{q:PRODUCT}", NEGATION)
-    return Text(f"{p:PRODUCT}{_TIMES}{q:PRODUCT}", PRODUCT)
-
-
 def _frac(operands: Sequence[Text]) -> Text:
     p, q = operands
     if p.binding == NEGATION and p.text.startswith("-"):
         return Text(f"-\\frac{{{p.text[1:]}}}{{{q.text}}}", NEGATION)
     return Text(f"\\frac{{{p.text}}}{{{q.text}}}", POWER)
-
-
-def _add(operands: Sequence[Text]) -> Text:
-    a, b = operands
-    if b.binding == NEGATION and b.text.startswith("-"):
-        return Text(f"{a:SUM} - {b.text[1:]}", SUM)
-    return Text(f"{a:SUM} + {b:SUM}", SUM)
 
 
 # A power of a function stands behind its name, where nobody takes it for the argument's.
@@ -142,16 +126,10 @@ def _cases(operands: Sequence[Text]) -> Text:
 
 def _sumprod(operands: Sequence[Text]) -> Text:
     terms, rest = pairs(operands)
-    texts = [q.within(PRODUCT) if p.text == "1" else _mul([p, q]).within(SUM) for p, q in terms]
+    texts = [
+        q.within(PRODUCT) if p.text == "1" else product(p, q, _TIMES).within(SUM) for p, q in terms
+    ]
     return joined(" + ", [*texts, *(x.within(SUM) for x in rest)], SUM, "0")
-
-
-def _prod(operands: Sequence[Text]) -> Text:
-    return joined(_TIMES, [x.within(PRODUCT) for x in operands], PRODUCT, "1")
-
-
-def _sum(operands: Sequence[Text]) -> Text:
-    return joined(" + ", [x.within(SUM) for x in operands], SUM, "0")
 
 
 def _length(operands: Sequence[Text]) -> Text:
@@ -193,12 +171,12 @@ def _table(taken: Container[str]) -> dict[Op, Spelling]:
         return _operator(name) if symbol in taken else _function(symbol)
 
     def logsumexp(operands: Sequence[Text]) -> Text:
-        return Text(f"\\log\\left({_sum(list(map(exponential, operands))).text}\\right)")
+        return Text(f"\\log\\left({total(list(map(exponential, operands))).text}\\right)")
 
     def share(operands: Sequence[Text]) -> Text:
         k, *xs = operands
         exponentials = list(map(exponential, xs))
-        return _frac([exponentials[int(k.text)], _sum(exponentials)])
+        return _frac([exponentials[int(k.text)], total(exponentials)])
 
     def polygamma(operands: Sequence[Text]) -> Text:
         n, x = operands
@@ -207,11 +185,8 @@ def _table(taken: Container[str]) -> dict[Op, Spelling]:
         return Text(f"\\psi^{{({n.text})}}\\left({x.text}\\right)")
 
     spellings: dict[str, Spelling] = {
-        "+": _add,
-        "-": ("{0:SUM} - {1:PRODUCT}", SUM),
-        "*": _mul,
+        **arithmetic(_TIMES),
         "/": _frac,
-        "neg": ("-{0:PRODUCT}", NEGATION),
         "**": _power,
         "pow": _power,
         # In brackets among other terms: a + b mod c is read as the remainder of the sum, too.
@@ -236,15 +211,12 @@ def _table(taken: Container[str]) -> dict[Op, Spelling]:
         "sigmoid": greek(r"\sigma", "sigmoid"),
         "where": _cases,
         "sumprod": _sumprod,
-        "prod": _prod,
-        "fsum": _sum,
-        "sum": _sum,
+        "fsum": total,
         "hypot": _length,
         "dist": _distance,
         "logsumexp": logsumexp,
         "maximum": _function(r"\max"),
         "minimum": _function(r"\min"),
-        "below": ("{0:SUM} - {1:PRODUCT}", SUM),
         "largest": _function(r"\max"),
         "isclose": _close,
         "ldexp": (r"{0:PRODUCT} \cdot 2^{{{1}}}", PRODUCT),
@@ -255,7 +227,6 @@ def _table(taken: Container[str]) -> dict[Op, Spelling]:
         **{name: _function(f"\\{arc}") for name, arc in _ARCS.items()},
         **{name: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for name, sign in _SIGNS.items()},
         **{n: (f"{{0:ATOM}} {sign} {{1:ATOM}}", COMPARISON) for n, sign in _CONNECTIVES.items()},
-        **{name: lambda operands: operands[0] for name in ("pos", "same", "detach", "like")},
     }
     return {SHARE: share, **{OPS[name]: spelling for name, spelling in spellings.items()}}
 

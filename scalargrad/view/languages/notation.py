@@ -102,64 +102,69 @@ def _call(op: Op, operands: Sequence[Text]) -> Text:
     return Text(f"{plain(op.name)}({', '.join(operand.text for operand in operands)})")
 
 
-def _product(p: Text, q: Text, times: str) -> str:
-    if p.text == "1" or q.text == "1":
-        return (q if p.text == "1" else p).within(PRODUCT)
-    return f"{p:PRODUCT}{times}{q:PRODUCT}"
+def product(p: Text, q: Text, times: str) -> Text:
+    """Return a product of two factors."""
+    if p.text == "-1":
+        return Text(f"-{q:PRODUCT}", NEGATION)
+    if p.binding == NEGATION:
+        return Text(f"{p.text}{times}{q:PRODUCT}", NEGATION)
+    return Text(f"{p:PRODUCT}{times}{q:PRODUCT}", PRODUCT)
+
+
+def total(operands: Sequence[Text]) -> Text:
+    """Return the sum of any number of terms."""
+    return joined(" + ", [x.within(SUM) for x in operands], SUM, "0")
+
+
+def _add(operands: Sequence[Text]) -> Text:
+    a, b = operands
+    if b.binding == NEGATION and b.text.startswith("-"):
+        return Text(f"{a:SUM} - {b.text[1:]}", SUM)
+    return Text(f"{a:SUM} + {b:SUM}", SUM)
+
+
+def _div(operands: Sequence[Text]) -> Text:
+    p, q = operands
+    if p.binding == NEGATION:
+        return Text(f"{p.text} / {q:POWER}", NEGATION)
+    return Text(f"{p:PRODUCT} / {q:POWER}", PRODUCT)
+
+
+def arithmetic(times: str) -> dict[str, Spelling]:
+    """Return what plain text and LaTeX write alike, with `times` between factors."""
+    return {
+        "+": _add,
+        "-": ("{0:SUM} - {1:PRODUCT}", SUM),
+        "*": lambda operands: product(operands[0], operands[1], times),
+        "neg": ("-{0:PRODUCT}", NEGATION),
+        "below": ("{0:SUM} - {1:PRODUCT}", SUM),
+        "prod": lambda xs: joined(times, [x.within(PRODUCT) for x in xs], PRODUCT, "1"),
+        "sum": total,
+        **{name: lambda operands: operands[0] for name in ("pos", "same", "detach", "like")},
+    }
 
 
 def _table(times: str) -> dict[str, Spelling]:
+    def term(p: Text, q: Text) -> str:
+        if p.text == "1" or q.text == "1":
+            return (q if p.text == "1" else p).within(PRODUCT)
+        return f"{p:PRODUCT}{times}{q:PRODUCT}"
+
     def sumprod(operands: Sequence[Text]) -> Text:
         terms, rest = pairs(operands)
-        texts = [_product(p, q, times) for p, q in terms] + [x.within(SUM) for x in rest]
+        texts = [term(p, q) for p, q in terms] + [x.within(SUM) for x in rest]
         return joined(" + ", texts, SUM, "0")
 
-    def prod(operands: Sequence[Text]) -> Text:
-        return joined(times, [x.within(PRODUCT) for x in operands], PRODUCT, "1")
-
-    def mul(operands: Sequence[Text]) -> Text:
-        p, q = operands
-        if p.text == "-1":
-            return Text(f"-{q:PRODUCT}", NEGATION)
-        if p.binding == NEGATION:
-            return Text(f"{p.text}{times}{q:PRODUCT}", NEGATION)
-        return Text(f"{p:PRODUCT}{times}{q:PRODUCT}", PRODUCT)
-
-    def div(operands: Sequence[Text]) -> Text:
-        p, q = operands
-        if p.binding == NEGATION:
-            return Text(f"{p.text} / {q:POWER}", NEGATION)
-        return Text(f"{p:PRODUCT} / {q:POWER}", PRODUCT)
-
-    def total(operands: Sequence[Text]) -> Text:
-        return joined(" + ", [x.within(SUM) for x in operands], SUM, "0")
-
-    def add(operands: Sequence[Text]) -> Text:
-        a, b = operands
-        if b.binding == NEGATION and b.text.startswith("-"):
-            return Text(f"{a:SUM} - {b.text[1:]}", SUM)
-        return Text(f"{a:SUM} + {b:SUM}", SUM)
-
     return {
-        "+": add,
-        "-": ("{0:SUM} - {1:PRODUCT}", SUM),
-        "*": mul,
-        "/": div,
+        **arithmetic(times),
+        "/": _div,
         # In brackets within a product: -a % b is the remainder of -a, and a * b % c of a * b.
         "%": ("{0:POWER} % {1:POWER}", SUM),
         "//": ("{0:POWER} // {1:POWER}", SUM),
         "**": ("{0:ATOM}**{1:ATOM}", POWER),
-        "neg": ("-{0:PRODUCT}", NEGATION),
-        "pos": _itself,
-        "same": _itself,
-        "detach": _itself,
-        "like": _itself,
-        "below": ("{0:SUM} - {1:PRODUCT}", SUM),
         "second_largest": _second_largest,
         "largest": lambda operands: Text(f"max({', '.join(x.text for x in operands)})"),
         "sumprod": sumprod,
-        "prod": prod,
-        "sum": total,
         "fsum": _of_lists("fsum"),
         "logsumexp": _of_lists("logsumexp"),
         "dist": _of_lists("dist", 2),
@@ -179,10 +184,6 @@ _COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
 def _second_largest(operands: Sequence[Text]) -> Text:
     texts = ["-inf"] * (len(operands) == 1) + [x.text for x in operands]
     return Text(f"sorted([{', '.join(texts)}])[-2]")
-
-
-def _itself(operands: Sequence[Text]) -> Text:
-    return operands[0]
 
 
 def _of_lists(name: str, count: int = 1) -> Spelling:
