@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.view.picture import Picture, Shape
+from scalargrad.view.picture import Picture
 
 _SHAPES = {
     "input": 'ellipse, style=filled, fillcolor="#dcebff"',
@@ -24,25 +24,17 @@ def dot_of(picture: Picture) -> str:
         '  edge [fontname="monospace"];',
     ]
     for number, shape in enumerate(picture.shapes):
+        rows = "\\n".join(map(_quoted, shape.rows))
         peripheries = ", peripheries=2" if shape.is_output else ""
         lines.append(
             f"  n{number} [shape={_SHAPES[shape.kind]}{peripheries}, "
-            f'label="{_label(shape)}", tooltip="{_quoted(shape.full)}"];'
+            f'label="{rows}", tooltip="{_quoted(shape.full)}"];'
         )
     for number, shape in enumerate(picture.shapes):
         for arrow in shape.arrows:
             label = f' [label="{_quoted(arrow.label)}"]' if arrow.label else ""
             lines.append(f"  n{arrow.source} -> n{number}{label};")
     return "\n".join([*lines, "}", ""])
-
-
-def _label(shape: Shape) -> str:
-    rows = [shape.title]
-    if shape.kind != "constant":
-        rows.append(f"value {shape.value}")
-        if shape.gradient:
-            rows.append(f"grad {shape.gradient}")
-    return "\\n".join(map(_quoted, rows))
 
 
 def _quoted(raw: str) -> str:

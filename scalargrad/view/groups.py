@@ -11,7 +11,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from scalargrad.engine.value import Value
-from scalargrad.programs.code import Code
+from scalargrad.programs.code import Code, needed
+from scalargrad.view.sums import users_of
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -137,25 +138,15 @@ def _values(things: list[Any]) -> list[Any]:
 
 def _reached(code: Code, starts: Sequence[int]) -> set[int]:
     """Return the equations' results that `starts` need, themselves among them."""
-    found: set[int] = set()
-    stack = list(starts)
-    while stack:
-        k = stack.pop()
-        if k >= code.inputs and k not in found:
-            found.add(k)
-            stack += [x for x in code.equations[k - code.inputs].operands if isinstance(x, int)]
-    return found
+    used = needed(Code(code.inputs, code.equations, list(starts)))
+    return {k for k, is_used in enumerate(used) if is_used and k >= code.inputs}
 
 
 def take_in_parameters(code: Code, kinds: Sequence[str], groups: Sequence[Group]) -> None:
     """Put parameters that only one group uses into that group."""
-    users: dict[int, set[int]] = {}
     group_of = {k: number for number, group in enumerate(groups) for k in group.members}
-    for k, equation in enumerate(code.equations, code.inputs):
-        for x in equation.operands:
-            if isinstance(x, int) and x < code.inputs:
-                users.setdefault(x, set()).add(group_of.get(k, -1))
-    for x, numbers in users.items():
+    for x, users in enumerate(users_of(code)[: code.inputs]):
+        numbers = {group_of.get(k, -1) for k in users}
         if kinds[x] == "parameter" and len(numbers) == 1 and -1 not in numbers:
             groups[numbers.pop()].members.add(x)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.view.picture import Picture, Shape
+from scalargrad.view.picture import Picture
 
 _SHAPES = {
     "input": ("([", "])"),
@@ -31,23 +31,15 @@ def mermaid_of(picture: Picture) -> str:
         f"  accDescr: {_plain(picture.description)}",
     ]
     for number, shape in enumerate(picture.shapes):
+        rows = "<br>".join(map(_escaped, shape.rows))
         before, after = _SHAPES[shape.kind]
         kind = "output" if shape.is_output else shape.kind
-        lines.append(f'  n{number}{before}"{_label(shape)}"{after}:::{kind}')
+        lines.append(f'  n{number}{before}"{rows}"{after}:::{kind}')
     for number, shape in enumerate(picture.shapes):
         for arrow in shape.arrows:
             label = f'|"{_escaped(arrow.label)}"|' if arrow.label else ""
             lines.append(f"  n{arrow.source} -->{label} n{number}")
     return "\n".join([*lines, *_CLASSES, ""])
-
-
-def _label(shape: Shape) -> str:
-    rows = [shape.title]
-    if shape.kind != "constant":
-        rows.append(f"value {shape.value}")
-        if shape.gradient:
-            rows.append(f"grad {shape.gradient}")
-    return "<br>".join(map(_escaped, rows))
 
 
 def _escaped(raw: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scalargrad.programs.code import Code, Literal, Operand
 from scalargrad.view.languages.spelling import OPS
+from scalargrad.view.sums import users_of
 
 _ADD, _MUL, _SUMPROD = OPS["+"], OPS["*"], OPS["sumprod"]
 _SAME = {OPS[name] for name in ("pos", "same")}
@@ -36,8 +37,7 @@ def units_of(code: Code, inputs: range, weights: range) -> list[Unit]:
     and a unit, each weight used once, with at most one weight alone: its bias. If one function of
     one number alone takes the sum, the neuron's output is what that gives.
     """
-    finder = _Finder(code, inputs, weights)
-    return finder.units
+    return _Finder(code, inputs, weights).units
 
 
 class _Finder:
@@ -45,11 +45,7 @@ class _Finder:
         self.code, self.weights = code, weights
         self.units = [Unit(0, k) for k in inputs]
         self.places = {unit.output: k for k, unit in enumerate(self.units)}
-        self.users: dict[int, list[int]] = {}
-        for k, (_, operands) in enumerate(code.equations, code.inputs):
-            for x in set(operands):
-                if isinstance(x, int):
-                    self.users.setdefault(x, []).append(k)
+        self.users = users_of(code)
         for k in range(code.inputs, code.inputs + len(code.equations)):
             self.look_at(k)
 
@@ -112,21 +108,15 @@ class _Finder:
 
     def _is_part_of_a_sum(self, x: int) -> bool:
         """Return whether all that `x` is used for is to be added to something, or passed on."""
-        users = self._users(x)
-        return bool(users) and all(self._op(user) in {_ADD, *_SAME} for user in users)
+        ops = [self.code.equations[user - self.code.inputs].op for user in self.users[x]]
+        return bool(ops) and all(op in {_ADD, *_SAME} for op in ops)
 
     def _activated(self, total: int) -> tuple[int, str]:
         """Return the output of a neuron, and the name of the function that gives it."""
-        users = self._users(total)
+        users = self.users[total]
         if len(users) == 1 and total not in self.code.outputs:
             op, operands = self.code.equations[users[0] - self.code.inputs]
             others = [x for x in operands if isinstance(x, int) and x != total]
             if op not in (_ADD, _MUL, _SUMPROD) and not others:
                 return users[0], op.name
         return total, ""
-
-    def _users(self, x: int) -> list[int]:
-        return self.users.get(x, [])
-
-    def _op(self, x: int) -> object:
-        return self.code.equations[x - self.code.inputs].op

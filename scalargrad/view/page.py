@@ -180,7 +180,7 @@ def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:
     for shape in picture.shapes:
         group = shape.group
         card: dict[str, Any] = {
-            "kind": "leaf" if shape.kind in ("input", "leaf", "parameter") else shape.kind,
+            "kind": "leaf" if shape.is_leaf else shape.kind,
             "title": shape.title,
             "shown": shape.shown,
             "members": sorted(group.members) if group is not None else shape.shown,

@@ -46,6 +46,18 @@ class Shape:
     group: Group | None = None
     arrows: list[Arrow] = field(default_factory=list)
 
+    @property
+    def is_leaf(self) -> bool:
+        return self.kind in ("input", "leaf", "parameter")
+
+    @property
+    def rows(self) -> list[str]:
+        """What it shows, line by line."""
+        if self.kind == "constant":
+            return [self.title]
+        gradient = [f"grad {self.gradient}"] if self.gradient else []
+        return [self.title, f"value {self.value}", *gradient]
+
 
 @dataclass
 class Picture:

@@ -12,10 +12,10 @@ SUM = OPS["sumprod"]
 
 
 def users_of(code: Code) -> list[list[int]]:
-    """Return for each variable the results that are computed from it."""
+    """Return for each variable the results that are computed from it, each once."""
     users: list[list[int]] = [[] for _ in range(code.inputs + len(code.equations))]
     for k, (_, operands) in enumerate(code.equations, code.inputs):
-        for x in operands:
+        for x in dict.fromkeys(operands):
             if isinstance(x, int):
                 users[x].append(k)
     return users

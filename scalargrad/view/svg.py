@@ -11,9 +11,8 @@ import zlib
 from collections.abc import Sequence
 from html import escape
 
-from scalargrad.programs.code import Literal
 from scalargrad.view.cards import HEAD, MOST_ROWS, ROW, TINTED, WIDE, Rows, arranged
-from scalargrad.view.graph import Graph, operand_names
+from scalargrad.view.graph import Graph, operand_names, operand_value
 from scalargrad.view.languages.notation import plain, show
 from scalargrad.view.layout import Box, Line
 from scalargrad.view.look import DARK, GRAPH, LIGHT
@@ -147,10 +146,10 @@ def few(x: object, digits: int = 4) -> str:
 
 
 def _card(graph: Graph, box: Box, shape: Shape) -> str:
-    kind = "leaf" if shape.kind in ("input", "leaf", "parameter") else shape.kind
+    kind = "leaf" if shape.is_leaf else shape.kind
     rows = isinstance(shape.group, Rows)
     out = " out" if shape.is_output else ""
-    radius = 22 if kind == "leaf" else 12
+    radius = 22 if shape.is_leaf else 12
     w, h = _n(box.width), _n(box.height)
     body = _rows(graph, box, shape) if rows else _faces(graph, box, shape)
     return (
@@ -173,7 +172,7 @@ def _faces(graph: Graph, box: Box, shape: Shape) -> list[str]:
     ]
     if graph.failure:
         return drawn
-    r = 22 if shape.kind in ("input", "leaf", "parameter") else 12
+    r = 22 if shape.is_leaf else 12
     w = box.width - 2
     strip = (
         f"M1 {_n(height - _STRIP)}h{_n(w)}v{_STRIP - r - 1}a{r} {r} 0 0 1 -{r} {r}"
@@ -245,12 +244,11 @@ def _row(graph: Graph, group: Rows, weight: int, operand: int) -> tuple[str, str
     node = nodes[group.op]
 
     def value(k: int) -> object:
-        operand = node.edges[k].operand
-        return nodes[operand].value if isinstance(operand, int) else operand.value
+        return operand_value(nodes, node.edges[k].operand)
 
     def name(k: int) -> str:
         operand = node.edges[k].operand
-        return few(operand.value) if isinstance(operand, Literal) else nodes[operand].name
+        return nodes[operand].name if isinstance(operand, int) else few(operand.value)
 
     k = weight if weight >= 0 else operand
     slope = node.edges[k].derivative

@@ -23,11 +23,7 @@ def text_of(picture: Picture) -> str:
             lines.append(f"{first}{shape.title}, as above{slope}")
             continue
         seen.add(number)
-        if shape.kind == "constant":
-            lines.append(f"{first}{shape.title}{slope}")
-        else:
-            grad = f", grad {shape.gradient}" if shape.gradient else ""
-            lines.append(f"{first}{shape.title}, value {shape.value}{grad}{slope}")
+        lines.append(f"{first}{', '.join(shape.rows)}{slope}")
         arrows = shape.arrows
         for k, arrow in reversed(list(enumerate(arrows))):
             last = k == len(arrows) - 1
