@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from scalargrad.testing.expressions import Expression, Step
+from scalargrad.testing.functions import LISTS, PAIRS, SYMBOLS
 
 ALIASES = {
     "log": ("ln",),
@@ -23,14 +24,6 @@ ALIASES = {
     "minimum": ("min",),
 }
 """Other names that engines give to functions; case does not count."""
-
-LISTS = ("fsum", "logsumexp", "prod")
-"""Functions of one list."""
-
-PAIRS = ("dist", "sumprod")
-"""Functions of two lists of the same length."""
-
-SYMBOLS = ("+", "-", "*", "/", "**", "%")
 
 DUNDERS = {
     **{"+": "__add__", "-": "__sub__", "*": "__mul__", "/": "__truediv__", "**": "__pow__"},
@@ -170,6 +163,15 @@ class Adapter:
         if self.mode == "values":
             raise Absent("no backward pass was found", cause="usable")
         return [line.format(output) for line in self.backward]
+
+    def passes(self, output: str) -> list[str]:
+        """Return the lines of the backward pass, none where no pass was found."""
+        return [] if self.mode == "values" else self.run_backward(output)
+
+    @property
+    def is_dictionary(self) -> bool:
+        """Return whether the pass gives the gradients anew, and keeps none."""
+        return self.gradient_form.startswith("gradients")
 
     def run_backward_from(self, output: str, seed: float) -> str | None:
         """Return the line for a backward pass with that seed, if the engine takes one."""

@@ -440,7 +440,7 @@ def serve(incoming: int, outgoing: int, config: dict[str, Any], engine: Any = No
     folder = os.path.dirname(os.path.abspath(path)) if path else None
     session = Session({}, None, config["name"].split(".")[-1], folder)
     stubs = StubFinder(config["stub"])
-    ready: dict[str, Any] = {"ready": limited}
+    ready: dict[str, Any] = {"memory_limited": limited, "raised": ""}
     before = set(sys.modules)
     try:
         if engine is None:
@@ -456,9 +456,7 @@ def serve(incoming: int, outgoing: int, config: dict[str, Any], engine: Any = No
     except BaseException as error:
         ready["error"] = session.failure(error)
     ready["stubs"] = sorted(stubs.used | stubs.wanted)
-    changed = session.restore()
-    if changed:
-        ready["changed"] = changed
+    ready["changed"] = session.restore()
     _send(outgoing, ready)
     for line in requests:
         _send(outgoing, session.answer(json.loads(line)))

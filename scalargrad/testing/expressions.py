@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad.testing.conditioning import Conditioned, of_constant, of_input, of_step
-from scalargrad.testing.functions import FUNCTIONS, Operation
-
-_SYMBOLS = ("+", "-", "*", "/", "**", "%")
+from scalargrad.testing.functions import FUNCTIONS, SYMBOLS, Operation
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Step:
     def __str__(self) -> str:
         names = [f"v{n}" if isinstance(n, int) else f"{n[0]!r}" for n in self.operands]
         name = self.function.name
-        return f" {name} ".join(names) if name in _SYMBOLS else f"{name}({', '.join(names)})"
+        return f" {name} ".join(names) if name in SYMBOLS else f"{name}({', '.join(names)})"
 
 
 @dataclass(frozen=True)
@@ -203,8 +201,7 @@ def _build(
 def _single(function: Operation, results: _Results) -> _Results:
     """Return the results of one step, with another first input at which the function is tame."""
     arity = max(function.arity, 1 if function.arity else 2)
-    columns = function.intervals if function.arity else function.intervals * arity
-    last = [intervals[-1] for intervals in columns]
+    last = [intervals[-1] for intervals in function.columns(arity)]
     # Each input another number: the distance of two that are equal is not tame.
     exact = [
         [low + share / (k + 1) * (high - low) for k, (low, high) in enumerate(last)]

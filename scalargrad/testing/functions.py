@@ -14,6 +14,15 @@ import scalargrad
 
 Interval = tuple[float, float]
 
+SYMBOLS = ("+", "-", "*", "/", "**", "%")
+"""Operators of two operands."""
+
+LISTS = ("fsum", "logsumexp", "prod")
+"""Functions of one list."""
+
+PAIRS = ("dist", "sumprod")
+"""Functions of two lists of the same length."""
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -46,10 +55,10 @@ class Operation:
         if self.name in _OPERATORS:
             return _OPERATORS[self.name](*inputs)
         function = getattr(engine, self.name)
-        if self.name in ("dist", "sumprod"):
+        if self.name in PAIRS:
             n = len(inputs) // 2
             return function(inputs[:n], inputs[n:])
-        return function(inputs) if self.name in ("fsum", "logsumexp", "prod") else function(*inputs)
+        return function(inputs) if self.name in LISTS else function(*inputs)
 
     def is_tame(self, inputs: Sequence[float]) -> bool:
         """Return whether all of `inputs` lie in the function's tame intervals.
@@ -57,11 +66,19 @@ class Operation:
         >>> FUNCTIONS["log"].is_tame([0.5]), FUNCTIONS["log"].is_tame([-0.5])
         (True, False)
         """
-        many = self.intervals if self.arity else self.intervals * len(inputs)
         return all(
             any(low <= x <= high for low, high in intervals)
-            for x, intervals in zip(inputs, many, strict=True)
+            for x, intervals in zip(inputs, self.columns(len(inputs)), strict=True)
         )
+
+    @property
+    def operands(self) -> int:
+        """Return how many inputs to test it with: three if it takes any number, or two pairs."""
+        return self.arity or (4 if self.name in PAIRS else 3)
+
+    def columns(self, count: int) -> tuple[tuple[Interval, ...], ...]:
+        """Return the tame intervals of each of so many inputs."""
+        return self.intervals if self.arity else self.intervals * count
 
 
 def _real_power(a: Any, b: Any) -> Any:

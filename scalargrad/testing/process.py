@@ -88,10 +88,10 @@ class Source:
 class Child:
     """A running child process with the engine loaded.
 
-    It works in `folder`; `stub` names packages that it can do without. `memory_limited` says
-    whether the system could limit its memory, `changed` which builtins importing the engine
-    changed, `stubs` which packages it did without, `raised` what its file raised below the class.
-    Raises EngineDiedError if it cannot be started.
+    It works in `folder`; `stub` names packages that it can do without. `ready` has what the child
+    said when it had loaded it: under "memory_limited" whether the system could limit its memory,
+    "changed" which builtins importing the engine changed, "stubs" which packages it did without,
+    "raised" what its file raised below the class. Raises EngineDiedError if it cannot be started.
     """
 
     def __init__(
@@ -119,15 +119,11 @@ class Child:
         self._reader = threading.Thread(target=self._read, args=(incoming,), daemon=True)
         self._reader.start()
         try:
-            ready = self._receive(START_SECONDS)
+            self.ready = self._receive(START_SECONDS)
         except EngineDiedError as died:
             raise EngineDiedError(f"importing the engine: {died}") from None
-        self.memory_limited: bool = ready["ready"]
-        self.changed: list[str] = ready.get("changed", [])
-        self.stubs: list[str] = ready["stubs"]
-        self.raised: str = ready.get("raised", "")
-        if "error" in ready:
-            error = ready["error"]
+        if "error" in self.ready:
+            error = self.ready["error"]
             self.close()
             raise EngineDiedError(
                 f"importing the engine raises {error['kind']}: {error['message']}"

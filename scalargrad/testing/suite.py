@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from scalargrad.testing import properties
 from scalargrad.testing.adapter import Absent, Missing
+from scalargrad.testing.laws import ops
+from scalargrad.testing.laws.law import OPS, Property, word
 from scalargrad.testing.process import EngineDiedError, Source
-from scalargrad.testing.properties import OPS, Property, word
 from scalargrad.testing.report import Report, Result
 from scalargrad.testing.trial import Failed, NotAnEngineError, Options, Trial
 
@@ -101,7 +102,7 @@ class Bench:
 
     def __init__(self, source: Source, options: Options) -> None:
         self.options = options
-        self.trial = Trial(source, options)
+        self.trial = Trial(source, options, properties.JUDGES)
         try:
             self.trial.look_for_operators()
         except EngineDiedError as died:
@@ -116,9 +117,9 @@ class Bench:
         self.trial.patience = min(self.options.seconds, max(seconds / 6, 0.1))
         try:
             try:
-                self.trial.settle(prop.name, prop.judge)
+                self.trial.settle(prop.name)
             except Failed as failed:
-                within = properties.cause_within(self.trial, prop, failed)
+                within = ops.cause_within(self.trial, prop, failed)
                 if within is not None:
                     reason = f"it is computed by an op that is wrong: see {within}"
                     return Result(prop.name, prop.law, "absent", reason, None, within)
@@ -148,12 +149,12 @@ class Bench:
         """Return what the reader of the report has to know besides."""
         trial = self.trial
         notes = []
-        if not trial.memory_limited:
+        if not trial.ready["memory_limited"]:
             notes.append("this system cannot limit a process's memory: that was not tested")
-        if trial.stubs:
-            notes.append(f"not installed, and done without: {', '.join(trial.stubs)}")
-        if trial.raised:
-            notes.append(f"below the class its file raises {trial.raised}")
+        if stubs := trial.ready["stubs"]:
+            notes.append(f"not installed, and done without: {', '.join(stubs)}")
+        if raised := trial.ready["raised"]:
+            notes.append(f"below the class its file raises {raised}")
         if trial.adapter.mode == "forward":
             notes.append("forward mode: each number carries its derivative by the input")
         if trial.adapter.mode == "pull":

@@ -3,14 +3,14 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from scalargrad import numerical_gradient
-from scalargrad.testing.adapter import DUNDERS, PAIRS, SYMBOLS, Absent, Adapter, letters, number
+from scalargrad.testing.adapter import DUNDERS, Absent, Adapter, letters, number
 from scalargrad.testing.cases import Program, Question
-from scalargrad.testing.functions import FUNCTIONS
+from scalargrad.testing.functions import FUNCTIONS, SYMBOLS
 from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
 from scalargrad.testing.reference import supports
 
@@ -86,13 +86,13 @@ class Options:
 class Trial:
     """One engine in its child process, which is started again whenever it dies."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(
+        self, source: Source, options: Options, judges: "Mapping[str, Callable[[Trial], None]]"
+    ) -> None:
         self.source = source
         self.options = options
-        self.memory_limited = True
-        self.changed: list[str] = []
-        self.stubs: list[str] = []
-        self.raised = ""
+        self.judges = judges
+        self.ready: Reply = {}  # what the child said when it started
         self.choices: list[str] = []
         self.epsilons: dict[str, float] = {}
         self.deadline = math.inf  # of the property that is judged
@@ -128,10 +128,7 @@ class Trial:
             self._child = Child(
                 self.source, self.options.memory, self.options.stub, self.folder.name
             )
-            self.memory_limited = self._child.memory_limited
-            self.changed = self._child.changed
-            self.stubs = self._child.stubs
-            self.raised = self._child.raised
+            self.ready = self._child.ready
             self._start_took = time.monotonic() - began
         return self._child
 
@@ -174,6 +171,11 @@ class Trial:
         self.last_lines = list(lines)
         (reply,) = self._run_all([_program(lines, observe, gradients)])
         return reply
+
+    def compute(self, program: Program) -> tuple[Reply, list[str]]:
+        """Return the reply with the number of a program's first output, and the code."""
+        lines = program.build(self.adapter)
+        return self.run(lines, [self.adapter.read(program.outputs[0])]), lines
 
     def _run_all(self, programs: list[Reply]) -> list[Reply]:
         replies: list[Reply] = self._ask({"run": programs})["replies"]
@@ -232,15 +234,10 @@ class Trial:
                 self._there[f"{op} {side}"] = found
 
     def _try_out(self, op: str, left: str, right: str) -> str:
-        lines = [
-            self.adapter.leaf("a", 3.0),
-            self.adapter.leaf("b", 2.0),
-            f"c = {self.adapter.call(op, [left, right])}",
-            *self.adapter.prepare("c"),
-        ]
+        code = f"c = {self.adapter.call(op, [left, right])}"
         self.patience = self.options.seconds / 4
         try:
-            reply = self.run(lines, [self.adapter.read("c")])
+            reply, _ = self.compute(Program((3.0, 2.0), (code,), ("c",)))
         except EngineDiedError:
             return "hung"
         finally:
@@ -276,21 +273,20 @@ class Trial:
         key = f"{op} as {form}"
         if key not in self._there:
             function = FUNCTIONS[op]
-            count = function.arity or (4 if op in PAIRS else 3)
-            columns = function.intervals if function.arity else function.intervals * count
             point = [
                 x if low <= x <= high else low + 0.1
-                for x, (*_, (low, high)) in zip((0.5, 0.75, 0.25, 0.6), columns, strict=False)
+                for x, (*_, (low, high)) in zip(
+                    (0.5, 0.75, 0.25, 0.6), function.columns(function.operands), strict=False
+                )
             ]
-            names = letters(count)
-            lines = [self.adapter.leaf(n, x) for n, x in zip(names, point, strict=True)]
             self.adapter.form[op] = place
-            lines += [f"e = {self.adapter.call(op, names)}", *self.adapter.prepare("e")]
+            code = f"e = {self.adapter.call(op, letters(len(point)))}"
             self.adapter.form[op] = 0
+            program = Program(tuple(point), (code,), ("e",))
             try:
-                reply = self.run(lines, [self.adapter.read("e")])
+                reply, _ = self.compute(program)
             except EngineDiedError as died:
-                died.lines = (*lines, f"print({self.adapter.read('e')})")
+                died.lines = (*program.build(self.adapter), f"print({self.adapter.read('e')})")
                 self.deaths[op] = died  # it is not waited for again
                 reply = {}
             absent = "error" in reply and self._is_no_op(op, form, reply)
@@ -314,12 +310,12 @@ class Trial:
 
     # --- what was found before -------------------------------------------------------------------
 
-    def settle(self, name: str, judge: "Callable[[Trial], None]") -> None:
-        """Run a judge, or raise what it raised the last time that it was asked by this name."""
+    def settle(self, name: str) -> None:
+        """Run a judge, or raise what it raised the last time that it was asked."""
         if name not in self._settled:
             self._settled[name] = EngineDiedError(TOO_LONG)  # should it ask for itself
             try:
-                judge(self)
+                self.judges[name](self)
                 self._settled[name] = None
             except EngineDiedError as died:
                 died.lines = died.lines or tuple(self.last_lines)
@@ -330,16 +326,27 @@ class Trial:
         if found is not None:
             raise found
 
-    def holds(self, name: str, judge: "Callable[[Trial], None]") -> bool:
+    def holds(self, name: str) -> bool:
         """Return whether a judge is content; what hangs is not given all the time there is."""
         patience, self.patience = self.patience, self.options.seconds / 2
         try:
-            self.settle(name, judge)
+            self.settle(name)
         except (Failed, Absent, EngineDiedError):
             return False
         finally:
             self.patience = patience
         return True
+
+    def breaks(self, name: str) -> bool:
+        """Return whether a law is broken, rather than held or not tested."""
+        self.holds(name)
+        return self.failed(name)
+
+    def needs(self, *names: str) -> None:
+        """Raise Absent where another law is broken that would break this one too."""
+        for name in names:
+            if self.breaks(name):
+                raise Absent(f"needs {name}, which fails", cause=name)
 
     def failed(self, name: str) -> bool:
         """Return whether a judge that was asked was not content."""

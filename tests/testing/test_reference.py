@@ -13,7 +13,7 @@ from scalargrad import numerical_gradient
 from scalargrad.testing import FUNCTIONS, Operation, expressions, points
 from scalargrad.testing.adapter import letters
 from scalargrad.testing.cases import from_lines, without_dead_ends
-from scalargrad.testing.properties import OPS
+from scalargrad.testing.laws.law import OPS
 from scalargrad.testing.reference import call, evaluate, slopes, supports
 
 ops = pytest.mark.parametrize("function", [FUNCTIONS[op] for op in OPS], ids=lambda f: f.name)

@@ -267,7 +267,7 @@ def test_hanging_backward_leaves_the_rest_tested() -> None:
 def test_limits_that_the_system_lacks_are_said() -> None:
     bench = Bench(Source.of(closures.Value), Options())
     try:
-        bench.trial.memory_limited = False
+        bench.trial.ready["memory_limited"] = False
         assert "cannot limit a process's memory" in bench.notes()[0]
     finally:
         bench.close()

@@ -1,0 +1,1 @@
+"""The laws that an engine is held to, each with a name and one sentence."""
