@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.programs.code import Code
 from scalargrad.view.characters import in_ascii, shows_unicode
-from scalargrad.view.graph import unique_names
+from scalargrad.view.graph import RESULTS, unique_names
 from scalargrad.view.languages.latex import latex_language, latex_name
 from scalargrad.view.languages.notation import ASCII, UNICODE
 from scalargrad.view.languages.spelling import Language, spell
@@ -108,10 +108,10 @@ def formula(f: Callable[..., Any], /, *arguments: Any) -> Mathematics:
     names_of, _ = names_in(caller_variables(1))
     given = labels + [node.label or names_of.get(id(node), "") for node in captured]
     # Only the inputs are looked at: the output is given as none of them.
-    names = unique_names(Code(code.inputs, [], [], {}), given, -1)
+    names = unique_names(given, code.inputs, -1)
     name = getattr(f, "__name__", "")
     result = name if name.isidentifier() and name not in names else ""
-    result = result or next(x for x in ("f", "y", "out", "result", "f_") if x not in names)
+    result = result or next(x for x in RESULTS if x not in names)
     return Mathematics(code, names, result)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import chain, count, zip_longest
 from math import isclose
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ _ALONE = re.compile(r"(?:(?<=[(\[])|(?<=, ))\(([^()]*)\)(?=[])]|, )")
 _SIMPLE = re.compile(r"[\w.'\[\]]+")
 # How many digits a number in a formula has: more where fewer would give another result.
 _DIGITS = (6, 9, 12, 17)
+# Names of a result that has none.
+RESULTS = ("f", "y", "out", "result", "f_")
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def build(
     [output] = code.outputs
     assert isinstance(output, int)
     language = ASCII if ascii_only else UNICODE
-    named = unique_names(code, names, output)
+    named = unique_names(names, code.inputs, output)
     nodes = [Node(named[k], kinds[k], values[k]) for k in range(code.inputs)]
     known: dict[Any, tuple[Formula, _Slopes]] = {}
     of_nodes: dict[int, _Slopes] = {}
@@ -131,36 +133,25 @@ def build(
     return graph
 
 
-def unique_names(code: Code, names: Sequence[str], output: int) -> list[str]:
+def unique_names(names: Sequence[str], inputs: int, output: int) -> list[str]:
     """Return a name for each variable: the one given if it is the first to have it, or one made up.
 
     Made-up names are x1, x2, ... for inputs, v1, v2, ... for results, and f for the output.
     """
-    taken: set[str] = set()
     given = [plain(name) for name in names]
     reserved = set(given)
+    taken: set[str] = set()
+    made_up = {letter: map(f"{letter}{{}}".format, count(1)) for letter in "xv"}
     found: list[str] = []
-    counts = {"x": 0, "v": 0}
-
-    def free(wish: str) -> str:
-        name, k = wish, 1
-        while name in taken:
-            k += 1
-            name = f"{wish}_{k}"
-        return name
-
     for number, wish in enumerate(given):
         if wish:
-            name = free(wish)
-        elif number == output and number >= code.inputs:
-            name = next(x for x in ("f", "y", "out", "result", "f_") if x not in reserved)
+            again = (f"{wish}_{k}" for k in count(2))
+            name = next(name for name in chain([wish], again) if name not in taken)
+        elif number == output and number >= inputs:
+            name = next(name for name in RESULTS if name not in reserved)
         else:
-            letter = "x" if number < code.inputs else "v"
-            while True:
-                counts[letter] += 1
-                name = f"{letter}{counts[letter]}"
-                if name not in reserved and name not in taken:
-                    break
+            names_left = made_up["x" if number < inputs else "v"]
+            name = next(name for name in names_left if name not in reserved | taken)
         taken.add(name)
         found.append(name)
     return found

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
-from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code, needed
+from scalargrad.transforms.nesting import values_in
 from scalargrad.view.sums import users_of
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
@@ -69,12 +69,12 @@ class Watch:
         if event == "call" and self._open is None and frame.f_code is not self._code:
             for code, target in self._targets:
                 if frame.f_code is code and _is_of(frame, target):
-                    inputs = _values(list(frame.f_locals.values()))
+                    inputs = values_in(list(frame.f_locals.values()))
                     self._open = _Call(_name_of(frame, target), frame, inputs, [])
                     break
         elif event == "return":
             if self._open is not None and frame is self._open.frame:
-                self._open.outputs = _values([result])
+                self._open.outputs = values_in(result)
                 self._calls.append(self._open)
                 self._open = None
             # What our own modules call their variables tells a reader nothing.
@@ -119,21 +119,6 @@ def _name_of(frame: FrameType, target: Any) -> str:
         plain = next(iter(frame.f_locals.values()))
     name = getattr(plain, "__name__", None) or type(plain).__name__
     return "function" if name == "<lambda>" else str(name)
-
-
-def _values(things: list[Any]) -> list[Any]:
-    """Return the Values among `things`, also within lists, tuples and dicts."""
-    found = []
-    stack = list(things)
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Value):
-            found.append(x)
-        elif isinstance(x, list | tuple):
-            stack += x
-        elif isinstance(x, dict):
-            stack += x.values()
-    return found
 
 
 def _reached(code: Code, starts: Sequence[int]) -> set[int]:

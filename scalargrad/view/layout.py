@@ -129,21 +129,18 @@ def _items(
     for target, box in enumerate(boxes):
         for source in box.sources:
             known = passed[source]
-            column = columns[target] - 1
             right = target
-            while True:
+            for column in range(columns[target] - 1, columns[source] - 1, -1):
                 there = known.get(column)
+                is_new = there is None
                 if there is None:
                     items.append(_Item(column, _LANE))
                     there = known[column] = len(items) - 1
-                    items[there].right.append(right)
-                    items[right].left.append(there)
-                    right = there
-                    column -= 1
-                    continue
                 items[there].right.append(right)
                 items[right].left.append(there)
-                break
+                if not is_new:
+                    break
+                right = there
     return items, passed
 
 
@@ -228,7 +225,7 @@ def _set_heights(items: list[_Item], layers: list[list[int]]) -> None:
             wishes = []
             for number in layer:
                 item = items[number]
-                near = [items[k].y + _source_offset(items, k, number) for k in item.left]
+                near = [items[k].y - _port_offset(items, k, number) for k in item.left]
                 far = [items[k].y + _port_offset(items, number, k) for k in item.right]
                 chosen = (near or far) if to_right else (far or near)
                 wishes.append(sum(chosen) / len(chosen) if chosen else item.y)
@@ -240,13 +237,7 @@ def _set_heights(items: list[_Item], layers: list[list[int]]) -> None:
 
 def _port_offset(items: Sequence[_Item], source: int, target: int) -> float:
     item = items[target]
-    if item.box < 0:
-        return 0.0
-    return item.ports[item.left.index(source)]
-
-
-def _source_offset(items: Sequence[_Item], source: int, target: int) -> float:
-    return -_port_offset(items, source, target)
+    return 0.0 if item.box < 0 else item.ports[item.left.index(source)]
 
 
 def _spread(items: list[_Item], layer: Sequence[int], wishes: Sequence[float]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from scalargrad.engine.errors import TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
-from scalargrad.programs.code import run
+from scalargrad.programs.code import Code, run
 from scalargrad.transforms.nesting import field_names, unflatten
 from scalargrad.view.graph import Graph, build
 from scalargrad.view.groups import (
@@ -62,32 +62,30 @@ def subject_of(
             raise TypeError(
                 "a Value takes no arguments: give the Value alone, or a function and its arguments"
             )
-        return _of_value(subject, variables, ascii_only, targets)
-    if not callable(subject):
+        graph, groups = _of_value(subject, variables, ascii_only, targets)
+    elif callable(subject):
+        graph, groups = _of_function(subject, arguments, variables, ascii_only, targets)
+    else:
         raise TypeError(
             f"give a Value, or a function and its arguments, not {subject!r} "
             f"({type(subject).__name__})"
         )
-    return _of_function(subject, arguments, variables, ascii_only, targets)
+    take_in_parameters(graph.code, [node.kind for node in graph.nodes], groups)
+    return graph, groups
 
 
 def _of_value(
     y: Value, variables: Mapping[str, Any], ascii_only: bool, targets: list[Any]
 ) -> tuple[Graph, list[Group]]:
     code, nodes = code_of(y)
-    code, nodes, values = with_outputs(code, nodes, [node._data for node in nodes])
-    code, nodes, values = together(code, nodes, values)
     names, parameters = names_in(variables)
     for target in targets:
         if hasattr(target, "parameters"):
             parameters |= {id(x) for x in target.parameters()}
-    given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
-    graph = build(code, values, named(code, given, kinds), kinds, ascii_only)
-    graph.fixed = why_fixed(code, values)
-    groups = groups_by_parameters(code, nodes, targets)
-    take_in_parameters(code, kinds, groups)
-    return graph, groups
+    values = [node._data for node in nodes]
+    graph, nodes = _named_graph(code, nodes, values, names, kinds, ascii_only)
+    return graph, groups_by_parameters(graph.code, nodes, targets)
 
 
 def _of_function(
@@ -114,24 +112,39 @@ def _of_function(
         inputs = [Value(number, label) for number, label in zip(numbers, labels, strict=True)]
         code, nodes = code_of(call(inputs), inputs)
     captured = [node.data for node in nodes[len(numbers) : code.inputs]]
-    code, nodes, values = with_outputs(code, nodes, run(code, [*numbers, *captured]))
-    code, nodes, values = together(code, nodes, values)
+    values = run(code, [*numbers, *captured])
     names, _ = names_in({**variables, **_closure(f), **watch.variables})
-    given = [node.label or names.get(id(node), "") for node in nodes]
     kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
-    output = code.outputs[0]
-    assert isinstance(output, int)
-    if not given[output]:
-        name = getattr(f, "__name__", "")
-        given[output] = name if name.isidentifier() and name not in given else ""
-    graph = build(code, values, named(code, given, kinds), kinds, ascii_only)
-    graph.fixed = fixed or why_fixed(code, values)
-    groups = watch.groups(code, nodes)
+    name = getattr(f, "__name__", "")
+    graph, nodes = _named_graph(code, nodes, values, names, kinds, ascii_only, name)
+    graph.fixed = fixed or graph.fixed
+    groups = watch.groups(graph.code, nodes)
     if not groups:
         # Layers add up the sums of their neurons at once: these are found by their parameters.
-        groups = groups_by_parameters(code, nodes, modules_of([f, *variables.values()], targets))
-    take_in_parameters(code, kinds, groups)
+        modules = modules_of([f, *variables.values()], targets)
+        groups = groups_by_parameters(graph.code, nodes, modules)
     return graph, groups
+
+
+def _named_graph(
+    code: Code,
+    nodes: list[Any],
+    values: list[Any],
+    names: Mapping[int, str],
+    kinds: Sequence[str],
+    ascii_only: bool,
+    name: str = "",
+) -> tuple[Graph, list[Any]]:
+    """Return the graph of some code, and its nodes; `name` is the output's if it has no other."""
+    code, nodes, values = together(*with_outputs(code, nodes, values))
+    given = [node.label or names.get(id(node), "") for node in nodes]
+    [output] = code.outputs
+    assert isinstance(output, int)
+    if not given[output] and name.isidentifier() and name not in given:
+        given[output] = name
+    graph = build(code, values, named(code, given, kinds), kinds, ascii_only)
+    graph.fixed = why_fixed(code, values)
+    return graph, nodes
 
 
 def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]:
@@ -164,20 +177,11 @@ def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]
 
 
 def _closure(f: Callable[..., Any]) -> dict[str, Any]:
-    plain = inspect.unwrap(f)
-    code = getattr(plain, "__code__", None)
-    cells = getattr(plain, "__closure__", None) or ()
-    found: dict[str, Any] = {}
-    if code is not None:
-        for name in code.co_names:
-            if name in plain.__globals__:
-                found[name] = plain.__globals__[name]
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            try:
-                found[name] = cell.cell_contents
-            except ValueError:  # not bound yet
-                continue
-    return found
+    try:
+        found = inspect.getclosurevars(inspect.unwrap(f))
+    except (TypeError, ValueError):  # no function of Python's, or a variable is not bound yet
+        return {}
+    return {**found.globals, **found.nonlocals}
 
 
 def _targets(collapse: tuple[Any, ...]) -> Iterator[Any]:

@@ -103,7 +103,7 @@ def as_written(code: Code) -> Code:
     inputs = [symbol() for _ in range(code.inputs)]
     trace = Trace({})
     with trace.running():
-        outputs = _outputs(code, _run(code, inputs, record))
+        outputs = _run(code, inputs, record)
     return optimised(lower(trace.symbols, outputs, inputs)[0], "float")
 
 
@@ -120,29 +120,26 @@ def _choices_of_powers(code: Code) -> set[int]:
     return found
 
 
-def _run(
-    code: Code, inputs: Sequence[Any], record: Callable[[Equation, list[Any]], Any]
-) -> list[Any]:
-    """Return all variables of `code`, of which `record(equation, operands)` gives the results."""
-    known = list(inputs)
-    for equation in code.equations:
-        operands = [known[x] if isinstance(x, int) else x.value for x in equation.operands]
-        known.append(record(equation, operands))
-    return known
-
-
-def _outputs(code: Code, known: Sequence[Any]) -> list[Any]:
-    return [known[x] if isinstance(x, int) else x.value for x in code.outputs]
-
-
 def _record(op: Op, operands: Sequence[Any]) -> Any:
     """Return the symbol of `op` of these, or its number where none of them is a symbol."""
     traced = next((x for x in operands if isinstance(x, Node)), None)
     return op.forward(*operands) if traced is None else traced.record(op, tuple(operands))
 
 
-def _of_equation(equation: Equation, operands: Sequence[Any]) -> Any:
-    return _record(equation.op, operands)
+def _run(
+    code: Code,
+    inputs: Sequence[Any],
+    record: Callable[[Equation, list[Any]], Any] = lambda equation, xs: _record(equation.op, xs),
+) -> list[Any]:
+    """Return the outputs of `code`, of which `record(equation, operands)` gives the results."""
+    known = list(inputs)
+
+    def values(operands: Sequence[Any]) -> list[Any]:
+        return [known[x] if isinstance(x, int) else x.value for x in operands]
+
+    for equation in code.equations:
+        known.append(record(equation, values(equation.operands)))
+    return values(code.outputs)
 
 
 def with_written_gradient(code: Code) -> Code | None:
@@ -153,7 +150,7 @@ def with_written_gradient(code: Code) -> Code | None:
     inputs = [symbol() for _ in range(code.inputs)]
     trace = Trace({})
     with trace.running():
-        [y] = _outputs(code, _run(code, inputs, _of_equation))
+        [y] = _run(code, inputs)
         gradients: dict[Any, Any] = {y: 1}
         # Simplified, it may be a number, as x**0 is.
         for node in reversed(topological_order([y] if isinstance(y, Node) else [])):
@@ -164,7 +161,7 @@ def with_written_gradient(code: Code) -> Code | None:
             rule = written_rule(node._op, pattern) if type(node._op) is Op else None
             if rule is None:
                 return None
-            slopes = _outputs(rule, _run(rule, [*operands, node], _of_equation))
+            slopes = _run(rule, [*operands, node])
             for x, slope in zip(operands, slopes, strict=True):
                 if isinstance(x, Node) and not (type(slope) is int and slope == 0):
                     term = gradients[node] * slope

@@ -59,7 +59,6 @@ def _call(name: str) -> Spelling:
 
 
 _NAMES = {
-    "/": "div",
     "%": "mod",
     "//": "floordiv",
     "**": "power",
@@ -72,29 +71,20 @@ _NAMES = {
     "tanh": "Math.tanh",
     "like": "like",
 }
-_SAME = ("pos", "same", "detach")
-
-
-def _spelling(name: str) -> Spelling:
-    if name in ("+", "*"):
-        binding = SUM if name == "+" else PRODUCT
-        level, tighter = ("SUM", "NEGATION") if name == "+" else ("PRODUCT", "POWER")
-        return f"{{0:{level}}} {name} {{1:{tighter}}}", binding
-    if name == "-":
-        return "{0:SUM} - {1:PRODUCT}", SUM
-    if name == "/":
-        return _div
-    if name == "neg":
-        return "-{0:PRODUCT}", NEGATION
-    if name in _SAME:
-        return lambda operands: operands[0]
-    if name in (">", "<", ">=", "<=", "==", "!=", "&", "|", "^"):
-        # Of conditions, for which & and its kin would give numbers.
-        sign = {"&": "&&", "|": "||", "^": "!=="}.get(name, name)
-        return f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON - 1
-    if name == "~":
-        return "~{0:ATOM}", ATOM
-    return _call(_NAMES.get(name, name))
+_SIGNS = {"&": "&&", "|": "||", "^": "!=="}  # of conditions, for which & would give numbers
+_TABLE: dict[str, Spelling] = {
+    "+": ("{0:SUM} + {1:NEGATION}", SUM),
+    "-": ("{0:SUM} - {1:PRODUCT}", SUM),
+    "*": ("{0:PRODUCT} * {1:POWER}", PRODUCT),
+    "/": _div,
+    "neg": ("-{0:PRODUCT}", NEGATION),
+    "~": ("~{0:ATOM}", ATOM),
+    **{name: lambda operands: operands[0] for name in ("pos", "same", "detach")},
+    **{
+        name: (f"{{0:SUM}} {_SIGNS.get(name, name)} {{1:SUM}}", COMPARISON - 1)
+        for name in (">", "<", ">=", "<=", "==", "!=", "&", "|", "^")
+    },
+}
 
 
 def _unknown(op: Op, operands: Sequence[Text]) -> Text:
@@ -102,7 +92,10 @@ def _unknown(op: Op, operands: Sequence[Text]) -> Text:
 
 
 JAVASCRIPT = Language(
-    {op: _spelling(name) for name, op in OPS.items()}, _number, _unknown, repeated=8
+    {op: _TABLE.get(name) or _call(_NAMES.get(name, name)) for name, op in OPS.items()},
+    _number,
+    _unknown,
+    repeated=8,
 )
 
 
