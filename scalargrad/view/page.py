@@ -6,9 +6,6 @@ local derivatives. The chain rule is done in the page, so that each step of it c
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from scalargrad.programs.code import Code, Equation
@@ -25,12 +22,12 @@ from scalargrad.view.minify import script, style
 from scalargrad.view.picture import Picture
 from scalargrad.view.sentences import sentence_of
 from scalargrad.view.svg import text
+from scalargrad.view.templates import as_json, filled, read
 from scalargrad.view.written import written_rule
 
 _FORMS = {"wide": WIDE, "close": CLOSE, "compact": COMPACT, "tall": TALL}
 # More cards than these are always compact.
 _MOST_WIDE = 24
-_HERE = Path(__file__).parent
 
 
 def page_of(graph: Graph, picture: Picture) -> str:
@@ -67,29 +64,6 @@ def _of_what(graph: Graph) -> str:
         if count
     ]
     return f"{graph.nodes[graph.output].name} of {' and '.join(parts)}"
-
-
-def filled(template: str, parts: Mapping[str, str]) -> str:
-    """Return a template with the parts whose names stand in braces, which are not looked at."""
-    pieces = template.split("{")
-    found = [pieces[0]]
-    for piece in pieces[1:]:
-        key, rest = piece.split("}", 1)
-        found += [parts[key], rest]
-    return "".join(found)
-
-
-def read(name: str) -> str:
-    """Return the text of a file that ships with the view."""
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-def as_json(data: Any) -> str:
-    """Return JSON that can stand in a script of a page: without < and > and &."""
-    dumped = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for c in "<>&\u2028\u2029":
-        dumped = dumped.replace(c, f"\\u{ord(c):04x}")
-    return dumped
 
 
 def _program(graph: Graph) -> str:

@@ -197,14 +197,12 @@ def _contracted_order(graph: Graph, group_of: dict[int, Group]) -> list[int]:
         return list(range(len(graph.nodes)))
     unit_of = [id(group_of[k]) if k in group_of else -k - 1 for k in range(len(graph.nodes))]
     members: dict[int, list[int]] = {}
-    for k, unit in enumerate(unit_of):
+    needs: dict[int, set[int]] = {}
+    users: dict[int, list[int]] = {unit: [] for unit in unit_of}
+    for k, (unit, node) in enumerate(zip(unit_of, graph.nodes, strict=True)):
         members.setdefault(unit, []).append(k)
-    needs: dict[int, set[int]] = {unit: set() for unit in members}
-    for k, node in enumerate(graph.nodes):
-        for edge in node.edges:
-            if isinstance(edge.operand, int) and unit_of[edge.operand] != unit_of[k]:
-                needs[unit_of[k]].add(unit_of[edge.operand])
-    users: dict[int, list[int]] = {unit: [] for unit in members}
+        sources = {unit_of[edge.operand] for edge in node.edges if isinstance(edge.operand, int)}
+        needs.setdefault(unit, set()).update(sources - {unit})
     for unit, sources in needs.items():
         for source in sources:
             users[source].append(unit)
@@ -223,13 +221,13 @@ def _contracted_order(graph: Graph, group_of: dict[int, Group]) -> list[int]:
 
 def _used_outside(graph: Graph, group_of: dict[int, Group]) -> set[int]:
     """Return the nodes of groups that something outside of their group uses."""
-    found = set()
-    for number, node in enumerate(graph.nodes):
-        for edge in node.edges:
-            group = group_of.get(edge.operand) if isinstance(edge.operand, int) else None
-            if group is not None and number not in group.members:
-                found.add(edge.operand)
-    return found  # type: ignore[return-value]
+    return {
+        edge.operand
+        for number, node in enumerate(graph.nodes)
+        for edge in node.edges
+        if isinstance(edge.operand, int) and edge.operand in group_of
+        if number not in group_of[edge.operand].members
+    }
 
 
 def _add_node(

@@ -28,12 +28,10 @@ from scalargrad.view.languages.javascript import is_spelled, runtime_for, statem
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.lowering import slopes_of
 from scalargrad.view.neurons import Unit, units_of
-from scalargrad.view.page import as_json, filled, read
 from scalargrad.view.showing import Shown
 from scalargrad.view.svg import text
+from scalargrad.view.templates import as_json, filled, read
 from scalargrad.view.training import Window
-
-Model = Callable[[Sequence[Any]], Any]
 
 MOST_PARAMETERS = 2_500
 _STARTS = 4  # how many first models the page can choose from

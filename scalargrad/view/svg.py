@@ -46,7 +46,7 @@ def svg_of(graph: Graph, picture: Picture) -> str:
     if picture.note:
         note = cropped(picture.note, max(40, int(width / _LETTER) - 4))
         width = max(width, _LETTER * cells(note) + 2 * _MARGIN)
-        cards.append(f'<text class="note" x="0" y="{_n(layout.height + 26)}">{text(note)}</text>')
+        cards.append(_text("note", 0, layout.height + 26, note))
         height += 24
     body = "\n".join([*drawn, *badges, *cards])
     # A name of its own, where several drawings stand in one page.
@@ -87,6 +87,11 @@ def flow(graph: Graph, arrow: Arrow) -> float:
 
 def _n(x: float) -> str:
     return str(round(x))
+
+
+def _text(kind: str, x: float, y: float, content: str, style: str = "") -> str:
+    style = f' style="{style}"' if style else ""
+    return f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}"{style}>{text(content)}</text>'
 
 
 def path_of(line: Line) -> str:
@@ -164,11 +169,10 @@ def _faces(graph: Graph, box: Box, shape: Shape) -> list[str]:
     """Return what a card shows that has no rows: a title, a value, and a strip with a gradient."""
     middle, height = box.width / 2, box.height
     values = ", ".join(few(graph.nodes[k].value) for k in shape.shown)
-    size = "" if cells(values) < 11 else ' style="font-size:15px"'
+    size = "" if cells(values) < 11 else "font-size:15px"
     drawn = [
-        f'<text class="t" x="{_n(middle)}" y="20">{text(cropped(shape.title, _LONGEST))}</text>',
-        f'<text class="v" x="{_n(middle)}" y="{_n(height - 41)}"{size}>'
-        f"{text(cropped(values, _LONGEST))}</text>",
+        _text("t", middle, 20, cropped(shape.title, _LONGEST)),
+        _text("v", middle, height - 41, cropped(values, _LONGEST), size),
     ]
     if graph.failure:
         return drawn
@@ -185,7 +189,7 @@ def _faces(graph: Graph, box: Box, shape: Shape) -> list[str]:
     return [
         f'<path class="tint" d="{strip}"/>',
         *drawn,
-        f'<text class="g" x="{_n(middle)}" y="{_n(height - 10)}">{text(shown)}</text>',
+        _text("g", middle, height - 10, shown),
     ]
 
 
@@ -207,10 +211,8 @@ def _rows(graph: Graph, box: Box, shape: Shape) -> list[str]:
     assert last.op is not None
     word = last.op.name if group.function >= 0 else "sum" if total.op.name == "sumprod" else ""
     drawn += [
-        f'<text class="r" x="12" y="20" style="font-weight:650">'
-        f"{text(plain(last.name, 12))}</text>",
-        f'<text class="n k" x="{_n(column - 10)}" y="20">'
-        f"{text(plain(word or total.op.name, 12))}</text>",
+        _text("r", 12, 20, plain(last.name, 12), "font-weight:650"),
+        _text("n k", column - 10, 20, plain(word or total.op.name, 12)),
         f'<path class="sep" d="M1 {HEAD}h{_n(w - 2)}"/>',
     ]
     y = HEAD
@@ -225,13 +227,10 @@ def _rows(graph: Graph, box: Box, shape: Shape) -> list[str]:
     if group.function >= 0:
         y += ROW
         drawn += _line(graph, y - 3, w, "sum", few(total.value, 3), few(total.gradient, 3))
-    drawn.append(
-        f'<text class="v" x="{_n(column - 10)}" y="{_n(h - 9)}" '
-        f'style="text-anchor:end;font-size:20px">{text(few(last.value))}</text>'
-    )
+    style = "text-anchor:end;font-size:20px"
+    drawn.append(_text("v", column - 10, h - 9, few(last.value), style))
     if not graph.failure:
-        gradient = text(few(last.gradient, 3))
-        drawn.append(f'<text class="rg" x="{_n(w - 10)}" y="{_n(h - 10)}">{gradient}</text>')
+        drawn.append(_text("rg", w - 10, h - 10, few(last.gradient, 3)))
     return drawn
 
 
@@ -266,9 +265,9 @@ def _row(graph: Graph, group: Rows, weight: int, operand: int) -> tuple[str, str
 def _line(graph: Graph, y: float, w: float, *texts: str) -> Sequence[str]:
     first, middle, last = texts
     column = w - TINTED
-    drawn = [f'<text class="r" x="12" y="{_n(y)}">{text(first)}</text>']
+    drawn = [_text("r", 12, y, first)]
     if middle:
-        drawn.append(f'<text class="n" x="{_n(column - 10)}" y="{_n(y)}">{text(middle)}</text>')
+        drawn.append(_text("n", column - 10, y, middle))
     if last and not graph.failure:
-        drawn.append(f'<text class="rg" x="{_n(w - 10)}" y="{_n(y)}">{text(last)}</text>')
+        drawn.append(_text("rg", w - 10, y, last))
     return drawn

@@ -5,15 +5,16 @@ They are SVG and HTML with nothing to install, for any classifier of points in t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from scalargrad.view.languages.notation import show
 from scalargrad.view.svg import text
+from scalargrad.view.templates import as_json, filled, read
 
 Point = Sequence[float]
 
@@ -173,12 +174,11 @@ def _rows(columns: int, window: Window) -> int:
 def _runs(levels: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return where each run of equal levels begins, how long it is, and the level."""
     found: list[tuple[int, int, int]] = []
-    for k, kind in enumerate(levels):
-        if found and found[-1][2] == kind:
-            start, count, _ = found[-1]
-            found[-1] = start, count + 1, kind
-        else:
-            found.append((k, 1, kind))
+    start = 0
+    for kind, run in groupby(levels):
+        count = len(list(run))
+        found.append((start, count, kind))
+        start += count
     return found
 
 
@@ -251,31 +251,20 @@ class Film:
         if not self._frames:
             raise ValueError("a film takes at least one frame: call frame(step, loss, score)")
         width, height = self._columns * 10, self._rows * 10
-        data = {
-            "frames": self._frames,
-            "columns": self._columns,
-            "rows": self._rows,
-        }
-        dots = _dots(self._points, self._labels, self._window, width, height)
-        template = Path(__file__).with_name("film.html").read_text(encoding="utf-8")
+        data = {"frames": self._frames, "columns": self._columns, "rows": self._rows}
         parts = {
             "title": text(self._title),
             "style": _STYLE,
             "width": str(width),
             "height": str(height),
-            "dots": dots,
+            "dots": _dots(self._points, self._labels, self._window, width, height),
             "loss": loss_curve(
                 [frame["loss"] for frame in self._frames],
                 [frame["step"] for frame in self._frames],
             ),
-            "data": json.dumps(data, separators=(",", ":")),
+            "data": as_json(data),
         }
-        pieces = template.split("@{")
-        filled = [pieces[0]]
-        for piece in pieces[1:]:
-            name, rest = piece.split("}", 1)
-            filled += [parts[name], rest]
-        return "".join(filled)
+        return filled(read("film.html"), parts)
 
     def save(self, path: str | Path) -> None:
         """Write the page to the file `path`."""
