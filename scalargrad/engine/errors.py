@@ -221,16 +221,24 @@ class TraceError(TypeError):
 PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
-def untraceable(what: str, cure: str) -> NoReturn:
-    """Raise TraceError, with the innermost line that is not this package's own."""
-    import linecache  # only here: it takes a while to load
-
+def users_line() -> tuple[str, int]:
+    """Return the file and number of the innermost line that runs and is not this package's own."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
-    file, line = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(file, line).strip()
-    error = TraceError(f"{what}, at line {line} of {file}:\n    {text}\n{cure}")
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def shown_line(file: str, line: int) -> str:
+    """Return how a message names a line."""
+    import linecache  # only here: it takes a while to load
+
+    return f"at line {line} of {file}:\n    {linecache.getline(file, line).strip()}"
+
+
+def untraceable(what: str, cure: str) -> NoReturn:
+    """Raise TraceError, with the innermost line that is not this package's own."""
+    error = TraceError(f"{what}, {shown_line(*users_line())}\n{cure}")
     if (now := tracing()) is not None:
         now.refused(error)
     raise error

@@ -40,6 +40,29 @@ class Equation(NamedTuple):
 equation: Callable[[tuple[Op, tuple[Operand, ...]]], Equation] = partial(tuple.__new__, Equation)
 
 
+class Branch(NamedTuple):
+    """A row of a tree: the place of its condition among the outputs, and the rows on both sides.
+
+    A side that has not been traced is -1.
+    """
+
+    place: int
+    yes: int = -1
+    no: int = -1
+
+
+class Leaf(NamedTuple):
+    """A row of a tree where a path ends: it gives the outputs from `start` to `stop`, so nested."""
+
+    start: int
+    stop: int
+    result: Any
+
+
+class Untraced(Exception):
+    """Raised where a program comes to a side of a branch that has not been traced."""
+
+
 @dataclass
 class Code:
     """A straight-line program: `inputs` variables, and one more for each equation, in order.
@@ -48,6 +71,9 @@ class Code:
     an equation only uses variables of smaller number. `outputs` are variables and constants.
     `labels` has names for people to read, by variable. An op of several outputs gives one result,
     from which further equations pick.
+
+    Where the traced function branches there is a `tree`, whose root is its first row: its
+    conditions are among the outputs, and each of its leaves has outputs of its own.
 
     >>> from scalargrad import sin
     >>> code = Code(2, [Equation(sin.op, (0,)), Equation(sin.op, (2,))], [3, Literal(1.0)])
@@ -59,12 +85,14 @@ class Code:
     equations: list[Equation]
     outputs: list[Operand]
     labels: dict[int, str] = field(default_factory=dict)
+    tree: list[Branch | Leaf] | None = field(default=None, repr=False)
 
     def __reduce__(self) -> Any:
         # In plain tuples, which are pickled in a tenth of the time.
         numbers = {op: k for k, op in enumerate({op: None for op, _ in self.equations})}
         rows = [(numbers[op], _plain(operands)) for op, operands in self.equations]
-        return _of_plain, (self.inputs, list(numbers), rows, _plain(self.outputs), self.labels)
+        outputs = _plain(self.outputs)
+        return _of_plain, (self.inputs, list(numbers), rows, outputs, self.labels, self.tree)
 
 
 def _plain(operands: Sequence[Operand]) -> tuple[Any, ...]:
@@ -72,13 +100,18 @@ def _plain(operands: Sequence[Operand]) -> tuple[Any, ...]:
 
 
 def _of_plain(
-    inputs: int, ops: list[Op], rows: list[Any], outputs: tuple[Any, ...], labels: dict[int, str]
+    inputs: int,
+    ops: list[Op],
+    rows: list[Any],
+    outputs: tuple[Any, ...],
+    labels: dict[int, str],
+    tree: list[Branch | Leaf] | None,
 ) -> Code:
     def operands(row: tuple[Any, ...]) -> tuple[Operand, ...]:
         return tuple([x if type(x) is int else Literal(x[0]) for x in row])
 
     equations = [Equation(ops[k], operands(row)) for k, row in rows]
-    return Code(inputs, equations, list(operands(outputs)), labels)
+    return Code(inputs, equations, list(operands(outputs)), labels, tree)
 
 
 class Call(Op):
@@ -170,6 +203,7 @@ def rebuild(
         if type(x := known[k]) is int and (k < code.inputs or x >= builder.code.inputs):
             builder.code.labels.setdefault(x, label)
     builder.code.outputs = [known[x] if type(x) is int else x for x in code.outputs]
+    builder.code.tree = code.tree
     return builder.code
 
 
@@ -275,23 +309,56 @@ def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
     """Return the numbers of all variables, given those of the inputs. Raises what the ops raise."""
     known = list(numbers)
     for op, operands in code.equations:
-        inputs = [known[x] if type(x) is int else x.value for x in operands]  # type: ignore[union-attr]
-        if isinstance(op, Call):  # its errors name the op within
-            known.append(op.forward(*inputs))
-            continue
-        try:
-            known.append(op.forward(*inputs))
-        except FAILURES as error:
-            labels = [code.labels.get(x, "") if type(x) is int else "" for x in operands]
-            named = tuple(map(Shown, inputs, labels))
-            raise explained(error, op, named) from None
+        known.append(_result(code, op, operands, known))
     return known
+
+
+def _result(code: Code, op: Op, operands: tuple[Operand, ...], known: Any) -> Any:
+    inputs = [known[x] if type(x) is int else x.value for x in operands]  # type: ignore[union-attr]
+    if isinstance(op, Call):  # its errors name the op within
+        return op.forward(*inputs)
+    try:
+        return op.forward(*inputs)
+    except FAILURES as error:
+        labels = [code.labels.get(x, "") if type(x) is int else "" for x in operands]
+        named = tuple(map(Shown, inputs, labels))
+        raise explained(error, op, named) from None
 
 
 def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
     """Return what `code` must give for these numbers: the reference for whatever else runs it.
 
-    Raises the errors of the ops, naming the op, its inputs and their labels.
+    Raises the errors of the ops, naming the op, its inputs and their labels; Untraced at a side of
+    a branch that has not been traced.
     """
-    known = run(code, numbers)
-    return [known[x] if type(x) is int else x.value for x in code.outputs]  # type: ignore[union-attr]
+    if code.tree is None:
+        known = run(code, numbers)
+        return [known[x] if type(x) is int else x.value for x in code.outputs]  # type: ignore[union-attr]
+    return _at_leaf(code, dict(enumerate(numbers)))
+
+
+def _at_leaf(code: Code, known: dict[int, Any]) -> list[Any]:
+    """Return the outputs of the leaf to which the conditions lead; compute what they need."""
+    assert code.tree is not None
+    row = 0 if code.tree else -1
+    while row >= 0:
+        node = code.tree[row]
+        if isinstance(node, Leaf):
+            return _computed(code, code.outputs[node.start : node.stop], known)
+        [truth] = _computed(code, [code.outputs[node.place]], known)
+        row = node.yes if truth else node.no
+    raise Untraced
+
+
+def _computed(code: Code, ends: Sequence[Operand], known: dict[int, Any]) -> list[Any]:
+    """Return the numbers of `ends`, which are computed with what they need, in order."""
+    missing: set[int] = set()
+    stack = list(ends)
+    while stack:
+        x = stack.pop()
+        if type(x) is int and x not in known and x not in missing:
+            missing.add(x)
+            stack += code.equations[x - code.inputs].operands
+    for k in sorted(missing):
+        known[k] = _result(code, *code.equations[k - code.inputs], known)
+    return [known[x] if type(x) is int else x.value for x in ends]  # type: ignore[union-attr]

@@ -146,7 +146,14 @@ def in_a_finally(x: Any) -> Any:
         return x  # noqa: B012, SIM107
 
 
-CATCHING = [absolute, as_float, checked, in_a_finally]
+def looked_up(x: Any) -> Any:
+    try:
+        return x * TABLE[x]
+    except (TypeError, KeyError):
+        return x
+
+
+CATCHING = [as_float, in_a_finally, looked_up]
 
 
 @pytest.mark.parametrize("way", TRACING)
@@ -158,20 +165,47 @@ def test_a_trace_error_that_is_caught_is_raised_at_the_end(f: Any, way: str) -> 
             program(-2.0)
 
 
+@pytest.mark.parametrize("way", TRACING)
+@pytest.mark.parametrize("f", [absolute, checked])
+def test_a_branch_within_a_try_is_followed(f: Any, way: str) -> None:
+    program = TRACING[way](f)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "compile", _eager)
+        reference = TRACING[way](f)
+    for x in (-2.0, 2.0, 0.0, -2.0):
+        WEIGHT.grad = 0
+        expected, slope = reference(x), WEIGHT.grad
+        WEIGHT.grad = 0
+        assert (program(x), WEIGHT.grad) == (expected, slope)
+
+
+def _eager(f: Any) -> Any:
+    """Stand for `compile` where nothing is compiled."""
+
+    def backward(x: float) -> Any:
+        y = f(x)
+        y.backward()
+        return y.data
+
+    with suppress(AttributeError):
+        f.backward = backward
+    return f
+
+
 @primitive(lambda g, y, x: g * absolute(x))
-def with_a_rule_that_catches(x: Any) -> Any:
+def with_a_rule_that_branches(x: Any) -> Any:
     return x * 1.0
 
 
 RULES: dict[str, Callable[[], Any]] = {
-    "grad": lambda: compile(grad(with_a_rule_that_catches)),
-    "grad of a called": lambda: compile(grad(partial(called, compile(with_a_rule_that_catches)))),
+    "grad": lambda: compile(grad(with_a_rule_that_branches)),
+    "grad of a called": lambda: compile(grad(partial(called, compile(with_a_rule_that_branches)))),
     "jvp of a called": lambda: compile(
-        lambda x: jvp(partial(called, compile(with_a_rule_that_catches)), (x,), (1.0,))
+        lambda x: jvp(partial(called, compile(with_a_rule_that_branches)), (x,), (1.0,))
     ),
-    "backward": lambda: compile(lambda x: with_a_rule_that_catches(WEIGHT) * x).backward,
+    "backward": lambda: compile(lambda x: with_a_rule_that_branches(WEIGHT) * x).backward,
     "backward of a called": lambda: (
-        compile(partial(of_weight, compile(with_a_rule_that_catches))).backward
+        compile(partial(of_weight, compile(with_a_rule_that_branches))).backward
     ),
 }
 
@@ -181,9 +215,16 @@ def of_weight(f: Any, x: Any) -> Any:
 
 
 @pytest.mark.parametrize("way", RULES)
-def test_a_trace_error_that_a_rule_catches_is_raised_at_the_end(way: str) -> None:
-    with pytest.raises(TraceError, match="cannot branch on a traced number"):
-        RULES[way]()(-2.0)
+def test_a_rule_that_branches_is_followed(way: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "compile", _eager)
+        reference = RULES[way]()
+    program = RULES[way]()
+    for x in (-2.0, 3.0, -2.0):
+        WEIGHT.grad = 0
+        expected, slope = reference(x), WEIGHT.grad
+        WEIGHT.grad = 0
+        assert (program(x), WEIGHT.grad) == (expected, slope)
 
 
 def test_errors_of_inner_functions_that_are_traced_in_another_way_do_not_count() -> None:

@@ -14,26 +14,31 @@ from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
+from warnings import warn
 
-from scalargrad.engine.context import active, differentiated, here, tracing
-from scalargrad.engine.errors import TraceError, untraceable
+from scalargrad.engine.context import active, differentiated, here, tracing, within
+from scalargrad.engine.errors import FAILURES, TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
+from scalargrad.programs.code import Code, Literal, Untraced
 from scalargrad.programs.passes.kinds import ANY, kind_of
 from scalargrad.programs.passes.linking import linked
 from scalargrad.programs.run.bindings import Binding, bindings_of, check, held, holds, own_name
 from scalargrad.programs.run.program import Program, collector_paused
 from scalargrad.programs.trace.arguments import Arguments
 from scalargrad.programs.trace.calls import called_function, is_called_with
+from scalargrad.programs.trace.paths import Differs, Path, Paths, held_elsewhere
 from scalargrad.programs.trace.symbols import ENDED, Symbol, Trace, symbol
 from scalargrad.transforms.nesting import (
     NUMBER,
     Static,
     Structure,
     flatten,
+    unflatten,
     values_in,
+    with_arrays,
     without_arrays,
 )
 from scalargrad.transforms.starred import advise_star
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
 
 _STATIC = (str, type(None), bool)
 TARGETS = ("python", "c")
+# Stands for a called function that cannot be traced alone: it branches, or needs plain numbers.
+_BRANCHES: Any = object()
 # The readers of so many programs are tried.
 _MOST_READERS = 8
 # Attributes that a pickle leaves behind, with the function.
@@ -66,6 +73,8 @@ class Compiled(Generic[R]):
     """
 
     maxsize = 64
+    # So many paths through its branches are traced for each program.
+    maxpaths = 64
     __name__: str
     # The class that it is a method of.
     _owner: type | None = None
@@ -166,7 +175,7 @@ class Compiled(Generic[R]):
         """Write the program for arguments nested like these, if there is none yet.
 
         A pickle has the programs alone: so a function is prepared before it goes to other
-        processes.
+        processes. One that branches is called, so that its program has their path.
         """
         for program, _ in () if kwargs else self._read[False]:
             numbers = program.read(args)  # type: ignore[misc]
@@ -175,6 +184,8 @@ class Compiled(Generic[R]):
         else:
             program, numbers = self._program(args, kwargs, False)
         program.prepare(numbers)
+        if program.paths is not None:
+            self._run(args, kwargs, False)
 
     def __repr__(self) -> str:
         kept = len(self._programs)
@@ -206,11 +217,17 @@ class Compiled(Generic[R]):
         """Return the symbols of a call's results."""
         key = (self, *arguments.key)
         called = trace.subprograms.get(key)
+        if called is _BRANCHES:
+            raise TraceError
         if called is None or not holds(called.bindings):
             bindings = self._bindings(arguments)
-            called = called_function(
-                trace, self.__name__, arguments, partial(self._of_nests, arguments.names)
-            )
+            try:
+                called = called_function(
+                    trace, self.__name__, arguments, partial(self._of_nests, arguments.names)
+                )
+            except TraceError:
+                trace.subprograms[key] = _BRANCHES
+                raise
             called = called._replace(bindings=held(bindings))
             trace.keep(key, called, called.subprogram.captured)
         return called.apply(trace, arguments)
@@ -245,7 +262,118 @@ class Compiled(Generic[R]):
             kind = kind_of(numbers)
         if program.followed and not differentiated.isdisjoint(program.followed):
             return self._followed(args, kwargs, backward)
-        return program.run(kind, numbers)
+        try:
+            return program.run(kind, numbers)
+        except Untraced:
+            pass
+        except FAILURES as error:
+            return self._after(error, program, numbers)
+        return self._beyond(program, numbers)
+
+    def _after(self, error: Exception, program: Program, numbers: Sequence[Any]) -> Any:
+        """Return what f gives where its program raised an error: f alone says whether it is one.
+
+        f may catch it; and it may be of a side that f does not take.
+        """
+        if self._f is None or isinstance(error, TypeError):
+            raise error
+        try:
+            return self._eagerly(program, numbers)
+        except FAILURES as own:
+            # The program names what failed, with labels.
+            raise (error if type(own) is type(error) else own) from None
+
+    def _beyond(self, program: Program, numbers: Sequence[Any]) -> Any:
+        """Return the result where a program comes to a side not traced yet; trace it."""
+        paths = program.paths
+        if self._f is None or paths is None:
+            raise TypeError(
+                f"{self.__name__} came from a pickle with its programs alone, and none has the "
+                "path through its branches that these arguments take: call "
+                "prepare(...) with arguments like these before pickling"
+            )
+        if not paths.closed and len(paths) >= self.maxpaths:
+            paths.closed = (
+                f"{self.__name__} takes more than {self.maxpaths} paths through its branches: "
+                "further ones run without a program, which is slower. Write where(condition, a, "
+                "b), maximum or minimum for branches on numbers, or set maxpaths"
+            )
+        if not paths.closed:
+            self._add_path(program, paths, numbers)
+        if not differentiated.isdisjoint(program.followed):
+            return self._output(program.with_numbers(numbers), numbers)
+        if paths.closed and not paths.told:
+            paths.told = True
+            warn(paths.closed, RuntimeWarning, stacklevel=4)
+        with paths.lock:
+            paths.fallen += 1
+            if paths.is_due() or (paths.closed and not paths.written):
+                program = self._rewritten(program, paths)
+        try:
+            return program.run(kind_of(numbers), [*numbers])
+        except (Untraced, *FAILURES):
+            return self._eagerly(program, numbers)
+
+    def _add_path(self, program: Program, paths: Paths, numbers: Sequence[Any]) -> None:
+        """Trace f for these numbers; add its path, or find that there cannot be one."""
+        arguments = program.with_numbers(numbers)
+        while not paths.closed:
+            with collector_paused():
+                path = self._path(arguments, program.backward, paths)
+            if path is None:
+                return
+            with paths.lock:
+                try:
+                    paths.add(path)
+                    program.followed = (*program.followed, *path.followed)
+                    return
+                except Differs as error:
+                    # A function that is called may have captured what was traced.
+                    again = paths.has_calls and not paths.inline
+                    paths.clear()
+                    paths.inline, paths.written = True, 0
+                    if not again:
+                        paths.closed = (
+                            f"{self.__name__} did other things than at an earlier call before it "
+                            f"came to the branch {error}\nIt runs without a program from now on, "
+                            "which is slower: pass what changes, such as random numbers or the "
+                            "time, as an argument"
+                        )
+
+    def _rewritten(self, program: Program, paths: Paths) -> Program:
+        """Return the program with all paths that were traced, in the place of the other."""
+        again = program.rewritten(linked(paths.code), paths.captured)
+        paths.written, paths.fallen = len(paths), 0
+        with self._lock:
+            for key, kept in self._programs.items():
+                if kept.paths is paths:
+                    self._programs[key] = again
+            self._read = {
+                backward: tuple(
+                    (again if kept.paths is paths else kept, key) for kept, key in pairs
+                )
+                for backward, pairs in self._read.items()
+            }
+            self._newest = None
+        return again
+
+    def _eagerly(self, program: Program, numbers: Sequence[Any]) -> Any:
+        """Return what f gives for arguments of these numbers, without a program."""
+        arguments = program.with_numbers(numbers)
+        with within(records=program.backward, inline=True):
+            output = self._output(arguments, [Value(x) for x in numbers])
+            if program.backward:
+                return _backward(output)
+        found, result = flatten(output, f"the result of {self.__name__}")
+        plain = [x._data if isinstance(x, Value) else x for x in found]
+        return with_arrays(unflatten(result, plain))
+
+    def _output(self, arguments: Arguments, numbers: Sequence[Any]) -> Any:
+        """Return what f returns for arguments of these numbers, which it must not change."""
+        nests = arguments.nests(numbers)
+        output = self._of_nests(arguments.names, nests)
+        arguments.refuse_changes(self.__name__, nests, numbers)
+        return output
 
     def _followed(self, args: Any, kwargs: Any, backward: bool) -> Any:
         """Return what the function returns where a transform differentiates by what it captures."""
@@ -352,14 +480,84 @@ class Compiled(Generic[R]):
                 f"{self.__name__} came from a pickle with its programs alone, and has none for "
                 "arguments nested like these: call it so before pickling"
             )
-        symbols = [symbol() for _ in arguments.numbers]
-        nests = arguments.nests(symbols)
-        slopes: dict[Any, Any] = {}
-        trace = Trace(dict(zip(symbols, arguments.numbers, strict=True)))
         bindings = self._bindings(arguments)
-        with trace.running():
-            output = self._of_nests(arguments.names, nests)
-            arguments.refuse_changes(self.__name__, nests, symbols)
+        paths = Paths(len(arguments.numbers))
+        path = self._path(arguments, backward, paths)
+        program = Program(
+            self.__name__,
+            list(zip(arguments.names, arguments.structures, strict=True)),
+            backward,
+            held(bindings),
+            self._target,
+        )
+        if path is not None and not path.guards:
+            program.code, program.result = linked(path.code), path.result
+            program.captured = [x for x in path.captured if x is not None]
+        else:
+            program.paths = paths
+            if path is not None:
+                paths.add(path)
+                paths.written = 1
+            program.code, program.captured = linked(paths.code), paths.captured
+        program.followed = path.followed if path is not None else ()
+        return program
+
+    def _path(self, arguments: Arguments, backward: bool, paths: Paths) -> Path | None:
+        """Trace f for these arguments; None where it raises an error of its own after a branch."""
+        symbols = [symbol() for _ in arguments.numbers]
+        trace = Trace(dict(zip(symbols, arguments.numbers, strict=True)))
+        trace.guards, trace.subprograms = {}, dict(paths.subprograms)
+        try:
+            code, captured, results, result = self._lowered(
+                trace, arguments, symbols, backward, paths
+            )
+        except TraceError:
+            if paths.inline or not trace.subprograms:
+                raise
+            # Perhaps of a rule that branches, within a function that is called.
+            paths.inline = True
+            return self._path(arguments, backward, paths)
+        except Exception:
+            if trace.guards or trace.failed:
+                return None
+            raise
+        if trace.failed:
+            return None
+        guards = list(trace.guards.values())
+        followed = tuple(x for x in (*captured, *results) if x in differentiated)
+        if not guards:
+            return Path(code, guards, captured, [], result, backward, followed)
+        paths.subprograms = {
+            key: called
+            for key, called in trace.subprograms.items()
+            if called is _BRANCHES
+            or not any(isinstance(x, Symbol) for x in called.subprogram.captured)
+        }
+        del symbols, results
+        trace.forget()
+        held_by_others = held_elsewhere(captured)
+        made = [x._data for x in captured]
+        captured = [x if kept else None for x, kept in zip(captured, held_by_others, strict=True)]
+        return Path(code, guards, captured, made, result, backward, followed)
+
+    def _lowered(
+        self,
+        trace: Trace,
+        arguments: Arguments,
+        symbols: list[Any],
+        backward: bool,
+        paths: Paths,
+    ) -> tuple[Code, list[Any], list[Any], Structure]:
+        """Return the Code of what f computes in a trace, and its result's nesting.
+
+        Between them are the Values that it captures, and their results.
+
+        Its outputs are those of the result, the derivatives by what it captures for `backward`, and
+        the conditions that f branched on.
+        """
+        slopes: dict[Any, Any] = {}
+        with trace.running(), within(inline=paths.inline):
+            output = self._output(arguments, symbols)
             outputs, result = flatten(output, f"the result of {self.__name__}")
             if backward:
                 if result is not NUMBER:
@@ -368,30 +566,20 @@ class Compiled(Generic[R]):
                         f"returned {output!r} ({type(output).__name__})"
                     )
                 slopes = _slopes_by_captured(outputs[0])
-                if not slopes:
+                if not slopes and not trace.guards:
                     raise TypeError(
                         f"backward of {self.__name__} reaches no Value: the result depends on none "
                         "that the function uses beside its arguments; for the derivatives by its "
                         "arguments use compile(value_and_grad(f))"
                     )
                 outputs += slopes.values()
-        code, captured, results = trace.lowered(outputs, symbols)
+        conditions = list(trace.guards or ())
+        code, captured, results = trace.lowered([*outputs, *conditions], symbols)
         if backward:
-            found = dict(zip(slopes, code.outputs[1:], strict=True))
-            code.outputs[1:] = [found[x] for x in captured]
-        program = Program(
-            self.__name__,
-            linked(code),
-            list(zip(arguments.names, arguments.structures, strict=True)),
-            captured,
-            result,
-            backward,
-            held(bindings),
-            self._target,
-        )
-        if differentiated:
-            program.followed = tuple(x for x in (*captured, *results) if x in differentiated)
-        return program
+            count = len(outputs)
+            found = dict(zip(slopes, code.outputs[1:count], strict=True))
+            code.outputs[1:count] = [found.get(x, Literal(0)) for x in captured]
+        return code, captured, results, result
 
     def _bindings(self, arguments: Arguments) -> list[Binding]:
         """Return what f, and what its static arguments have to do with it, may look up."""
@@ -409,8 +597,14 @@ class Compiled(Generic[R]):
             for name, x in vars(self).items()
             if name in self._own or (name not in _LEFT_BEHIND and _can_be_pickled(x))
         }
+        for program in list(self._programs.values()):
+            if (paths := program.paths) is not None:
+                with paths.lock:
+                    if len(paths) > paths.written:
+                        self._rewritten(program, paths)
         return {
             **state,
+            "_programs": self._programs,
             "_f": None,
             "_lock": None,
             "_read": {False: (), True: ()},
@@ -489,8 +683,14 @@ class BoundCompiled(Generic[R]):
 
 
 def _is_within(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Return whether another function is traced, or a transform differentiates by these."""
-    return tracing() is not None or is_differentiated(values_in((args, kwargs)))
+    """Return whether another function is traced, or a transform differentiates by these.
+
+    Or another one that is compiled runs without its program, with Values.
+    """
+    if tracing() is not None:
+        return True
+    values = values_in((args, kwargs))
+    return is_differentiated(values) or (bool(values) and here().inline)
 
 
 def _refuse_backward() -> NoReturn:
@@ -498,6 +698,21 @@ def _refuse_backward() -> NoReturn:
         "backward() of a compiled function cannot run while another is differentiated",
         "use grad or value_and_grad of the function within",
     )
+
+
+def _backward(y: Any) -> Any:
+    """Return the number of y, a Value or a number; add to the gradients of leaves, all or none."""
+    if not isinstance(y, Value):
+        return y
+    operands = [x for node in topological_order([y]) for x in operands_of(node)]
+    before = {x: x._grad for x in operands if isinstance(x, Value)}
+    try:
+        y.backward()
+    except FAILURES:
+        for x, gradient in before.items():
+            x._grad = gradient
+        raise
+    return y._data
 
 
 def _slopes_by_captured(y: Any) -> dict[Any, Any]:
@@ -632,8 +847,12 @@ def compile(
     Results have the value and the kind of the eager ones, but the last bits of `sumprod` may
     differ, and the sign of a zero where nothing in the program sees it (as atan2, copysign and
     functions of your own do); and what the result does not need is left out, with its errors.
-    Raises TraceError, naming the line, where f branches on a traced number,
-    or reads the `.data` or `.grad` of any Value.
+    Where f branches on a traced number (`if`, `while`, `max`, `sorted` and so on), the program has
+    the paths that calls took: one that comes to another side traces it, with its own numbers.
+    `maxpaths` says how many there may be, 64 at first: calls that take further ones run without a
+    program, with a RuntimeWarning, and so do all if f does not the same again up to a branch.
+    Raises TraceError, naming the line, where f needs a traced number itself, as for `float(x)` or
+    `math.sin(x)`, or reads the `.data` or `.grad` of any Value.
 
     A compiled function that f calls stays a function of f's program: it is traced once for each
     nesting of its arguments, and so is its derivative. The sums of derivatives may then differ in
@@ -645,9 +864,10 @@ def compile(
     choice of which numbers are ints, captured ones too: for the first 4 choices that are met. The
     Python program runs in its place for further choices, where an int on the way reaches 2**53 in
     size or a number is not finite, where C cannot keep the kinds of results or has no text for a
-    function, such as one of your own, and where an error is to be raised. Raises TypeError for
-    other kinds of number; ValueError for another target; RuntimeError where there is no compiler,
-    where CC has options that change the arithmetic, such as -ffast-math, and on Windows.
+    function, such as one of your own, where f branches, and where an error is to be raised. Raises
+    TypeError for other kinds of number; ValueError for another target; RuntimeError where there is
+    no compiler, where CC has options that change the arithmetic, such as -ffast-math, and on
+    Windows.
 
     >>> from scalargrad import grad, sin
     >>> slope = compile(grad(lambda x, y: x * y + sin(x)))

@@ -25,6 +25,8 @@ from scalargrad.programs.run.frames import make_room
 from scalargrad.programs.run.reader import places_of, reader_of
 from scalargrad.programs.spell.python.function import spell_python
 from scalargrad.programs.spell.python.speller import Spelled, function_of
+from scalargrad.programs.trace.arguments import Arguments
+from scalargrad.programs.trace.paths import Paths
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure
 
 if TYPE_CHECKING:
@@ -142,19 +144,20 @@ class Program:
     def __init__(
         self,
         name: str,
-        code: Code,
         arguments: list[tuple[str, Structure]],
-        captured: list[Value],
-        result: Structure,
         backward: bool,
         bindings: list[Binding],
         target: str,
     ) -> None:
-        self.name, self.arguments, self.result = name, arguments, result
+        self.name, self.arguments = name, arguments
         self.target = target
-        self.code: Code | None = code
+        self.code: Code | None = None
+        # The nesting of its result, where it does not branch.
+        self.result: Structure = NUMBER
+        # The paths through its branches, if it has any: its code may have but some of them.
+        self.paths: Paths | None = None
         # The Values whose numbers it takes in a list as its last argument, if there are any.
-        self.captured = captured
+        self.captured: list[Value] = []
         # Whether it adds their derivatives, which its code gives too, to their gradients. It then
         # takes the Values themselves, with any kind of number, and a lock.
         self.backward = backward
@@ -173,6 +176,19 @@ class Program:
         # With target "c": the programs in C by the types of all numbers, () for floats alone; None
         # where only Python can run them.
         self.machines: dict[tuple[type, ...], CProgram | None] = {}
+
+    def rewritten(self, code: Code, captured: list[Value]) -> Program:
+        """Return the same program of another Code."""
+        again: Program = object.__new__(Program)
+        vars(again).update(vars(self))
+        again.code, again.captured = code, captured
+        again.runnables, again.machines, again.latest = {}, {}, None
+        return again
+
+    def with_numbers(self, numbers: Sequence[Any]) -> Arguments:
+        """Return its arguments, of these numbers."""
+        names, structures = zip(*self.arguments, strict=True) if self.arguments else ((), ())
+        return Arguments(names, [*numbers], [*structures])
 
     def prepare(self, numbers: list[Any]) -> None:
         """Write the program in C, if it is wanted, for calls with numbers like these."""
@@ -262,6 +278,8 @@ class Program:
         from scalargrad.programs.spell.c.writer import NotSpelled
 
         assert self.code is not None
+        if self.code.tree is not None:
+            return None
         with collector_paused():
             try:
                 # As the Python program for these numbers has it: to the sign of a zero.
@@ -293,4 +311,4 @@ class Program:
         if self.target == "c":
             self._machine(FLOAT, ())
         state = {**vars(self), "code": None, "bindings": [], "read": None, "latest": None}
-        return {**state, "guard": unguarded}
+        return {**state, "guard": unguarded, "paths": None}

@@ -13,7 +13,7 @@ from sys import _getframe
 from typing import Any, NoReturn
 
 from scalargrad.engine.context import here, in_trace, tracing
-from scalargrad.engine.errors import PACKAGE, TraceError, untraceable
+from scalargrad.engine.errors import PACKAGE, TraceError, untraceable, users_line
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
@@ -164,11 +164,27 @@ class Symbol(Node):
             _check_ours(_getframe(1))
         return id(self) >> 4
 
-    __bool__ = _refused(_BRANCH, _CHOOSE)
+    def __bool__(self) -> bool:
+        """Return the truth of the number in the call for which its function is traced."""
+        trace = tracing()
+        if trace is None:
+            raise ended(self)
+        return trace.truth(self)  # type: ignore[no-any-return]
+
     __int__ = __float__ = __complex__ = __index__ = _refused(_NO_NUMBER, _FUNCTIONS)
     __round__ = __trunc__ = __floor__ = __ceil__ = _refused(_NO_NUMBER, _FUNCTIONS)
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = Value.__floordiv__
-    __format__ = _refused(_NO_NUMBER, "print what the compiled function returns")
+
+    def __format__(self, spec: str) -> str:
+        """Raise TraceError, unless on the way to an error that the function itself raises."""
+        trace = tracing()
+        try:
+            untraceable(_NO_NUMBER, "print what the compiled function returns")
+        except TraceError:
+            if trace is None or trace.guards is None:
+                raise
+        return format(trace.sample(self), spec)
+
     __reduce__ = _refused(_NO_NUMBER, "copy what the compiled function returns")
     __eq__ = _comparison(choices.equal.op)
     __ne__ = _comparison(choices.unequal.op)
@@ -248,6 +264,11 @@ class Trace:
         self._sampled: set[Any] = set(samples)
         # The first TraceError that was raised.
         self.refusal: Exception | None = None
+        # Where the function may branch: the conditions that it branched on, in order, each with
+        # its truth and the line. And whether asking for a truth raised an error, which the function
+        # without a trace raises elsewhere.
+        self.guards: dict[Symbol, tuple[bool, tuple[str, int]]] | None = None
+        self.failed = False
         # Functions that were traced for calls; tuples by their elements; and of the elements of
         # inputs that are tuples, the tuple and the place.
         self.subprograms: dict[Any, Any] = {}
@@ -337,6 +358,28 @@ class Trace:
             "write the Value itself, or its detach() for the number without a gradient "
             "(logsumexp and softmax need no maximum taken out)",
         )
+
+    def truth(self, x: Symbol) -> bool:
+        """Return the truth of `x` in the call for which the function is traced: a guard of it."""
+        if self.guards is None:
+            untraceable(_BRANCH, _CHOOSE)
+        if x not in self.guards:
+            try:
+                truth = bool(self.sample(x))
+            except Exception:
+                self.failed = True
+                raise
+            self.guards[x] = truth, users_line()
+        return self.guards[x][0]
+
+    def forget(self) -> None:
+        """Let go of the symbols, and of what these hold, when all is lowered."""
+        for held in (self.samples, self._sampled, self.packs, self.leaves, self.guards):
+            if held:
+                held.clear()
+        self.symbols.clear()
+        self.wanted.clear()
+        self.within = None
 
     def has(self, x: Symbol) -> bool:
         """Return whether `x` is an input of this trace, or was computed in it."""

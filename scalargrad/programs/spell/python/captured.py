@@ -50,13 +50,13 @@ def add_gradients(speller: Speller, values: Values, slopes: Sequence[Operand], l
         v, g = speller.names.new("v"), speller.names.new("g")
         pairs = f"{speller.zip()}({values.list}, {whole})"
         speller.lines += [
-            f"    with {lock}:",
-            f"        for {v}, {g} in {pairs}:",
-            f"            {v}._grad += {g}",
+            f"{speller.indent}with {lock}:",
+            f"{speller.indent}    for {v}, {g} in {pairs}:",
+            f"{speller.indent}        {v}._grad += {g}",
         ]
         return
     texts = [speller.operand(x) for x in slopes]
     texts = [text if text.safe else speller.local(text) for text in texts]
-    speller.lines.append(f"    with {lock}:")
+    speller.lines.append(f"{speller.indent}with {lock}:")
     for name, text in zip(values.names, texts, strict=True):
         speller.statement(f"    {name}._grad +=", text.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.programs.code import Call, Code
+from scalargrad.programs.code import Call, Code, Leaf
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.spell.python.captured import add_gradients, read_values
 from scalargrad.programs.spell.python.nests import names_in, returned
@@ -60,24 +60,31 @@ def spell_python(
         place += len(wishes)
     parameters = taken
     labels = [code.labels.get(k) or "" for k in range(place, place + captured)]
-    outputs = iter(code.outputs)
     if backward:
         given, lock = names.new("values"), names.new("lock")
         parameters = [*taken, given, lock]
         values = read_values(speller, given, place, labels)
-        speller.write()
-        y = speller.operand(next(outputs))
-        y = y if y.safe else speller.local(y)
-        add_gradients(speller, values, list(outputs), lock)
-        speller.statement("return", y.text)
+    elif captured:
+        given = names.new("captured")
+        parameters = [*taken, given]
+        wishes = [label or "p" for label in labels]
+        speller.name_elements(given, place, wishes, labelled=False)
+
+    def end(leaf: Leaf) -> None:
+        outputs = code.outputs[leaf.start : leaf.stop]
+        if backward:
+            y = speller.operand(outputs[0])
+            y = y if y.safe else speller.local(y)
+            add_gradients(speller, values, outputs[1:], lock)
+            speller.statement("return", y.text)
+        else:
+            speller.statement("return", returned(speller, leaf.result, iter(outputs)))
+
+    if code.tree is not None:
+        speller.write_tree(end)
     else:
-        if captured:
-            given = names.new("captured")
-            parameters = [*taken, given]
-            wishes = [label or "p" for label in labels]
-            speller.name_elements(given, place, wishes, labelled=False)
         speller.write()
-        speller.statement("return", returned(speller, result, outputs))
+        end(Leaf(0, len(code.outputs), result))
     text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
     source = "\n\n".join([*texts, text])
     called = list(module.functions.values())

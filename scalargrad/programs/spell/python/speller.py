@@ -20,8 +20,17 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
-from scalargrad.programs.code import Call, Code, Literal, Operand, constant_key
+from scalargrad.programs.code import (
+    Call,
+    Code,
+    Leaf,
+    Literal,
+    Operand,
+    Untraced,
+    constant_key,
+)
 from scalargrad.programs.passes.kinds import FLOAT, NUMBERS, Kinds
+from scalargrad.programs.passes.places import Places
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.trace.tuples import pack, pack_total
 
@@ -137,7 +146,8 @@ class Speller:
         self.constant_names: dict[Any, str] = {}
         self.names = names
         self.temporaries = map("t{}".format, count(1))
-        self.texts: list[Text | None] = [None] * code.inputs
+        self.indent = "    "
+        self.texts: list[Text | None] = [None] * (code.inputs + len(code.equations))
         self.kind = Kinds(code, inputs).of
         self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
         self.ends = {x for x in code.outputs if type(x) is int}
@@ -161,22 +171,50 @@ class Speller:
 
     def write(self) -> None:
         """Write all equations."""
-        texts, uses, labels = self.texts, self.uses, self.code.labels
-        for k, (op, operands) in enumerate(self.code.equations, self.code.inputs):
-            if k in self.picked:
-                texts.append(Text(self.picked[k]))
-                continue
-            text = self.expression(op, operands)
-            if type(op) is Call and self.is_taken_apart(k, op):
-                picks = self.picks[k]
-                self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
-                texts.append(None)
-                continue
-            label = labels.get(k, "")
-            long = label or text.depth > _DEEPEST or len(text.text) > _LONGEST
-            if long or (uses[k] > 1 and not (op is pack and text.text.isidentifier())):
-                text = self.local(text, label)
-            texts.append(text)
+        for k in range(self.code.inputs, len(self.texts)):
+            self.write_one(k)
+
+    def write_tree(self, end: Callable[[Leaf], None]) -> None:
+        """Write a tree of paths: each equation in its place; `end` writes what a leaf gives."""
+        self._write_row(0 if self.code.tree else -1, Places(self.code), end)
+
+    def _write_row(self, row: int, places: Places, end: Callable[[Leaf], None]) -> None:
+        while row >= 0:
+            for k in places.variables[row]:
+                self.write_one(k)
+            node = self.code.tree[row]  # type: ignore[index]
+            if isinstance(node, Leaf):
+                end(node)
+                return
+            # The side of fewer paths stands within, the other one goes on below: 64 nest 6 deep.
+            within, row = node.yes, node.no
+            condition = self.operand(self.code.outputs[node.place])
+            text = condition.text
+            if within >= 0 and (row < 0 or places.leaves[row] < places.leaves[within]):
+                within, row = row, within
+                text = f"not {condition.within(COMPARISON)}"
+            self.lines.append(f"{self.indent}if {text}:")
+            self.indent += "    "
+            self._write_row(within, places, end)
+            self.indent = self.indent[4:]
+        self.statement("raise", self.constant(Untraced, "Untraced"))
+
+    def write_one(self, k: int) -> None:
+        """Write an equation: as a statement, or as a text for the place where it is used."""
+        op, operands = self.code.equations[k - self.code.inputs]
+        if k in self.picked:
+            self.texts[k] = Text(self.picked[k])
+            return
+        text = self.expression(op, operands)
+        if type(op) is Call and self.is_taken_apart(k, op):
+            picks = self.picks[k]
+            self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
+            return
+        label = self.code.labels.get(k, "")
+        long = label or text.depth > _DEEPEST or len(text.text) > _LONGEST
+        if long or (self.uses[k] > 1 and not (op is pack and text.text.isidentifier())):
+            text = self.local(text, label)
+        self.texts[k] = text
 
     def is_taken_apart(self, k: int, op: Call) -> bool:
         """Return whether what a call gives is used by its elements alone.
@@ -326,16 +364,16 @@ class Speller:
 
     def statement(self, start: str, expression: str) -> None:
         """Write one line, or more where it is long."""
-        line = f"    {start} {expression}"
+        line = f"{self.indent}{start} {expression}"
         if len(line.rpartition("\n")[2]) > 100:
-            line = f"    {start} (\n{_wrapped(expression)}\n    )"
+            line = f"{self.indent}{start} (\n{_wrapped(expression, self.indent)}\n{self.indent})"
         self.lines.append(line)
 
     def take_apart(self, names: list[str], whole: str) -> None:
         """Write the line, or lines, that give the elements of `whole` their names."""
         listed = ", ".join(names) + "," * (len(names) == 1)
         if len(listed) > 80:
-            listed = f"(\n{_wrapped(listed)}\n    )"
+            listed = f"(\n{_wrapped(listed, self.indent)}\n{self.indent})"
         self.statement(f"{listed} =", whole)
 
     def operand(self, x: Operand) -> Text:
@@ -480,7 +518,7 @@ def _product(p: Text, q: Text, kind_p: str, kind_q: str) -> str:
     return f"{p.within(PRODUCT)} * {q.within(NEGATION)}"
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str, indent: str) -> str:
     """Return `text` as indented lines, broken at spaces, but within no string."""
     lines, line = [], ""
     for piece in _PIECE.findall(text):
@@ -488,7 +526,7 @@ def _wrapped(text: str) -> str:
             lines.append(line)
             line = ""
         line += f" {piece}" if line else piece
-    return "\n".join(f"        {line}" for line in [*lines, line])
+    return "\n".join(f"{indent}    {line}" for line in [*lines, line])
 
 
 def whole_of(texts: Sequence[str]) -> str:
