@@ -7,7 +7,7 @@ from scalargrad.checks.inputs import Inputs
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
-from scalargrad.functions.complex_forms import BRANCH_POINTS, COMPLEX_FORMS, real_part
+from scalargrad.functions.complex_forms import BRANCH_POINTS, COMPLEX_FORMS
 from scalargrad.functions.methods import all_ops
 
 
@@ -94,28 +94,5 @@ class _Complex(Tracer):
     def __bool__(self) -> bool:
         return self.z.real != 0
 
-    def __eq__(self, other: object) -> Any:
-        return self.z.real == _real(other) if _is_number(other) else NotImplemented
-
     def __hash__(self) -> int:
         return hash(self.z.real)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.z.real > _real(other) if _is_number(other) else NotImplemented
-
-    def __lt__(self, other: Any) -> Any:
-        return self.z.real < _real(other) if _is_number(other) else NotImplemented
-
-    def __ge__(self, other: Any) -> Any:
-        return self.z.real >= _real(other) if _is_number(other) else NotImplemented
-
-    def __le__(self, other: Any) -> Any:
-        return self.z.real <= _real(other) if _is_number(other) else NotImplemented
-
-
-def _is_number(x: object) -> bool:
-    return isinstance(x, _Complex | complex) or is_real(x)
-
-
-def _real(x: Any) -> Any:
-    return real_part(x.z if isinstance(x, _Complex) else x)

@@ -316,7 +316,7 @@ class SGD(Optimizer):
             return [x - lr * g for x, g in zip(xs, gs, strict=True)], {}
         vs = [momentum * v + keep * g for v, g in zip(memory["velocity"], gs, strict=True)]
         if isinstance(steps, Tracer):
-            first: Any = steps == 1  # type: ignore[comparison-overlap]
+            first: Any = steps == 1
             vs = [choose(first, g, v) for g, v in zip(gs, vs, strict=True)]
         elif steps == 1:
             vs = gs

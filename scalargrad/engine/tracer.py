@@ -8,6 +8,7 @@ from typing import Any
 from scalargrad.engine import operators
 from scalargrad.engine.errors import refuse_operand
 from scalargrad.engine.op import Op
+from scalargrad.engine.real import is_real
 
 Method = Callable[..., Any]
 
@@ -28,6 +29,16 @@ def _operators_of(op: Op) -> tuple[Method, Method]:
         return self.record(op, (self, other))
 
     return method, lambda self, other: self.record(op, (other, self))
+
+
+def _comparison_of(op: Op) -> Method:
+    compared, _ = _operators_of(op)
+
+    def method(self: Tracer, other: Any) -> Any:
+        known = isinstance(other, Tracer) or is_real(other)
+        return compared(self, other) if known else NotImplemented
+
+    return method
 
 
 class Tracer:
@@ -64,6 +75,14 @@ class Tracer:
     __neg__ = _operator_of(operators.neg)
     __pos__ = _operator_of(operators.pos)
     __abs__ = _operator_of(operators.absolute)
+
+    __gt__ = _comparison_of(operators.greater)
+    __lt__ = _comparison_of(operators.less)
+    __ge__ = _comparison_of(operators.at_least)
+    __le__ = _comparison_of(operators.at_most)
+    __eq__ = _comparison_of(operators.equal)
+    __ne__ = _comparison_of(operators.unequal)
+    __hash__ = object.__hash__
 
     def described(self) -> str:
         """Return how errors name this number."""

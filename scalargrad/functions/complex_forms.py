@@ -98,6 +98,15 @@ def _relative(z: complex, m: complex, second: complex) -> complex:
     return z / m if m else 0 * z
 
 
+def _of_real_parts(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda a, b: compare(real_part(a), real_part(b))
+
+
+_COMPARISONS = {
+    **{">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le},
+    **{"==": operator.eq, "!=": operator.ne},
+}
+
 # By the names of the ops.
 COMPLEX_FORMS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
@@ -111,8 +120,7 @@ COMPLEX_FORMS: dict[str, Callable[..., Any]] = {
     "%": lambda a, b: a - real_part(a) // real_part(b) * b,
     "fmod": _remainder(math.trunc),
     "remainder": _remainder(round),
-    ">": lambda a, b: real_part(a) > real_part(b),
-    "==": lambda a, b: real_part(a) == real_part(b),
+    **{symbol: _of_real_parts(compare) for symbol, compare in _COMPARISONS.items()},
     "where": lambda condition, a, b: a if real_part(condition) else b,
     "abs": _absolute,
     "fabs": _absolute,

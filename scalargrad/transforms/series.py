@@ -83,26 +83,6 @@ class Series(Tracer):
         first = self.coefficients[0]
         return first.described() if isinstance(first, Tracer) else repr(first)
 
-    def __gt__(self, other: Any) -> Any:
-        return choices.greater(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return choices.less(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return choices.at_least(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return choices.at_most(self, other)
-
-    def __eq__(self, other: Any) -> Any:
-        return choices.equal(self, other)
-
-    def __ne__(self, other: Any) -> Any:
-        return choices.unequal(self, other)
-
-    __hash__ = object.__hash__
-
     def __bool__(self) -> bool:
         return bool(self.coefficients[0])
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import scalargrad
@@ -38,6 +38,8 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
 @settings(max_examples=25)
 def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
     inputs = data.draw(points(function))
+    if function.name == "dist":  # closer to its kink than differences can see
+        assume(function(*inputs) > 0.01)
     # What may cancel are sums of up to three products of numbers up to 30.
     noise = 3 * math.ulp(30.0 * 30.0)
     estimates = numerical_gradient(function, inputs, noise=noise)

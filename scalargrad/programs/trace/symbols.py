@@ -56,15 +56,6 @@ _LOOK_UP = (
 _BACKWARD = "use grad or value_and_grad within, or compile(f).backward(...) from outside"
 
 
-def _comparison(op: Op) -> Callable[..., Any]:
-    def method(self: Symbol, other: Any) -> Any:
-        if not isinstance(other, Node) and not is_real(other):
-            return NotImplemented
-        return record(op, (self, other))
-
-    return method
-
-
 def _connective(op: Op, reflected: bool = False) -> Callable[..., Any]:
     """Return the method for `&` and its kin: of conditions, as bools have them."""
 
@@ -186,12 +177,6 @@ class Symbol(Node):
         return format(trace.sample(self), spec)
 
     __reduce__ = _refused(_NO_NUMBER, "copy what the compiled function returns")
-    __eq__ = _comparison(choices.equal.op)
-    __ne__ = _comparison(choices.unequal.op)
-    __gt__ = _comparison(choices.greater.op)
-    __lt__ = _comparison(choices.less.op)
-    __ge__ = _comparison(choices.at_least.op)
-    __le__ = _comparison(choices.at_most.op)
     __and__ = _connective(choices.both.op)
     __rand__ = _connective(choices.both.op, reflected=True)
     __or__ = _connective(choices.either.op)
