@@ -31,24 +31,23 @@ class Context:
     one: the list of the choices that were met. `inline` says that what is in calls must be seen.
     """
 
-    __slots__ = ("before", "both_sides", "forbids", "inline", "plain", "records", "trace", "watch")
+    before: Context | None = None
+    records = True
+    trace: Any = None
+    watch: Any = None
+    forbids = ""
+    both_sides: list[Any] | None = None
+    inline = False
+    # Whether ops on Values simply record.
+    plain = True
 
-    def __init__(
-        self,
-        before: Context | None = None,
-        records: bool = True,
-        trace: Any = None,
-        watch: Any = None,
-        forbids: str = "",
-        both_sides: list[Any] | None = None,
-        inline: bool = False,
-    ) -> None:
-        self.before, self.records, self.trace, self.watch = before, records, trace, watch
-        self.forbids, self.both_sides, self.inline = forbids, both_sides, inline
-        # Whether ops on Values simply record.
-        self.plain = records and trace is None and watch is None
-        if before is not None:
-            active.add(id(self))
+    def changed(self, **changes: Any) -> Context:
+        """Return a context that is this one with these changes, and has this one around it."""
+        made = Context()
+        vars(made).update({**vars(self), "before": self, **changes})
+        made.plain = made.records and made.trace is None and made.watch is None
+        active.add(id(made))
+        return made
 
     def __del__(self, _discard: Any = active.discard) -> None:
         _discard(id(self))  # a global may be gone by now
@@ -62,12 +61,7 @@ here = _here.get
 
 def enter(**changes: Any) -> None:
     """Put into force here the context with these changes."""
-    now = here()
-    fields = {name: getattr(now, name) for name in _FIELDS}
-    _here.set(Context(now, **{**fields, **changes}))
-
-
-_FIELDS = ("records", "trace", "watch", "forbids", "both_sides", "inline")
+    _here.set(here().changed(**changes))
 
 
 def leave() -> None:
@@ -75,22 +69,20 @@ def leave() -> None:
     _here.set(here().before or _EMPTY)
 
 
-@contextmanager
-def within(**changes: Any) -> Iterator[None]:
+def within(**changes: Any) -> AbstractContextManager[None]:
     """In this block the context with these changes holds."""
-    before = here()
-    enter(**changes)
-    try:
-        yield
-    finally:
-        _here.set(before)
+    return _in(here().changed(**changes))
+
+
+def in_trace(trace: Any) -> AbstractContextManager[None]:
+    """In this block ops make symbols of `trace`, and nothing else holds; None records."""
+    return _in(_EMPTY.changed(before=here(), trace=trace))
 
 
 @contextmanager
-def in_trace(trace: Any) -> Iterator[None]:
-    """In this block ops make symbols of `trace`, and nothing else holds; None records."""
+def _in(context: Context) -> Iterator[None]:
     before = here()
-    _here.set(Context(before, trace=trace))
+    _here.set(context)
     try:
         yield
     finally:
