@@ -52,28 +52,16 @@ class _Anomalies:
             )
         return found
 
-    def passed(self, nodes: Sequence[Any]) -> None:
-        """Raise ArithmeticError if a rule made a nan, or a sum of derivatives is one.
-
-        `nodes` are each after what depends on it.
-        """
-        totals: dict[Any, Any] = {nodes[0]: nodes[0]._grad}
-        for node in nodes:
-            if node not in totals:
-                continue  # what nothing reaches is not visited
-            operands = operands_of(node)
-            gs = [node._grad if isinstance(x, Value) else None for x in operands]
-            for x, slope in zip(operands, self.watched(node, gs, as_graph=False), strict=True):
-                if slope is None:
-                    continue
-                had = totals.get(x)
-                nan_before = _is_nan(slope) or _is_nan(had)
-                totals[x] = slope if had is None else had + slope
-                if not nan_before and _is_nan(totals[x]):
-                    raise ArithmeticError(
-                        f"the derivatives by {describe(x)} add up to nan, first of all: "
-                        f"{_described(had)} + {_described(slope)}"
-                    )
+    def summed(self, x: Any, had: Any, slope: Any) -> Any:
+        """Return the sum of two derivatives by `x`. Raise ArithmeticError if that makes a nan."""
+        nan_before = _is_nan(had) or _is_nan(slope)
+        terms = f"{_described(had)} + {_described(slope)}"
+        total = had + slope
+        if not nan_before and _is_nan(total):
+            raise ArithmeticError(
+                f"the derivatives by {describe(x)} add up to nan, first of all: {terms}"
+            )
+        return total
 
 
 def _call(node: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.engine.context import active, here
 from scalargrad.engine.errors import FAILURES, explained
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.op import Op
@@ -80,5 +79,3 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
                     a._grad += slope
     except FAILURES as error:
         raise explained(error, op, operands_of(node), "the derivative of ") from None
-    if active and (watch := here().watch) is not None:
-        watch.passed(nodes)

@@ -60,6 +60,7 @@ def pull_back(
     if now is not None:
         now.within = within  # for calls, to which it is not handed
     added_at_once = now is not None or not as_graph
+    watch = here().watch if active else None
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
     passed_by: list[Any] = []
@@ -89,7 +90,8 @@ def pull_back(
             elif x not in slopes:
                 slopes[x] = slope
             elif added_at_once or type(slope) is Cotangents:
-                slopes[x] = slopes[x] + slope
+                had = slopes[x]
+                slopes[x] = had + slope if watch is None else watch.summed(x, had, slope)
             elif x in terms:
                 terms[x].append(slope)
             else:
@@ -272,8 +274,8 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
 def add_slopes(y: Any, seed: Any, as_graph: bool, targets: Sequence[Any] | None) -> None:
     """Add the derivatives of `y`, times `seed`, to the gradients of its graph, or of `targets`.
 
-    This is `backward` with `create_graph` or with `inputs`. Without targets, results get theirs
-    anew, and leaves add to what they had.
+    This is `backward` with `create_graph` or `inputs`, and within `detect_anomaly`. Without
+    targets, results get theirs anew, and leaves add to what they had.
     """
     value = type(y)
     slopes = slopes_by(y, seed, targets, as_graph)

@@ -288,8 +288,9 @@ class Value(Methods):
         if active:
             refuse_access()
         seed = seed_for(self, gradient, create_graph)
+        watched = active and here().watch is not None
         with backward_lock:
-            if create_graph or inputs is not None:
+            if create_graph or inputs is not None or watched:
                 add_slopes(self, seed, create_graph, None if inputs is None else chosen(inputs))
             elif self._op is None:
                 self._grad += seed

@@ -153,11 +153,17 @@ def test_a_nan_that_was_put_in_is_left_alone() -> None:
 
 
 def test_derivatives_that_add_up_to_nan() -> None:
+    def f(x: Any) -> Any:
+        return (x * 1e200) * 1e200 - (x * 1e200) * 1e200
+
     x = Value(1e-320, label="x")
-    y = (x * 1e200) * 1e200 - (x * 1e200) * 1e200
+    y = f(x)
     with detect_anomaly():
-        with pytest.raises(ArithmeticError, match=r"by x=1e-320 add up to nan.*: inf \+ -inf"):
-            y.backward()
+        for run in (y.backward, lambda: y.backward(inputs=[x]), lambda: derivatives(y, [x])):
+            with pytest.raises(ArithmeticError, match=r"by x=1e-320 add up to nan.*: inf \+ -inf"):
+                run()
+        with pytest.raises(ArithmeticError, match=r"by 1e-320 add up to nan.*: inf \+ -inf"):
+            grad(f)(1e-320)
         with pytest.raises(ArithmeticError, match=r"inf \+ -inf gave nan, first of all"):
             y.backward(create_graph=True)
 
