@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from scalargrad.engine.context import active, differentiated, recording, tracing
 from scalargrad.engine.errors import shown
@@ -34,7 +34,6 @@ from scalargrad.functions.arithmetic import same
 from scalargrad.functions.choices import CONDITIONS, like
 from scalargrad.transforms.nesting import (
     Nest,
-    Structure,
     flatten,
     flatten_like,
     mapped,
@@ -60,53 +59,79 @@ def _differentiated_by(leaves: Sequence[Value]) -> Iterator[None]:
         differentiated.difference_update(leaves)
 
 
-class _Trace(NamedTuple):
-    """A function called with fresh Values in place of the numbers of its chosen arguments."""
+class _Trace:
+    """A function called with fresh Values in place of the numbers of its chosen arguments.
 
-    output: Any
-    leaves: list[Value]
-    # The nestings of the chosen arguments, as one tuple of them.
-    structure: Structure
-    # Whether results are Values, to be differentiated again: where Values went in, or where they
-    # depend on what a transform around this one differentiates by.
-    as_graph: bool
+    `numbers` and `structure` are of its result. With `has_aux` that is the first of the pair that
+    it returns, and `aux` the other.
+    """
 
-    def outputs(self) -> tuple[list[Any], Structure]:
-        return flatten(self.output, "the function's result")
+    def __init__(
+        self,
+        name: str,
+        f: Function,
+        args: Sequence[Any],
+        kwargs: Any,
+        argnums: Sequence[int],
+        has_aux: bool = False,
+    ) -> None:
+        numbers: list[Any] = []
+        structures = []
+        for i in argnums:
+            found, structure = flatten(args[i], f"argument {i}")
+            numbers += found
+            structures.append(structure)
+        # A Value's stand-in is a result of it, so that outer derivatives find their way through.
+        self.leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
+        # The nestings of the chosen arguments, as one tuple of them.
+        self.nesting = Nest(tuple, None, tuple(structures))
+        arguments = list(args)
+        for i, nest in zip(argnums, unflatten(self.nesting, self.leaves), strict=True):
+            arguments[i] = nest
+        try:
+            with _differentiated_by(self.leaves):
+                output = f(*arguments, **kwargs)
+        except TypeError as error:
+            advise_star(error, f, args)
+            raise
+        # Whether results are Values, to be differentiated again: where Values went in, or where
+        # they depend on what a transform around this one differentiates by.
+        self.as_graph = _any_value(numbers) or (
+            bool(active or differentiated) and is_differentiated(values_in(output), self.leaves)
+        )
+        self.aux = None
+        if has_aux:
+            if not isinstance(output, tuple | list) or len(output) != 2:
+                raise TypeError(
+                    f"{name} with has_aux takes a function that returns a pair, its result and "
+                    f"anything else, not {shown(output)} ({type(output).__name__})"
+                )
+            output, aux = output
+            # What is no number may be anything.
+            self.aux = mapped(lambda x: _result(x, self.as_graph) if _is_number(x) else x, aux)
+        self.output = output
+        self.numbers, self.structure = flatten(output, "the function's result")
 
-    def result(self, structure: Structure, numbers: Sequence[Any]) -> Any:
-        """Return the function's result, whose numbers these are."""
-        return unflatten(structure, [_result(x, self.as_graph) for x in numbers])
+    def result(self) -> Any:
+        """Return the function's result."""
+        return unflatten(self.structure, [_result(x, self.as_graph) for x in self.numbers])
 
-    def without_aux(self, name: str) -> tuple[_Trace, Any]:
-        """Return this with the first of the pair that f returned as output, and the other."""
-        if not isinstance(self.output, tuple | list) or len(self.output) != 2:
-            raise TypeError(
-                f"{name} with has_aux takes a function that returns a pair, its result and "
-                f"anything else, not {shown(self.output)} ({type(self.output).__name__})"
-            )
-        output, aux = self.output
-        return self._replace(output=output), self._as_result(aux)
-
-    def _as_result(self, aux: Any) -> Any:
-        # What is no number may be anything.
-        return mapped(lambda x: _result(x, self.as_graph) if _is_number(x) else x, aux)
-
-    def tangents(self, numbers: Sequence[Any], moved: dict[Any, Any], as_graph: bool) -> list[Any]:
-        """Return the derivatives of `numbers` when the leaves move as `moved` says."""
-        results = _results([y for y in numbers if isinstance(y, Value)], self.leaves)
-        push_forward(results, moved, as_graph or _traced(), numbers)
-        slopes = [moved[y] if isinstance(y, Value) and y in moved else _zero(y) for y in numbers]
-        return [_result(slope, as_graph) for slope in slopes]
-
-    def rows_forward(self, numbers: Sequence[Any]) -> list[Any]:
-        """Return for each of `numbers` its gradient, in the arguments' nesting: forward mode."""
-        columns = [
-            self.tangents(numbers, {x: _seed(x, 1, as_graph=False)}, self.as_graph)
-            for x in self.leaves
+    def tangents(self, moved: dict[Any, Any], as_graph: bool) -> list[Any]:
+        """Return the derivatives of the result's numbers when the leaves move as `moved` says."""
+        results = _results([y for y in self.numbers if isinstance(y, Value)], self.leaves)
+        push_forward(results, moved, as_graph or _traced(), self.numbers)
+        return [
+            _result(moved[y] if isinstance(y, Value) and y in moved else _zero(y), as_graph)
+            for y in self.numbers
         ]
-        rows = zip(*columns, strict=True) if columns else [()] * len(numbers)
-        return [unflatten(self.structure, row) for row in rows]
+
+    def rows_forward(self) -> list[Any]:
+        """Return for each of the result's numbers its gradient: forward mode."""
+        columns = [
+            self.tangents({x: _seed(x, 1, as_graph=False)}, self.as_graph) for x in self.leaves
+        ]
+        rows = zip(*columns, strict=True) if columns else [()] * len(self.numbers)
+        return [unflatten(self.nesting, row) for row in rows]
 
     def gradient(self, y: Any) -> Any:
         """Return the derivatives of the number `y`, in the arguments' nesting."""
@@ -128,7 +153,7 @@ class _Trace(NamedTuple):
         numbers = [
             slopes[x] if x in slopes else _zero(first if x in used else x) for x in self.leaves
         ]
-        return unflatten(self.structure, [_result(x, as_graph) for x in numbers])
+        return unflatten(self.nesting, [_result(x, as_graph) for x in numbers])
 
 
 def _traced() -> bool:
@@ -172,31 +197,6 @@ def _result(x: Any, as_graph: bool) -> Any:
     if isinstance(x, Value):
         return x.detach() if _traced() else x._data
     return x
-
-
-def _trace(f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]) -> _Trace:
-    numbers: list[Any] = []
-    structures = []
-    for i in argnums:
-        found, structure = flatten(args[i], f"argument {i}")
-        numbers += found
-        structures.append(structure)
-    # A Value's stand-in is a result of it, so that outer derivatives find their way through.
-    leaves = [same(x) if isinstance(x, Value) else Value(x) for x in numbers]
-    whole = Nest(tuple, None, tuple(structures))
-    arguments = list(args)
-    for i, nest in zip(argnums, unflatten(whole, leaves), strict=True):
-        arguments[i] = nest
-    try:
-        with _differentiated_by(leaves):
-            output = f(*arguments, **kwargs)
-    except TypeError as error:
-        advise_star(error, f, args)
-        raise
-    as_graph = _any_value(numbers) or (
-        bool(active or differentiated) and is_differentiated(values_in(output), leaves)
-    )
-    return _Trace(output, leaves, whole, as_graph)
 
 
 def _any_value(numbers: Sequence[Any]) -> bool:
@@ -296,10 +296,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        trace = _trace(f, args, kwargs, _chosen(argnums, args))
-        trace, aux = trace.without_aux("grad") if has_aux else (trace, None)
-        numbers, structure = trace.outputs()
-        if structure is not None:
+        trace = _Trace("grad", f, args, kwargs, _chosen(argnums, args), has_aux)
+        if trace.structure is not None:
             advice = star_advice(f, args) or (
                 "use jacobian"
                 if has_aux
@@ -309,9 +307,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
                 f"grad takes a function that returns one number; this one returned "
                 f"{shown(trace.output)} ({type(trace.output).__name__}): {advice}"
             )
-        gradients = trace.gradient(numbers[0])
-        value = trace.result(structure, numbers)
-        return (value, aux) if has_aux else value, (
+        gradients, value = trace.gradient(trace.numbers[0]), trace.result()
+        return (value, trace.aux) if has_aux else value, (
             gradients[0] if isinstance(argnums, int) else gradients
         )
 
@@ -337,15 +334,14 @@ def jacobian(
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
-        trace = _trace(f, args, kwargs, _chosen(argnums, args))
-        trace, aux = trace.without_aux("jacobian") if has_aux else (trace, None)
-        numbers, structure = trace.outputs()
-        if len(trace.leaves) < len(numbers):
-            rows = trace.rows_forward(numbers)
+        trace = _Trace("jacobian", f, args, kwargs, _chosen(argnums, args), has_aux)
+        if len(trace.leaves) < len(trace.numbers):
+            rows = trace.rows_forward()
         else:
-            rows = [trace.gradient(y) for y in numbers]
-        found = unflatten(structure, [row[0] for row in rows] if isinstance(argnums, int) else rows)
-        return (found, aux) if has_aux else found
+            rows = [trace.gradient(y) for y in trace.numbers]
+        rows = [row[0] for row in rows] if isinstance(argnums, int) else rows
+        found = unflatten(trace.structure, rows)
+        return (found, trace.aux) if has_aux else found
 
     return derivatives
 
@@ -408,17 +404,15 @@ def jvp(
     primals = _arguments(primals, "primals")
     nesting = flatten(primals, "primals")[1]
     directions = flatten_like(nesting, _arguments(tangents, "tangents"), "tangents")
-    trace = _trace(f, primals, {}, range(len(primals)))
-    trace, aux = trace.without_aux("jvp") if has_aux else (trace, None)
-    numbers, structure = trace.outputs()
+    trace = _Trace("jvp", f, primals, {}, range(len(primals)), has_aux)
     as_graph = trace.as_graph or _any_value(directions)
     moved: dict[Any, Any] = {
         x: direction if isinstance(direction, Value) else _seed(x, direction, as_graph=False)
         for x, direction in zip(trace.leaves, directions, strict=True)
     }
-    slopes = trace.tangents(numbers, moved, as_graph)
-    both = trace.result(structure, numbers), unflatten(structure, slopes)
-    return (*both, aux) if has_aux else both
+    slopes = trace.tangents(moved, as_graph)
+    both = trace.result(), unflatten(trace.structure, slopes)
+    return (*both, trace.aux) if has_aux else both
 
 
 @overload
@@ -438,16 +432,13 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     ([15.0, 8.0], (5.0, 3.0), (2.0, 2.0))
     """
     _check_callable("vjp", f)
-    trace = _trace(f, primals, {}, range(len(primals)))
-    trace, aux = trace.without_aux("vjp") if has_aux else (trace, None)
-    numbers, structure = trace.outputs()
+    trace = _Trace("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pull(cotangents: Any) -> Any:
-        seeds = flatten_like(structure, cotangents, "cotangents")
-        return trace.gradients(numbers, seeds, trace.as_graph or _any_value(seeds))
+        seeds = flatten_like(trace.structure, cotangents, "cotangents")
+        return trace.gradients(trace.numbers, seeds, trace.as_graph or _any_value(seeds))
 
-    value = trace.result(structure, numbers)
-    return (value, pull, aux) if has_aux else (value, pull)
+    return (trace.result(), pull, trace.aux) if has_aux else (trace.result(), pull)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

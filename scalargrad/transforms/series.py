@@ -36,7 +36,7 @@ from scalargrad.engine.real import in_kind, is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions import activations, arithmetic, choices, elementary, many
-from scalargrad.transforms.functional import _result, _seed, _trace, _traced, _zero
+from scalargrad.transforms.functional import _result, _seed, _Trace, _traced, _zero
 from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
 
 # What a series needs before its next coefficient: of which series, and how many coefficients
@@ -597,20 +597,19 @@ def taylor(f: Callable[[Any], Any], x: Any, order: int, direction: Any = None) -
         )
     try:
         with within(inline=True):
-            trace = _trace(f, (x,), {}, [0])
+            trace = _Trace("taylor", f, (x,), {}, [0])
     except ZeroDivisionError:
         if _traced():
             raise
         return _through_series(f, x, directions, order)
-    numbers, structure = trace.outputs()
     as_graph = trace.as_graph or any(isinstance(d, Value) for d in directions)
     expansion = Expansion()
     try:
-        found = _push(trace.leaves, directions, numbers, order, expansion, as_graph or _traced())
+        found = _push(trace, directions, order, expansion, as_graph or _traced())
     finally:
         expansion.close()
     lists = [[_result(c, as_graph) for c in coefficients] for coefficients in found]
-    return unflatten(structure, lists)
+    return unflatten(trace.structure, lists)
 
 
 def _through_series(f: Callable[[Any], Any], x: Any, directions: list[Any], order: int) -> Any:
@@ -628,13 +627,7 @@ def _through_series(f: Callable[[Any], Any], x: Any, directions: list[Any], orde
         expansion.cancels = True
         ends, nest = flatten(f(unflatten(structure, moving)), "f(x)")
         expansion.cancels = False
-        found = []
-        for y in ends:
-            if isinstance(y, Series):
-                _extend(y, order)
-            known = y.coefficients[: order + 1] if isinstance(y, Series) else [y]
-            known += [None] * (order + 1 - len(known))
-            found.append([known[0], *[_in_kind_of(known[0], c) for c in known[1:]]])
+        found = [_coefficients(y, order) for y in ends]
     finally:
         expansion.close()
     return unflatten(nest, found)
@@ -650,6 +643,15 @@ def _checked(order: Any) -> int:
     if whole < 0:
         raise ValueError(f"order must be at least 0, got {whole}")
     return whole
+
+
+def _coefficients(y: Any, order: int) -> list[Any]:
+    """Return the coefficients of a series, or of a number, up to the order."""
+    if isinstance(y, Series):
+        _extend(y, order)
+    first, *rest = y.coefficients[: order + 1] if isinstance(y, Series) else [y]
+    rest += [None] * (order - len(rest))
+    return [first, *[_in_kind_of(first, c) for c in rest]]
 
 
 def _in_kind_of(y: Any, coefficient: Any) -> Any:
@@ -690,25 +692,21 @@ def _source(node: Any, outputs: dict[Any, list[Op]]) -> tuple[Op, tuple[Any, ...
 
 
 def _push(
-    leaves: Sequence[Any],
-    directions: Sequence[Any],
-    outputs: Sequence[Any],
-    order: int,
-    expansion: Expansion,
-    as_graph: bool,
+    trace: _Trace, directions: Sequence[Any], order: int, expansion: Expansion, as_graph: bool
 ) -> list[list[Any]]:
-    """Return the coefficients of each of `outputs`: of the leaves, moved along `directions`."""
+    """Return the coefficients of each number of the result, the leaves moved along `directions`."""
 
     def start(x: Any) -> Any:
         return x if as_graph or not isinstance(x, Node) else x._data
 
     series: dict[Any, Any] = {}
     outputs_of_calls: dict[Any, list[Op]] = {}
+    leaves = trace.leaves
     for leaf, direction in zip(leaves, directions, strict=True):
         if not isinstance(direction, Value):
             direction = _seed(leaf, direction, as_graph=False)
         series[leaf] = expansion.line(start(leaf), direction)
-    ends = [y for y in outputs if isinstance(y, Node)]
+    ends = [y for y in trace.numbers if isinstance(y, Node)]
     for node in dependents(topological_order(ends, set(leaves)), set(leaves)):
         if isinstance(getattr(node, "_data", None), Run | list):
             continue  # several numbers: the outputs that are picked of them have the series
@@ -718,12 +716,7 @@ def _push(
         )
         expansion.origin = op, operands
         series[node] = expansion.result(op, inputs, start(node))
-    found = []
-    for y in outputs:
-        end = series.get(y) if isinstance(y, Node) else None
-        if isinstance(end, Series):
-            _extend(end, order)
-        known = end.coefficients[: order + 1] if isinstance(end, Series) else [start(y)]
-        known += [None] * (order + 1 - len(known))
-        found.append([known[0], *[_in_kind_of(y, c) for c in known[1:]]])
-    return found
+    return [
+        _coefficients(series.get(y, start(y)) if isinstance(y, Node) else y, order)
+        for y in trace.numbers
+    ]
