@@ -230,9 +230,9 @@ class Expansion:
         """Return a series without its first coefficients, all zeros; another number as it is."""
         if not isinstance(x, Series):
             return x
-        known = x.coefficients
-        y = Series(self, 0 * known[0] if known[count] is None else known[count])
-        y.needs, y.compute = [(x, -count)], lambda k: known[k + count]
+        first = x.coefficients[count]
+        y = Series(self, 0 * x.coefficients[0] if first is None else first)
+        _follow(y, x, -count)
         return y
 
     def in_floats(self, x: Any) -> Any:
@@ -243,26 +243,17 @@ class Expansion:
             return float(x)
         key = (float, id(x))
         if key not in self._results:
-            known = x.coefficients
-
-            def compute(k: int) -> Any:
-                return None if known[k] is None else float(known[k])
-
-            y = Series(self, float(known[0]))
-            y.needs, y.compute = [(x, 0)], compute
+            y = Series(self, float(_first(x)))
+            _follow(y, x, 0, lambda c, k: float(c))
             self._results[key] = y, (x,)
         return self._results[key][0]
 
     def slope(self, a: Series) -> Series:
         """Return the derivative of a series of which two coefficients are known."""
         if a not in self._slopes:
-            known = a.coefficients
-
-            def compute(k: int) -> Any:
-                return None if known[k + 1] is None else known[k + 1] * (k + 1)
-
-            slope = Series(self, 0 if known[1] is None else known[1])
-            slope.needs, slope.compute = [(a, -1)], compute
+            first = a.coefficients[1]
+            slope = Series(self, 0 if first is None else first)
+            _follow(slope, a, -1, lambda c, k: c * (k + 1))
             self._slopes[a] = slope
         return self._slopes[a]
 
@@ -291,11 +282,23 @@ def _extend(series: Series, order: int) -> None:
 # --- how an op's coefficients follow from those of its inputs ------------------------------------
 
 
+def _follow(
+    y: Series, x: Series, lag: int, function: Callable[[Any, int], Any] = lambda c, k: c
+) -> None:
+    """Let coefficient k of y be `function(c, k)`, where c is that of x at k - lag, if not None."""
+    known = x.coefficients
+
+    def compute(k: int) -> Any:
+        c = known[k - lag]
+        return None if c is None else function(c, k)
+
+    y.needs, y.compute = [(x, lag)], compute
+
+
 def _is(y: Series, x: Any) -> None:
     """Let the coefficients of y be those of x, but for the first, which it has."""
     if isinstance(x, Series):
-        known = x.coefficients
-        y.needs, y.compute = [(x, 0)], lambda k: known[k]
+        _follow(y, x, 0)
 
 
 def _is_integral_of(y: Series, needs: Needs, slope: Callable[[], Any]) -> None:
@@ -308,13 +311,8 @@ def _is_integral_of(y: Series, needs: Needs, slope: Callable[[], Any]) -> None:
         if not isinstance(found, Series):
             y.needs, y.compute = (), _nothing
             return found
-        known = found.coefficients
-
-        def compute(k: int) -> Any:
-            return None if known[k - 1] is None else known[k - 1] / k
-
-        y.needs, y.compute = [(found, 1)], compute
-        return known[0]
+        _follow(y, found, 1, lambda c, k: c / k)
+        return found.coefficients[0]
 
     y.needs, y.compute = needs, start
 
@@ -360,18 +358,12 @@ def _minus(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) 
 
 def _product(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
     a, b = inputs
-    y.needs = _of_same_order(a, b)
     if isinstance(a, Series) and isinstance(b, Series):
         left, right = a.coefficients, b.coefficients
-        y.compute = lambda k: _dot(left[: k + 1], right[k::-1])
+        y.needs, y.compute = [(a, 0), (b, 0)], lambda k: _dot(left[: k + 1], right[k::-1])
     else:
         x, constant = (a, b) if isinstance(a, Series) else (b, a)
-        known = x.coefficients
-
-        def compute(k: int) -> Any:
-            return None if known[k] is None else known[k] * constant
-
-        y.compute = compute
+        _follow(y, x, 0, lambda c, k: c * constant)
 
 
 def _quotient(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
