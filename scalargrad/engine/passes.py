@@ -134,22 +134,24 @@ def push_forward(
     for node in nodes:
         operands = operands_of(node)
         gs = [tangents.get(x) if isinstance(x, Node) else None for x in operands]
-        error = None
         if failed:
             lost = {x for x in operands if isinstance(x, Node) and x in failed}
             if lost and _depends(node, operands, lost, as_graph):
-                error = failed[next(iter(lost))]
-        if error is None and any(g is not None for g in gs):
-            try:
-                parts = [p for p in contributions(node, gs, as_graph) if p is not None]
-            except FAILURES as failure:
-                if ends is None:
-                    raise
-                error = failure
-            else:
-                if parts:
-                    tangents[node] = reduce(operator.add, parts)
-        if error is not None:
+                failed[node] = failed[next(iter(lost))]
+                continue
+        given = [g for g in gs if g is not None]
+        if not given:
+            continue
+        try:
+            tangent = None
+            for part in contributions(node, gs, as_graph):
+                if part is not None:
+                    tangent = part if tangent is None else tangent + part
+            if tangent is not None:
+                tangents[node] = tangent
+        except FAILURES as error:
+            if ends is None:
+                raise
             failed[node] = error
     for y in ends or ():
         if isinstance(y, Node) and y in failed:
