@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
+from scalargrad.engine.context import within
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import record
 from scalargrad.engine.real import is_real
-from scalargrad.engine.tracer import Tracer
-from scalargrad.engine.value import Value
+from scalargrad.programs.code import Operand, lower
 from scalargrad.programs.run.compiled import compile
+from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.transforms.functional import value_and_grad
 
 # The value, and the gradient by the parameters.
@@ -85,10 +86,10 @@ def _programs(
     model: Callable[..., Any], xs: Sequence[Any], count: int
 ) -> list[tuple[Callable[..., Any], list[Any]]]:
     """Return for each sample the program that computes it, and that one's second argument."""
-    tapes = [_Tape(model, x, count) for x in xs]
+    tapes = [_tape(model, x, count) for x in xs]
     alike: dict[Any, list[_Tape]] = {}
     for tape in tapes:
-        alike.setdefault((tuple(tape.equations), tape.output), []).append(tape)
+        alike.setdefault((tape.equations, tape.captured, tape.output), []).append(tape)
     found = {}
     for tapes_alike in alike.values():
         columns = list(zip(*(tape.constants for tape in tapes_alike), strict=True))
@@ -107,7 +108,7 @@ def _replay(tape: _Tape, differing: Sequence[int]) -> Callable[..., Any]:
         constants = list(tape.constants)
         for k, number in zip(differing, numbers, strict=True):
             constants[k] = number
-        known = list(parameters)
+        known = [*parameters, *constants[: tape.captured]]
 
         def at(place: int) -> Any:
             return known[place] if place >= 0 else constants[~place]
@@ -119,49 +120,36 @@ def _replay(tape: _Tape, differing: Sequence[int]) -> Callable[..., Any]:
     return replayed
 
 
-class _Tape:
+class _Tape(NamedTuple):
     """What a model does at a sample: ops on parameters, on earlier results and on constants.
 
-    Places from 0 on are the parameters and then the results, ~0, ~1, ... the constants.
+    Places from 0 on are the parameters, then the Values that it captures, which are the first of
+    the constants, and then the results; ~0, ~1, ... are the constants.
     """
 
-    def __init__(self, model: Callable[..., Any], x: Any, count: int) -> None:
-        self.equations: list[tuple[Op, tuple[int, ...]]] = []
-        self.constants: list[Any] = []
-        self.count = count
-        self.output = self.place_of(model(x, *[_Parameter(self, i) for i in range(count)]))
-
-    def place_of(self, x: Any) -> int:
-        if isinstance(x, _Parameter):
-            return x.place
-        number = x.data if isinstance(x, Value) else x
-        if not is_real(number) or not math.isfinite(number):
-            raise TypeError(f"{x!r} is no constant of a program")
-        self.constants.append(number)
-        return ~(len(self.constants) - 1)
+    equations: tuple[tuple[Op, tuple[int, ...]], ...]
+    captured: int
+    constants: list[Any]
+    output: int
 
 
-def _refused(*args: Any) -> NoReturn:
-    raise TypeError("a parameter has no number while it is seen what a model does")
+def _tape(model: Callable[..., Any], x: Any, count: int) -> _Tape:
+    """Return the tape of a model at a sample, with symbols for the parameters."""
+    parameters = [symbol() for _ in range(count)]
+    trace = Trace({})
+    with trace.running(), within(inline=True):
+        y = model(x, *parameters)
+    code, leaves = lower(trace.symbols, [y], parameters)
+    constants: list[Any] = [leaf.data for leaf in leaves[count:]]
 
+    def place_of(operand: Operand) -> int:
+        if isinstance(operand, int):
+            return operand
+        constants.append(operand.value)
+        return ~(len(constants) - 1)
 
-class _Parameter(Tracer):
-    """A parameter, or what a model makes of some: it has no number."""
-
-    __slots__ = ("place", "tape")
-
-    priority = 9
-
-    def __init__(self, tape: _Tape, place: int) -> None:
-        self.tape, self.place = tape, place
-
-    @staticmethod
-    def record(op: Op, inputs: tuple[Any, ...]) -> Any:
-        tape = next(x.tape for x in inputs if isinstance(x, _Parameter))
-        tape.equations.append((op, tuple(map(tape.place_of, inputs))))
-        return _Parameter(tape, tape.count + len(tape.equations) - 1)
-
-    data = grad = property(_refused)
-    __bool__ = __float__ = __int__ = __index__ = __hash__ = _refused
-    __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = _refused
-    __copy__ = __deepcopy__ = __reduce_ex__ = _refused
+    equations = tuple((op, tuple(map(place_of, operands))) for op, operands in code.equations)
+    tape = _Tape(equations, len(leaves) - count, constants, place_of(code.outputs[0]))
+    if not all(is_real(x) and math.isfinite(x) for x in constants):
+        raise TypeError(f"a program has no constants such as {constants}")
+    return tape
