@@ -10,12 +10,11 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from scalargrad.engine.context import active, here
-from scalargrad.engine.errors import FAILURES, explained, refuse_plain, refuse_result, shown
+from scalargrad.engine.context import active
+from scalargrad.engine.errors import refuse_plain, shown
 from scalargrad.engine.op import Op, Rule
-from scalargrad.engine.real import number_of
 from scalargrad.engine.tracer import Tracer, foremost
-from scalargrad.engine.value import ORDINARY, Value, record_value, recorded
+from scalargrad.engine.value import ORDINARY, function_of_one, recorded
 
 if TYPE_CHECKING:
     from scalargrad.engine.signatures import Binary, Unary
@@ -82,7 +81,7 @@ def made(op: Op, like: Callable[..., Any]) -> Any:
     if count not in (1, 2) or (code is not None and code.co_posonlyargcount != count):
         function = _function_of_many(op, like)
     else:
-        function = _function_of_one(op) if count == 1 else _function_of_two(op)
+        function = function_of_one(op) if count == 1 else _function_of_two(op)
     update_wrapper(function, like)
     function.op = op
     op.function = function
@@ -97,9 +96,6 @@ def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     if not active and ORDINARY.issuperset(map(type, inputs)):
         return recorded(op, inputs)
     return foremost(inputs).record(op, inputs)
-
-
-_new = object.__new__
 
 
 def named(name: str, module: str, op: Op) -> Any:
@@ -151,39 +147,6 @@ class _Missing(Tracer):
 
 
 _missing = _Missing()
-
-
-def _function_of_one(op: Op) -> Callable[..., Any]:
-    forward = op.forward
-
-    def function(x: Any, /) -> Any:
-        if type(x) is Value:
-            if active and not here().plain:
-                return record_value(op, (x,))
-            try:
-                data = forward(x._data)
-            except FAILURES as error:
-                raise explained(error, op, (x,)) from None
-            if type(data) is not float:
-                given, data = data, number_of(data)
-                if data is None:
-                    refuse_result(op, (x,), given)
-            node = _new(Value)
-            node._data = data
-            node._grad = 0
-            node.label = ""
-            node._op = op
-            node._first = x
-            node._second = None
-            return node
-        if isinstance(x, Tracer):
-            return x.record(op, (x,))
-        try:
-            return forward(x)
-        except TypeError as error:
-            refuse_plain(op, (x,), error)
-
-    return function
 
 
 def _function_of_two(op: Op) -> Callable[..., Any]:

@@ -19,6 +19,7 @@ from scalargrad.engine.graph import Node, topological_order
 from scalargrad.engine.op import Op
 from scalargrad.engine.passes import add_slopes, chosen, local_derivatives, recompute, seed_for
 from scalargrad.engine.real import number_of
+from scalargrad.engine.tracer import Tracer
 
 if TYPE_CHECKING:
     from scalargrad.engine.methods import Methods
@@ -94,27 +95,38 @@ def make_node(
 Operator = Callable[["Value", Any], "Value"]
 
 
-def operator_of(op: Op) -> Callable[[Value], Value]:
-    """Return the method for an operator of this Value alone."""
+def function_of_one(op: Op) -> Callable[[Any], Value]:
+    """Return the function of an op of one input, for any kind of number; a method of Value, too."""
     forward = op.forward
 
-    def method(self: Value) -> Value:
-        if active and not here().plain:
-            return record_value(op, (self,))  # type: ignore[no-any-return]
+    def function(x: Any, /) -> Any:
+        if type(x) is Value:
+            if active and not here().plain:
+                return record_value(op, (x,))
+            try:
+                data = forward(x._data)
+            except FAILURES as error:
+                raise explained(error, op, (x,)) from None
+            if type(data) is not float:
+                given, data = data, number_of(data)
+                if data is None:
+                    errors.refuse_result(op, (x,), given)
+            node = _new(Value)
+            node._data = data
+            node._grad = 0
+            node.label = ""
+            node._op = op
+            node._first = x
+            node._second = None
+            return node
+        if isinstance(x, Tracer):
+            return x.record(op, (x,))
         try:
-            data = forward(self._data)
-        except FAILURES as error:
-            raise explained(error, op, (self,)) from None
-        node = _new(Value)
-        node._data = data
-        node._grad = 0
-        node.label = ""
-        node._op = op
-        node._first = self
-        node._second = None
-        return node
+            return forward(x)
+        except TypeError as error:
+            errors.refuse_plain(op, (x,), error)
 
-    return method
+    return function
 
 
 def operators_of(op: Op) -> tuple[Operator, Operator]:
@@ -365,9 +377,9 @@ class Value(Methods):
     __pow__, __rpow__ = operators_of(operators.power)
     __mod__, __rmod__ = operators_of(operators.mod)
 
-    __neg__ = operator_of(operators.neg)
-    __pos__ = operator_of(operators.pos)
-    __abs__ = operator_of(operators.absolute)
+    __neg__ = function_of_one(operators.neg)
+    __pos__ = function_of_one(operators.pos)
+    __abs__ = function_of_one(operators.absolute)
 
     __gt__ = comparison_of(operators.greater)
     __lt__ = comparison_of(operators.less)
