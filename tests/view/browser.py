@@ -1,13 +1,10 @@
-"""A Chromium to look at pages with, driven by its DevTools protocol over a web socket of ours."""
+"""A Chromium to look at pages with, driven by its DevTools protocol through two pipes."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
-import socket
-import struct
 import subprocess
 import tempfile
 import time
@@ -20,7 +17,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 _FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-    *("--remote-debugging-port=0", "--force-prefers-reduced-motion", "--hide-scrollbars"),
+    *("--remote-debugging-pipe", "--force-prefers-reduced-motion", "--hide-scrollbars"),
     "about:blank",
 ]
 
@@ -33,18 +30,11 @@ def chromium() -> str | None:
 class Browser:
     """A page of a Chromium. `problems` gathers console errors and requests that leave the file."""
 
-    def __init__(self, port: int, path: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.output, self.input = process.stdin, process.stdout
         self.buffer = b""
-        while b"\r\n\r\n" not in self.buffer:
-            self.buffer += self.socket.recv(65536)
-        self.buffer = self.buffer.split(b"\r\n\r\n", 1)[1]
         self.number = 0
         self.session = ""
         self.problems: list[str] = []
@@ -61,7 +51,8 @@ class Browser:
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
             message["sessionId"] = self.session
-        self._send(json.dumps(message).encode())
+        self.output.write(json.dumps(message).encode() + b"\0")
+        self.output.flush()
         while True:
             answer = json.loads(self._receive())
             if answer.get("id") == self.number:
@@ -101,42 +92,52 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
+    def text(self, query: str) -> str:
+        """Return the text of the element that a selector finds."""
+        found: str = self.run(f"document.querySelector({json.dumps(query)}).textContent")
+        return found
+
+    def count(self, query: str) -> int:
+        """Return how many elements a selector finds."""
+        found: int = self.run(f"document.querySelectorAll({json.dumps(query)}).length")
+        return found
+
+    def box(self, query: str) -> list[float]:
+        """Return where an element is on the screen: x, y, width, height."""
+        found: list[float] = self.run(
+            "(({x, y, width, height}) => [x, y, width, height])"
+            f"(document.querySelector({json.dumps(query)}).getBoundingClientRect())"
+        )
+        return found
+
+    def until(self, script: str, seconds: float = 20) -> Any:
+        """Return the value of an expression once it is true, or after so many seconds."""
+        end = time.monotonic() + seconds
+        while not (found := self.run(script)) and time.monotonic() < end:
+            time.sleep(0.05)
+        return found
+
     def press(self, key: str) -> None:
         """Press a key, such as End, and let it go."""
         codes = {"End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39}
         codes |= {"ArrowDown": 40, "Tab": 9, " ": 32, "Enter": 13, "PageUp": 33, "Escape": 27}
         for kind in ("rawKeyDown", "keyUp"):
+            number = codes[key]
             self.call(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                code=key,
-                windowsVirtualKeyCode=codes[key],
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=number
             )
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Press the mouse at one point, move it to another and let it go."""
         places = [("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)]
         for kind, (x, y) in places:
-            self.call(
-                "Input.dispatchMouseEvent",
-                type=kind,
-                x=x,
-                y=y,
-                button="left",
-                clickCount=1,
-                buttons=1,
-            )
+            button = {"button": "left", "buttons": 1, "clickCount": 1}
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
 
     def resize(self, width: int, height: int, dark: bool = False, motion: bool = False) -> None:
         """Set the size of the window, the colour scheme, and whether the reader likes motion."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         calm = {"name": "prefers-reduced-motion", "value": "no-preference" if motion else "reduce"}
         self.call("Emulation.setEmulatedMedia", features=[scheme, calm])
@@ -146,38 +147,13 @@ class Browser:
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
 
-    def _send(self, payload: bytes) -> None:
-        size = len(payload)
-        if size < 126:
-            head = struct.pack(">BB", 0x81, 0x80 | size)
-        elif size < 65536:
-            head = struct.pack(">BBH", 0x81, 0x80 | 126, size)
-        else:
-            head = struct.pack(">BBQ", 0x81, 0x80 | 127, size)
-        # Masked with zeros: the mask guards against proxies, and there is none.
-        self.socket.sendall(head + bytes(4) + payload)
-
-    def _read(self, size: int) -> bytes:
-        while len(self.buffer) < size:
-            got = self.socket.recv(1 << 20)
+    def _receive(self) -> bytes:
+        while b"\0" not in self.buffer:
+            got = self.input.read1(1 << 20)  # type: ignore[attr-defined]
             assert got, "Chromium closed the connection"
             self.buffer += got
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
-        return data
-
-    def _receive(self) -> bytes:
-        message = b""
-        while True:
-            first, size = self._read(2)
-            if size == 126:
-                (size,) = struct.unpack(">H", self._read(2))
-            elif size == 127:
-                (size,) = struct.unpack(">Q", self._read(8))
-            payload = self._read(size)
-            if first & 0x0F < 8:  # not a ping or the like
-                message += payload
-                if first & 0x80:
-                    return message
+        message, self.buffer = self.buffer.split(b"\0", 1)
+        return message
 
 
 @contextmanager
@@ -186,26 +162,17 @@ def browsing() -> Iterator[Browser]:
     executable = chromium()
     assert executable is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = subprocess.Popen(
-            [executable, f"--user-data-dir={profile}", *_FLAGS],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            file = Path(profile, "DevToolsActivePort")
-            end = time.monotonic() + 60
-            while not (file.exists() and file.read_text().count("\n") == 1):
-                assert time.monotonic() < end, "Chromium did not start"
-                assert process.poll() is None, "Chromium ended at once"
-                time.sleep(0.05)
-            port, path = file.read_text().split()
-            browser = Browser(int(port), path)
-            yield browser
-            browser.socket.close()
-        finally:
-            process.terminate()
+        # Commands come in at the descriptor 3, and answers go out at 4.
+        pipes = 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1'
+        command = [executable, f"--user-data-dir={profile}", *_FLAGS]
+        with subprocess.Popen(
+            ["sh", "-c", pipes, "sh", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
             try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                yield Browser(process)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=20)
+                except subprocess.TimeoutExpired:
+                    process.kill()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 
 from scalargrad import draw, playground, sin
 from scalargrad.commands.playing import page_of
-from tests.view.browser import Browser, browsing, chromium
+from tests.view.browser import chromium
+from tests.view.conftest import Show
 from tests.view.graphs import models, random_graph
 from tests.view.test_playing import CURVE, Chooses, squared
 
@@ -39,25 +39,11 @@ FIND = """axe.run().then((found) => {
 }), 1"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
-
-
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 390])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(
-    name: str, width: int, dark: bool, browser: Browser, tmp_path: Path
-) -> None:
-    file = tmp_path / "page.html"
-    file.write_text(PAGES[name]().html, encoding="utf-8")
-    browser.resize(width, 844, dark)
-    browser.open(file)
+def test_axe_finds_nothing(name: str, width: int, dark: bool, show: Show) -> None:
+    browser = show(PAGES[name](), width, 844, dark)
     browser.run(Path(AXE).read_text(encoding="utf-8") + "; 1")
     browser.run(FIND)
-    end = time.monotonic() + 30
-    while (found := browser.run("window.violations || null")) is None and time.monotonic() < end:
-        time.sleep(0.05)
-    assert found == []
+    assert browser.until("window.violations && [window.violations]", 30) == [[]]

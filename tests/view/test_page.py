@@ -7,10 +7,8 @@ import math
 import random
 import re
 import time
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,12 +34,11 @@ from scalargrad.nn import MLP
 from scalargrad.testing.expressions import Expression, Step, expressions
 from scalargrad.view.drawing import draw
 from scalargrad.view.graph import Writer, flows
-from scalargrad.view.languages.javascript import JAVASCRIPT, runtime_for
 from scalargrad.view.languages.notation import plain
-from scalargrad.view.languages.spelling import Text
 from scalargrad.view.sentences import sentence_of
 from scalargrad.view.subject import graph_of
-from tests.view.browser import Browser, browsing, chromium
+from tests.view.browser import Browser, chromium
+from tests.view.conftest import Show
 from tests.view.graphs import HOSTILE, deep, models, random_graph
 from tests.view.reading import python_value
 from tests.view.test_printed import cases, graph_at, of_losses
@@ -53,19 +50,6 @@ RUN = settings(
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        found.resize(1200, 900)
-        yield found
-
-
-def show(browser: Browser, tmp_path: Path, html: str) -> None:
-    path = tmp_path / "page.html"
-    path.write_text(html, encoding="utf-8")
-    browser.open(path)
 
 
 def gradients(browser: Browser) -> list[float]:
@@ -86,8 +70,7 @@ def type_number(browser: Browser, leaf: int, number: float) -> None:
 
 
 def said(browser: Browser) -> str:
-    text: str = browser.run("document.getElementById('sentence').textContent")
-    return text
+    return browser.text("#sentence")
 
 
 def close(found: float, right: float) -> bool:
@@ -164,19 +147,17 @@ def check_sentences(browser: Browser) -> int:
     return count
 
 
-def check_dragged(
-    browser: Browser, tmp_path: Path, drawn: tuple[Expression, list[float]], data: st.DataObject
-) -> None:
+def check_dragged(show: Show, drawn: tuple[Expression, list[float]], data: st.DataObject) -> None:
     whole, inputs = drawn
     f = without_dead_steps(whole)
-    show(browser, tmp_path, draw(whole, *inputs).html)
+    browser = show(draw(whole, *inputs))
     now = list(inputs)
     for count in range(4):
         if count:
             leaf = data.draw(st.integers(0, len(inputs) - 1))
             now[leaf] = data.draw(st.floats(-3, 3, allow_subnormal=False))
             type_number(browser, leaf, now[leaf])
-        error = browser.run("document.getElementById('error').textContent")
+        error = browser.text("#error")
         failure = ""
         try:
             right = differentiated(f, now)
@@ -200,63 +181,17 @@ def check_dragged(
 @given(expressions(), st.data())
 @pytest.mark.slow
 def test_dragging_shows_what_python_gives(
-    browser: Browser, tmp_path: Path, drawn: tuple[Expression, list[float]], data: st.DataObject
+    show: Show, drawn: tuple[Expression, list[float]], data: st.DataObject
 ) -> None:
-    check_dragged(browser, tmp_path, drawn, data)
+    check_dragged(show, drawn, data)
 
 
 @settings(RUN, max_examples=5)
 @given(expressions(max_ops=4), st.data())
 def test_a_few_dragged(
-    browser: Browser, tmp_path: Path, drawn: tuple[Expression, list[float]], data: st.DataObject
+    show: Show, drawn: tuple[Expression, list[float]], data: st.DataObject
 ) -> None:
-    check_dragged(browser, tmp_path, drawn, data)
-
-
-def test_every_function_is_computed_as_in_python(browser: Browser, tmp_path: Path) -> None:
-    rng = random.Random(1)
-    cases: list[tuple[str, list[float]]] = []
-    for _ in range(300):
-        x = rng.choice([rng.uniform(-5, 5), rng.uniform(-30, 30), rng.uniform(0, 170)])
-        y = rng.uniform(-5, 5)
-        cases += [(name, [x]) for name in ("erf", "erfc", "gamma", "lgamma", "digamma")]
-        cases += [(name, [x, y]) for name in ("%", "fmod", "remainder")]
-        cases += [("polygamma", [rng.randint(0, 4), x]), ("fma", [x, y, rng.uniform(-5, 5)])]
-    cases += [(name, [x]) for name in ("gamma", "lgamma", "digamma", "erf") for x in EDGES]
-    cases += [(name, [x, y]) for name in ("%", "fmod", "remainder", "**") for x, y in PAIRS]
-    text = [f"() => {JAVASCRIPT.spell(OPS[name], list(map(number, xs)))}" for name, xs in cases]
-    script = f"[{', '.join(text)}].map((f) => {{ try {{ return String(f()); }} "
-    script += "catch (error) { return error.kind; } })"
-    blank = tmp_path / "blank.html"
-    blank.write_text("<!DOCTYPE html><title>blank</title>", encoding="utf-8")
-    browser.open(blank)
-    found = browser.run(f"(() => {{ {runtime_for(script)}; return {script}; }})()")
-    for (name, xs), shown in zip(cases, found, strict=True):
-        try:
-            right = OPS[name].forward(*xs)
-        except (ValueError, ArithmeticError) as error:
-            right = type(error).__name__
-        if isinstance(right, str):
-            assert shown == right, (name, xs)
-            continue
-        # The logarithm of gamma and its derivatives have zeros, next to which the error is
-        # absolute; so has gamma's argument next to its poles.
-        near_pole = name == "gamma" and xs[0] < 0 and abs(xs[0] - round(xs[0])) < 1e-4
-        same = math.isclose(
-            float(shown), right, rel_tol=1e-12, abs_tol=1e-13 if "gamma" in name else 0
-        )
-        both_nan = math.isnan(float(shown)) and math.isnan(right)
-        assert same or near_pole or both_nan, (name, xs, shown, right)
-
-
-EDGES = [1.0, 2.0, 0.5, 1.5, 2.5, 1 + 1e-9, 2 - 1e-9, 171.5, 171.7, 0.0, -0.0, -1.0, -2.5, 23.0]
-EDGES += [math.inf, -math.inf, math.nan]
-PAIRS = [(5.0, -2.0), (-5.0, 2.0), (2.5, 1.0), (3.5, 1.0), (-2.5, 1.0), (0.5, 1.0), (-0.0, 2.0)]
-PAIRS += [(7.0, 0.0), (0.0, -1.0), (-8.0, 1 / 3), (1e300, 2.0), (-1.0, math.inf), (1.0, math.nan)]
-
-
-def number(x: float) -> Text:
-    return JAVASCRIPT.number(x)
+    check_dragged(show, drawn, data)
 
 
 # --- stepping ------------------------------------------------------------------------------------
@@ -286,10 +221,8 @@ def f(x: Any, y: Any) -> Any:
 
 
 @pytest.fixture
-def xy(browser: Browser, tmp_path: Path) -> Browser:
-    browser.resize(1200, 800)
-    show(browser, tmp_path, draw(f, 2.0, 3.0).html)
-    return browser
+def xy(show: Show) -> Browser:
+    return show(draw(f, 2.0, 3.0))
 
 
 SENTENCES = [
@@ -357,7 +290,7 @@ def test_buttons_the_scrubber_and_the_list_step_too(xy: Browser) -> None:
     assert said(xy) == SENTENCES[2]
     xy.run("document.querySelectorAll('#list li')[7].click()")
     assert said(xy) == SENTENCES[8]
-    assert xy.run("document.querySelector('#list [aria-current]').textContent").startswith("∂f/∂x")
+    assert xy.text("#list [aria-current]").startswith("∂f/∂x")
 
 
 def test_changing_a_number_keeps_the_step(xy: Browser) -> None:
@@ -378,25 +311,23 @@ def test_keys_within_a_number_field_are_its_own(xy: Browser) -> None:
 
 
 def test_dragging_in_the_picture_moves_the_leaf(xy: Browser) -> None:
-    box = xy.run(
-        "(({x, y, width, height}) => [x + width / 2, y + height / 2])"
-        "(document.querySelector('#graph .leaf').getBoundingClientRect())"
-    )
-    xy.drag((box[0], box[1]), (box[0] + 75, box[1]))
+    left, top, width, height = xy.box("#graph .leaf")
+    x, y = left + width / 2, top + height / 2
+    xy.drag((x, y), (x + 75, y))
     assert float(xy.run("document.getElementById('leaf0').value")) == 3.0
     assert gradients(xy) == [pytest.approx(3 + math.cos(3), rel=1e-15), 3.0]
-    text = xy.run("document.getElementById('tangent').textContent")
+    text = xy.text("#tangent")
     # From 2 the tangent of slope 3 + cos(2) leads to 6 + sin(2) + 3 + cos(2).
     assert "the tangent leads to f = 9.49315 (ring)" in text
-    assert xy.run("document.querySelectorAll('#plot .marker').length") == 1
+    assert xy.count("#plot .marker") == 1
     assert "M" in xy.run("document.querySelector('#plot .curve').getAttribute('d')")
 
 
 def test_the_tangent_waits_for_its_gradient(xy: Browser) -> None:
-    assert xy.run("document.querySelectorAll('#plot .tangent').length") == 1
+    assert xy.count("#plot .tangent") == 1
     xy.press("Home")
-    assert xy.run("document.querySelectorAll('#plot .tangent').length") == 0
-    assert "will tell" in xy.run("document.getElementById('tangent').textContent")
+    assert xy.count("#plot .tangent") == 0
+    assert "will tell" in xy.text("#tangent")
 
 
 def test_the_keyboard_alone_plays_and_changes_a_number(xy: Browser) -> None:
@@ -431,8 +362,8 @@ def test_backward_heads_point_to_the_operand_and_forward_heads_vanish(xy: Browse
     assert xy.run(heads) == [False] * 5
 
 
-def test_rivers_are_wider_where_more_flows(browser: Browser, tmp_path: Path) -> None:
-    show(browser, tmp_path, draw(random_graph(25), 0.5, 1.0, 1.5).html)
+def test_rivers_are_wider_where_more_flows(show: Show) -> None:
+    browser = show(draw(random_graph(25), 0.5, 1.0, 1.5))
     pairs = browser.run(
         "arrows.map((one) => [Math.abs(flowOf(one)),"
         "Number(one.river.getAttribute('stroke-width'))])"
@@ -461,7 +392,6 @@ def test_a_pill_carries_the_gradient_and_sums_add_up(xy: Browser) -> None:
     assert "1.0 × 3.0" in seen
     assert "−0.4161 + 3.0" in seen
     assert shown(xy, "x")[1] == "∂f/∂x = 2.584"
-    xy.resize(1200, 800)
 
 
 @pytest.mark.slow
@@ -476,25 +406,23 @@ def test_play_takes_its_time_and_can_be_interrupted(xy: Browser) -> None:
     time.sleep(1)
     xy.run("void play()")
     assert xy.run("unit") < 5
-    assert xy.run("document.querySelectorAll('#graph .pill').length") == 0
-    xy.resize(1200, 800)
+    assert xy.count("#graph .pill") == 0
 
 
 def test_with_reduced_motion_nothing_moves(xy: Browser) -> None:
     xy.press("Home")
     xy.press("ArrowRight")
-    assert xy.run("document.querySelectorAll('#graph .pill').length") == 0
+    assert xy.count("#graph .pill") == 0
     assert xy.run("document.getAnimations().length") == 0
 
 
 # --- networks ------------------------------------------------------------------------------------
 
 
-def test_a_network_is_a_card_for_each_neuron(browser: Browser, tmp_path: Path) -> None:
+def test_a_network_is_a_card_for_each_neuron(show: Show) -> None:
     model = MLP(2, [3, 1], activation=tanh, rng=random.Random(0))
-    browser.resize(1200, 800)
-    show(browser, tmp_path, draw(model, [0.5, -1.0]).html)
-    assert browser.run("document.querySelectorAll('#graph .card').length") == 6
+    browser = show(draw(model, [0.5, -1.0]))
+    assert browser.count("#graph .card") == 6
     visible = browser.run("document.body.innerText")
     assert "sumprod" not in visible
     assert "layers.0" not in visible
@@ -516,12 +444,12 @@ def test_a_network_is_a_card_for_each_neuron(browser: Browser, tmp_path: Path) -
     assert any("Each weight gets that times its input" in s for s in found)
 
 
-def test_choosing_a_card_lists_its_terms(browser: Browser, tmp_path: Path) -> None:
+def test_choosing_a_card_lists_its_terms(show: Show) -> None:
     model = MLP(2, [3, 1], rng=random.Random(0))
-    show(browser, tmp_path, draw(model, [0.5, -1.0]).html)
+    browser = show(draw(model, [0.5, -1.0]))
     browser.run("choose(cards.findIndex((card) => card.kind === 'rows'))")
-    assert browser.run("document.querySelectorAll('#chosen tr').length") == 4
-    assert "∂f/∂h" in browser.run("document.querySelector('#chosen ol').textContent")
+    assert browser.count("#chosen tr") == 4
+    assert "∂f/∂h" in browser.text("#chosen ol")
     browser.run("document.getElementById('close').click()")
     assert browser.run("document.getElementById('chosen').hidden")
 
@@ -540,14 +468,14 @@ def test_every_op_has_a_sentence() -> None:
 INTERNAL = {"over", "power_log", "relative", "sech", "sinc_derivative", "steep"}
 
 
-def check_cases(browser: Browser, tmp_path: Path, drawn: list[Any]) -> int:
+def check_cases(show: Show, drawn: list[Any]) -> int:
     """Check the lines and the sentences of pages of functions at points; return how many."""
     count = 0
     for g, point in drawn:
         graph = graph_at(g, point)
         if graph is None or graph.fixed:
             continue
-        show(browser, tmp_path, draw(g, *point).html)
+        browser = show(draw(g, *point))
         lines = listed(browser)
         assert same_lines(lines, python_lines(g, point)), (lines, python_lines(g, point))
         count += len(lines) + check_sentences(browser)
@@ -555,13 +483,13 @@ def check_cases(browser: Browser, tmp_path: Path, drawn: list[Any]) -> int:
     return count
 
 
-def test_lines_and_sentences_of_ops_are_true(browser: Browser, tmp_path: Path) -> None:
+def test_lines_and_sentences_of_ops_are_true(show: Show) -> None:
     rng = random.Random(5)
-    assert check_cases(browser, tmp_path, rng.sample(list(cases(rng, 2)), 12)) > 25
+    assert check_cases(show, rng.sample(list(cases(rng, 2)), 12)) > 25
 
 
-def test_ints_are_shown_as_ints(browser: Browser, tmp_path: Path) -> None:
-    show(browser, tmp_path, draw(lambda x: frexp(x)[0], 12.0).html)
+def test_ints_are_shown_as_ints(show: Show) -> None:
+    browser = show(draw(lambda x: frexp(x)[0], 12.0))
     text = " ".join(listed(browser))
     assert "ldexp(12.0, -4) = 0.75" in text, text
     type_number(browser, 0, 1e-8)
@@ -571,10 +499,10 @@ def test_ints_are_shown_as_ints(browser: Browser, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lines_and_sentences_of_all_ops_are_true(browser: Browser, tmp_path: Path) -> None:
+def test_lines_and_sentences_of_all_ops_are_true(show: Show) -> None:
     rng = random.Random(6)
     drawn = [*cases(rng, 2), *of_losses(rng, 3)]
-    assert check_cases(browser, tmp_path, drawn) > 2000
+    assert check_cases(show, drawn) > 2000
 
 
 def test_a_wrong_sentence_is_seen(xy: Browser) -> None:
@@ -584,12 +512,12 @@ def test_a_wrong_sentence_is_seen(xy: Browser) -> None:
         check_sentences(xy)
 
 
-def test_ops_of_ones_own_have_a_general_sentence(browser: Browser, tmp_path: Path) -> None:
+def test_ops_of_ones_own_have_a_general_sentence(show: Show) -> None:
     @primitive(lambda g, y, x: g * (3 * x * x))
     def cube(x: Any) -> Any:
         return x * x * x
 
-    show(browser, tmp_path, draw(lambda x: cube(x), 2.0).html)
+    browser = show(draw(lambda x: cube(x), 2.0))
     browser.press("Home")
     browser.press("ArrowRight")
     assert said(browser) == "Apply cube to x: f = cube(2.0) = 8.0."
@@ -611,12 +539,9 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_at_1200_by_800_the_page_does_not_scroll(
-    browser: Browser, tmp_path: Path, name: str
-) -> None:
+def test_at_1200_by_800_the_page_does_not_scroll(show: Show, name: str) -> None:
     g, *arguments = EXAMPLES[name]
-    browser.resize(1200, 800)
-    show(browser, tmp_path, draw(g, *arguments).html)
+    browser = show(draw(g, *arguments))
     size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
     assert browser.run(size) == [1200, 800]
     strip = not browser.run("document.getElementById('overview').hidden")
@@ -627,17 +552,15 @@ def test_at_1200_by_800_the_page_does_not_scroll(
 @pytest.mark.parametrize("width", [320, 390])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_on_a_phone_both_ends_of_the_current_edge_are_seen(
-    browser: Browser, tmp_path: Path, name: str, width: int
+    show: Show, name: str, width: int
 ) -> None:
     g, *arguments = EXAMPLES[name]
-    browser.resize(width, 844, dark=True)
-    show(browser, tmp_path, draw(g, *arguments).html)
+    browser = show(draw(g, *arguments), width, 844, dark=True)
     for _ in range(6):
         assert browser.run("document.documentElement.scrollWidth") <= width
         assert browser.run(UNSEEN) == []
         browser.press("ArrowLeft")
     assert browser.problems == []
-    browser.resize(1200, 800)
 
 
 # Whether a card is not wholly within the picture: the current one, and both ends of its edges.
@@ -650,22 +573,16 @@ UNSEEN = """(() => { const frame = document.getElementById("picture").getBoundin
             box.top < frame.top - 4 || box.bottom > frame.bottom + 4; }).length ? [1] : []; })()"""
 
 
-def test_of_many_nodes_the_current_one_is_seen_and_the_strip_is_dragged(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_of_many_nodes_the_current_one_is_seen_and_the_strip_is_dragged(show: Show) -> None:
     g, *arguments = EXAMPLES["sixty nodes"]
-    browser.resize(1200, 800)
-    show(browser, tmp_path, draw(g, *arguments).html)
+    browser = show(draw(g, *arguments))
     browser.press("Home")
     for _ in range(40):
         browser.press("ArrowRight")
         assert browser.run(UNSEEN) == []
     before = browser.run("view[0]")
-    box = browser.run(
-        "(({x, y, width, height}) => [x, y, width, height])"
-        "(document.querySelector('#overview rect').getBoundingClientRect())"
-    )
-    browser.drag((box[0] + 200, box[1] + 5), (box[0], box[1] + 5))
+    x, y, *_ = browser.box("#overview rect")
+    browser.drag((x + 200, y + 5), (x, y + 5))
     assert browser.run("view[0]") != before
 
 
@@ -682,36 +599,34 @@ def test_fields_have_labels(xy: Browser) -> None:
     assert unnamed == 0
 
 
-def test_a_number_outside_the_domain_is_said_as_python_says_it(
-    browser: Browser, tmp_path: Path
-) -> None:
-    show(browser, tmp_path, draw(lambda x: log(x) + sqrt(x), 2.0).html)
+def test_a_number_outside_the_domain_is_said_as_python_says_it(show: Show) -> None:
+    browser = show(draw(lambda x: log(x) + sqrt(x), 2.0))
     browser.press("End")
     type_number(browser, 0, -1.0)
     message = "ValueError: math domain error, in log(x=-1.0); log takes x > 0"
-    assert browser.run("document.getElementById('error').textContent") == message
+    assert browser.text("#error") == message
     type_number(browser, 0, 4.0)
-    assert browser.run("document.getElementById('error').textContent") == ""
+    assert browser.text("#error") == ""
     assert gradients(browser) == [0.5]
 
 
 @pytest.mark.parametrize("label", HOSTILE)
 @pytest.mark.slow
-def test_hostile_labels_are_shown_as_text(browser: Browser, tmp_path: Path, label: str) -> None:
-    show(browser, tmp_path, draw(sin(Value(2.0, label)) * 3.0).html)
+def test_hostile_labels_are_shown_as_text(show: Show, label: str) -> None:
+    browser = show(draw(sin(Value(2.0, label)) * 3.0))
     browser.press("End")
     assert gradients(browser) == [pytest.approx(3 * math.cos(2.0))]
-    name = browser.run("document.querySelector('label').textContent")
+    name = browser.text("label")
     assert name == plain(label)
     assert browser.problems == []
 
 
-def test_what_is_not_taken_neither_fails_nor_stays_away(browser: Browser, tmp_path: Path) -> None:
-    show(browser, tmp_path, draw(lambda x: where(x > 0, sqrt(x), x * 0.5), 0.0).html)
+def test_what_is_not_taken_neither_fails_nor_stays_away(show: Show) -> None:
+    browser = show(draw(lambda x: where(x > 0, sqrt(x), x * 0.5), 0.0))
     assert gradients(browser) == [0.5]
     type_number(browser, 0, 4.0)
     assert gradients(browser) == [0.25]
-    show(browser, tmp_path, draw(lambda x: relu(x * x - 1) * 3, 0.5).html)
+    browser = show(draw(lambda x: relu(x * x - 1) * 3, 0.5))
     expected = [line.strip() for line in explain(lambda x: relu(x * x - 1) * 3, 0.5).splitlines()]
     assert [line for line in listed(browser) if line not in expected] == []
     type_number(browser, 0, 2.0)
@@ -742,28 +657,26 @@ class Square(Function):
     ],
 )
 def test_a_graph_that_cannot_follow_steps_and_says_why(
-    browser: Browser, tmp_path: Path, f: Any, x: Any, reason: str, gradient: str
+    show: Show, f: Any, x: Any, reason: str, gradient: str
 ) -> None:
-    show(browser, tmp_path, draw(f, x).html)
-    assert reason in browser.run("document.getElementById('help').textContent")
-    assert browser.run("document.querySelectorAll('input[type=number]').length") == 0
+    browser = show(draw(f, x))
+    assert reason in browser.text("#help")
+    assert browser.count("input[type=number]") == 0
     browser.press("End")
-    text = browser.run("document.querySelector('.leaf output').textContent")
+    text = browser.text(".leaf output")
     assert text.endswith(f" = {gradient}")
     assert browser.problems == []
 
 
-def test_a_value_that_was_compared_does_not_follow(browser: Browser, tmp_path: Path) -> None:
+def test_a_value_that_was_compared_does_not_follow(show: Show) -> None:
     x = Value(3.0, "x")
-    show(browser, tmp_path, draw(where(x > 0, x, -x)).html)
-    assert "draw the function" in browser.run("document.getElementById('help').textContent")
+    browser = show(draw(where(x > 0, x, -x)))
+    assert "draw the function" in browser.text("#help")
 
 
-def test_of_a_large_graph_the_part_nearest_the_output_is_live(
-    browser: Browser, tmp_path: Path
-) -> None:
-    show(browser, tmp_path, draw(deep(1000), 0.5).html)
-    note = browser.run("document.getElementById('note').textContent")
+def test_of_a_large_graph_the_part_nearest_the_output_is_live(show: Show) -> None:
+    browser = show(draw(deep(1000), 0.5))
+    note = browser.text("#note")
     assert note.startswith("The 300 nodes nearest the output, of 1,001")
     browser.press("End")
     [slope] = gradients(browser)
@@ -773,14 +686,14 @@ def test_of_a_large_graph_the_part_nearest_the_output_is_live(
     assert browser.problems == []
 
 
-def test_a_page_with_collapsed_layers(browser: Browser, tmp_path: Path) -> None:
+def test_a_page_with_collapsed_layers(show: Show) -> None:
     model = MLP(2, [8, 1], rng=random.Random(0))
-    show(browser, tmp_path, draw(model, [1.0, 2.0], collapse=model.layers).html)
+    browser = show(draw(model, [1.0, 2.0], collapse=model.layers))
     browser.press("End")
     x = [Value(1.0), Value(2.0)]
     model(x).backward()
     assert gradients(browser)[:2] == [pytest.approx(v.grad) for v in x]
-    assert browser.run("document.querySelectorAll('#graph .group').length") == 2
+    assert browser.count("#graph .group") == 2
     assert browser.problems == []
 
 

@@ -6,8 +6,8 @@ import json
 import math
 import random
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,15 @@ from scalargrad.view.languages.javascript import runtime_for
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.neurons import units_of
 from scalargrad.view.playing import MOST_PARAMETERS
-from tests.view.browser import Browser, browsing, chromium
+from tests.view.browser import Browser, chromium
+from tests.view.conftest import Show
 
 needs_chromium = pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")
 CURVE = [([x / 5], math.sin(x / 5)) for x in range(-10, 11)]
 POINTS = DATASETS["moons"](24, random.Random(3))
+
+
+data_page = cache(page_of)
 
 
 def squared(output: Any, target: Any) -> Any:
@@ -177,7 +181,7 @@ class TestReasons:
 
 
 def test_sizes_keep_to_the_budget() -> None:
-    assert len(page_of("moons").html.encode()) <= 120_000
+    assert len(data_page("moons").html.encode()) <= 120_000
     big = playground(
         lambda rng: nn.MLP(2, [16, 16, 1], activation=tanh, rng=rng),
         hinge,
@@ -202,18 +206,10 @@ def test_hostile_text_is_data() -> None:
     assert "<b onload" not in page.html
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
-
-
-def opened(browser: Browser, page: Any, folder: Path, size: tuple[int, int] = (1200, 800)) -> None:
-    file = folder / "page.html"
-    page.save(file)
-    browser.resize(*size)
-    browser.open(file)
+def opened(show: Show, page: Any) -> Browser:
+    browser = show(page)
     assert browser.problems == []
+    return browser
 
 
 def train(browser: Browser, steps: int) -> list[float]:
@@ -236,21 +232,19 @@ OPTIMIZERS: dict[str, Callable[[list[Value]], optim.Optimizer]] = {
 @needs_chromium
 class TestInTheBrowser:
     @pytest.mark.parametrize("name", DATASETS)
-    def test_the_first_losses_are_pythons(
-        self, name: str, browser: Browser, tmp_path: Path
-    ) -> None:
-        page = page_of(name)
+    def test_the_first_losses_are_pythons(self, name: str, show: Show) -> None:
+        page = data_page(name)
         assert page.reason == ""
-        opened(browser, page, tmp_path)
-        shown = browser.run("document.querySelector('#same').textContent")
+        browser = opened(show, page)
+        shown = browser.text("#same")
         assert shown == "✓ the first 10 steps are Python's"
         for start, losses_ in enumerate(script_of(page)["losses"]):
             browser.run(f"start = {start}, begin()")
             assert train(browser, 10) == pytest.approx(losses_, rel=1e-9, abs=1e-9)
 
     @pytest.mark.parametrize("name", OPTIMIZERS)
-    def test_a_hundred_steps_are_pythons(self, name: str, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, playground(small, hinge, POINTS, (), OPTIMIZERS[name]), tmp_path)
+    def test_a_hundred_steps_are_pythons(self, name: str, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS, (), OPTIMIZERS[name]))
         model = small(random.Random(0))
         optimizer = OPTIMIZERS[name](model.parameters())
         expected = []
@@ -263,18 +257,18 @@ class TestInTheBrowser:
         # Sums are in another order here; a kink may be met on the other side when near.
         assert train(browser, 100)[:30] == pytest.approx(expected[:30], rel=1e-6)
 
-    def test_a_penalty_counts(self, browser: Browser, tmp_path: Path) -> None:
+    def test_a_penalty_counts(self, show: Show) -> None:
         def penalty(parameters: Any) -> Any:
             return 0.01 * sum(p * p for p in parameters)
 
         page = playground(Own, squared, CURVE, penalty=penalty)
-        opened(browser, page, tmp_path)
+        browser = opened(show, page)
         model = Own(random.Random(0))
         expected = sum(squared(model(x), t) for x, t in CURVE) / len(CURVE) + penalty(model.w)
         assert train(browser, 1) == [pytest.approx(expected.data, rel=1e-12)]
 
-    def test_a_neurons_gradients_are_backwards(self, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, playground(small, hinge, POINTS), tmp_path)
+    def test_a_neurons_gradients_are_backwards(self, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS))
         browser.run("select(3), 1")
         ringed = browser.run("ringed")
         model = small(random.Random(0))
@@ -288,23 +282,20 @@ class TestInTheBrowser:
         expected = [weight.grad for weight in [*neuron.w, neuron.b]]
         assert slopes == pytest.approx(expected, rel=2e-3, abs=1e-9)
 
-    def test_the_same_start_gives_the_same_losses(self, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, playground(small, hinge, POINTS), tmp_path)
+    def test_the_same_start_gives_the_same_losses(self, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS))
         first = train(browser, 20)
         browser.run("reset(), 1")
         assert train(browser, 20) == first
-        assert "✓" in browser.run("document.querySelector('#same').textContent")
+        assert "✓" in browser.text("#same")
 
-    def test_points_are_added_dragged_and_removed(self, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, playground(small, hinge, POINTS), tmp_path)
-        box = browser.run(
-            "(({x, y, width, height}) => [x, y, width, height])"
-            "(document.querySelector('#plane').getBoundingClientRect())"
-        )
+    def test_points_are_added_dragged_and_removed(self, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS))
+        box = browser.box("#plane")
         spot = (box[0] + 12, box[1] + box[3] - 12)
         browser.drag(spot, spot)
         assert browser.run("train.length") == len(POINTS) + 1
-        assert browser.run("document.querySelector('#same').textContent") == "changed here"
+        assert browser.text("#same") == "changed here"
         browser.drag(spot, (spot[0] + 60, spot[1] - 40))
         x, _ = browser.run("train[train.length - 1].x")
         assert browser.run("train.length") == len(POINTS) + 1
@@ -313,8 +304,8 @@ class TestInTheBrowser:
         browser.run("remove(train.length - 1), 1")
         assert browser.run("train.length") == len(POINTS)
 
-    def test_the_keyboard_is_enough(self, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, playground(small, hinge, POINTS), tmp_path)
+    def test_the_keyboard_is_enough(self, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS))
         press = (
             "((query, key) => document.querySelector(query)"
             ".dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true})))"
@@ -333,58 +324,46 @@ class TestInTheBrowser:
         browser.run(f"{press}('body', 'Escape'), 1")
         assert browser.run("selected") is None
 
-    def test_it_trains_and_pauses(self, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, page_of("xor"), tmp_path)
+    def test_it_trains_and_pauses(self, show: Show) -> None:
+        browser = opened(show, data_page("xor"))
         before = browser.run("history[0].train")
         browser.run("find('#speed').value = 4, toggle(), 1")
-        end = time.monotonic() + 20
-        while browser.run("step") < 50 and time.monotonic() < end:
-            time.sleep(0.1)
+        browser.until("step >= 50")
         browser.run("toggle(), 1")
         assert browser.run("step") >= 50
         assert browser.run("history[history.length - 1].train") < before
         assert browser.problems == []
 
-    def test_a_slow_step_ends_with_the_loss_before_and_after(
-        self, browser: Browser, tmp_path: Path
-    ) -> None:
-        opened(browser, playground(small, hinge, POINTS), tmp_path)
+    def test_a_slow_step_ends_with_the_loss_before_and_after(self, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS))
         browser.run("slowly(), 1")
-        end = time.monotonic() + 20
-        while browser.run("step") < 1 and time.monotonic() < end:
-            time.sleep(0.1)
+        browser.until("step >= 1")
         assert re.search(
             r"The loss goes from [\d.]+ to [\d.]+\.",
-            browser.run("document.querySelector('#say').textContent"),
+            browser.text("#say"),
         )
 
-    def test_a_loss_without_bounds_is_told(self, browser: Browser, tmp_path: Path) -> None:
+    def test_a_loss_without_bounds_is_told(self, show: Show) -> None:
         page = playground(
             lambda rng: nn.MLP(1, [1], rng=rng), squared, CURVE, (), lambda p: optim.SGD(p, lr=90.0)
         )
-        opened(browser, page, tmp_path)
+        browser = opened(show, page)
         browser.run("find('#speed').value = 4, toggle(), 1")
-        end = time.monotonic() + 20
-        while browser.run("playing") and time.monotonic() < end:
-            time.sleep(0.1)
-        said = browser.run("document.querySelector('#say').textContent")
+        browser.until("!playing")
+        said = browser.text("#say")
         assert "lower the learning rate, press ↺" in said
 
     @pytest.mark.parametrize("width", [320, 390, 900, 1920])
-    def test_it_does_not_scroll_sideways(
-        self, width: int, browser: Browser, tmp_path: Path
-    ) -> None:
-        opened(browser, page_of("moons"), tmp_path, (width, 844))
+    def test_it_does_not_scroll_sideways(self, width: int, show: Show) -> None:
+        browser = show(data_page("moons"), width, 844)
         assert browser.run("document.documentElement.scrollWidth") <= width
 
-    def test_what_cannot_be_followed_is_replayed(self, browser: Browser, tmp_path: Path) -> None:
-        opened(browser, playground(Chooses, squared, CURVE), tmp_path)
-        reason = browser.run("document.querySelector('#reason').textContent")
+    def test_what_cannot_be_followed_is_replayed(self, show: Show) -> None:
+        browser = opened(show, playground(Chooses, squared, CURVE))
+        reason = browser.text("#reason")
         assert "chooses with if (test_playing.py:" in reason
-        assert browser.run("document.querySelector('#play').textContent") == "▶ Replay"
+        assert browser.text("#play") == "▶ Replay"
         browser.run("find('#speed').value = 4, toggle(), 1")
-        end = time.monotonic() + 20
-        while browser.run("step") < 5 and time.monotonic() < end:
-            time.sleep(0.1)
+        browser.until("step >= 5")
         assert browser.run("step") >= 5
         assert browser.problems == []

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import random
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +15,9 @@ from scalargrad.engine.errors import FAILURES
 from scalargrad.functions.methods import all_ops
 from scalargrad.programs.code import Code, Equation, Literal
 from scalargrad.view.languages.javascript import javascript_function
+from tests.view.node import in_node, needs_node
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
+pytestmark = needs_node
 
 OPS = all_ops()
 SIZES = [
@@ -29,10 +27,12 @@ SIZES = [
     *(180.7, 184.2, 500.5, 709.7, 709.8, 710.4, 710.5, 745.0, 746.0, 1e3, 1e5, 1e8, 1e15, 4.5e15),
     *(1e16, 1e17, 1e22, 1e154, 1.5e154, 1e300, 1e308, 1.7976931348623157e308, math.inf),
 ]
-NUMBERS = [*SIZES, *[-x for x in SIZES], math.nan]
+_RNG = random.Random(0)
+DRAWN = [_RNG.uniform(-high, high) for high in (5, 30, 170) for _ in range(100)]
+NUMBERS = [*SIZES, *[-x for x in SIZES], math.nan, *DRAWN]
 FEW = [
     *(0.0, 5e-324, 1e-308, 1e-160, 1e-8, 0.5, 1.0, 2.0, 3.0, 2.5, 26.5, 710.0, 1e8, 1e154),
-    *(1e308, 1.7e308, math.inf),
+    *(1e308, 1.7e308, math.inf, 1 / 3),
 ]
 FEW += [-x for x in FEW]
 FEW.append(math.nan)
@@ -81,6 +81,7 @@ def inputs_of(name: str, rng: random.Random) -> list[tuple[Any, ...]]:
     found = list(itertools.product(FEW, repeat=min(count, 2)))
     if count > 2:
         found = [tuple(rng.choice(FEW) for _ in range(count)) for _ in range(600)]
+    found += [tuple(rng.choice(DRAWN) for _ in range(count)) for _ in range(300)]
     return found if count else []
 
 
@@ -89,22 +90,6 @@ def python_result(name: str, inputs: Sequence[Any]) -> Any:
         return OPS[name].forward(*inputs)
     except FAILURES as error:
         return type(error).__name__
-
-
-def node_results(scripts: Sequence[str]) -> list[Any]:
-    """Return what the expressions give; an error's kind where they throw."""
-    node = shutil.which("node")
-    assert node is not None
-    tried = "\n".join(
-        f"try {{ const y = (() => {{ {script} }})()[0];\n"
-        "out.push(Object.is(y, -0) ? '-0' : Number.isFinite(y) ? y : String(y)); }\n"
-        "catch (e) { out.push('!' + (e.kind || e)); }"
-        for script in scripts
-    )
-    program = f"const out = [];\n{tried}\nconsole.log(JSON.stringify(out));"
-    result = subprocess.run([node, "-"], input=program, capture_output=True, text=True, check=True)
-    found: list[Any] = json.loads(result.stdout)
-    return found
 
 
 def differs(name: str, found: Any, right: Any) -> bool:
@@ -129,24 +114,32 @@ def differs(name: str, found: Any, right: Any) -> bool:
     return not abs(found - right) <= ulps * max(math.ulp(right), 5e-324)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in OPS if ARITIES.get(name, 1)))
-def test_extreme_numbers(name: str) -> None:
-    rng = random.Random(1)
-    drawn = inputs_of(name, rng)
-    scripts = []
-    program = None
-    for inputs in drawn:
+NAMES = sorted(name for name in OPS if ARITIES.get(name, 1))
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, list[Any]]:
+    """Return for each op what it is given, and what JavaScript gives: all in one run."""
+    drawn = [(name, inputs) for name in NAMES for inputs in inputs_of(name, random.Random(1))]
+    calls = []
+    for name, inputs in drawn:
         code, variables = call(name, inputs)
         names = ["x", "y", "z", "w"][: len(variables)]
-        program = javascript_function("f", names, code)
-        numbers = ", ".join(
-            "NaN" if x != x else repr(x).replace("inf", "Infinity") for x in variables
-        )
-        scripts.append(f"{program}\nreturn f({numbers});")
+        calls.append((javascript_function("f", names, code), variables))
+    found: dict[str, list[Any]] = {name: [] for name in NAMES}
+    for (name, inputs), result in zip(drawn, in_node(calls), strict=True):
+        found[name].append((inputs, result if isinstance(result, str) else result[0]))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_numbers(name: str, results: dict[str, list[Any]]) -> None:
     wrong = [
         (inputs, found, right)
-        for inputs, found in zip(drawn, node_results(scripts), strict=True)
+        for inputs, found in results[name]
         if differs(name, found, right := python_result(name, inputs))
+        # Next to the zeros of the logarithm of gamma the error is absolute.
+        and not (name == "lgamma" and inputs[0] in DRAWN and abs(found - right) < 1e-13)
     ]
     if sys.version_info < (3, 11):  # whose math.pow raises where a later one gives infinity
         wrong = [row for row in wrong if not (name == "pow" and row[0][1] == -math.inf)]

@@ -6,13 +6,12 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from scalargrad.view.training import Film, Window, decision_boundary, level, loss_curve, tiles
-from tests.view.browser import Browser, browsing, chromium
+from tests.view.browser import chromium
+from tests.view.conftest import Show
 
 SVG = "{http://www.w3.org/2000/svg}"
 SQUARE = Window(-1.0, 1.0, -1.0, 1.0)
@@ -80,22 +79,14 @@ def test_a_film_needs_a_frame() -> None:
         _ = Film([], [], SQUARE).html
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
-
-
 @pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")
-def test_the_films_scrubber_shows_each_frame(browser: Browser, tmp_path: Path) -> None:
+def test_the_films_scrubber_shows_each_frame(show: Show) -> None:
     film = Film([(0.0, 0.5)], [1], SQUARE, "<b>title</b>", columns=4)
     film.frame(1, 2.0, lambda x, y: 3 * x)
     film.frame(7, 0.5, lambda x, y: -3 * x)
-    path = tmp_path / "film.html"
-    film.save(path)
-    browser.open(path)
-    assert browser.run("document.querySelector('h1').textContent") == "<b>title</b>"
-    assert browser.run("document.getElementById('said').textContent") == "step 7: loss 0.5000"
+    browser = show(film)
+    assert browser.text("h1") == "<b>title</b>"
+    assert browser.text("#said") == "step 7: loss 0.5000"
     first = "document.querySelector('#cells rect').getAttribute('class')"
     assert browser.run(first) == "b"
     browser.run(
@@ -103,8 +94,8 @@ def test_the_films_scrubber_shows_each_frame(browser: Browser, tmp_path: Path) -
         "s.dispatchEvent(new Event('input')); })()"
     )
     assert browser.run(first) == "a"
-    assert browser.run("document.getElementById('said').textContent") == "step 1: loss 2.000"
+    assert browser.text("#said") == "step 1: loss 2.000"
     browser.run("document.getElementById('play').click()")
-    assert browser.run("document.getElementById('play').textContent") == "stop"
+    assert browser.text("#play") == "stop"
     assert browser.problems == []
-    assert json.loads(browser.run("document.getElementById('data').textContent"))["columns"] == 4
+    assert json.loads(browser.text("#data"))["columns"] == 4

@@ -149,7 +149,13 @@ function fma(a, b, c) {
   if (Number.isFinite(a) && Number.isFinite(b) && !Number.isFinite(c)) return c;
   // A product that is too small for a float has a sign still.
   if (plain === 0 && c === 0) return a !== 0 && b !== 0 ? a * b : plain;
-  if (!Number.isFinite(plain)) return bounded(defined(plain, a, b, c), a, b, c);
+  if (!Number.isFinite(plain)) {
+    // The product alone may be too large.
+    const [large, small] = Math.abs(a) > Math.abs(b) ? [a / 4, b] : [b / 4, a];
+    const quarter = large * small + c / 4;
+    if (Number.isFinite(quarter)) return bounded(4 * fma(large, small, c / 4), a, b, c);
+    return bounded(defined(plain, a, b, c), a, b, c);
+  }
   const [p, e] = twoProduct(a, b);
   const [s, f] = twoSum(p, c);
   const y = s + (e + f);
@@ -161,13 +167,18 @@ function fsum(...xs) {
   let partials = [];
   let special = 0;
   for (let x of xs) {
-    if (!Number.isFinite(x)) special += x;
+    if (!Number.isFinite(x)) {
+      special += x;
+      partials = [];
+      continue;
+    }
     const kept = [];
     for (const partial of partials) {
       const [s, e] = twoSum(x, partial);
       if (e !== 0) kept.push(e);
       x = s;
     }
+    if (!Number.isFinite(x)) rangeError();
     partials = [...kept, x];
   }
   const total = partials.reduceRight((a, b) => a + b, 0);
