@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import Value, compile, value_and_grad
@@ -37,7 +37,6 @@ def close(ours: list[float], theirs: list[float]) -> bool:
 
 
 class TestScalarProgram:
-    @settings(max_examples=30)
     @given(seeds, hundreds)
     def test_gives_the_same_numbers_in_ours_and_by_the_chain_rule_on_floats(
         self, seed: int, ops: int
@@ -53,7 +52,6 @@ class TestScalarProgram:
         y, slopes = compile(value_and_grad(program.of_numbers()))(x)
         assert close([y, *slopes], program.value_and_gradient(x))
 
-    @settings(max_examples=30)
     @given(seeds, hundreds)
     def test_has_as_many_ops_as_asked_for_each_of_them_used(self, seed: int, ops: int) -> None:
         program = draw(ops, seed)
@@ -89,7 +87,6 @@ def _ops_of(y: Value) -> set[Value]:
     return found
 
 
-@settings(max_examples=30)
 @given(seeds)
 def test_wrapped_numbers_compute_what_the_functions_compute(seed: int) -> None:
     program: ScalarProgram = draw(100, seed)

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -30,7 +31,6 @@ from tests.pages import (
     Block,
     name_of,
     text_of,
-    write_scripts,
 )
 
 GUIDE = ROOT / "demos" / "guide"
@@ -59,21 +59,19 @@ def run(command: Sequence[str], folder: Path, text: str = "") -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return write_scripts(tmp_path_factory.mktemp("scripts"))
-
-
 def promised(script: str) -> list[str]:
     return re.findall(r"^# prints:(?: (.*))?$", script, re.MULTILINE)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
-def test_scripts_print_what_they_say_as_files(script: Block, files: dict[str, Path]) -> None:
+def test_scripts_print_what_they_say(
+    script: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert promised(script.text)
-    file = files[name_of(script)]
-    printed = run(["-W", "error", str(file)], file.parent)
-    assert printed.splitlines() == promised(script.text)
+    file = tmp_path / "script.py"
+    file.write_text(script.text, encoding="utf-8")
+    runpy.run_path(str(file), run_name="__main__")
+    assert capsys.readouterr().out.splitlines() == promised(script.text)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import (
@@ -69,7 +69,6 @@ def with_values(quadratic: Quadratic, xs: Sequence[Any]) -> tuple[list[Any], lis
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3))
-@settings(max_examples=60)
 def test_a_function_is_the_arithmetic_that_it_stands_for(drawn: Any, used: Any) -> None:
     quadratic, xs = drawn
     results = []
@@ -91,7 +90,6 @@ def test_a_function_is_the_arithmetic_that_it_stands_for(drawn: Any, used: Any) 
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3), data=st.data())
-@settings(max_examples=40)
 def test_derivatives_of_every_kind_go_through_a_function(drawn: Any, used: Any, data: Any) -> None:
     quadratic, xs = drawn
     places = tuple(i for i, plain in enumerate(quadratic.plain) if not plain)
@@ -127,7 +125,6 @@ def test_derivatives_of_every_kind_go_through_a_function(drawn: Any, used: Any, 
 
 
 @given(st.floats(-2, 2))
-@settings(max_examples=30)
 def test_saved_outputs_among_several_outputs(x: float) -> None:
     def through(x: Any) -> Any:
         a, b = ExpAndDouble.apply(x)

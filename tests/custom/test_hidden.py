@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -156,7 +156,6 @@ def test_whatever_the_kind_of_number(twice: str, kind: Any) -> None:
 
 
 @given(st.floats(-100.0, 100.0), st.floats(-100.0, 100.0))
-@settings(max_examples=40)
 def test_whatever_the_point(x: float, y: float) -> None:
     def forward(ctx: Any, x: Any, y: Any) -> Any:
         ctx.save_for_backward(y)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -65,7 +65,6 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(drawn=expressions(), data=st.data())
-@settings(max_examples=200)
 def test_a_graph_run_again_is_a_graph_built_anew(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -99,7 +98,6 @@ def test_a_graph_run_again_is_a_graph_built_anew(drawn: Any, data: st.DataObject
 
 
 @given(xs=st.lists(fractions(), min_size=2, max_size=2), data=st.data())
-@settings(max_examples=60)
 def test_every_kind_of_op_runs_again(xs: Any, data: st.DataObject) -> None:
     leaves = [Value(float(x)) for x in xs]
     y = everything(*leaves)
@@ -116,7 +114,6 @@ def test_every_kind_of_op_runs_again(xs: Any, data: st.DataObject) -> None:
 
 
 @given(drawn=expressions(max_ops=6), data=st.data())
-@settings(max_examples=100)
 def test_the_graph_of_a_gradient_runs_again(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     x = Value(inputs[0])

@@ -34,7 +34,6 @@ def assert_twins_agree(y: Value, leaves: list[Value], seed: Any) -> None:
 
 
 @given(drawn=expressions(max_ops=12))
-@settings(max_examples=150)
 def test_the_twin_gives_what_pull_back_gives_to_the_last_bit(drawn: Any) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -43,7 +43,6 @@ def test_micrograds_readme() -> None:
 
 
 @given(drawn=expressions())
-@settings(max_examples=200)
 def test_random_expressions_agree_with_finite_differences(drawn: Any) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -57,7 +56,6 @@ def test_random_expressions_agree_with_finite_differences(drawn: Any) -> None:
 
 
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.analytic]))
-@settings(max_examples=200)
 def test_random_analytic_expressions_agree_with_complex_steps(drawn: Any) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]

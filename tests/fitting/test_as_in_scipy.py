@@ -87,7 +87,6 @@ def best_line(
 
 
 @given(problem=bounded_lines(), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-@settings(max_examples=40)
 def test_a_bounded_line_is_the_exact_one(
     problem: tuple[list[tuple[float, float]], list[float], list[float]],
     shares: tuple[float, float],
@@ -109,7 +108,6 @@ def test_a_bounded_line_is_the_exact_one(
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 5))
-@settings(max_examples=25)
 def test_a_bounded_minimum_is_one(seed: int, n: int) -> None:
     rng = random.Random(seed)
     rows = [[rng.gauss(0, 1) for _ in range(n)] for _ in range(n)]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scalargrad import Value, cos, cosh, exp, grad, log, optim, sin
@@ -31,7 +31,6 @@ def line(x: Any, a: Any, b: Any) -> Any:
 
 
 @given(samples=lists, a=numbers, b=numbers)
-@settings(max_examples=50)
 def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b: float) -> None:
     xs, ys = zip(*samples, strict=True)
     fit = curve_fit(line, xs, ys, [a, b])
@@ -59,7 +58,6 @@ def test_a_line_is_the_exact_one(samples: list[tuple[float, float]], a: float, b
 
 
 @given(samples=lists, i=st.integers(-40, 40), j=st.integers(-40, 40))
-@settings(max_examples=50)
 def test_the_unit_of_a_parameter_does_not_matter(
     samples: list[tuple[float, float]], i: int, j: int
 ) -> None:
@@ -91,7 +89,6 @@ def test_the_unit_of_a_parameter_does_not_matter(
     level=st.floats(-5, 5),
     off=st.floats(0.8, 1.25),
 )
-@settings(max_examples=50)
 def test_data_without_noise_give_the_parameters_back(
     amount: float, rate: float, level: float, off: float
 ) -> None:
@@ -155,7 +152,6 @@ def test_as_many_samples_as_parameters() -> None:
 
 
 @given(root=st.tuples(st.floats(0.5, 3), st.floats(0.5, 3)))
-@settings(max_examples=30)
 def test_equations_are_solved(root: tuple[float, float]) -> None:
     a, b = root
     fit = least_squares(lambda p: (p[0] * p[1] - a * b, p[0] - p[1] ** 2 - a + b**2), [1, 1])
@@ -287,7 +283,6 @@ POWERS = st.integers(-900, 900).map(lambda k: 2.0**k)
 
 
 @given(unit=POWERS, x0=st.sampled_from([0.0, 1.0]))
-@settings(max_examples=40)
 def test_data_of_any_size_are_fitted(unit: float, x0: float) -> None:
     assume(unit < 2.0**500)  # the sum of squares is a float
     ys = [3.0 * unit, 5.0 * unit, 7.0 * unit, 9.5 * unit]
@@ -309,7 +304,6 @@ def test_a_bent_model_of_data_of_any_size(unit: float) -> None:
 
 
 @given(unit=POWERS)
-@settings(max_examples=40)
 def test_minima_of_functions_of_any_size(unit: float) -> None:
     found = minimize(lambda x: unit * ((x[0] - 3) ** 2 + 2 * (x[1] + 5) ** 2), [0.0, 0.0])
     assert found.x == pytest.approx([3.0, -5.0], rel=1e-12, abs=0)

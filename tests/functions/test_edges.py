@@ -7,7 +7,7 @@ import operator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -43,7 +43,6 @@ def outcome(function: Any, *inputs: Any) -> Any:
 
 @pytest.mark.parametrize("name", [*MATH, *OPERATORS])
 @given(data=st.data())
-@settings(max_examples=60)
 def test_values_do_what_math_does(name: str, data: st.DataObject) -> None:
     function = FUNCTIONS[name]
     inputs = [data.draw(edge_numbers()) for _ in range(function.arity)]
@@ -69,7 +68,6 @@ def test_powers_do_what_python_does_but_stay_real(a: Any, b: Any) -> None:
 
 @pytest.mark.parametrize("name", ["fsum", "prod", "hypot", "dist"])
 @given(pairs=st.lists(st.tuples(edge_numbers(), edge_numbers()), min_size=1, max_size=3))
-@settings(max_examples=60)
 def test_list_functions_do_what_math_does(name: str, pairs: list[Any]) -> None:
     inputs = [p for p, _ in pairs] + [q for _, q in pairs]
     call = {
@@ -113,7 +111,6 @@ FINITE = [f for f in FUNCTIONS.values() if f.name not in ("fma", "prod", "sumpro
 
 @pytest.mark.parametrize("function", FINITE, ids=lambda f: f.name)
 @given(data=st.data())
-@settings(max_examples=60)
 @pytest.mark.slow
 def test_rules_make_no_nan_of_finite_numbers(function: Operation, data: st.DataObject) -> None:
     numbers = edge_numbers().filter(math.isfinite)

@@ -35,7 +35,6 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
 
 @functions
 @given(data=st.data())
-@settings(max_examples=25)
 def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
     inputs = data.draw(points(function))
     if function.name == "dist":  # closer to its kink than differences can see
@@ -50,7 +49,6 @@ def test_gradient_agrees_with_finite_differences(function: Operation, data: st.D
 
 @analytic
 @given(data=st.data())
-@settings(max_examples=25)
 def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataObject) -> None:
     # Both sides round a few times; and where terms cancel (silu, 1 + tan**2 near a pole) or an
     # exponential multiplies the error of its argument, by at most 30 here, that grows.
@@ -136,7 +134,6 @@ class dual_engine:
 
 
 @given(drawn=expressions(exact, numbers=fractions(), largest=10**9))
-@settings(max_examples=200)
 def test_gradient_of_fractions_is_exact(drawn: Any) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]

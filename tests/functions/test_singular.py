@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -38,7 +38,6 @@ def power(x: Any, y: Any) -> Any:
 
 @functions
 @given(data=st.data())
-@settings(max_examples=30)
 @pytest.mark.slow
 def test_derivatives_at_edges_are_finite_or_an_error(
     function: Operation, data: st.DataObject

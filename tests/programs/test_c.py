@@ -94,7 +94,7 @@ def wild_expressions(draw: st.DrawFn) -> Expression:
     return Expression(arity, tuple(steps))
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)  # each runs the C compiler
 @given(wild_expressions(), st.lists(st.tuples(*[NUMBERS] * 3), min_size=1, max_size=5))
 def test_random_programs_have_the_bits_and_errors_of_python(
     expression: Expression, points: list[tuple[float, ...]]

@@ -86,7 +86,7 @@ def sample(k: float, y: Any = 1.0) -> Any:
     return PARAMS, {"xs": [k, -0.5], "size": 2.0}, y
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(batches(), st.integers(1, 3), st.booleans())
 @example([sample(0.5)], 1, False)
 @example([sample(0.5), sample(1.5), sample(-1.0)], 2, True)

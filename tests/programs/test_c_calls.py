@@ -82,7 +82,6 @@ TRANSFORMED: dict[str, Callable[..., Any]] = {
 PAIRS = {way: (compile(f, target="c"), compile(f)) for way, f in TRANSFORMED.items()}
 
 
-@settings(max_examples=25)
 @given(way=st.sampled_from(sorted(TRANSFORMED)), point=POINTS)
 @example("value", POINT)
 @example("gradient", POINT)

@@ -125,7 +125,7 @@ SAMPLES = [
 ]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(programs())
 @example(ROWS)
 @example(SAMPLES)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import (
@@ -366,7 +366,6 @@ NESTED, NESTED_EAGER = both_ways(nested)
 
 
 @given(st.lists(st.fractions(-3, 3, max_denominator=9), min_size=3, max_size=3))
-@settings(max_examples=25)
 def test_gradients_of_nested_arguments(numbers: list[Fraction]) -> None:
     assert NESTED(*numbers) == NESTED_EAGER(*numbers)
 

@@ -26,7 +26,7 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad as sg
@@ -95,7 +95,6 @@ def _function(program: Any) -> Any:
 # --- the same numbers ---------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
 @given(expressions(ALL_BUT_SUMPROD))
 def test_value_and_gradient_are_the_eager_ones_bit_for_bit(
     drawn: tuple[Expression, list[Any]],
@@ -108,7 +107,6 @@ def test_value_and_gradient_are_the_eager_ones_bit_for_bit(
     assert identical(compile(both)(*inputs), both(*inputs))
 
 
-@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=1, max_size=250))
 def test_sumprod_is_written_as_a_plain_sum(pairs: list[tuple[float, float]]) -> None:
     p, q = map(list, zip(*pairs, strict=True))
@@ -122,7 +120,6 @@ def test_sumprod_is_written_as_a_plain_sum(pairs: list[tuple[float, float]]) -> 
     assert gradients == (q, p)
 
 
-@settings(max_examples=40)
 @given(expressions(SMOOTH, max_ops=5, largest=10.0))
 def test_second_derivatives_are_the_eager_ones(drawn: tuple[Expression, list[Any]]) -> None:
     expression, inputs = drawn
@@ -133,7 +130,6 @@ def test_second_derivatives_are_the_eager_ones(drawn: tuple[Expression, list[Any
     assert ours == pytest.approx(eager, rel=0, abs=1e-9 * size)
 
 
-@settings(max_examples=30)
 @given(
     expressions(
         [FUNCTIONS[name] for name in "+-*/"], numbers=st.fractions(-3, 3, max_denominator=9)
@@ -183,13 +179,11 @@ def pick_apart(*nests: Any, **more: Any) -> Any:
     return nests, plain_sum(i * x * x for i, x in enumerate(xs, 1)), more
 
 
-@settings(max_examples=60)
 @given(st.lists(NESTS, max_size=3), st.dictionaries(st.sampled_from("abc"), NESTS, max_size=2))
 def test_any_nesting_of_arguments_and_results(nests: list[Any], more: dict[str, Any]) -> None:
     assert identical(compile(pick_apart)(*nests, **more), pick_apart(*nests, **more))
 
 
-@settings(max_examples=30)
 @given(NESTS)
 def test_gradients_come_in_the_nesting_of_the_argument(nest: Any) -> None:
     f = value_and_grad(lambda nest: pick_apart(nest)[1])
@@ -420,7 +414,6 @@ def test_backward_adds_to_the_leaves_as_the_eager_pass_does() -> None:
             v.grad = 0
 
 
-@settings(max_examples=30)
 @given(expressions(ALL_BUT_SUMPROD))
 def test_backward_of_random_expressions(drawn: tuple[Expression, list[Any]]) -> None:
     expression, inputs = drawn
@@ -559,7 +552,6 @@ def unused_lines_in(source: str, allowed: set[str] = frozenset()) -> None:  # ty
     assert len(kept) == len(set(kept))
 
 
-@settings(max_examples=40)
 # What rounds gives an int, and 1.0 times that is another number.
 @given(
     expressions([f for f in ALL_BUT_SUMPROD if f.name not in ("prod", "ceil", "floor", "trunc")])
@@ -652,7 +644,6 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=40)
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), min_size=1, max_size=12))
 def test_labels_are_data_whatever_they_say(labels: list[str]) -> None:
     leaves = [Value(1.5 + i, label) for i, label in enumerate(labels)]

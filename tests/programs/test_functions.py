@@ -29,7 +29,6 @@ from tests.own_functions import ExpAndDouble, MultiplyAdd, mixture, quadratics, 
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3))
-@settings(max_examples=25)
 def test_compiled_a_function_gives_what_it_gives_eagerly(drawn: Any, used: Any) -> None:
     quadratic, xs = drawn
     _, through = quadratic.calls()

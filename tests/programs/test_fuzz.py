@@ -28,7 +28,7 @@ from tests.programs import fuzz
 
 
 @given(program=fuzz.programs())
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_a_compiled_program_is_the_eager_function_and_its_code(program: fuzz.Program) -> None:
     fuzz.check(program)
 

@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scalargrad as sg
@@ -131,7 +131,6 @@ def f(*nests: Any) -> Any:
     return [[relu(x) * 1.0, x * 1, x + x] for x in xs], nests[:1] if xs else 0
 
 
-@settings(max_examples=60)
 @given(st.data())
 def test_random_calls(data: st.DataObject) -> None:
     nests = data.draw(st.lists(NESTS, min_size=1, max_size=3))
@@ -381,7 +380,6 @@ DATA = st.floats(-3, 3) | st.sampled_from(
 )
 
 
-@settings(max_examples=30)
 @given(st.lists(st.tuples(DATA, DATA, DATA), min_size=1, max_size=6), st.integers(1, 40))
 @example([(0.5, 0.5, 1.0), (Fraction(1, 2), 0.5, 1.0), (0.5, Sub(0.5), 1)], 1)
 def test_captured_values_of_any_kind(calls: list[Any], count: int) -> None:

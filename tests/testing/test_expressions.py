@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 import scalargrad.testing
@@ -101,7 +101,7 @@ def test_no_class_has_the_name_of_another_public_one() -> None:
 
 
 def test_a_failing_example_is_printed_as_code() -> None:
-    @settings(database=None, max_examples=200, derandomize=True)
+    @settings(database=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
     @given(drawn=expressions(["+"]))
     def property_(drawn: Any) -> None:
         assert len(drawn[0].steps) < 2

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scalargrad.testing import check_engine
 from tests.engines.shapes import RIGHT, WRONG, Engine
-
-NUMPY = importlib.util.find_spec("numpy") is not None
-
-
-def engines(all_of_them: tuple[Engine, ...], every: int) -> list[object]:
-    """Return the engines as parameters; but for one of so many they are slow."""
-    return [
-        pytest.param(
-            engine,
-            id=str(engine),
-            marks=[
-                *([pytest.mark.slow] if n % every else []),
-                pytest.mark.skipif(
-                    "numpy" in engine.source and not NUMPY, reason="it computes with numpy"
-                ),
-            ],
-        )
-        for n, engine in enumerate(all_of_them)
-    ]
+from tests.sampled import one_in
 
 
-@pytest.mark.parametrize("engine", [*engines(RIGHT, 8), *engines(WRONG, 11)])
+def engines(all_of_them: tuple[Engine, ...], every: int) -> list[Any]:
+    of_numpy = [engine for engine in all_of_them if "numpy" in engine.source]
+    others = [engine for engine in all_of_them if engine not in of_numpy]
+    numpy_is_here = importlib.util.find_spec("numpy") is not None
+    skip = pytest.mark.skipif(not numpy_is_here, reason="it computes with numpy")
+    return [*one_in(every, others), *one_in(every, of_numpy, skip)]
+
+
+@pytest.mark.parametrize("engine", [*engines(RIGHT, 15), *engines(WRONG, 15)])
 def test_what_fails_is_what_is_wrong(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "engine.py"
     file.write_text(engine.source, encoding="utf-8")

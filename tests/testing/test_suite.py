@@ -17,6 +17,7 @@ from scalargrad.testing.trial import Options
 from tests.engines import closures, creators, deferred, dual, tuples
 from tests.engines.defects import DEFECTS, Defect, load
 from tests.engines.hostile import HOSTILE, Hostile
+from tests.sampled import one_in
 
 RIGHT = [closures.Value, tuples.Var, creators.Variable, deferred.Node, dual.Dual, scalargrad.Value]
 
@@ -43,14 +44,7 @@ def numbers_shown(counterexample: str, engine: Any) -> list[str]:
     return printed
 
 
-# Every fifth by default, all of them on demand.
-@pytest.mark.parametrize(
-    "defect",
-    [
-        pytest.param(defect, marks=[pytest.mark.slow] if k % 5 else [], id=str(defect))
-        for k, defect in enumerate(DEFECTS)
-    ],
-)
+@pytest.mark.parametrize("defect", one_in(8, DEFECTS))
 def test_defect_is_found_by_its_property(defect: Defect) -> None:
     engine = load(defect)
     # Doublings hang: two seconds of that are enough.

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -21,7 +21,6 @@ def untouched(values: Iterable[Value]) -> bool:
 
 
 @given(drawn=expressions(), data=st.data())
-@settings(max_examples=100)
 def test_they_are_what_backward_leaves_in_grad(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -47,7 +46,6 @@ def test_they_are_what_backward_leaves_in_grad(drawn: Any, data: st.DataObject) 
 
 
 @given(drawn=expressions(inputs=1, max_ops=5))
-@settings(max_examples=50)
 def test_second_derivatives(drawn: Any) -> None:
     expression, inputs = drawn
     leaf = Value(inputs[0])

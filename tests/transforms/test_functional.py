@@ -198,7 +198,6 @@ def test_second_derivatives_agree_with_complex_steps_through_the_rule(
 
 @given(st.floats(-3, 3), st.integers(1, 10))
 @example(0.7, 10)
-@settings(max_examples=25)
 def test_derivatives_of_a_product_to_tenth_order(x: float, n: int) -> None:
     # The derivative of order n is 2**(n/2) exp(x) sin(x + n pi/4).
     found = nth_derivative(lambda x: exp(x) * sin(x), n)(x)
@@ -229,7 +228,6 @@ def test_the_tenth_derivative_of_lgamma(x: float, reference: float) -> None:
 
 
 @given(st.floats(-3, 3))
-@settings(max_examples=25)
 def test_derivatives_of_sin_and_tanh_to_sixth_order(x: float) -> None:
     for n in range(7):
         assert nth_derivative(sin, n)(x) == pytest.approx(math.sin(x + n * math.pi / 2), abs=1e-14)
@@ -248,7 +246,6 @@ def test_derivatives_of_sin_and_tanh_to_sixth_order(x: float) -> None:
 
 
 @given(drawn=expressions(max_ops=5), order=st.integers(2, 4))
-@settings(max_examples=60)
 def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) -> None:
     expression, inputs = drawn
     leaf, others = Value(inputs[0]), inputs[1:]
@@ -268,7 +265,6 @@ def test_create_graph_again_and_again_is_grad_of_grad(drawn: Any, order: int) ->
 
 
 @given(drawn=expressions())
-@settings(max_examples=60)
 def test_create_graph_gives_the_gradients_that_backward_gives(drawn: Any) -> None:
     expression, inputs = drawn
     leaves = [Value(x) for x in inputs]
@@ -327,7 +323,6 @@ def test_create_graph_within_no_grad_gives_numbers_without_a_graph() -> None:
 
 
 @given(drawn=expressions(), data=st.data())
-@settings(max_examples=200)
 def test_grad_is_backward_exactly(drawn: Any, data: st.DataObject) -> None:
     expression, tame = drawn
     anywhere = [data.draw(edge_numbers()) for _ in tame]
@@ -346,7 +341,6 @@ def test_grad_is_backward_exactly(drawn: Any, data: st.DataObject) -> None:
 
 
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"], max_ops=6))
-@settings(max_examples=100)
 def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: Any) -> None:
     expression, inputs = drawn
     found = hessian(expression, by_all(inputs))(*inputs)
@@ -369,7 +363,6 @@ def test_hessians_are_symmetric_and_agree_with_differences_of_gradients(drawn: A
 
 @pytest.mark.slow
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"]))  # it has a kink
-@settings(max_examples=100)
 def test_second_derivatives_agree_with_fifty_digits(drawn: Any) -> None:
     mpmath = pytest.importorskip("mpmath")
     expression, inputs = drawn
@@ -432,7 +425,6 @@ def of_many_digits(mpmath: Any) -> Any:
 
 
 @given(drawn=expressions(inputs=4), data=st.data())
-@settings(max_examples=100)
 def test_jvp_and_vjp_agree_to_the_last_digits(drawn: Any, data: st.DataObject) -> None:
     expression, inputs = drawn
     count = data.draw(st.integers(1, 3))
@@ -459,7 +451,6 @@ def test_jvp_and_vjp_agree_to_the_last_digits(drawn: Any, data: st.DataObject) -
 
 
 @given(drawn=expressions([f for f in FUNCTIONS.values() if f.name != "dist"]))  # it has a kink
-@settings(max_examples=60)
 def test_hvp_is_the_hessian_times_the_vector(drawn: Any) -> None:
     expression, inputs = drawn
     u = directions(len(inputs))
@@ -545,7 +536,6 @@ class jet_engine:
 @given(
     drawn=expressions(exact, numbers=fractions(), largest=10**6, condition=math.inf), data=st.data()
 )
-@settings(max_examples=150)
 def test_derivatives_of_fractions_are_exact_to_third_order(drawn: Any, data: Any) -> None:
     expression, inputs = drawn
     u = [data.draw(fractions()) for _ in inputs]
@@ -577,7 +567,6 @@ def test_derivatives_of_fractions_are_exact_to_third_order(drawn: Any, data: Any
     a=fractions(),
     b=fractions(),
 )
-@settings(max_examples=60)
 def test_the_transforms_are_linear(first: Any, other: Any, a: Any, b: Any) -> None:
     f, [x] = first
     g = other[0]

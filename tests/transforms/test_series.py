@@ -162,7 +162,6 @@ SMOOTH = [function for name, function in FUNCTIONS.items() if name not in ("gamm
 
 
 @given(expressions(SMOOTH, inputs=2, max_ops=5), st.data())
-@settings(max_examples=60)
 def test_of_random_expression_is_nested_grad(
     drawn: tuple[Expression, list[Any]], data: st.DataObject
 ) -> None:
@@ -193,7 +192,6 @@ def test_of_random_expression_is_nested_grad(
         condition=math.inf,
     )
 )
-@settings(max_examples=60)
 def test_of_exact_expression_is_nested_grad_exactly(drawn: tuple[Expression, list[Any]]) -> None:
     expression, [x] = drawn
     assert taylor(expression, x, 4) == nested(expression, x, 4)

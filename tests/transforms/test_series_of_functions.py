@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import TraceError, Value, compile, grad, once_differentiable, sin, taylor
@@ -16,7 +16,6 @@ from tests.own_functions import ExpAndDouble, MultiplyAdd, mixture, quadratics, 
 
 
 @given(drawn=quadratics(), used=st.lists(st.booleans(), min_size=3, max_size=3), data=st.data())
-@settings(max_examples=30)
 def test_the_series_is_that_of_the_arithmetic(drawn: Any, used: Any, data: Any) -> None:
     quadratic, xs = drawn
     places = [i for i, plain in enumerate(quadratic.plain) if not plain]

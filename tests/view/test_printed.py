@@ -301,7 +301,6 @@ def test_losses() -> None:
         assert check(f, point)
 
 
-@settings(max_examples=50)
 @given(expressions(max_ops=5))
 def test_random_expressions(drawn: tuple[Expression, list[float]]) -> None:
     check(*named(drawn))

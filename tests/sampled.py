@@ -1,0 +1,16 @@
+"""Long lists of cases: the suite runs one in so many, and `-m slow` runs the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def one_in(every: int, cases: Iterable[Any], *marks: pytest.MarkDecorator) -> list[Any]:
+    """Return the cases as parameters named by their text: but for one in `every` they are slow."""
+    return [
+        pytest.param(case, id=str(case), marks=[*marks, *([pytest.mark.slow] if n % every else [])])
+        for n, case in enumerate(cases)
+    ]
