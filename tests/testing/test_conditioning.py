@@ -21,7 +21,7 @@ ANALYTIC = [op for op in FUNCTIONS.values() if op.analytic and supports(op.name)
 RATIONAL = ["+", "-", "*", "/", "neg"]
 TINY = 1e-9
 # What is found need not be simple.
-ONCE = settings(max_examples=500, database=None, phases=[Phase.generate])
+ONCE = settings(max_examples=200, database=None, phases=[Phase.generate])
 
 
 def amplification(drawn: Drawn, signs: list[int]) -> float:
@@ -103,7 +103,7 @@ def test_no_draw_is_thrown_away_and_expressions_stay_as_long() -> None:
         return one
 
     @given(expressions(condition=30.0).map(noted))
-    @settings(max_examples=300, database=None, derandomize=True)
+    @settings(max_examples=100, database=None, derandomize=True)
     def use(one: Drawn) -> None:
         used.append(len(one[0].steps))
 
