@@ -34,6 +34,7 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
 
 
 @functions
+@settings(max_examples=12)
 @given(data=st.data())
 def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
     inputs = data.draw(points(function))
@@ -48,6 +49,7 @@ def test_gradient_agrees_with_finite_differences(function: Operation, data: st.D
 
 
 @analytic
+@settings(max_examples=12)
 @given(data=st.data())
 def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataObject) -> None:
     # Both sides round a few times; and where terms cancel (silu, 1 + tan**2 near a pole) or an
