@@ -4,9 +4,10 @@ import ast
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from scalargrad.testing.expressions import Expression, Step
+from scalargrad.testing.finding import Way
 from scalargrad.testing.functions import LISTS, PAIRS, SYMBOLS
 
 ALIASES = {
@@ -51,25 +52,16 @@ class Missing(Absent):
         super().__init__(f"{op} is not there", op)
 
 
-@dataclass
-class Adapter:
+@dataclass(kw_only=True)
+class Adapter(Way):
     """The way to use an engine, as `Finder` found and proved it; what it has; what it takes.
 
-    Templates of code have {0} for the output's name and {1} for an input's. `mode` is "reverse",
-    with a pass; "pull", where a gradient is asked for; "forward", where numbers carry derivatives
-    by the input of seed 1; or "values", where no gradient was found. `initial` is what a gradient
-    is before the pass: "number", "none", "node", "missing", "method" or "other". `tried` says in
-    words what did not work, `shown` is code of it. `sides` says for each operator on which sides it
-    takes plain numbers.
+    `initial` is what a gradient is before the pass: "number", "none", "node", "missing", "method"
+    or "other". `tried` says in words what did not work, `shown` is code of it. `sides` says for
+    each operator on which sides it takes plain numbers.
     """
 
     name: str
-    leaf_form: str
-    value: str
-    prepare_forms: Sequence[str]
-    backward: Sequence[str]
-    gradient_form: str
-    mode: str
     tried: Sequence[str]
     shown: Sequence[str]
     seed: bool
@@ -82,24 +74,6 @@ class Adapter:
     epsilon: float
     sides: dict[str, set[str]] = field(default_factory=dict)
     form: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, name: str, found: dict[str, Any]) -> "Adapter":
-        """Return the adapter that the child's description of the engine gives."""
-        # Single precision holds 0.1 to 1.5e-8.
-        exact = found["tenth"] == 0.1
-        same = [
-            *("value", "backward", "mode", "tried", "shown", "seed", "initial", "constant"),
-            *("operators", "methods", "dunders", "functions"),
-        ]
-        return cls(
-            name=name,
-            leaf_form=found["leaf"],
-            prepare_forms=found["prepare"],
-            gradient_form=found["gradient"],
-            epsilon=2.3e-16 if exact else 6e-8,
-            **{key: found[key] for key in same},
-        )
 
     def spellings(self, function: str) -> list[str]:
         """Return how the engine calls a function of math's name, by each way: `{0}.tanh({rest})`.
@@ -131,10 +105,9 @@ class Adapter:
         names = {op, *(a for a in ALIASES.get(op, ()) if a not in ("max", "min"))}
         return bool(names & {m.lower() for m in self.methods})
 
-    def leaf(self, name: str, x: float | str, seed: float = 0.0, form: str = "") -> str:
+    def leaf(self, name: str, x: object, seed: float = 0.0, form: str = "") -> str:
         """Return the line or lines that make a leaf; text stands as it is."""
-        text = x if isinstance(x, str) else number(x)
-        return (form or self.leaf_form).format(text, name=name, seed=seed)
+        return super().leaf(name, number(x) if isinstance(x, float) else x, seed, form)
 
     def read(self, name: str) -> str:
         return self.value.format(name)
@@ -162,11 +135,7 @@ class Adapter:
         """Return the lines of the backward pass; none where there is no pass."""
         if self.mode == "values":
             raise Absent("no backward pass was found", cause="usable")
-        return [line.format(output) for line in self.backward]
-
-    def passes(self, output: str) -> list[str]:
-        """Return the lines of the backward pass, none where no pass was found."""
-        return [] if self.mode == "values" else self.run_backward(output)
+        return self.go_back(output)
 
     @property
     def is_dictionary(self) -> bool:
@@ -189,10 +158,6 @@ class Adapter:
             }[self.mode]
             cause = "usable" if self.mode == "values" else None
             raise Absent(f"there is no backward pass: {kind}", cause=cause)
-
-    def prepare(self, name: str) -> list[str]:
-        """Return the lines needed before a result's number can be read."""
-        return [line.format(name) for line in self.prepare_forms]
 
     def lines(self, expression: Expression) -> tuple[list[str], list[str]]:
         """Return the names of all results, and the lines that compute them from the inputs."""

@@ -7,7 +7,7 @@ What is found is text: templates of code, in which {0} is the output's name and 
 import contextlib
 import inspect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # In the order in which they are looked for.
@@ -56,27 +56,39 @@ class GaveUpError(BaseException):
 class Way:
     """One way to use an engine: how to make a leaf, read it, and come by the gradient.
 
-    `proofs` says which of the four programs gave right derivatives.
+    Each is a template of code. `mode` is "reverse", with a pass; "pull", where a gradient is asked
+    for; "forward", where numbers carry derivatives by the input of seed 1; or "values", where no
+    gradient was found.
     """
 
-    leaf: str
+    leaf_form: str
     value: str
-    prepare: list[str] = field(default_factory=list)
+    prepare_forms: list[str] = field(default_factory=list)
     backward: list[str] = field(default_factory=list)
-    gradient: str = ""
+    gradient_form: str = ""
     mode: str = "values"
-    proofs: tuple[bool, ...] = (False,) * 4
-    tried: list[str] = field(default_factory=list)
 
-    def score(self) -> int:
-        """Return how well it is proven; 0 if it is not."""
-        times, plus, times_chain, plus_chain = self.proofs
+    def leaf(self, name: str, x: object, seed: float = 0.0, form: str = "") -> str:
+        """Return the line or lines that make a leaf of a number, or of its text."""
+        return (form or self.leaf_form).format(x, name=name, seed=seed)
+
+    def prepare(self, name: str) -> list[str]:
+        """Return the lines needed before a result's number can be read."""
+        return [line.format(name) for line in self.prepare_forms]
+
+    def go_back(self, output: str) -> list[str]:
+        """Return the lines of the backward pass; none where there is no pass."""
+        return [line.format(output) for line in self.backward]
+
+    def score(self, proofs: list[bool]) -> int:
+        """Return how well it is proven if these programs gave right derivatives; 0 if it is not."""
+        times, plus, times_chain, plus_chain = proofs
         steps = times_chain or plus_chain
         # One node's own step, seeded by hand, is not the pass.
         seeded = len(self.backward) > 1 or (self.mode == "reverse" and not self.backward)
         if not (times or plus) or (seeded and not steps):
             return 0
-        return sum(self.proofs)
+        return sum(proofs)
 
 
 # The derivatives of c by a and b, where a is 3, b is 5 and e is 7.
@@ -109,17 +121,12 @@ class Finder:
             found = self.values_only()
         if found is None:
             raise LookupError(self.why_no_leaf())
-        if "gradients" not in found.gradient:
+        if "gradients" not in found.gradient_form:
             found.backward = [line.removeprefix("gradients = ") for line in found.backward]
-        scope = self.run([self.leaf(found, "a", 2.0)])
-        x = scope["a"]
+        x = self.run([found.leaf("a", 2.0)])["a"]
+        tenth = self.read(found.value, self.run([found.leaf("a", 0.1)]), "a")
         return {
-            "leaf": found.leaf,
-            "value": found.value,
-            "prepare": found.prepare,
-            "backward": found.backward,
-            "gradient": found.gradient,
-            "mode": found.mode,
+            **vars(found),
             "tried": self.tried[:6],
             "shown": self.shown,
             "seed": self.takes_seed(found, x),
@@ -129,7 +136,8 @@ class Finder:
             "methods": [n for n in dir(x) if not n.startswith("_") and self.is_method(x, n)],
             "dunders": [n for n in dir(type(x)) if n.startswith("__")],
             "functions": [n for n, f in self.session.names.items() if self.is_function(f)],
-            "tenth": self.read(found.value, self.run([self.leaf(found, "a", 0.1)]), "a"),
+            # Single precision holds 0.1 to 1.5e-8.
+            "epsilon": 2.3e-16 if tenth == 0.1 else 6e-8,
         }
 
     # --- running small programs ------------------------------------------------------------------
@@ -153,9 +161,6 @@ class Finder:
             found = eval(template.format(output, leaf), scope)
             return None if isinstance(found, bool) else self.session.number(found)
         return None
-
-    def leaf(self, way: Way, name: str, x: float, seed: float = 0.0) -> str:
-        return way.leaf.format(x, name=name, seed=seed)
 
     def operate(self, line: str) -> str:
         """Return a line such as `c = a * b` as this engine spells it."""
@@ -252,7 +257,7 @@ class Finder:
 
     def gives(self, way: Way, form: str, right: float) -> bool | None:
         """Return whether an op gives the right number, None if it is not there."""
-        lines = [self.leaf(way, "a", 3.0), self.leaf(way, "b", 5.0), "c = " + form.format("a", "b")]
+        lines = [way.leaf("a", 3.0), way.leaf("b", 5.0), "c = " + form.format("a", "b")]
         try:
             scope = self.run(lines)
         except Exception as error:
@@ -260,24 +265,18 @@ class Finder:
             return None
         if close(self.read(way.value, scope, "c"), right):
             return True
-        if way.prepare:
-            return self.prepared(way, lines, way.prepare[0], right)
         given = self.options.get("forward")
-        for name in [given] if given else FORWARD:
-            line = name if "{" in name else f"{{0}}.{name}()"
-            if self.prepared(way, lines, line, right):
-                way.prepare = [line]
-                return True
+        names = [given] if given else FORWARD
+        calls = [name if "{" in name else f"{{0}}.{name}()" for name in names]
+        for line in way.prepare_forms or calls:
+            with contextlib.suppress(Exception):
+                prepared = self.run([*lines, line.format("c")])
+                if close(self.read(way.value, prepared, "c"), right):
+                    way.prepare_forms = [line]
+                    return True
         found = self.read(way.value, scope, "c")
         self.note(f"{lines[-1]}; {way.value.format('c')} is {found}, right is {right}")
         return False
-
-    def prepared(self, way: Way, lines: list[str], prepare: str, right: float) -> bool:
-        try:
-            scope = self.run([*lines, prepare.format("c")])
-        except Exception:
-            return False
-        return close(self.read(way.value, scope, "c"), right)
 
     def note(self, text: str) -> None:
         if text not in self.tried:
@@ -298,9 +297,9 @@ class Finder:
         best, score = None, 0
         with contextlib.suppress(GaveUpError):
             for way in candidates:
-                way.proofs = tuple(self.proves(way, *proof) for proof in PROOFS)
-                if way.score() > score:
-                    best, score = way, way.score()
+                found = way.score([self.proves(way, *proof) for proof in PROOFS])
+                if found > score:
+                    best, score = way, found
                 if score == len(PROOFS):
                     break
         return best
@@ -309,9 +308,9 @@ class Finder:
         self, way: Way, steps: Iterable[str], seeds: tuple[float, ...] = (0.0,) * 3
     ) -> list[str]:
         leaves = zip("abe", (3.0, 5.0, 7.0), seeds, strict=True)
-        lines = [self.leaf(way, name, x, seed) for name, x, seed in leaves]
+        lines = [way.leaf(name, x, seed) for name, x, seed in leaves]
         lines += [self.operate(step) for step in steps]
-        return [*lines, *(line.format("c") for line in way.prepare)]
+        return [*lines, *way.prepare("c")]
 
     def proves(self, way: Way, steps: tuple[str, ...], by_a: float, by_b: float) -> bool:
         """Return whether a program's derivatives are right, by this way."""
@@ -319,30 +318,40 @@ class Finder:
             return False
         if not self.shown:
             passes = [line.removeprefix("gradients = ").format("c") for line in way.backward]
-            read = f"print({way.gradient.format('c', 'a')})  # right: {by_a}"
+            read = f"print({way.gradient_form.format('c', 'a')})  # right: {by_a}"
             self.shown = [*self.build(way, steps)[:2], *map(self.operate, steps), *passes, read]
         found = []
         for place, leaf in enumerate("ab"):
             seeds = tuple(float(i == place) for i in range(3))
-            try:
-                scope = self.run(
-                    [*self.build(way, steps, seeds), *(b.format("c") for b in way.backward)]
-                )
-            except Exception as error:
-                self.note(
-                    f"{'; '.join(way.backward).format('c')} raises {type(error).__name__}: {error}"
-                )
+            scope = self.went_back(way, steps, way.backward, seeds)
+            if scope is None:
                 return False
-            found.append(self.read(way.gradient, scope, "c", leaf))
+            found.append(self.read(way.gradient_form, scope, "c", leaf))
         right = all(map(close, found, (by_a, by_b)))
         if not right:
-            run = "; ".join([*map(self.operate, steps), *(b.format("c") for b in way.backward)])
+            run = "; ".join([*map(self.operate, steps), *way.go_back("c")])
             texts = [
-                f"{way.gradient.format('c', leaf)} is {x}"
+                f"{way.gradient_form.format('c', leaf)} is {x}"
                 for leaf, x in zip("ab", found, strict=True)
             ]
             self.note(f"{run}; {texts[0]} and {texts[1]}, right are {by_a} and {by_b}")
         return right
+
+    def went_back(
+        self,
+        way: Way,
+        steps: tuple[str, ...],
+        backward: list[str],
+        seeds: tuple[float, ...] = (0.0,) * 3,
+    ) -> dict[str, Any] | None:
+        """Return the names after a program and this pass, None if it raises an error."""
+        lines = [line.format("c") for line in backward]
+        try:
+            return self.run([*self.build(way, steps, seeds), *lines])
+        except Exception as error:
+            run = "; ".join(lines or map(self.operate, steps))
+            self.note(f"{run} raises {type(error).__name__}: {error}")
+            return None
 
     def reverse(self) -> Iterator[Way]:
         """Yield the ways with a pass, and those in which a leaf is asked for its gradient."""
@@ -350,7 +359,14 @@ class Finder:
             for seeded in (False, True):
                 for backward in self.passes(way, seeded):
                     for gradient in self.gradients(way, backward):
-                        yield Way(way.leaf, way.value, way.prepare, backward, gradient, "reverse")
+                        yield Way(
+                            way.leaf_form,
+                            way.value,
+                            way.prepare_forms,
+                            backward,
+                            gradient,
+                            "reverse",
+                        )
                 if not self.options.get("backward") and not seeded:
                     yield from self.pulls(way)
 
@@ -367,7 +383,7 @@ class Finder:
         else:
             here = [n for n in attributes(c) if self.is_method(c, n) and is_pass(n)]
             calls = [*(n for n in BACKWARD if n in here), *(n for n in here if n not in BACKWARD)]
-        seeds = ["", "1.0", way.leaf.partition(" = ")[2].format(1.0, name="c")]
+        seeds = ["", "1.0", way.leaf_form.partition(" = ")[2].format(1.0, name="c")]
         calls = [f"{{0}}.{name}({seed})" for seed in seeds for name in calls]
         if not given:
             calls += self.free_passes(scope)
@@ -401,13 +417,9 @@ class Finder:
         for steps, by_a, by_b in PROOFS[:2]:
             if steps[0].split(" ")[3] not in self.operators:
                 continue
-            try:
-                before = self.run(self.build(way, steps))
-                scope = self.run([*self.build(way, steps), *(b.format("c") for b in backward)])
-            except Exception as error:
-                self.note(
-                    f"{'; '.join(backward).format('c')} raises {type(error).__name__}: {error}"
-                )
+            before = self.went_back(way, steps, [])
+            scope = self.went_back(way, steps, backward)
+            if before is None or scope is None:
                 continue
             for template in self.places(way, scope):
                 read = [self.read(template, scope, "c", leaf) for leaf in "ab"]
@@ -416,7 +428,7 @@ class Finder:
                     found.append(template)
         if not found:
             # What a pass by this name leaves in a place by that name: said if nothing is right.
-            names = attributes(self.run([self.leaf(way, "a", 3.0)])["a"])
+            names = attributes(self.run([way.leaf("a", 3.0)])["a"])
             found = [t for t in ("{1}.grad", "{1}.gradient") if t[4:] in names][:1]
         return found
 
@@ -455,14 +467,14 @@ class Finder:
         seeds = [n for n in attributes(c) if self.could_be_gradient(c, n)]
         for backward in [[], *([f"{{0}}.{name} = 1.0"] for name in seeds)]:
             for ask in asks:
-                yield Way(way.leaf, way.value, way.prepare, backward, ask, "pull")
+                yield replace(way, backward=backward, gradient_form=ask, mode="pull")
 
     def forward(self) -> Iterator[Way]:
         """Yield the ways of forward mode: a leaf carries its derivative by the input."""
         given = self.options.get("leaf")
         name = self.name
         if given:
-            leaves = ["{name} = " + given.replace("{}", "{0}").replace("{seed}", "{seed}")]
+            leaves = ["{name} = " + given.replace("{}", "{0}")]
         else:
             words = [w for w in self.parameters(self.engine) if w.lower() in GRADIENT]
             leaves = [f"{{name}} = {name}({{0}}, {{seed}})"]
@@ -472,24 +484,22 @@ class Finder:
                 x = self.run([leaf.format(3.0, name="a", seed=2.0)])["a"]
             except Exception:
                 continue
-            values = list(self.readings(leaf.replace("{seed}", "0.0")))
-            for value in values:
-                for attribute in attributes(x):
-                    tangent = "{0}." + attribute
-                    if self.read(tangent, {"a": x}, "a") == 2.0 and tangent != value:
-                        yield from self.dual(Way(leaf, value, gradient=tangent, mode="forward"))
-        for way in self.ways():
-            if given:
-                continue
-            x = self.run([self.leaf(way, "a", 3.0)])["a"]
-            for attribute in attributes(x):
-                if self.read("{0}." + attribute, {"a": x}, "a") == 1.0:
-                    leaf = f"{way.leaf}\n{{name}}.{attribute} = {{seed}}"
-                    yield Way(leaf, way.value, way.prepare, [], "{0}." + attribute, "forward")
+            for value in list(self.readings(leaf.replace("{seed}", "0.0"))):
+                for tangent in [t for t in self.that_read(x, 2.0) if t != value]:
+                    way = Way(leaf, value, gradient_form=tangent, mode="forward")
+                    if self.finds_operators(way):
+                        yield way
+        for way in [] if given else self.ways():
+            for tangent in self.that_read(self.run([way.leaf("a", 3.0)])["a"], 1.0):
+                leaf = f"{way.leaf_form}\n{{name}}{tangent.removeprefix('{0}')} = {{seed}}"
+                yield replace(way, leaf_form=leaf, gradient_form=tangent, mode="forward")
 
-    def dual(self, way: Way) -> Iterator[Way]:
-        if self.finds_operators(way):
-            yield way
+    def that_read(self, x: Any, number: float) -> Iterator[str]:
+        """Yield the templates of the attributes of x that hold a number."""
+        for attribute in attributes(x):
+            template = "{0}." + attribute
+            if self.read(template, {"a": x}, "a") == number:
+                yield template
 
     def values_only(self) -> Way | None:
         """Return a way to make leaves and read results, without gradients."""
@@ -544,9 +554,9 @@ class Finder:
 
     def initial(self, way: Way, x: Any) -> str:
         """Return what a gradient is before the pass."""
-        if way.mode != "reverse" or not way.gradient.startswith("{1}."):
+        if way.mode != "reverse" or not way.gradient_form.startswith("{1}."):
             return "missing"
-        name, *_ = way.gradient.removeprefix("{1}.").split(".")
+        name, *_ = way.gradient_form.removeprefix("{1}.").split(".")
         if name.endswith("()"):
             return "method"
         try:
@@ -563,7 +573,7 @@ class Finder:
         """Return how to make a leaf that asks for no gradient, if leaves can say so."""
         for flag in self.parameters(self.engine):
             if flag.lower() in ("requires_grad", "needs_grad", "require_grad", "requires_gradient"):
-                plain = way.leaf.replace(f", {flag}=True", "")
+                plain = way.leaf_form.replace(f", {flag}=True", "")
                 return plain[:-1] + f", {flag}=False)" if plain.endswith("{0})") else None
         return None
 

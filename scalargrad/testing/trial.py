@@ -162,7 +162,7 @@ class Trial:
         if "error" in reply:
             self.close()
             raise NotAnEngineError(f"{self.source}: {reply['error']['message']}")
-        return Adapter.of(self.name, reply["description"])
+        return Adapter(name=self.name, **reply["description"])
 
     def run(
         self, lines: Sequence[str], observe: Sequence[str] = (), gradients: Sequence[str] = ()

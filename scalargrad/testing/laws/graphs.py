@@ -250,7 +250,7 @@ def _operands_unchanged(trial: Trial) -> None:
 def _unchanged(trial: Trial, code: str, inputs: Sequence[float]) -> None:
     adapter = trial.adapter
     lines = Program(tuple(inputs), tuple(code.split("\n")), ("c",)).build(adapter)
-    for actions in ([], adapter.passes("c")):
+    for actions in ([], adapter.go_back("c")):
         reply = trial.run([*lines, *actions], [adapter.read("a"), adapter.read("b")])
         if "error" in reply:
             continue  # that it raises is for the op's own property to say

@@ -31,7 +31,7 @@ def _own_arithmetic(trial: Trial) -> None:
         if trial.has(op):
             operands = ["a", "b"] if op in SYMBOLS else ["a"]
             lines += [f"c = {adapter.call(op, operands)}", *adapter.prepare("c")]
-            lines += adapter.passes("c")
+            lines += adapter.go_back("c")
     allowed = trial.options.allow
     computing, imported = trial.packages(lines)
     if allowed is None:
@@ -94,7 +94,7 @@ def _memory(trial: Trial) -> None:
         f"before = {count}",
         *_loop(f"b = {adapter.call('+', ['b', 'a'])}", 100).split("\n"),
         *adapter.prepare("b"),
-        *adapter.passes("b"),
+        *adapter.go_back("b"),
     ]
     reply = trial.run(lines, [f"{count} - before"])
     if "error" in reply:
