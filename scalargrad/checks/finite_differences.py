@@ -68,6 +68,14 @@ def _plain(y: Any) -> float:
     return math.nan if isinstance(y, complex) else float(y)
 
 
+def value_or_nan(f: Callable[[float], float], x: float) -> float:
+    """Return f(x), a nan where f has no value."""
+    try:
+        return f(x)
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
 def estimate(
     f: Callable[[float], float], x: float, noise: float = 0.0, closeness: float = 1.0
 ) -> Estimate:
@@ -97,11 +105,8 @@ def _within_the_domain(f: Callable[[float], float], x: float, step: float) -> fl
     """Return the longest power of 2, up to `step`, at which f has finite values on both sides."""
     step = 2.0 ** math.frexp(step)[1]
     while step >= math.ulp(x):
-        try:
-            if math.isfinite(f(x + step) - f(x - step)):
-                return step
-        except (ArithmeticError, ValueError):
-            pass
+        if math.isfinite(value_or_nan(f, x + step) - value_or_nan(f, x - step)):
+            return step
         step /= 2
     return 0.0
 
@@ -121,10 +126,7 @@ def _extrapolate(
     pending: Estimate | None = None
     while step > smallest:
         high, low = x + step, x - step
-        try:
-            above, below = f(high), f(low)
-        except (ArithmeticError, ValueError):
-            above = below = math.nan
+        above, below = value_or_nan(f, high), value_or_nan(f, low)
         step /= 4
         last_quotient, last_once, last_twice = quotient, once, twice
         quotient = (above - below) / (high - low)

@@ -1,12 +1,13 @@
 """The inputs of a function that is checked: nested arguments as one list of numbers with names."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from scalargrad.engine.real import is_real
 from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
-from scalargrad.transforms.nesting import Nest, flatten, items_of, unflatten
+from scalargrad.transforms.nesting import Nest, flatten, flatten_like, items_of, unflatten
 
 
 class Inputs:
@@ -71,15 +72,12 @@ class Inputs:
         """
         given = _plain_nest(gradient)
         wanted = [_plain_nest(argument) for argument in self.nested(self.numbers)]
-        alike = _alike(given, wanted)
-        if not alike and len(wanted) == 1:
-            wanted = wanted[0]
-            alike = _alike(given, wanted)
-        if not alike:
-            raise TypeError(
-                f"the gradient must be nested like the inputs, {_places(wanted)}, got {gradient!r}"
-            )
-        return _numbers(given, wanted)
+        for nest in (wanted, *wanted) if len(wanted) == 1 else (wanted,):
+            with suppress(TypeError):
+                return flatten_like(flatten(nest)[1], given, "gradient")
+        raise TypeError(
+            f"the gradient must be nested like the inputs, {_places(nest)}, got {gradient!r}"
+        )
 
 
 def flat(nest: Any) -> list[Any]:
@@ -96,22 +94,6 @@ def _plain_nest(nest: Any) -> Any:
         keys, items = parts[0], list(map(_plain_nest, parts[1]))
         return items if keys is None else dict(zip(keys, items, strict=True))
     return nest.tolist() if hasattr(nest, "tolist") else nest
-
-
-def _alike(nest: Any, other: Any) -> bool:
-    if isinstance(nest, dict) and isinstance(other, dict):
-        return nest.keys() == other.keys() and all(_alike(nest[key], other[key]) for key in nest)
-    if isinstance(nest, list) and isinstance(other, list):
-        return len(nest) == len(other) and all(map(_alike, nest, other))
-    return (is_real(nest) and is_real(other)) or nest is other is None
-
-
-def _numbers(nest: Any, wanted: Any) -> list[Any]:
-    if isinstance(wanted, dict):
-        return [x for key, item in wanted.items() for x in _numbers(nest[key], item)]
-    if isinstance(wanted, list):
-        return [x for item, inner in zip(nest, wanted, strict=True) for x in _numbers(item, inner)]
-    return [] if wanted is None else [nest]
 
 
 def _places(nest: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from scalargrad.checks.finite_differences import EPSILON
+from scalargrad.checks.finite_differences import EPSILON, value_or_nan
 
 
 class Slopes(NamedTuple):
@@ -41,11 +41,11 @@ def one_sided_slopes(f: Callable[[float], float], x: float, noise: float) -> lis
     Steps where f has no finite value are left out. `noise` is the error of f's values, beyond a
     few units in the last place.
     """
-    middle = _value(f, x)
+    middle = value_or_nan(f, x)
     found = []
     for step in _steps(x):
         high, low = x + step, x - step
-        above, below = _value(f, high), _value(f, low)
+        above, below = value_or_nan(f, high), value_or_nan(f, low)
         right, left = (above - middle) / (high - x), (middle - below) / (x - low)
         size = max(abs(above), abs(middle), abs(below))
         slopes = Slopes(step, left, right, (4 * EPSILON * size + noise) / step)
@@ -92,9 +92,9 @@ def roughness(f: Callable[[float], float], x: float, spacing: float = 1.0) -> fl
     "Introduction to Applied Numerical Analysis", 1971). Gives 0 where f has no finite value there.
     """
     far = 2.0**10 * _spacing(x, spacing)
-    if not math.isfinite(_value(f, x + far) - _value(f, x - far)):
+    if not math.isfinite(value_or_nan(f, x + far) - value_or_nan(f, x - far)):
         spacing /= 8  # at the edge of its domain f bends within a few units
-    differences = [_value(f, y) for y in beside(x, spacing)]
+    differences = [value_or_nan(f, y) for y in beside(x, spacing)]
     for _ in range(3):
         differences = [b - a for a, b in pairwise(differences)]
     largest = max(map(abs, differences))
@@ -106,7 +106,7 @@ def roughness_beside(f: Callable[[float], float], x: float, spacing: float) -> f
 
     As `roughness`, but of four numbers on each side: f at x itself has no part in it.
     """
-    values = [_value(f, x + i * _spacing(x, spacing)) for i in (-4, -3, -2, -1, 1, 2, 3, 4)]
+    values = [value_or_nan(f, x + i * _spacing(x, spacing)) for i in (-4, -3, -2, -1, 1, 2, 3, 4)]
     rough = max(abs(d - 3 * c + 3 * b - a) for a, b, c, d in (values[:4], values[4:]))
     return rough / 2 if math.isfinite(rough) else 0.0
 
@@ -129,10 +129,3 @@ def _steps(x: float) -> list[float]:
         own = 2.0 ** max(math.frexp(size)[1], -960) * 2.0**-2
         steps += [own * 4.0**-i for i in range(22)]
     return sorted({step for step in steps if x - step != x != x + step}, reverse=True)
-
-
-def _value(f: Callable[[float], float], x: float) -> float:
-    try:
-        return f(x)
-    except (ArithmeticError, ValueError):
-        return math.nan
