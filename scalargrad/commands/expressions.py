@@ -13,7 +13,7 @@ import operator
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, NoReturn
 
@@ -111,6 +111,29 @@ class _Instruction(NamedTuple):
     place: int = 0
 
 
+def _evaluate(
+    program: Sequence[_Instruction],
+    values: Mapping[str, Any],
+    apply: Callable[[Callable[..., Any], list[Any], int], Any],
+) -> Any:
+    """Return what a program gives: names have these values, or None, and calls what `apply` says.
+
+    It gets the function, the operands, and the place in the text.
+    """
+    stack: list[Any] = []
+    for kind, what, count, place in program:
+        if kind == "number":
+            stack.append(what)
+        elif kind == "name":
+            stack.append(values.get(what))
+        else:
+            operands = stack[len(stack) - count :]
+            del stack[len(stack) - count :]
+            stack.append(operands if kind == "list" else apply(what, operands, place))
+    [result] = stack
+    return result
+
+
 class Expression:
     """A parsed expression: call it with numbers of any kind for its `names`, in order.
 
@@ -135,18 +158,7 @@ class Expression:
 
     def __call__(self, *numbers: Any) -> Any:
         values = dict(zip(self.names, numbers, strict=True))
-        stack: list[Any] = []
-        for kind, what, count, _ in self._program:
-            if kind == "number":
-                stack.append(what)
-            elif kind == "name":
-                stack.append(values[what])
-            else:
-                operands = stack[len(stack) - count :]
-                del stack[len(stack) - count :]
-                stack.append(operands if kind == "list" else what(*operands))
-        [result] = stack
-        return result
+        return _evaluate(self._program, values, lambda f, operands, place: f(*operands))
 
     def check_names(self, given: Collection[str]) -> None:
         """Raise UsageError unless `given` has each name of the expression, and no other."""
@@ -206,7 +218,7 @@ class _Parser:
                 self.found.append(item)
             else:
                 stack += reversed(self._visit(item, within, number))
-        self._check_constants()
+        _evaluate(self.found, {}, self._constant)
         return self.found
 
     def _check_text(self) -> None:
@@ -251,8 +263,8 @@ class _Parser:
                 return [(_Instruction("number", CONSTANTS[node.id], place=place), "", 0)]
             return [(_Instruction("name", node.id, place=place), "", 0)]
         if isinstance(node, ast.BinOp):
-            function = self._operator(node.op, self._sign_place(node))
-            step = _Instruction("call", function, 2, self._sign_place(node))
+            place = self._end(node.left)  # of the operator
+            step = _Instruction("call", self._operator(node.op, place), 2, place)
             return [(node.left, "", 0), (node.right, "", 0), (step, "", 0)]
         if isinstance(node, ast.UnaryOp):
             function = self._operator(node.op, place)
@@ -273,10 +285,6 @@ class _Parser:
         elif isinstance(node, ast.Compare):
             place = self._end(node.left)
         self.fail(_INSTEAD.get(type(node), f"this is not allowed; allowed are {_ALLOWED}"), place)
-
-    def _sign_place(self, node: ast.BinOp) -> int:
-        """Return where the operator stands, between its operands."""
-        return self._end(node.left)
 
     def _end(self, node: ast.expr) -> int:
         """Return where what follows `node` begins."""
@@ -359,23 +367,13 @@ class _Parser:
             self.fail(f"{name} takes a whole number here, not {number:g}", place)
         return _Instruction("number", int(number), place=place)
 
-    def _check_constants(self) -> None:
-        """Raise ExpressionError at the place where numbers alone cannot be computed with."""
-        stack: list[Any] = []  # None for what is not known
-        for kind, what, count, place in self.found:
-            if kind in ("number", "name"):
-                stack.append(what if kind == "number" else None)
-                continue
-            operands: Sequence[Any] = stack[len(stack) - count :]
-            del stack[len(stack) - count :]
-            if any(x is None for x in operands):
-                stack.append(None)
-            elif kind == "list":
-                stack.append(operands)
-            else:
-                stack.append(self._computed(what, operands, place))
+    def _constant(self, function: Callable[..., Any], operands: list[Any], place: int) -> Any:
+        """Return a result of numbers alone, None for others.
 
-    def _computed(self, function: Callable[..., Any], operands: Sequence[Any], place: int) -> Any:
+        Raises ExpressionError at the place where the numbers cannot be computed with.
+        """
+        if any(x is None or (isinstance(x, list) and None in x) for x in operands):
+            return None
         try:
             y = function(*operands)
         except OverflowError:
