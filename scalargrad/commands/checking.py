@@ -50,7 +50,7 @@ def _check(options: argparse.Namespace, weights: dict[str, float] | None) -> int
         from scalargrad.testing.classroom import graded
 
         settings["allow"] = settings["allow"] or ()
-        settings["only"] = settings["only"] or (graded(weights) if weights else [])
+        settings["only"] = settings["only"] or (graded(weights) if weights else ())
     with _Progress() as progress:
         report = check_engine(options.engine, progress=progress.show, **settings)
     written: dict[str, Callable[[], str]] = {
@@ -94,20 +94,13 @@ class _Progress:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("leaf", "data", "gradient", "backward", "forward", "taste", "seed", "examples")
-    return {
-        "only": _names(options.only),
-        "require": _names(options.require),
-        "quick": options.quick,
-        "memory": options.memory,
-        "stub": tuple(_names(options.stub)),
-        "allow": None if options.allow is None else tuple(_names(options.allow)),
-        **{name: getattr(options, name) for name in names},
-    }
+    """Return the options that are `check_engine`'s own."""
+    ours = ("engine", "format", "weights", "submissions", "csv")
+    return {name: value for name, value in vars(options).items() if name not in ours}
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _count(text: str) -> int:
@@ -125,12 +118,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The engine runs in a child process with limits of time and memory. That contains "
         "accidents; it is no sandbox. Exit status: 0 nothing failed, 1 something did, 2 usage.",
     )
+    names: dict[str, Any] = {"type": _names, "default": ()}
     parser.add_argument("engine", nargs="?", help="path/to/engine.py:Value or package.module:Value")
     parser.add_argument(
-        "--only", default="", metavar="NAMES", help="properties to test: reuse,'derivative-*'"
+        "--only",
+        default="",
+        type=_names,
+        metavar="NAMES",
+        help="properties to test: reuse,'derivative-*'",
     )
     parser.add_argument(
-        "--require", default="", metavar="OPS", help="ops that must be there: exp,tanh"
+        "--require", **names, metavar="OPS", help="ops that must be there: exp,tanh"
     )
     parser.add_argument("--format", choices=("text", "json", "junit", "gradescope"), default="text")
     parser.add_argument(
@@ -149,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--allow",
+        type=_names,
         metavar="PACKAGES",
         help="packages that may compute for the engine: numpy; none other may in a class",
     )
@@ -163,7 +162,11 @@ def _parser() -> argparse.ArgumentParser:
         "--forward", metavar="NAME", help="the method that computes a graph's numbers"
     )
     using.add_argument(
-        "--stub", default="", metavar="PACKAGES", help="packages to do without: graphviz,torch"
+        "--stub",
+        default="",
+        type=_names,
+        metavar="PACKAGES",
+        help="packages to do without: graphviz,torch",
     )
     grading = parser.add_argument_group("grading a class")
     grading.add_argument(

@@ -112,6 +112,7 @@ class Finder:
         self.tried: list[str] = []
         self.shown: list[str] = []
         self.hung = 0
+        self.wrong_numbers = False
 
     def describe(self) -> dict[str, Any]:
         """Return how the engine is used, and what it has."""
@@ -275,6 +276,7 @@ class Finder:
                     way.prepare_forms = [line]
                     return True
         found = self.read(way.value, scope, "c")
+        self.wrong_numbers = True
         self.note(f"{lines[-1]}; {way.value.format('c')} is {found}, right is {right}")
         return False
 
@@ -508,14 +510,10 @@ class Finder:
             # No op is there, or none is right: the leaves at least can be read.
             for leaf in self.leaves():
                 for value in self.readings(leaf):
-                    if not any(self.options.get(n) for n in ("data", "leaf")) and self.misread():
-                        return None
-                    return Way(leaf, value)
+                    told = any(self.options.get(n) for n in ("data", "leaf"))
+                    # Where ops gave numbers, and none the right one, it is misread.
+                    return None if self.wrong_numbers and not told else Way(leaf, value)
         return way
-
-    def misread(self) -> bool:
-        """Return whether ops gave numbers, and none the right one."""
-        return any("right is" in text for text in self.tried)
 
     # --- what things are -------------------------------------------------------------------------
 

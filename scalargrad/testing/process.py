@@ -19,7 +19,6 @@ from typing import IO, Any
 from scalargrad.testing import child as child_module
 
 START_SECONDS = 20.0
-TOO_LONG = "it does not end within the time limit"
 
 
 class EngineDiedError(Exception):
@@ -29,6 +28,13 @@ class EngineDiedError(Exception):
     """
 
     lines: tuple[str, ...] = ()
+
+
+class TooSlowError(EngineDiedError):
+    """The child process was ended because it took too long."""
+
+    def __init__(self) -> None:
+        super().__init__("it does not end within the time limit")
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ class Child:
                 if waits < 3 and self._computed() - began < 0.8 * seconds * (waits + 1) / 2:
                     continue
                 self.close(at_once=True)
-                raise EngineDiedError(TOO_LONG) from None
+                raise TooSlowError from None
         try:
             if line is None:
                 raise ValueError

@@ -27,8 +27,8 @@ class Result:
     name: str
     law: str
     verdict: Verdict
-    reason: str
-    counterexample: str | None
+    reason: str = ""
+    counterexample: str | None = None
     cause: str | None = None
     is_op_missing: bool = False
 

@@ -57,19 +57,15 @@ def check_engine(
     try:
         bench = Bench(source, options)
     except NotAnEngineError as error:
-        results = [Result(usable.name, usable.law, "failed", str(error), None)]
-        rest = [p for p in chosen if p is not usable]
-        why = "the class cannot be used"
-        results += [Result(p.name, p.law, "absent", why, None, "usable") for p in rest]
+        results = [Result(usable.name, usable.law, "failed", str(error))]
+        results += _hidden(chosen, usable, "the class cannot be used")
         return Report(str(source), source.imports, tuple(results))
     began = time.monotonic()
     try:
         results = []
         if bench.trial.adapter.mode == "values" and usable in chosen:
             # What cannot be read is accused of nothing else.
-            why = "no way to its derivatives was found"
-            rest = [p for p in chosen if p is not usable]
-            results = [Result(p.name, p.law, "absent", why, None, usable.name) for p in rest]
+            results = _hidden(chosen, usable, "no way to its derivatives was found")
             chosen = [usable]
         for prop in chosen:
             if progress is not None:
@@ -77,7 +73,7 @@ def check_engine(
             remaining = options.total_seconds - (time.monotonic() - began)
             if remaining <= 0:
                 reason = "not run: the time for the whole check is used up"
-                results.append(Result(prop.name, prop.law, "failed", reason, None))
+                results.append(Result(prop.name, prop.law, "failed", reason))
                 continue
             results.append(bench.judge(prop, remaining))
         if usable not in chosen and any(r.cause == usable.name for r in results):
@@ -87,6 +83,12 @@ def check_engine(
         return Report(str(source), source.imports, tuple(results), bench.notes())
     finally:
         bench.close()
+
+
+def _hidden(chosen: Sequence[Property], usable: Property, why: str) -> list[Result]:
+    """Return the results of all others where the engine is not usable."""
+    rest = [p for p in chosen if p is not usable]
+    return [Result(p.name, p.law, "absent", why, cause=usable.name) for p in rest]
 
 
 def _required(names: Iterable[str]) -> tuple[str, ...]:
@@ -115,6 +117,10 @@ class Bench:
         # short programs may take longer than one that counts as endless.
         self.trial.deadline = time.monotonic() + min(5 * self.options.seconds, max(seconds, 0.1))
         self.trial.patience = min(self.options.seconds, max(seconds / 6, 0.1))
+        return Result(prop.name, prop.law, *self._verdict(prop))
+
+    def _verdict(self, prop: Property) -> tuple[Any, ...]:
+        """Return the fields of the result that follow its name and law."""
         try:
             try:
                 self.trial.settle(prop.name)
@@ -122,28 +128,16 @@ class Bench:
                 within = ops.cause_within(self.trial, prop, failed)
                 if within is not None:
                     reason = f"it is computed by an op that is wrong: see {within}"
-                    return Result(prop.name, prop.law, "absent", reason, None, within)
+                    return "absent", reason, None, within
                 failed = self.trial.confirm(failed)
-                return Result(
-                    prop.name, prop.law, "failed", failed.reason, failed.counterexample or None
-                )
+                return "failed", failed.reason, failed.counterexample or None
         except Absent as absent:
-            required = absent.op in self.options.required
-            if required and absent.cause is None:
-                return Result(prop.name, prop.law, "failed", f"required, but {absent}", None)
-            return Result(
-                prop.name,
-                prop.law,
-                "absent",
-                str(absent),
-                None,
-                absent.cause,
-                isinstance(absent, Missing),
-            )
+            if absent.op in self.options.required and absent.cause is None:
+                return "failed", f"required, but {absent}"
+            return "absent", str(absent), None, absent.cause, isinstance(absent, Missing)
         except EngineDiedError as died:
-            code = "\n".join(died.lines) or None
-            return Result(prop.name, prop.law, "failed", str(died), code)
-        return Result(prop.name, prop.law, "held", "", None)
+            return "failed", str(died), "\n".join(died.lines) or None
+        return ("held",)
 
     def notes(self) -> tuple[str, ...]:
         """Return what the reader of the report has to know besides."""

@@ -11,7 +11,7 @@ from scalargrad import numerical_gradient
 from scalargrad.testing.adapter import DUNDERS, Absent, Adapter, letters, number
 from scalargrad.testing.cases import Program, Question
 from scalargrad.testing.functions import FUNCTIONS, SYMBOLS
-from scalargrad.testing.process import TOO_LONG, Child, EngineDiedError, Source
+from scalargrad.testing.process import Child, EngineDiedError, Source, TooSlowError
 from scalargrad.testing.reference import supports
 
 Reply = dict[str, Any]
@@ -143,7 +143,7 @@ class Trial:
             reply = child.ask(request, seconds)
         except EngineDiedError as died:
             self._child = None
-            if str(died) == TOO_LONG and seconds < self.options.seconds / 5:
+            if isinstance(died, TooSlowError) and seconds < self.options.seconds / 5:
                 raise out_of_time from None  # a short time says nothing on a busy machine
             raise
         for name in reply.get("changed", ()):
@@ -313,7 +313,7 @@ class Trial:
     def settle(self, name: str) -> None:
         """Run a judge, or raise what it raised the last time that it was asked."""
         if name not in self._settled:
-            self._settled[name] = EngineDiedError(TOO_LONG)  # should it ask for itself
+            self._settled[name] = TooSlowError()  # should it ask for itself
             try:
                 self.judges[name](self)
                 self._settled[name] = None
