@@ -9,7 +9,6 @@
 
 import math
 import operator
-from collections.abc import Callable
 from typing import Any
 
 from scalargrad.engine import operators
@@ -37,27 +36,6 @@ __all__ = [
 ]
 
 
-def _operator(
-    name: str,
-    symbol: str,
-    forward: Callable[..., Any],
-    *rules: Callable[..., Any],
-    written: str = "",
-) -> Any:
-    return named(name, __name__, Op(symbol, forward, rules, written=written))
-
-
-def _over(a: Any, b: Any) -> Any:
-    return a / b if b else 0 * a
-
-
-def _steep(a: Any, b: Any) -> Any:
-    y = a / b
-    if y - y != 0 and a - a == 0:  # infinite, of a finite a
-        raise OverflowError("a derivative is too large for a float")
-    return y
-
-
 def _with_sign_of(a: Any, g: Any) -> Any:
     return choose_positive(a, g, choose(greater(0, a), -g, None))
 
@@ -68,32 +46,36 @@ mul = named("mul", __name__, operators.mul)
 div = named("div", __name__, operators.div)
 neg = named("neg", __name__, operators.neg)
 pos = named("pos", __name__, operators.pos)
-floordiv = _operator("floordiv", "//", operator.floordiv, constant, constant)
+floordiv = named("floordiv", __name__, Op("//", operator.floordiv, [constant, constant]))
 operators.mod.rules = (lambda g, y, a, b: g, lambda g, y, a, b: -g * floordiv(a, b))
 mod = named("mod", __name__, operators.mod)
 operators.absolute.rules = (lambda g, y, a: _with_sign_of(a, g),)
 absolute = named("absolute", __name__, operators.absolute)
-# a / b, an error where that overflows.
-steep = _operator(
-    "steep",
-    "steep",
-    _steep,
-    lambda g, y, a, b: steep(g, b),  # type: ignore[has-type]
-    lambda g, y, a, b: -steep(g * y, b),  # type: ignore[has-type]
-    written="{0} / {1}",
-)
-# a / b, but 0 at b = 0, where it has no derivative.
-over = _operator(
-    "over",
-    "over",
-    _over,
-    lambda g, y, a, b: steep(g, b),
-    lambda g, y, a, b: -steep(g * y, b),
-    written="{0} / {1}",
-)
-# The same number, as a node of its own: what a transform differentiates by.
-same = _operator("same", "same", lambda a: a, lambda g, y, a: g)
 detach = named("detach", __name__, operators.detach)
+
+
+@primitive(lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b))  # type: ignore[has-type]
+def steep(a: Any, b: Any, /) -> Any:
+    """Return a / b. Raises OverflowError where that is too large for a float."""
+    y = a / b
+    if y - y != 0 and a - a == 0:  # infinite, of a finite a
+        raise OverflowError("a derivative is too large for a float")
+    return y
+
+
+@primitive(lambda g, y, a, b: steep(g, b), lambda g, y, a, b: -steep(g * y, b))
+def over(a: Any, b: Any, /) -> Any:
+    """Return a / b, but 0 at b = 0, where it has no derivative."""
+    return a / b if b else 0 * a
+
+
+op_of(steep).written = op_of(over).written = "{0} / {1}"
+
+
+@primitive(lambda g, y, a: g)
+def same(x: Any, /) -> Any:
+    """Return x as a node of its own: what a transform differentiates by."""
+    return x
 
 
 @primitive(lambda g, y, a: _with_sign_of(a, g), forward=math.fabs)
