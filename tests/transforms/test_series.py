@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import (
-    Function,
     Value,
     compile,
     cos,
@@ -28,7 +27,6 @@ from scalargrad import (
     lgamma,
     log,
     maximum,
-    once_differentiable,
     primitive,
     relu,
     sin,
@@ -445,77 +443,6 @@ def test_compiled_chooses_the_side_of_a_kink_when_it_runs() -> None:
     f = compile(lambda x: taylor(lambda x: relu(x) * x, x, 2))
     assert f(2.0) == [4.0, 4.0, 1.0]
     assert f(-2.0) == [0.0, 0.0, 0.0]
-
-
-# --- Functions ----------------------------------------------------------------------------------
-
-
-class Product(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Any, y: Any) -> Any:
-        ctx.save_for_backward(x, y)
-        return x * y, x + y
-
-    @staticmethod
-    def backward(ctx: Any, g: Any, h: Any) -> Any:
-        x, y = ctx.saved_values
-        return g * y + h, g * x + h
-
-
-class Exp(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = math.exp(x)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        (y,) = ctx.saved_values
-        return g * y
-
-
-def with_functions(x: Any) -> Any:
-    product, total = Product.apply(sin(x), x)
-    return Exp.apply(product) * total
-
-
-def without_functions(x: Any) -> Any:
-    return exp(sin(x) * x) * (sin(x) + x)
-
-
-@given(st.floats(-2, 2))
-@settings(max_examples=20)
-def test_function(x: float) -> None:
-    def third(f: Any) -> Any:
-        return lambda x: taylor(f, x, 3)[3]
-
-    for outer in (lambda f: f, grad, third, lambda f: grad(third(f))):
-        found, expected = (taylor(outer(f), x, 3) for f in (with_functions, without_functions))
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
-def test_function_is_exact_on_fractions() -> None:
-    found = taylor(lambda x: Product.apply(x, 1 / x), Fraction(2), 3)
-    assert found == ([1, 0, 0, 0], taylor(lambda x: x + 1 / x, Fraction(2), 3))
-
-
-def test_function_that_is_differentiable_once() -> None:
-    class Square(Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            ctx.x = x
-            return x * x
-
-        @staticmethod
-        @once_differentiable
-        def backward(ctx: Any, g: Any) -> Any:
-            return 2 * g * ctx.x
-
-    assert taylor(grad(Square.apply), 3.0, 0) == [6.0]
-    for f in (Square.apply, grad(Square.apply)):
-        with pytest.raises(TypeError, match="Square cannot be differentiated twice"):
-            taylor(f, 3.0, 2)
 
 
 # --- quotients whose leading zeros cancel --------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import TraceError, Value, compile, grad, once_differentiable, sin, taylor
+from scalargrad import TraceError, Value, compile, exp, grad, once_differentiable, sin, taylor
 from scalargrad.testing import fractions
 from tests.own_functions import ExpAndDouble, MultiplyAdd, mixture, quadratics, single
 
@@ -46,6 +46,25 @@ def test_saved_outputs_and_several_calls() -> None:
     )
 
 
+@given(st.floats(-2, 2))
+@settings(max_examples=20)
+def test_with_other_transforms_within_and_around(x: float) -> None:
+    def through(x: Any) -> Any:
+        a, b = ExpAndDouble.apply(MultiplyAdd.apply(sin(x), x, 0.0))
+        return a * (b + x)
+
+    def by_hand(x: Any) -> Any:
+        a = exp(sin(x) * x)
+        return a * (2 * a + x)
+
+    def third(f: Any) -> Any:
+        return lambda x: taylor(f, x, 3)[3]
+
+    for outer in (lambda f: f, grad, third, lambda f: grad(third(f))):
+        found, expected = (taylor(outer(f), x, 3) for f in (through, by_hand))
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
 def test_coefficients_are_differentiated_again() -> None:
     def coefficient(x: Any) -> Any:
         a, b = ExpAndDouble.apply(x * x)
@@ -72,6 +91,9 @@ def test_a_constant_output_and_a_backward_for_once() -> None:
     once = single(lambda ctx, x: 2 * x, once_differentiable(lambda ctx, g: 2 * g))
     with pytest.raises(TypeError, match=r"marked as once_differentiable.* Custom\(1\.0\)"):
         taylor(once.apply, 1.0, 2)
+    assert taylor(grad(once.apply), 3.0, 0) == [2.0]
+    with pytest.raises(TypeError, match="Custom cannot be differentiated twice"):
+        taylor(grad(once.apply), 3.0, 2)
 
 
 def test_a_trace_does_not_see_the_series_of_a_function() -> None:
