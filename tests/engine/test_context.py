@@ -6,17 +6,19 @@ import asyncio
 import decimal
 import gc
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
 
 import scalargrad
-from scalargrad import Value, detect_anomaly, grad, no_grad, sin
+from scalargrad import Value, detect_anomaly, grad, no_grad, sin, softmax, where
 from scalargrad.engine import context
 from scalargrad.engine.context import in_trace
 from scalargrad.engine.op import Op
+from tests.own_functions import ExpAndDouble
 from tests.threads import in_threads
 
 
@@ -24,8 +26,10 @@ def records() -> bool:
     """Return whether ops record here, all of them alike."""
     x = Value(3.0)
     results: list[Any] = [x * 2, 2 * x, -x, sin(x), x.exp(), scalargrad.fsum([x, x]), x.elu()]
+    results += [*softmax([x, 1.0]), *ExpAndDouble.apply(x), where(x, x, 1.0)]
     found: set[bool] = {y.parents != () for y in results}
     assert len(found) == 1, "some ops record, and some do not"
+    assert {y.op != "" for y in results} == found
     return found.pop()
 
 
@@ -290,15 +294,33 @@ def test_one_block_in_several_threads() -> None:
 
     def work(n: int) -> None:
         for k in range(30):
-            with shared:
-                if k == 0:
+            with nullcontext() if n == 0 else shared:
+                if k < 3:  # the others are within, then, and the first is not
                     barrier.wait(20)
-                if records():
+                if records() is (n > 0):
                     failures.append(n)
+                if k < 3:
+                    barrier.wait(20)
             if not records():
                 failures.append(n)
 
     in_threads(work, 4)
+    assert failures == []
+
+
+def test_threads_that_enter_and_leave_at_random() -> None:
+    failures: list[str] = []
+
+    def work(_: int) -> None:
+        for n in range(100):
+            with no_grad():
+                time.sleep(0)
+                if n % 10 == 0 and records():
+                    failures.append("recorded within no_grad")
+            if n % 10 == 0 and not records():
+                failures.append("not recorded outside of it")
+
+    in_threads(work, 8)
     assert failures == []
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -16,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Function, Value, exp, fsum, grad, no_grad, sin, softmax, sumprod, where
+from scalargrad import Function, Value, fsum, grad, no_grad, sin, softmax, sumprod, where
 from scalargrad.engine.graph import topological_order
 from scalargrad.testing import edge_numbers, expressions, fractions
-from tests.threads import in_threads
 
 
 class SumAndProduct(Function):
@@ -283,104 +280,12 @@ def test_detach_gives_a_leaf_with_the_number_and_the_label() -> None:
 # --- no_grad ------------------------------------------------------------------------------------
 
 
-def records() -> bool:
-    x = Value(3.0)
-    results = [
-        x * 2,
-        2 * x,
-        -x,
-        exp(x),
-        x.exp(),
-        fsum([x, x]),
-        x.elu(),
-        *softmax([x, 1.0]),
-        *SumAndProduct.apply(x, 1.0),
-        where(x, x, 1.0),
-    ]
-    recorded: set[bool] = {y.parents != () for y in results}
-    assert len(recorded) == 1, "some ops record, and some do not"
-    assert {y.op != "" for y in results} == recorded
-    return recorded.pop()
-
-
-def test_no_grad_holds_in_its_block_only() -> None:
-    assert records()
-    with no_grad():
-        assert not records()
-        with no_grad():
-            assert not records()
-        assert not records()
-    assert records()
-
-
-def test_no_grad_is_left_by_an_exception() -> None:
-    with pytest.raises(ZeroDivisionError), no_grad(), no_grad():
-        Value(1.0) / 0
-    assert records()
-
-
-def test_no_grad_as_a_decorator() -> None:
-    @no_grad()
-    def evaluate(depth: int) -> Any:
-        """Evaluate."""
-        return records() or (depth > 0 and evaluate(depth - 1))
-
-    assert (evaluate.__name__, evaluate.__doc__) == ("evaluate", "Evaluate.")
-    assert not evaluate(3)
-    assert records()
-    block = no_grad()
-    with block, block:
-        assert not records()
-    assert records()
-
-
 def test_no_grad_computes_the_same_numbers() -> None:
     with no_grad():
         y = everything(Value(0.5), Value(-2.0))
     assert y.data == everything(Value(0.5), Value(-2.0)).data
     y.backward()
     assert y.grad == 1.0
-
-
-def test_no_grad_is_per_thread() -> None:
-    inside, done, failures = threading.Event(), threading.Event(), []
-
-    def cut_off() -> None:
-        with no_grad():
-            inside.set()
-            done.wait(10)
-            if records():
-                failures.append("inside of no_grad")
-        if not records():
-            failures.append("after it")
-
-    thread = threading.Thread(target=cut_off)
-    thread.start()
-    assert inside.wait(10)
-    assert records()
-    with no_grad():
-        assert not records()
-    assert records()
-    done.set()
-    thread.join()
-    assert failures == []
-
-
-def test_threads_that_enter_and_leave_at_random() -> None:
-    failures: list[str] = []
-
-    def work(_: int) -> None:
-        for n in range(100):
-            with no_grad():
-                time.sleep(0)
-                if n % 10 == 0 and records():
-                    failures.append("recorded within no_grad")
-            if n % 10 == 0 and not records():
-                failures.append("not recorded outside of it")
-
-    in_threads(work, 8)
-    assert failures == []
-    assert records()
 
 
 # --- size ---------------------------------------------------------------------------------------
