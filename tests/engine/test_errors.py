@@ -19,24 +19,6 @@ from scalargrad.testing import FUNCTIONS
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ("3", r"one real number, not '3' \(str\): convert it first: Value\(float\('3'\)\)"),
-        (None, r"not None \(NoneType\): give it an int, a float, a Fraction"),
-        ([1.0], r"not \[1.0\] \(list\): make a Value of each of its elements"),
-        ((1.0, 2.0), r"\(tuple\): make a Value of each of its elements"),
-        (1j, r"not 1j \(complex\): .* real functions: make a Value of its .real"),
-        (Value(1), r"not Value\(data=1, grad=0\) \(Value\): it is one already"),
-        ({}, r"not {} \(dict\): give it an int"),
-        (math.sin, r"builtin_function_or_method\): give it an int"),
-    ],
-)
-def test_data_that_is_no_real_number(data: Any, words: str) -> None:
-    with pytest.raises(TypeError, match=words):
-        Value(data)
-
-
-@pytest.mark.parametrize(
     "convert",
     [
         *(math.sin, math.hypot, math.gamma, math.isnan),

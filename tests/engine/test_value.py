@@ -444,12 +444,17 @@ def test_methods_with_a_parameter() -> None:
 # --- data and grad are checked ------------------------------------------------------------------
 
 NO_NUMBERS: list[tuple[Any, str]] = [
-    ("2.5", r"not '2.5' \(str\): convert it first: Value\(float\('2.5'\)\)"),
-    (None, r"not None \(NoneType\)"),
-    (1j, r"not 1j \(complex\): .* make a Value of its .real and of its .imag"),
+    ("2.5", r"one real number, not '2.5' \(str\): convert it first: Value\(float\('2.5'\)\)"),
+    (None, r"not None \(NoneType\): give it an int, a float, a Fraction"),
+    (1j, r"not 1j \(complex\): .* real functions: make a Value of its .real and of its .imag"),
     ([1.0], r"not \[1.0\] \(list\): make a Value of each of its elements"),
-    (Value(1.0, "w"), r"\(Value\): it is one already: .*Value\(v.data\) for a new leaf"),
-    ({}, r"not \{\} \(dict\)"),
+    ((1.0, 2.0), r"\(tuple\): make a Value of each of its elements"),
+    (
+        Value(1.0, "w"),
+        r"not Value\(data=1.0.* \(Value\): it is one already: .*Value\(v.data\) for a new leaf",
+    ),
+    ({}, r"not \{\} \(dict\): give it an int"),
+    (math.sin, r"builtin_function_or_method\): give it an int"),
 ]
 
 

@@ -19,6 +19,7 @@ from scalargrad.functions.elementary import power_log
 from scalargrad.functions.many import flat_sumprod
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, points
+from tests.jets import Jet, coefficients, jet_engine
 
 functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
 analytic = pytest.mark.parametrize(
@@ -60,81 +61,6 @@ def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataOb
         assert found == pytest.approx(slope, rel=1e-12, abs=1e-14)
 
 
-class Dual:
-    """x + x' epsilon with epsilon**2 = 0: the exact derivative of rational arithmetic."""
-
-    def __init__(self, value: Fraction, slope: Fraction) -> None:
-        self.value, self.slope = value, slope
-
-    def __add__(self, other: Any) -> Dual:
-        other = dual(other)
-        return Dual(self.value + other.value, self.slope + other.slope)
-
-    def __mul__(self, other: Any) -> Dual:
-        other = dual(other)
-        return Dual(self.value * other.value, self.slope * other.value + self.value * other.slope)
-
-    def __neg__(self) -> Dual:
-        return self * Fraction(-1)
-
-    def __sub__(self, other: Any) -> Dual:
-        return self + -dual(other)
-
-    def __truediv__(self, other: Any) -> Dual:
-        other = dual(other)
-        return self * Dual(1 / other.value, -other.slope / other.value**2)
-
-    def __mod__(self, other: Any) -> Dual:
-        divisor = dual(other)
-        return self - divisor * Fraction(self.value // divisor.value)
-
-    def __abs__(self) -> Dual:
-        return self if self.value > 0 else -self
-
-    def __radd__(self, other: Any) -> Dual:
-        return dual(other) + self
-
-    def __rmul__(self, other: Any) -> Dual:
-        return dual(other) * self
-
-    def __rsub__(self, other: Any) -> Dual:
-        return dual(other) - self
-
-    def __rtruediv__(self, other: Any) -> Dual:
-        return dual(other) / self
-
-    def __rmod__(self, other: Any) -> Dual:
-        return dual(other).__mod__(self)
-
-
-def dual(x: Any) -> Dual:
-    return x if isinstance(x, Dual) else Dual(Fraction(x), Fraction(0))
-
-
-class dual_engine:
-    """The exact functions beyond the operators, on dual numbers."""
-
-    @staticmethod
-    def relu(x: Any) -> Dual:
-        return dual(x) if dual(x).value > 0 else dual(0)
-
-    @staticmethod
-    def maximum(a: Any, b: Any) -> Dual:
-        return dual(a) if dual(a).value > dual(b).value else dual(b)
-
-    @staticmethod
-    def minimum(a: Any, b: Any) -> Dual:
-        return dual(a) if dual(a).value < dual(b).value else dual(b)
-
-    @staticmethod
-    def prod(xs: Any) -> Dual:
-        return math.prod(map(dual, xs), start=dual(1))
-
-    @staticmethod
-    def sumprod(p: Any, q: Any) -> Dual:
-        return sum((dual(a) * b for a, b in zip(p, q, strict=True)), start=dual(0))
-
-
 @given(drawn=expressions(exact, numbers=fractions(), largest=10**9))
 def test_gradient_of_fractions_is_exact(drawn: Any) -> None:
     expression, inputs = drawn
@@ -142,10 +68,9 @@ def test_gradient_of_fractions_is_exact(drawn: Any) -> None:
     y = expression(*leaves)
     y.backward()
     for i, leaf in enumerate(leaves):
-        duals = [Dual(x, Fraction(int(i == j))) for j, x in enumerate(inputs)]
-        expected = expression(*duals, engine=dual_engine)
-        assert y.data == expected.value
-        assert leaf.grad == expected.slope
+        jets = [Jet(x, int(i == j)) for j, x in enumerate(inputs)]
+        found: Any = [y.data, leaf.grad]
+        assert found == coefficients(expression(*jets, engine=jet_engine), 2)
         assert isinstance(leaf.grad, Fraction | int)
 
 

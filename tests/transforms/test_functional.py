@@ -42,6 +42,7 @@ from scalargrad import (
 from scalargrad.engine.graph import topological_order
 from scalargrad.functions.methods import all_ops
 from scalargrad.testing import FUNCTIONS, Operation, edge_numbers, expressions, fractions, points
+from tests.jets import Jet, coefficients, jet_engine
 from tests.nests import Point, nests
 from tests.threads import in_threads
 
@@ -463,76 +464,6 @@ def test_hvp_is_the_hessian_times_the_vector(drawn: Any) -> None:
         assert abs(moved - dot(row, u)) <= 100 * EPSILON * size
 
 
-class Jet:
-    """A polynomial in t, cut off after t**3: a function's Taylor series, exact in Fractions."""
-
-    def __init__(self, *coefficients: Any) -> None:
-        self.coefficients = [*map(Fraction, coefficients), *[Fraction(0)] * 4][:4]
-
-    def __add__(self, other: Any) -> Jet:
-        return Jet(*map(sum, zip(self.coefficients, jet(other).coefficients, strict=True)))
-
-    def __mul__(self, other: Any) -> Jet:
-        a, b = self.coefficients, jet(other).coefficients
-        return Jet(*(sum(a[i] * b[n - i] for i in range(n + 1)) for n in range(4)))
-
-    def __neg__(self) -> Jet:
-        return self * -1
-
-    def __sub__(self, other: Any) -> Jet:
-        return self + -jet(other)
-
-    def __truediv__(self, other: Any) -> Jet:
-        b = jet(other).coefficients
-        quotient: list[Fraction] = []
-        for n in range(4):
-            known = sum(quotient[i] * b[n - i] for i in range(n))
-            quotient.append((self.coefficients[n] - known) / b[0])
-        return Jet(*quotient)
-
-    def __mod__(self, other: Any) -> Jet:
-        divisor = jet(other)
-        return self - divisor * (self.coefficients[0] // divisor.coefficients[0])
-
-    def __abs__(self) -> Jet:
-        return self if self.coefficients[0] > 0 else -self
-
-    def __radd__(self, other: Any) -> Jet:
-        return jet(other) + self
-
-    def __rmul__(self, other: Any) -> Jet:
-        return jet(other) * self
-
-    def __rsub__(self, other: Any) -> Jet:
-        return jet(other) - self
-
-    def __rtruediv__(self, other: Any) -> Jet:
-        return jet(other) / self
-
-    def __rmod__(self, other: Any) -> Jet:
-        return jet(other).__mod__(self)
-
-
-def jet(x: Any) -> Jet:
-    return x if isinstance(x, Jet) else Jet(x)
-
-
-class jet_engine:
-    """The exact functions beyond the operators, on jets."""
-
-    @staticmethod
-    def relu(x: Any) -> Jet:
-        return jet(x) if jet(x).coefficients[0] > 0 else jet(0)
-
-    @staticmethod
-    def prod(xs: Any) -> Jet:
-        return math.prod(map(jet, xs), start=jet(1))
-
-    @staticmethod
-    def sumprod(p: Any, q: Any) -> Jet:
-        return sum((jet(a) * b for a, b in zip(p, q, strict=True)), start=jet(0))
-
-
 @given(
     drawn=expressions(exact, numbers=fractions(), largest=10**6, condition=math.inf), data=st.data()
 )
@@ -543,8 +474,8 @@ def test_derivatives_of_fractions_are_exact_to_third_order(drawn: Any, data: Any
     def along(t: Any) -> Any:
         return expression(*(x + t * slope for x, slope in zip(inputs, u, strict=True)))
 
-    jets = [Jet(x, d) for x, d in zip(inputs, u, strict=True)]
-    series = jet(expression(*jets, engine=jet_engine)).coefficients
+    jets = [Jet(x, d, 0, 0) for x, d in zip(inputs, u, strict=True)]
+    series = coefficients(expression(*jets, engine=jet_engine), 4)
     assert along(Fraction(0)) == series[0]
     for n in (1, 2, 3):
         derivative = nth_derivative(along, n)(Fraction(0))
