@@ -47,7 +47,6 @@ def test_saved_outputs_and_several_calls() -> None:
 
 
 @given(st.floats(-2, 2))
-@settings(max_examples=20)
 def test_with_other_transforms_within_and_around(x: float) -> None:
     def through(x: Any) -> Any:
         a, b = ExpAndDouble.apply(MultiplyAdd.apply(sin(x), x, 0.0))
