@@ -67,7 +67,6 @@ class Adapter(Way):
     seed: bool
     initial: str
     constant: str | None
-    operators: dict[str, str]
     methods: Sequence[str]
     dunders: Sequence[str]
     functions: Sequence[str]

@@ -161,7 +161,6 @@ def load_file(path: str) -> types.ModuleType:
     while os.path.exists(os.path.join(top, "__init__.py")):
         top, package = os.path.split(top)
         parts.insert(0, package)
-    sys.path[:0] = [top] if top == folder else [top, folder]
     if top == folder:
         # Within a function, a relative import fails only when that runs.
         with open(path, encoding="utf-8", errors="replace") as text:
@@ -169,7 +168,7 @@ def load_file(path: str) -> types.ModuleType:
         for _ in range(max(dots, default=0)):
             parts.insert(0, os.path.basename(top))
             top = os.path.dirname(top)
-            sys.path.insert(0, top)
+    sys.path.insert(0, top)
     while True:
         try:
             return import_parts(parts, path)
@@ -177,6 +176,9 @@ def load_file(path: str) -> types.ModuleType:
             # Files that import each other from folders that are no packages: look further up.
             relative = "relative import" in str(error)
             wanted = (error.name or "").split(".")[0]
+            if not relative and folder not in sys.path and holds(folder, wanted):
+                sys.path.insert(1, folder)  # only now: else a module might be loaded twice
+                continue
             ups = [up for up in above(top) if relative or holds(up, wanted)]
             if not ups:
                 raise
@@ -200,6 +202,10 @@ def holds(folder: str, module: str) -> bool:
 
 def import_parts(parts: list[str], path: str) -> types.ModuleType:
     """Import a file by the parts of its dotted name."""
+    # A package whose import failed is gone, its modules are not: its next import would not
+    # have them as attributes.
+    for name in [n for n in sys.modules if "." in n and n.rpartition(".")[0] not in sys.modules]:
+        del sys.modules[name]
     if len(parts) > 1:
         return importlib.import_module(".".join(parts))
     spec = importlib.util.spec_from_file_location(parts[0], path)
@@ -367,7 +373,7 @@ class Session:
             message = str(error)
         except BaseException:
             message = ""
-        message = re.sub(r"0x[0-9a-fA-F]{4,}", "0x...", message)[:300]
+        message = re.sub(r"0x[0-9a-fA-F]{4,}", "0x...", message)[:600]
         return {
             "kind": type(error).__name__,
             "message": message,

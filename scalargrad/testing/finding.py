@@ -35,6 +35,9 @@ NO_PASS = (
     "set",
 )
 
+KEYS = ("[{1}]", "[id({1})]", "['{1}']")
+"""How a leaf's derivative may be found in a dict."""
+
 OPERATORS = {
     "+": ("{0} + {1}", "add", "plus"),
     "-": ("{0} - {1}", "sub", "subtract", "minus"),
@@ -51,6 +54,9 @@ MOST_HANGS = 3
 class GaveUpError(BaseException):
     """Raised where so much does not end that no more is tried."""
 
+    def __init__(self) -> None:
+        super().__init__("most ways to use it do not end: say how with --leaf, --data, --backward")
+
 
 @dataclass
 class Way:
@@ -58,12 +64,13 @@ class Way:
 
     Each is a template of code. `mode` is "reverse", with a pass; "pull", where a gradient is asked
     for; "forward", where numbers carry derivatives by the input of seed 1; or "values", where no
-    gradient was found.
+    gradient was found. `operators` has the spelling of each op of two nodes that is there.
     """
 
     leaf_form: str
     value: str
     prepare_forms: list[str] = field(default_factory=list)
+    operators: dict[str, str] = field(default_factory=dict)
     backward: list[str] = field(default_factory=list)
     gradient_form: str = ""
     mode: str = "values"
@@ -84,11 +91,11 @@ class Way:
         """Return how well it is proven if these programs gave right derivatives; 0 if it is not."""
         times, plus, times_chain, plus_chain = proofs
         steps = times_chain or plus_chain
-        # One node's own step, seeded by hand, is not the pass.
+        # One node's own step, seeded by hand or kept in a dict, is not the pass; nor is it better.
         seeded = len(self.backward) > 1 or (self.mode == "reverse" and not self.backward)
-        if not (times or plus) or (seeded and not steps):
+        if not (times or plus) or ((seeded or "[" in self.gradient_form) and not steps):
             return 0
-        return sum(proofs)
+        return sum(proofs) - seeded
 
 
 # The derivatives of c by a and b, where a is 3, b is 5 and e is 7.
@@ -108,7 +115,6 @@ class Finder:
         self.options = options
         self.engine = session.engine
         self.name = session.name
-        self.operators: dict[str, str] = {}
         self.tried: list[str] = []
         self.shown: list[str] = []
         self.hung = 0
@@ -133,7 +139,6 @@ class Finder:
             "seed": self.takes_seed(found, x),
             "initial": self.initial(found, x),
             "constant": self.constant(found),
-            "operators": self.operators,
             "methods": [n for n in dir(x) if not n.startswith("_") and self.is_method(x, n)],
             "dunders": [n for n in dir(type(x)) if n.startswith("__")],
             "functions": [n for n, f in self.session.names.items() if self.is_function(f)],
@@ -163,11 +168,16 @@ class Finder:
             return None if isinstance(found, bool) else self.session.number(found)
         return None
 
-    def operate(self, line: str) -> str:
-        """Return a line such as `c = a * b` as this engine spells it."""
-        target, _, right = line.partition(" = ")
-        left, op, other = right.split(" ")
-        return f"{target} = {self.operators[op].format(left, other)}"
+    def text(self, template: str, scope: dict[str, Any], output: str) -> str:
+        """Return what the template reads, as text, be it a number or not."""
+        with contextlib.suppress(Exception), self.session.alarm(SECONDS):
+            return repr(eval(template.format(output), scope))[:40]
+        return "not there"
+
+    def operate(self, way: Way, steps: Iterable[str]) -> list[str]:
+        """Return lines such as `c = a * b` as this engine spells them."""
+        split = [step.split(" ") for step in steps]
+        return [f"{c} = {way.operators[op].format(a, b)}" for c, _, a, op, b in split]
 
     # --- leaves and their numbers ----------------------------------------------------------------
 
@@ -178,21 +188,22 @@ class Finder:
             return
         name = self.name
         parameters = self.parameters(self.engine)
-        yield f"{{name}} = {name}({{0}})"
-        for flag in parameters:
-            if "grad" in flag.lower() and parameters[flag].default in (False, None):
-                yield f"{{name}} = {name}({{0}}, {flag}=True)"
+        numpy = self.numpy()
+        # A flag may be needed that says that there is to be a gradient, whatever its name.
+        flags = [
+            f", {flag}=True"
+            for flag, p in parameters.items()
+            if p.default is False or ("grad" in flag.lower() and p.default is None)
+        ]
+        for flag in ["", *flags]:
+            yield f"{{name}} = {name}({{0}}{flag})"
         for word in parameters:
             if word.lower() in DATA:
                 yield f"{{name}} = {name}({word}={{0}})"
         yield f"{{name}} = {name}('{{name}}', {{0}})"
-        if any(getattr(f, "__name__", "") == "numpy" for f in self.session.names.values()):
-            numpy = next(
-                n
-                for n, f in self.session.names.items()
-                if inspect.ismodule(f) and f.__name__ == "numpy"
-            )
-            yield f"{{name}} = {name}({numpy}.array({{0}}))"
+        if numpy:
+            for flag in ["", *flags]:
+                yield f"{{name}} = {name}({numpy}.array({{0}}){flag})"
         for start in (f"{name}()", f"{name}('{{name}}')"):
             for setter in SETTERS:
                 yield f"{{name}} = {start}\n{{name}}.{setter}({{0}})"
@@ -200,6 +211,11 @@ class Finder:
                 empty = self.run([start.format(name="a").replace(name, f"a = {name}", 1)])["a"]
                 for word in [word for word in DATA if word in attributes(empty)]:
                     yield f"{{name}} = {start}\n{{name}}.{word} = {{0}}"
+
+    def numpy(self) -> str | None:
+        """Return the name that the module has numpy by, if it has it."""
+        names = self.session.names.items()
+        return next((n for n, f in names if inspect.ismodule(f) and f.__name__ == "numpy"), None)
 
     def parameters(self, f: Any) -> dict[str, inspect.Parameter]:
         try:
@@ -241,6 +257,7 @@ class Finder:
         """Return whether some op gives the right number, with `forward` where one is needed."""
         rights = {"+": 8.0, "*": 15.0, "-": -2.0, "/": 0.6}
         proven = False
+        way.operators = {}
         for op, (symbol, *names) in OPERATORS.items():
             forms = [
                 symbol,
@@ -250,7 +267,7 @@ class Finder:
             for form in forms:
                 right = self.gives(way, form, rights[op])
                 if right is not None:
-                    self.operators[op] = form
+                    way.operators[op] = form
                     proven = proven or right
                     if right:
                         break
@@ -275,7 +292,7 @@ class Finder:
                 if close(self.read(way.value, prepared, "c"), right):
                     way.prepare_forms = [line]
                     return True
-        found = self.read(way.value, scope, "c")
+        found = self.text(way.value, scope, "c")
         self.wrong_numbers = True
         self.note(f"{lines[-1]}; {way.value.format('c')} is {found}, right is {right}")
         return False
@@ -299,11 +316,11 @@ class Finder:
         best, score = None, 0
         with contextlib.suppress(GaveUpError):
             for way in candidates:
-                found = way.score([self.proves(way, *proof) for proof in PROOFS])
-                if found > score:
-                    best, score = way, found
-                if score == len(PROOFS):
-                    break
+                proofs = [self.proves(way, *proof) for proof in PROOFS]
+                if all(proofs):
+                    return way
+                if way.score(proofs) > score and (proofs[0] or not self.is_always_one(way)):
+                    best, score = way, way.score(proofs)
         return best
 
     def build(
@@ -311,17 +328,16 @@ class Finder:
     ) -> list[str]:
         leaves = zip("abe", (3.0, 5.0, 7.0), seeds, strict=True)
         lines = [way.leaf(name, x, seed) for name, x, seed in leaves]
-        lines += [self.operate(step) for step in steps]
-        return [*lines, *way.prepare("c")]
+        return [*lines, *self.operate(way, steps), *way.prepare("c")]
 
     def proves(self, way: Way, steps: tuple[str, ...], by_a: float, by_b: float) -> bool:
         """Return whether a program's derivatives are right, by this way."""
-        if any(step.split(" ")[3] not in self.operators for step in steps):
+        if not has(way, steps):
             return False
         if not self.shown:
             passes = [line.removeprefix("gradients = ").format("c") for line in way.backward]
             read = f"print({way.gradient_form.format('c', 'a')})  # right: {by_a}"
-            self.shown = [*self.build(way, steps)[:2], *map(self.operate, steps), *passes, read]
+            self.shown = [*self.build(way, steps)[:2], *self.operate(way, steps), *passes, read]
         found = []
         for place, leaf in enumerate("ab"):
             seeds = tuple(float(i == place) for i in range(3))
@@ -331,7 +347,7 @@ class Finder:
             found.append(self.read(way.gradient_form, scope, "c", leaf))
         right = all(map(close, found, (by_a, by_b)))
         if not right:
-            run = "; ".join([*map(self.operate, steps), *way.go_back("c")])
+            run = "; ".join([*self.operate(way, steps), *way.go_back("c")])
             texts = [
                 f"{way.gradient_form.format('c', leaf)} is {x}"
                 for leaf, x in zip("ab", found, strict=True)
@@ -351,30 +367,30 @@ class Finder:
         try:
             return self.run([*self.build(way, steps, seeds), *lines])
         except Exception as error:
-            run = "; ".join(lines or map(self.operate, steps))
+            run = "; ".join(lines or self.operate(way, steps))
             self.note(f"{run} raises {type(error).__name__}: {error}")
             return None
 
+    def is_always_one(self, way: Way) -> bool:
+        """Return whether a leaf that is not used has the derivative 1 as well."""
+        scope = self.went_back(way, PROOFS[1][0], way.backward)
+        return scope is not None and close(self.read(way.gradient_form, scope, "c", "e"), 1.0)
+
     def reverse(self) -> Iterator[Way]:
         """Yield the ways with a pass, and those in which a leaf is asked for its gradient."""
-        for way in self.ways():
+        for way in filter(sample, self.ways()):
             for seeded in (False, True):
                 for backward in self.passes(way, seeded):
                     for gradient in self.gradients(way, backward):
-                        yield Way(
-                            way.leaf_form,
-                            way.value,
-                            way.prepare_forms,
-                            backward,
-                            gradient,
-                            "reverse",
+                        yield replace(
+                            way, backward=backward, gradient_form=gradient, mode="reverse"
                         )
                 if not self.options.get("backward") and not seeded:
                     yield from self.pulls(way)
 
     def passes(self, way: Way, seeded: bool) -> Iterator[list[str]]:
         """Yield the lines that might be the backward pass, by itself or after setting a seed."""
-        scope = self.run(self.build(way, self.sample()))
+        scope = self.run(self.build(way, sample(way)))
         c = scope["c"]
         calls = []
         if given := self.options.get("backward"):
@@ -386,6 +402,7 @@ class Finder:
             here = [n for n in attributes(c) if self.is_method(c, n) and is_pass(n)]
             calls = [*(n for n in BACKWARD if n in here), *(n for n in here if n not in BACKWARD)]
         seeds = ["", "1.0", way.leaf_form.partition(" = ")[2].format(1.0, name="c")]
+        seeds += [f"{numpy}.array(1.0)"] if (numpy := self.numpy()) else []
         calls = [f"{{0}}.{name}({seed})" for seed in seeds for name in calls]
         if not given:
             calls += self.free_passes(scope)
@@ -395,9 +412,6 @@ class Finder:
         for name in [n for n in attributes(c) if self.could_be_gradient(c, n)]:
             for call in calls:
                 yield [f"{{0}}.{name} = 1.0", call]
-
-    def sample(self) -> tuple[str, ...]:
-        return next(steps for steps, *_ in PROOFS if steps[0].split(" ")[3] in self.operators)
 
     def free_passes(self, scope: dict[str, Any]) -> Iterator[str]:
         """Yield calls of the module's functions, and of its objects' methods, that might be it."""
@@ -417,7 +431,7 @@ class Finder:
             return [given.replace("{}", "{1}") if "{" in given else "{1}." + given]
         found: list[str] = []
         for steps, by_a, by_b in PROOFS[:2]:
-            if steps[0].split(" ")[3] not in self.operators:
+            if not has(way, steps):
                 continue
             before = self.went_back(way, steps, [])
             scope = self.went_back(way, steps, backward)
@@ -449,11 +463,11 @@ class Finder:
             elif is_pass(name) and name not in BACKWARD:
                 yield f"{{1}}.{name}()"
         if "gradients" in scope:
-            yield from ("gradients[{1}]", "gradients[id({1})]", "gradients['{1}']")
+            yield from (f"gradients{key}" for key in KEYS)
 
     def pulls(self, way: Way) -> Iterator[Way]:
         """Yield the ways in which there is no pass, and a gradient is asked for."""
-        scope = self.run(self.build(way, self.sample()))
+        scope = self.run(self.build(way, sample(way)))
         a, c = scope["a"], scope["c"]
         asks = []
         for name in [n for n in attributes(a) if self.is_method(a, n) and is_pass(n)]:
@@ -461,8 +475,10 @@ class Finder:
                 f"{{1}}.{name}()",
                 f"{{1}}.{name}({{0}})",
                 f"{{0}}.{name}({{1}})",
-                f"{{0}}.{name}()[{{1}}]",
+                *(f"{{0}}.{name}(){key}" for key in KEYS),
             ]
+        for name in [n for n in attributes(c) if isinstance(held(c, n), dict)]:
+            asks += [f"{{0}}.{name}{key}" for key in KEYS]
         for name, f in self.session.names.items():
             if self.is_function(f) and is_pass(name):
                 asks += [f"{name}({{0}}, {{1}})", f"{name}({{0}}, [{{1}}])[0]"]
@@ -518,10 +534,7 @@ class Finder:
     # --- what things are -------------------------------------------------------------------------
 
     def is_method(self, x: Any, name: str) -> bool:
-        try:
-            found = getattr(x, name, None)
-        except Exception:
-            return False
+        found = held(x, name)
         return callable(found) and not isinstance(found, self.session.kind)
 
     def could_be_gradient(self, x: Any, name: str) -> bool:
@@ -579,6 +592,23 @@ class Finder:
 def attributes(x: Any) -> list[str]:
     """Return the names of an object's attributes, but for those of Python's own."""
     return [name for name in dir(x) if not name.startswith("__")]
+
+
+def held(x: Any, name: str) -> Any:
+    """Return an attribute, None if it is not to be had."""
+    with contextlib.suppress(Exception):
+        return getattr(x, name)
+    return None
+
+
+def has(way: Way, steps: Iterable[str]) -> bool:
+    """Return whether all ops of some lines are there."""
+    return all(step.split(" ")[3] in way.operators for step in steps)
+
+
+def sample(way: Way) -> tuple[str, ...]:
+    """Return the first program of ops that are there."""
+    return next((steps for steps, *_ in PROOFS if has(way, steps)), ())
 
 
 def is_pass(name: str) -> bool:

@@ -156,12 +156,17 @@ class Trial:
         try:
             self._start()
             reply = self._ask({"describe": options}, 3 * self.options.seconds)
+        except TooSlowError:
+            how = "say with --leaf, --data, --gradient and --backward how it is used"
+            reply = {"error": {"message": f"trying it out takes too long: {how}"}}
         except EngineDiedError as died:
-            self.close()
-            raise NotAnEngineError(f"{self.source}: {died}") from None
+            reply = {"error": {"message": str(died)}}
         if "error" in reply:
             self.close()
-            raise NotAnEngineError(f"{self.source}: {reply['error']['message']}")
+            message = reply["error"]["message"]
+            if stubs := self.ready.get("stubs"):
+                message += f" (without {', '.join(stubs)}, not installed)"
+            raise NotAnEngineError(f"{self.source}: {message}")
         return Adapter(name=self.name, **reply["description"])
 
     def run(

@@ -510,6 +510,49 @@ def get_gradients(variable):
     return gradients
 """
 
+# Numbers with names, which carry their derivatives by all inputs, by name.
+NAMED = """
+import math
+
+class Quantity:
+    def __init__(self, name, value, partials=None):
+        self.name = name
+        self.value = value
+        self.partials = {name: 1.0} if partials is None else partials
+
+    def __add__(self, other):
+        return combine(self.value + lift(other).value, (self, 1.0), (lift(other), 1.0))
+
+    def __sub__(self, other):
+        return combine(self.value - lift(other).value, (self, 1.0), (lift(other), -1.0))
+
+    def __mul__(self, other):
+        x, y = self.value, lift(other).value
+        return combine(x * y, (self, y), (lift(other), x))
+
+    def __radd__(self, other):
+        return lift(other) + self
+
+    def __rsub__(self, other):
+        return lift(other) - self
+
+    def __rmul__(self, other):
+        return lift(other) * self
+
+    def sin(self):
+        return combine(math.sin(self.value), (self, math.cos(self.value)))
+
+def combine(value, *terms):
+    partials = {}
+    for x, slope in terms:
+        for name, partial in x.partials.items():
+            partials[name] = partials.get(name, 0.0) + slope * partial
+    return Quantity('', value, partials)
+
+def lift(x):
+    return x if isinstance(x, Quantity) else Quantity('', x, {})
+"""
+
 SHAPES = {
     "closures": (CLOSURES, "Value"),
     "requires": (REQUIRES, "Tensor"),
@@ -520,6 +563,7 @@ SHAPES = {
     "creators": (CREATORS, "Variable"),
     "deferred": (DEFERRED, "Node"),
     "locals": (LOCALS, "Variable"),
+    "named": (NAMED, "Quantity"),
 }
 
 
@@ -590,6 +634,9 @@ requires gradient
 requires flag
 - requires_grad
 + needs_grad
+requires any_flag
+- requires_grad
++ tracked
 requires assertion
 - raise RuntimeError('this asks for no gradient')
 + assert False, 'no'
@@ -618,6 +665,11 @@ dual required
 + dual
 - else Dual(x)
 + else Dual(x, 0.0)
+dual odd_names
+- .real
++ .re
+- .dual
++ .part
 dual seeds_itself
 - def __init__(self, real, dual=0.0)
 + def __init__(self, real, dual=1.0)
@@ -650,6 +702,11 @@ creators gradient
 creators any_number
 - if not isinstance(data, np.ndarray)
 + if False
+creators array_to_start_with
+- def backward(self):
+-         passed = {self: np.ones_like(self.data)}
++ def backward(self, start):
++         passed = {self: np.ones(start.shape) * start}
 deferred plain
 deferred evaluates
 - def forward(
@@ -673,6 +730,20 @@ locals names
 + times(
 - seen.plus(
 + seen.add(
+named plain
+named objects
+- {name: 1.0}
++ {self: 1.0}
+named methods
+- self.partials =
++ self.known =
+-     def __add__
++     def partial(self, x):
++         return self.known.get(x.name, 0.0)
++ 
++     def __add__
+- .partials.
++ .known.
 """)
 
 WRONG = read("""
@@ -697,6 +768,12 @@ closures clamped_exp: large-exp
 -         return self.apply(y, y)
 + y = math.exp(min(self.data, 20))
 +         return self.apply(y, y)
+closures step_for_pass: derivative-mul
+- other.grad += out.grad * self.data
++ other.grad += out.grad * self.data
++ 
++         out.backward = pass_back
++         return out
 requires overwrites: reuse
 - passed.get(id(p), 0.0) + rule
 + rule
@@ -800,4 +877,10 @@ locals exp: derivative-exp
 locals adds: reuse
 - gradients.get(x, 0.0) + gradients[node] * slope
 + gradients[node] * slope
+named product: derivative-mul
+- (self, y), (lift(other), x)
++ (self, y), (lift(other), y)
+named last: reuse
+- partials.get(name, 0.0) + slope
++ slope
 """)

@@ -76,6 +76,48 @@ def test_one_nodes_own_step_is_not_the_pass(tmp_path: Path) -> None:
     assert judged(file, backward="run_all").passed
 
 
+ALONG_ALL = """
+class Node:
+    def __init__(self, value, terms=()):
+        self.value = value
+        self.terms = terms
+
+    def __add__(self, other):
+        return Node(self.value + other.value, ((self, 1.0), (other, 1.0)))
+
+    def __mul__(self, other):
+        return Node(self.value * other.value, ((self, other.value), (other, self.value)))
+
+    def gradient(self):
+        return sum(w * x.gradient() for x, w in self.terms) if self.terms else 1.0
+"""
+
+
+def test_the_derivative_along_all_inputs_at_once_is_no_gradient(tmp_path: Path) -> None:
+    # Each leaf's number is 1, which is right for a sum.
+    report = check_engine(f"{written(tmp_path, ALONG_ALL)}:Node", quick=True)
+    assert [r.name for r in report.failed] == ["usable"], report.text()
+
+
+def test_what_is_told_of_a_class_that_cannot_be_used(tmp_path: Path) -> None:
+    text = ENGINE.replace("self.data + other.data", "self.data.__add__(other)")
+    text = text.replace("self.data * other.data", "graphs_that_are_not_there.times(self, other)")
+    text = text.replace("import math\n", "import math\nimport graphs_that_are_not_there\n", 1)
+    text = text[: text.index("    def __truediv__")]
+    text = text.replace("self.data - other.data", "None")
+    (failed,) = judged(written(tmp_path, text)).failed
+    assert failed.name == "usable"
+    assert "c.data is NotImplemented, right is 8.0" in failed.reason
+    assert "(without graphs_that_are_not_there, not installed)" in failed.reason
+
+
+@pytest.mark.slow
+def test_a_class_that_takes_its_time_is_told_which_options_help(tmp_path: Path) -> None:
+    text = ENGINE.replace("        self.data = data\n", "        while True:\n            pass\n")
+    (failed,) = judged(written(tmp_path, text), quick=True).failed
+    assert "--leaf" in failed.reason, failed.reason
+
+
 def test_files_that_import_each_other_from_a_folder_that_is_no_package(tmp_path: Path) -> None:
     lift = "    @staticmethod\n    def lift(x: Any) -> Value:\n"
     text = ENGINE.replace("import math\n", "import math\nfrom IMPORT import twice\n", 1)
@@ -86,6 +128,31 @@ def test_files_that_import_each_other_from_a_folder_that_is_no_package(tmp_path:
         file = written(folder, text.replace("IMPORT", form))
         report = judged(file)
         assert report.passed, (form, report.text())
+
+
+def test_a_package_that_needs_what_is_missing_is_whole_when_it_is_imported_again(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "grads"
+    written(folder, "from .engine import Value\nfrom . import fast\n", "__init__.py")
+    written(folder, "import compilers_that_are_not_there\n", "fast.py")
+    text = ENGINE.replace(
+        "        return x if isinstance(x, Value)",
+        "        import grads\n\n        return x if isinstance(x, grads.engine.Value)",
+    )
+    assert "import grads" in text
+    report = judged(written(folder, text))
+    assert report.passed, report.text()
+
+
+def test_a_module_that_goes_by_two_names_is_loaded_once(tmp_path: Path) -> None:
+    either = "try:\n    import {0}\nexcept ModuleNotFoundError:\n    from . import {0}\n"
+    helper = f"{either.format('engine')}\ndef is_node(x):\n    return isinstance(x, engine.Value)\n"
+    written(tmp_path / "grads", helper, "helper.py")
+    text = ENGINE.replace("import math\n", f"import math\n{either.format('helper')}", 1)
+    text = text.replace("isinstance(x, Value)", "helper.is_node(x)")
+    report = judged(written(tmp_path / "grads", text))
+    assert report.passed, report.text()
 
 
 def above_the_class(text: str) -> str:
