@@ -9,6 +9,26 @@ const narrow = matchMedia("(max-width: 899px)");
 const FIRST = 0xe001; // in formulas the k-th operand is this character plus k
 const SMALLEST = 12 / 14; // the scale at which a title has 12 pixels
 const top_ = nodes[output].name;
+const end_ = steps.length - 1;
+// The inputs that are a model's parameters, and the others.
+const [own, given] = [true, false].map((wanted) =>
+  Array.from({ length: inputs }, (_, k) => k).filter((k) => Boolean(nodes[k].parameter) === wanted),
+);
+
+function make(tag, properties = {}, ...content) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...content);
+  return element;
+}
+
+// The node that a card with rows shows: its sum, or the function of that.
+function lastOf(card) {
+  return card.function < 0 ? card.sum : card.function;
+}
+
+function isNeuron(card) {
+  return card.rows.some(([w]) => w >= 0 && card.members.includes(nodes[card.sum].edges[w].at));
+}
 
 // --- numbers as Python shows them -----------------------------------------------------------
 
@@ -228,7 +248,7 @@ const seedAt = steps.findIndex(([kind]) => kind === "seed");
 function gradientAt(k, i) {
   const last = arrivals[k].findLast((j) => j <= i && j < state.reached && taken(j));
   if (last !== undefined) return last === seedAt ? data.one : state.total[last];
-  const done = state.reached === steps.length && i >= steps.length - 1;
+  const done = state.reached === steps.length && i >= end_;
   return done && data.differentiable ? data.zero : null;
 }
 
@@ -259,7 +279,7 @@ function makeUnits(by) {
     if (before.end >= 0 && (card < 0 || (joins && whole))) before.end = i;
     else units.push({ kind, from: i, end: i, card });
   });
-  units.push({ kind: "done", from: steps.length, end: steps.length - 1, card: -1 });
+  units.push({ kind: "done", from: steps.length, end: end_, card: -1 });
 }
 
 let state = live ? compute(data.numbers) : { ...data.state, reached: steps.length, error: "" };
@@ -290,7 +310,6 @@ function operandTexts(k) {
 
 function sentence(u) {
   if (u.kind === "given") {
-    const given = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
     const texts = given.slice(0, 6).map((k) => `${nodes[k].name} = ${few(valueOf(k))}`);
     const rest = inputs - texts.length;
     if (rest > 0) texts.push(`${rest} more number${rest > 1 ? "s" : ""}`);
@@ -315,12 +334,10 @@ function sentence(u) {
 
 function doneSentence() {
   if (!data.differentiable || state.error) return ["There is no gradient here."];
-  const shown = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
-  const [first, ...others] = (shown.length ? shown : [0]).slice(0, 4);
-  const done = steps.length - 1;
+  const [first, ...others] = (given.length ? given : [0]).slice(0, 4);
   const found = ["Done. If ", nodes[first].name, " grows a little, ", top_, " grows "];
-  found.push(G(few(gradientAt(first, done))), " times as much");
-  others.forEach((k) => found.push(`; if ${nodes[k].name} does, `, G(few(gradientAt(k, done))), " times"));
+  found.push(G(few(gradientAt(first, end_))), " times as much");
+  others.forEach((k) => found.push(`; if ${nodes[k].name} does, `, G(few(gradientAt(k, end_))), " times"));
   found.push(".");
   if (live) found.push(" Drag a number and everything follows.");
   return found;
@@ -340,11 +357,10 @@ function forwardSentence(k) {
 function sumSentence(card) {
   const { op, name } = nodes[card.sum];
   if (op !== "sumprod") return forwardSentence(card.sum);
-  const last = card.function < 0 ? card.sum : card.function;
+  const last = lastOf(card);
   const total = few(valueOf(card.sum), 3);
   const what = nodes[last].name;
-  const weighs = card.rows.some(([w]) => w >= 0 && card.members.includes(nodes[card.sum].edges[w].at));
-  const found = weighs
+  const found = isNeuron(card)
     ? [`Neuron ${what} weighs its inputs and adds: sum `, V(total)]
     : [`${what} multiplies in pairs and adds: `, V(total)];
   if (card.function >= 0) {
@@ -376,14 +392,14 @@ function manyBackward(u, card) {
 }
 
 function sumBackward(card) {
-  const last = card.function < 0 ? card.sum : card.function;
+  const last = lastOf(card);
   const name = nodes[last].name;
-  const got = gradientAt(last, steps.length - 1);
-  const neuron = card.rows.some(([w]) => w >= 0 && card.members.includes(nodes[card.sum].edges[w].at));
+  const got = gradientAt(last, end_);
+  const neuron = isNeuron(card);
   const found = [`${neuron ? "Neuron " : ""}${name} gets `, G(few(got, 3)), " back"];
   let here = got;
   if (card.function >= 0) {
-    here = gradientAt(card.sum, steps.length - 1);
+    here = gradientAt(card.sum, end_);
     found.push(`, times the slope of ${nodes[last].op} `, few(state.local[last][0], 3), ": ", G(few(here, 3)));
   }
   const sum = nodes[card.sum];
@@ -455,8 +471,7 @@ function chipsOf(u) {
   if (u.kind === "seed") return [chip("g", data.one, slope(output))];
   if (u.kind === "done") {
     if (!data.differentiable || state.error) return [];
-    const shown = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
-    return shown.slice(0, 4).map((k) => chip("g", few(gradientAt(k, steps.length - 1)), slope(k)));
+    return given.slice(0, 4).map((k) => chip("g", few(gradientAt(k, end_)), slope(k)));
   }
   const [, k, e] = steps[u.end];
   if (u.from !== u.end) return [];
@@ -486,36 +501,17 @@ function chipsOf(u) {
   return found;
 }
 
-function saidOf(u) {
-  return sentence(u).map((part) => (Array.isArray(part) ? part[0] : part)).join("");
-}
-
 function say(u) {
   const parts = sentence(u).map((part) => {
-    if (!Array.isArray(part)) return part;
-    const b = document.createElement("b");
-    b.className = part[1];
-    b.textContent = part[0];
-    return b;
+    return Array.isArray(part) ? make("b", { className: part[1] }, part[0]) : part;
   });
   byId("sentence").replaceChildren(...parts);
-  byId("chips").replaceChildren(
-    ...chipsOf(u).map((part) => {
-      const span = document.createElement("span");
-      if (typeof part === "string") {
-        span.className = "sym";
-        span.textContent = part;
-        return span;
-      }
-      span.className = `chip ${part.kind}`;
-      const number = document.createElement("span");
-      const small = document.createElement("small");
-      number.textContent = part.text;
-      small.textContent = part.small;
-      span.append(number, small);
-      return span;
-    }),
-  );
+  const chips = chipsOf(u).map((part) => {
+    if (typeof part === "string") return make("span", { className: "sym" }, part);
+    const { kind, text, small } = part;
+    return make("span", { className: `chip ${kind}` }, make("span", {}, text), make("small", {}, small));
+  });
+  byId("chips").replaceChildren(...chips);
 }
 
 // --- the picture ---------------------------------------------------------------------------------
@@ -653,7 +649,7 @@ function makeFaces(card, w, h) {
 }
 
 function rowsTitle(card) {
-  const last = card.function < 0 ? card.sum : card.function;
+  const last = lastOf(card);
   const { name, op } = nodes[last];
   return `${name} · ${op === "sumprod" ? "sum" : op}`;
 }
@@ -665,10 +661,7 @@ function rowTexts(card, row) {
     const { at, last } = sum.edges[e];
     return at === null ? Number(last) : state.value[at];
   };
-  const name = (e) => {
-    const { at, last } = sum.edges[e];
-    return at === null ? few(Number(last), 3) : nodes[at].name;
-  };
+  const name = (e) => nodes[sum.edges[e].at]?.name ?? few(value(e), 3);
   if (weight < 0) return [name(operand), few(value(operand), 3), operand];
   if (operand < 0) return ["bias", few(value(weight), 3), weight];
   const own = card.members.includes(sum.edges[weight].at);
@@ -684,7 +677,7 @@ function passed(k, e, i) {
 }
 
 function makeRows(card, w, h) {
-  const last = card.function < 0 ? card.sum : card.function;
+  const last = lastOf(card);
   const column = w - 82;
   const { name, op } = nodes[last];
   const elements = [
@@ -800,7 +793,7 @@ function paintArrow(one, flow, most, u) {
   const steps_ = one.edges.map(([k, e]) => edgeStep.get(`${k}-${e}`)).filter((s) => s !== undefined);
   const done = steps_.length > 0 && steps_.every((s) => s <= i && s < state.reached);
   const now = isNow(u, one.edges);
-  const ends = i >= steps.length - 1;
+  const ends = i >= end_;
   const shown = ({ style }, visible) => {
     if ((style.display === "") !== visible) style.display = visible ? "" : "none";
   };
@@ -923,7 +916,6 @@ function paintPanels(i) {
   const whole = known(output, i);
   const result = byId("result");
   result.dataset.value = whole ? state.value[output] : "";
-  const given = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
   const texts = given.slice(0, 4).map((k) => `${nodes[k].name} = ${few(valueOf(k))}`);
   if (given.length > 4) texts.push("…");
   const where = texts.length ? `at ${texts.join(", ")}: ` : "";
@@ -934,11 +926,8 @@ function paintPanels(i) {
     field.dataset.value = g === null ? "" : g;
     field.title = g === null ? "" : String(g);
     if (g === null) return put(field, "gradient: not computed yet");
-    const b = document.createElement("b");
-    b.className = "g";
-    b.textContent = few(g);
     const adds = live ? `, so +0.1 adds about ${few(0.1 * Number(g), 3)}` : "";
-    field.replaceChildren(`${slope(k)} = `, b, adds);
+    field.replaceChildren(`${slope(k)} = `, make("b", { className: "g" }, few(g)), adds);
   });
   markSteps(units[unit]);
   const play = byId("play");
@@ -972,12 +961,8 @@ function listSteps() {
   steps.forEach(([kind], i) => {
     let item = list.children[i];
     if (!item) {
-      item = list.appendChild(document.createElement("li"));
-      if (kind === "forward") item.className = "f";
-      item.onclick = () => {
-        stop();
-        go(units.findIndex(({ from, end }) => from <= i && i <= end), false);
-      };
+      item = list.appendChild(make("li", { className: kind === "forward" ? "f" : "" }));
+      item.onclick = () => jump(units.findIndex(({ from, end }) => from <= i && i <= end), false);
     }
     put(item, lineOf(i));
     item.hidden = !taken(i);
@@ -1004,11 +989,7 @@ function paintChosen() {
   put(panel.querySelector("h2"), card.kind === "rows" ? rowsTitle(card) : card.title);
   const rows = [];
   if (card.kind === "rows") {
-    const cells = (texts, tag = "td") => {
-      const row = document.createElement("tr");
-      texts.forEach((text) => row.appendChild(document.createElement(tag)).append(text));
-      return row;
-    };
+    const cells = (texts, tag = "td") => make("tr", {}, ...texts.map((text) => make(tag, {}, text)));
     rows.push(cells(["term", "value", "gradient"], "th"));
     card.rows.forEach((row) => {
       const [text, number, e] = rowTexts(card, row);
@@ -1022,13 +1003,7 @@ function paintChosen() {
     if (k >= inputs && known(k, at())) lines.push(lineOf(forwardStep.get(k)));
     arrivals[k].filter((i) => i <= at() && i < state.reached).forEach((i) => lines.push(lineOf(i)));
   });
-  panel.querySelector("ol").replaceChildren(
-    ...lines.map((line) => {
-      const item = document.createElement("li");
-      item.textContent = line;
-      return item;
-    }),
-  );
+  panel.querySelector("ol").replaceChildren(...lines.map((line) => make("li", {}, line)));
 }
 
 // --- motion --------------------------------------------------------------------------------------
@@ -1177,25 +1152,20 @@ async function play() {
   return paint();
 }
 
+// What a reader asks for ends what plays.
+function jump(to, moves) {
+  stop();
+  go(to, moves);
+}
+
 byId("play").onclick = play;
-byId("back").onclick = () => {
-  stop();
-  go(unit - 1, false);
-};
-byId("forward").onclick = () => {
-  stop();
-  go(unit + 1);
-};
-byId("scrub").oninput = (event) => {
-  stop();
-  go(Number(event.target.value), false);
-};
+byId("back").onclick = () => jump(unit - 1, false);
+byId("forward").onclick = () => jump(unit + 1);
+byId("scrub").oninput = (event) => jump(Number(event.target.value), false);
 byId("by").onchange = () => {
   const i = at();
-  stop();
   setUnits(byId("by").value);
-  const last = units.length - 1;
-  go(i >= steps.length - 1 ? last : units.findIndex(({ end }) => end >= i), false);
+  jump(i >= end_ ? units.length - 1 : units.findIndex(({ end }) => end >= i), false);
 };
 
 document.addEventListener("keydown", (event) => {
@@ -1204,8 +1174,7 @@ document.addEventListener("keydown", (event) => {
   const to = { ArrowRight: unit + 1, ArrowLeft: unit - 1, Home: 0, End: units.length - 1 }[key];
   if (to !== undefined) {
     event.preventDefault();
-    stop();
-    go(to);
+    jump(to);
   } else if (key === " " && !target.matches("button, summary")) {
     event.preventDefault();
     play();
@@ -1282,23 +1251,17 @@ function centre(range, x) {
 }
 
 function makeLeaf(k) {
-  const row = document.createElement("div");
-  row.className = "leaf";
-  row.dataset.leaf = k;
-  const label = document.createElement("label");
-  label.textContent = nodes[k].name;
-  label.htmlFor = `leaf${k}`;
-  const gradient = document.createElement("output");
-  gradient.dataset.leaf = k;
+  const shown = live ? nodes[k].name : `${nodes[k].name} = ${show(valueOf(k))}`;
+  const label = make("label", { htmlFor: `leaf${k}` }, shown);
+  const gradient = make("output");
+  const row = make("div", { className: "leaf" }, label);
+  row.dataset.leaf = gradient.dataset.leaf = k;
   if (!live) {
-    label.textContent = `${nodes[k].name} = ${show(valueOf(k))}`;
-    row.append(label, gradient);
+    row.append(gradient);
     return row;
   }
-  const number = document.createElement("input");
-  Object.assign(number, { type: "number", step: "any", id: `leaf${k}`, value: leaves[k] });
-  const range = document.createElement("input");
-  Object.assign(range, { type: "range", min: "", step: "any" });
+  const number = make("input", { type: "number", step: "any", id: `leaf${k}`, value: leaves[k] });
+  const range = make("input", { type: "range", min: "", step: "any" });
   range.setAttribute("aria-label", `drag ${nodes[k].name}`);
   centre(range, leaves[k]);
   number.onfocus = () => hold(k);
@@ -1315,7 +1278,7 @@ function makeLeaf(k) {
     change(k, Number(range.value), "range");
   };
   number.onblur = range.onblur = range.onpointerup = release;
-  row.append(label, range, number, gradient);
+  row.append(range, number, gradient);
   return row;
 }
 
@@ -1403,7 +1366,7 @@ function plot(k) {
   let text = "How steep is it at the dot? The backward pass will tell.";
   const [leaf, result] = [nodes[k].name, top_];
   const last = arrivals[k].at(-1);
-  const there = !state.error && (at() >= steps.length - 1 || (last !== undefined && at() >= last));
+  const there = !state.error && (at() >= end_ || (last !== undefined && at() >= last));
   if (there) {
     text = "";
     if (from && from.k === k && from.x !== x && Number.isFinite(from.slope)) {
@@ -1431,19 +1394,17 @@ function plot(k) {
 
 // --- the start -----------------------------------------------------------------------------------
 
-const own = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [k] : []));
-const others = nodes.slice(0, inputs).flatMap((node, k) => (node.parameter ? [] : [k]));
-byId("leaves").append(...others.map(makeLeaf));
+byId("leaves").append(...given.map(makeLeaf));
 if (own.length) {
   const details = byId("parameters");
   details.hidden = false;
   details.querySelector("summary").textContent = `${own.length} parameter${own.length > 1 ? "s" : ""}`;
   details.append(...own.map(makeLeaf));
-  details.open = others.length === 0;
+  details.open = given.length === 0;
 }
 if (!live) document.querySelector("aside h2:not(#chosen h2)").textContent = "Numbers";
 byId("plot").hidden = !live || inputs === 0;
-plotted = others[0] ?? 0;
+plotted = given[0] ?? 0;
 makeUnits("steps");
 const many = units.length > 24;
 byId("by").hidden = !many;

@@ -51,8 +51,6 @@ const given = new Float64Array(4 + memory.length);
 const zeros = data.train.length ? example(data.train[0]).t : [];
 let step = 0, start = 0, rate = data.lr, history = [], edited = false, changed = false;
 
-const valueOf = (unit, x) => unit.column === 0 ? x[unit.k] : seen[1 + outputs + neurons.indexOf(unit)];
-
 function gradients() {
   g.fill(0);
   let total = 0;

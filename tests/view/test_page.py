@@ -134,7 +134,8 @@ def same_lines(found: list[str], right: list[str]) -> bool:
 def check_sentences(browser: Browser) -> int:
     """Read the equations in all sentences: each must hold for the numbers that it shows."""
     count = 0
-    for sentence in browser.run("units.map((u) => saidOf(u))"):
+    said = "units.map((u) => sentence(u).map((x) => (Array.isArray(x) ? x[0] : x)).join(''))"
+    for sentence in browser.run(said):
         text = sentence.replace("\N{MINUS SIGN}", "-").replace("\N{MULTIPLICATION SIGN}", "*")
         if text.startswith("Done") or "arrives at" in text or text.startswith("Given"):
             continue
