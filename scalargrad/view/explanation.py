@@ -11,7 +11,7 @@ from typing import Any
 
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import Graph, Line, Writer, flows, in_brackets
-from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
+from scalargrad.view.languages.notation import UNICODE, plain, show
 from scalargrad.view.languages.spelling import spell
 from scalargrad.view.subject import caller_variables, graph_of
 
@@ -75,17 +75,17 @@ def explain(subject: Any, /, *arguments: Any, ascii_only: bool | None = None) ->
     """
     if ascii_only is None:
         ascii_only = not shows_unicode()
-    graph = graph_of(subject, arguments, caller_variables(1), ascii_only)
+    graph = graph_of(subject, arguments, caller_variables(1))
     return Explanation(text_of(graph, ascii_only))
 
 
 def text_of(graph: Graph, ascii_only: bool = False) -> str:
     """Return the explanation of `graph`."""
-    writer = Writer(graph, ascii_only)
+    writer = Writer(graph)
     forward = range(graph.inputs, len(graph.nodes))
     backward = flows(graph)
     dots = "..." if ascii_only else "…"
-    title = whole_formula(graph, ascii_only)
+    title = whole_formula(graph)
     output = [title, ""] if title else []
     cut = len(graph.nodes) > _MOST_NODES
     if cut:
@@ -124,9 +124,9 @@ def _finished(lines: Sequence[str], ascii_only: bool) -> str:
     return in_ascii(text) if ascii_only else text
 
 
-def whole_formula(graph: Graph, ascii_only: bool, longest: int = WIDTH) -> str:
+def whole_formula(graph: Graph, longest: int = WIDTH) -> str:
     """Return the output as one formula of the inputs, or "" if that is longer than `longest`."""
-    language = replace(ASCII if ascii_only else UNICODE, longest=longest, repeated=sys.maxsize)
+    language = replace(UNICODE, longest=longest, repeated=sys.maxsize)
     names = [in_brackets(node.name) for node in graph.nodes[: graph.inputs]]
     spelled = spell(graph.code, language, names, str)
     title = f"{graph.nodes[graph.output].name} = {spelled.outputs[0].text}"

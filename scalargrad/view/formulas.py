@@ -10,7 +10,7 @@ from scalargrad.programs.code import Code
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import RESULTS, unique_names
 from scalargrad.view.languages.latex import latex_language, latex_name
-from scalargrad.view.languages.notation import ASCII, UNICODE
+from scalargrad.view.languages.notation import UNICODE
 from scalargrad.view.languages.spelling import Language, spell
 from scalargrad.view.lowering import code_of_function, code_with_gradient
 from scalargrad.view.subject import argument_names, caller_variables, names_in
@@ -30,12 +30,14 @@ class Mathematics:
     @property
     def text(self) -> str:
         """The formulas, one a line, in Unicode."""
-        return self._in_text(UNICODE, "∂")
+        short = replace(UNICODE, longest=_LONGEST, repeated=_REPEATED)
+        lines = self._lines(short, str, "∂{}/∂{}")
+        return "\n".join(f"{left} = {right}" for left, right in lines)
 
     @property
     def ascii(self) -> str:
         """The formulas, one a line, in ASCII."""
-        return in_ascii(self._in_text(ASCII, "d"))
+        return in_ascii(self.text)
 
     @property
     def latex(self) -> str:
@@ -45,11 +47,6 @@ class Mathematics:
         lines = self._lines(latex_language(names), latex_name, slope)
         body = " \\\\\n".join(f"{left} &= {right}" for left, right in lines)
         return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
-
-    def _in_text(self, language: Language, d: str) -> str:
-        short = replace(language, longest=_LONGEST, repeated=_REPEATED)
-        lines = self._lines(short, str, f"{d}{{}}/{d}{{}}")
-        return "\n".join(f"{left} = {right}" for left, right in lines)
 
     def _lines(
         self, language: Language, named: Callable[[str], str], slope: str

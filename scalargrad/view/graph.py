@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import in_kind
-from scalargrad.programs.code import Code, Equation, Literal, constant_key, evaluate
-from scalargrad.view.languages.notation import ASCII, UNICODE, plain, show
-from scalargrad.view.languages.spelling import ATOM, PRODUCT, Language, Text, spell
+from scalargrad.programs.code import Code, Literal, constant_key, evaluate
+from scalargrad.view.languages.notation import UNICODE, plain, show
+from scalargrad.view.languages.spelling import ATOM, PRODUCT, Text, spell
+from scalargrad.view.lowering import reordered
 from scalargrad.view.written import written_rule
 
 # In a formula the k-th operand stands as one character of Unicode's private use area, and the
@@ -99,7 +100,6 @@ def build(
     values: Sequence[Any],
     names: Sequence[str],
     kinds: Sequence[str],
-    ascii_only: bool = False,
 ) -> Graph:
     """Return the graph of `code`, which has one output, whose variables have these `values`.
 
@@ -107,7 +107,6 @@ def build(
     """
     [output] = code.outputs
     assert isinstance(output, int)
-    language = ASCII if ascii_only else UNICODE
     named = unique_names(names, code.inputs, output)
     nodes = [Node(named[k], kinds[k], values[k]) for k in range(code.inputs)]
     known: dict[Any, tuple[Formula, _Slopes]] = {}
@@ -118,7 +117,7 @@ def build(
         # By type and digits: 1 and 1.0 are equal, but do not look so.
         key = (op, *[None if x is None else constant_key(x.value) for x in pattern])
         if key not in known:
-            known[key] = _formulas(op, pattern, language)
+            known[key] = _formulas(op, pattern)
         formula, slopes = known[key]
         edges = tuple(map(Edge, operands, slopes.formulas))
         of_nodes[number] = slopes
@@ -157,16 +156,14 @@ def unique_names(names: Sequence[str], inputs: int, output: int) -> list[str]:
     return found
 
 
-def _formulas(
-    op: Op, operands: tuple[Literal | None, ...], language: Language
-) -> tuple[Formula, _Slopes]:
+def _formulas(op: Op, operands: tuple[Literal | None, ...]) -> tuple[Formula, _Slopes]:
     places = [Text(chr(_FIRST + k)) for k in range(len(operands))]
     texts = [
-        place if x is None else language.number(x.value)
+        place if x is None else UNICODE.number(x.value)
         for place, x in zip(places, operands, strict=True)
     ]
-    forward = language.spell(op, texts)
-    return Formula(*forward[:2]), _slopes_of(op, operands, language)
+    forward = UNICODE.spell(op, texts)
+    return Formula(*forward[:2]), _slopes_of(op, operands)
 
 
 @dataclass(frozen=True)
@@ -184,13 +181,13 @@ class _Slopes:
             return [None] * len(self.formulas)
 
 
-def _slopes_of(op: Op, operands: tuple[Literal | None, ...], language: Language) -> _Slopes:
+def _slopes_of(op: Op, operands: tuple[Literal | None, ...]) -> _Slopes:
     code = written_rule(op, operands)
     if code is None:  # an op whose derivatives are not arithmetic
         return _Slopes(tuple(Formula(f"{plain(op.name)}.backward") for _ in operands), None)
     inputs = [chr(_FIRST + k) for k in range(len(operands))] + [chr(_FIRST - 1)]
     # One line has one formula: no part of it gets a name.
-    whole = replace(language, longest=sys.maxsize, repeated=sys.maxsize)
+    whole = replace(UNICODE, longest=sys.maxsize, repeated=sys.maxsize)
     outputs = spell(code, whole, inputs, str).outputs
     return _Slopes(tuple(Formula(x.within(PRODUCT), PRODUCT) for x in outputs), code)
 
@@ -277,25 +274,18 @@ def part_of(graph: Graph, most: int) -> Graph:
         and all(edge.operand in found for edge in nodes[k].edges if isinstance(edge.operand, int))
     ]
     order = [*sorted(found.difference(whole)), *whole]
-    place = {k: n for n, k in enumerate(order)}
     inputs = len(order) - len(whole)
-
-    def moved(x: int | Literal) -> int | Literal:
-        return place[x] if isinstance(x, int) else x
-
+    code = reordered(replace(graph.code, outputs=[graph.output]), order, inputs)
     chosen = [replace(nodes[k]) for k in order]
     for node in chosen[:inputs]:
         node.op, node.formula, node.edges = None, None, ()
         node.kind = "leaf" if node.kind == "op" else node.kind
-    for node in chosen[inputs:]:
-        node.edges = tuple(replace(edge, operand=moved(edge.operand)) for edge in node.edges)
-    equations = [graph.code.equations[k - graph.inputs] for k in whole]
-    code = Code(
-        inputs,
-        [Equation(op, tuple(map(moved, operands))) for op, operands in equations],
-        [place[graph.output]],
-    )
-    return Graph(chosen, place[graph.output], code, graph.failure, graph.fixed)
+    for node, equation in zip(chosen[inputs:], code.equations, strict=True):
+        pairs = zip(node.edges, equation.operands, strict=True)
+        node.edges = tuple(replace(edge, operand=x) for edge, x in pairs)
+    [output] = code.outputs
+    assert isinstance(output, int)
+    return Graph(chosen, output, code, graph.failure, graph.fixed)
 
 
 class Flow(NamedTuple):
@@ -349,10 +339,8 @@ class Line:
 class Writer:
     """Writes the lines of a graph's steps."""
 
-    def __init__(self, graph: Graph, ascii_only: bool = False) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.d = "d" if ascii_only else "∂"
-        self.times = " * " if ascii_only else " · "
         targets = Counter(graph.nodes[flow.node].edges[flow.edge].operand for flow in flows(graph))
         # Nodes whose gradient is a sum of several terms.
         self.shared = {operand for operand, count in targets.items() if count > 1}
@@ -360,7 +348,7 @@ class Writer:
     def gradient(self, number: int) -> str:
         """Return how the derivative of the output by a node is written."""
         nodes = self.graph.nodes
-        return f"{self.d}{nodes[self.graph.output].name}/{self.d}{nodes[number].name}"
+        return f"∂{nodes[self.graph.output].name}/∂{nodes[number].name}"
 
     def forward(self, number: int) -> Line:
         nodes = self.graph.nodes
@@ -389,8 +377,8 @@ class Writer:
         return Line(
             f"{self.gradient(edge.operand)} +=",
             (
-                f"{above}{self.times}{slope}",
-                f"{in_formula(node.gradient)}{self.times}{in_formula(edge.derivative)}",
+                f"{above} · {slope}",
+                f"{in_formula(node.gradient)} · {in_formula(edge.derivative)}",
                 show(flow.product),
             ),
             f"(so far {show(flow.total)})" if edge.operand in self.shared else "",

@@ -37,7 +37,7 @@ class Box:
 
 
 @dataclass
-class Line:
+class Route:
     """An edge from one box to a place of another."""
 
     source: int
@@ -57,7 +57,7 @@ class Layout:
 
     width: float
     height: float
-    lines: list[Line]
+    lines: list[Route]
 
 
 @dataclass
@@ -310,7 +310,7 @@ def _drawn(
                 points.append((ends[column - 1],))
             points += [(end - label_width, y), (end,)]
             whole = [tuple(map(round, point)) for point in points]
-            lines.append(Line(source, target, k, whole, end - label_width / 2, y))
+            lines.append(Route(source, target, k, whole, end - label_width / 2, y))
     height = max((item.y + item.height / 2 for item in items), default=0.0)
     return Layout(ends[-1] if ends else 0.0, height, lines)
 

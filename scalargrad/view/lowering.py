@@ -13,7 +13,7 @@ from scalargrad.engine.outputs import Pick
 from scalargrad.engine.passes import pull_back
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
-from scalargrad.programs.code import Code, Equation, Literal, lower, needed, without_dead
+from scalargrad.programs.code import Code, Equation, Literal, Operand, lower, needed
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.transforms.nesting import Structure, flatten, unflatten
@@ -85,13 +85,26 @@ def traced(
     with trace.running():
         y = call(list(symbols))
     code, leaves = lower(trace.symbols, [y], symbols)
-    return _used(code, [*leaves, *trace.symbols])
+    used, nodes = _used(code), [*leaves, *trace.symbols]
+    return reordered(code, used, code.inputs), [nodes[k] for k in used]
 
 
-def _used(code: Code, nodes: list[Any]) -> tuple[Code, list[Any]]:
-    """Return `code` without equations that the output does not need, and the nodes that stay."""
-    kept = [x for k, (x, used) in enumerate(zip(nodes, needed(code))) if k < code.inputs or used]  # noqa: B905
-    return without_dead(code), kept
+def reordered(code: Code, order: Sequence[int], inputs: int) -> Code:
+    """Return the code whose variables are those of `code` in `order`, the first as its inputs."""
+    place = {k: at for at, k in enumerate(order)}
+
+    def moved(operands: Sequence[Operand]) -> tuple[Operand, ...]:
+        return tuple([place[x] if isinstance(x, int) else x for x in operands])
+
+    rows = [code.equations[k - code.inputs] for k in order[inputs:]]
+    equations = [Equation(op, moved(operands)) for op, operands in rows]
+    labels = {place[k]: label for k, label in code.labels.items() if k in place}
+    return Code(inputs, equations, list(moved(code.outputs)), labels)
+
+
+def _used(code: Code) -> list[int]:
+    """Return the inputs of `code`, and the variables that its outputs need."""
+    return [k for k, is_used in enumerate(needed(code)) if k < code.inputs or is_used]
 
 
 def with_outputs(
@@ -110,8 +123,9 @@ def with_outputs(
             call = code.equations[operands[0] - code.inputs]
             equations[k] = Equation(output_ops(run)[op.place], call.operands)
     code = Code(code.inputs, equations, code.outputs, code.labels)
-    kept = _used(code, list(range(len(nodes))))[1]
-    return without_dead(code), [nodes[k] for k in kept], [values[k] for k in kept]
+    used = _used(code)
+    code = reordered(code, used, code.inputs)
+    return code, [nodes[k] for k in used], [values[k] for k in used]
 
 
 def why_fixed(code: Code, values: Sequence[Any]) -> str:

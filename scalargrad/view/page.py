@@ -35,7 +35,7 @@ def page_of(graph: Graph, picture: Picture) -> str:
     live = not graph.fixed and not graph.failure
     program = _program(graph) if live else ""
     reason = graph.fixed or "there are no gradients at these numbers"
-    heading = whole_formula(graph, False, 120) or _of_what(graph)
+    heading = whole_formula(graph, 120) or _of_what(graph)
     return filled(
         read("page.html"),
         {

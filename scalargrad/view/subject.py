@@ -38,21 +38,19 @@ def graph_of(
     subject: Any,
     arguments: Sequence[Any],
     variables: Mapping[str, Any],
-    ascii_only: bool = False,
 ) -> Graph:
     """Return the graph of a Value, or of a function of `arguments`.
 
     `variables` are those of the caller, from which numbers get their names. Raises TypeError for
     anything else.
     """
-    return subject_of(subject, arguments, variables, ascii_only)[0]
+    return subject_of(subject, arguments, variables)[0]
 
 
 def subject_of(
     subject: Any,
     arguments: Sequence[Any],
     variables: Mapping[str, Any],
-    ascii_only: bool = False,
     collapse: tuple[Any, ...] = (),
 ) -> tuple[Graph, list[Group]]:
     """Return the graph as `graph_of` does, and the groups that `collapse` makes of its nodes."""
@@ -62,9 +60,9 @@ def subject_of(
             raise TypeError(
                 "a Value takes no arguments: give the Value alone, or a function and its arguments"
             )
-        graph, groups = _of_value(subject, variables, ascii_only, targets)
+        graph, groups = _of_value(subject, variables, targets)
     elif callable(subject):
-        graph, groups = _of_function(subject, arguments, variables, ascii_only, targets)
+        graph, groups = _of_function(subject, arguments, variables, targets)
     else:
         raise TypeError(
             f"give a Value, or a function and its arguments, not {subject!r} "
@@ -75,7 +73,7 @@ def subject_of(
 
 
 def _of_value(
-    y: Value, variables: Mapping[str, Any], ascii_only: bool, targets: list[Any]
+    y: Value, variables: Mapping[str, Any], targets: list[Any]
 ) -> tuple[Graph, list[Group]]:
     code, nodes = code_of(y)
     names, parameters = names_in(variables)
@@ -84,7 +82,7 @@ def _of_value(
             parameters |= {id(x) for x in target.parameters()}
     kinds = ["parameter" if id(node) in parameters else "leaf" for node in nodes[: code.inputs]]
     values = [node._data for node in nodes]
-    graph, nodes = _named_graph(code, nodes, values, names, kinds, ascii_only)
+    graph, nodes = _named_graph(code, nodes, values, names, kinds)
     return graph, groups_by_parameters(graph.code, nodes, targets)
 
 
@@ -92,7 +90,6 @@ def _of_function(
     f: Callable[..., Any],
     arguments: Sequence[Any],
     variables: Mapping[str, Any],
-    ascii_only: bool,
     targets: list[Any],
 ) -> tuple[Graph, list[Group]]:
     numbers, structure = numbers_in(arguments)
@@ -116,7 +113,7 @@ def _of_function(
     names, _ = names_in({**variables, **_closure(f), **watch.variables})
     kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
     name = getattr(f, "__name__", "")
-    graph, nodes = _named_graph(code, nodes, values, names, kinds, ascii_only, name)
+    graph, nodes = _named_graph(code, nodes, values, names, kinds, name)
     graph.fixed = fixed or graph.fixed
     groups = watch.groups(graph.code, nodes)
     if not groups:
@@ -132,7 +129,6 @@ def _named_graph(
     values: list[Any],
     names: Mapping[int, str],
     kinds: Sequence[str],
-    ascii_only: bool,
     name: str = "",
 ) -> tuple[Graph, list[Any]]:
     """Return the graph of some code, and its nodes; `name` is the output's if it has no other."""
@@ -142,7 +138,7 @@ def _named_graph(
     assert isinstance(output, int)
     if not given[output] and name.isidentifier() and name not in given:
         given[output] = name
-    graph = build(code, values, named(code, given, kinds), kinds, ascii_only)
+    graph = build(code, values, named(code, given, kinds), kinds)
     graph.fixed = why_fixed(code, values)
     return graph, nodes
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.programs.code import Code, Equation
+from scalargrad.programs.code import Code
 from scalargrad.view.languages.spelling import OPS
+from scalargrad.view.lowering import reordered
 
 SUM = OPS["sumprod"]
 
@@ -56,18 +57,7 @@ def together(code: Code, nodes: list[Any], values: list[Any]) -> tuple[Code, lis
     for k in range(code.inputs, len(values)):
         if functions.get(k, -1) < 0:
             order += [sums[k], k] if k in sums else [k]
-    place = {k: at for at, k in enumerate(order)}
-
-    def moved(x: Any) -> Any:
-        return place[x] if isinstance(x, int) else x
-
-    equations = [code.equations[k - code.inputs] for k in order[code.inputs :]]
-    ordered = Code(
-        code.inputs,
-        [Equation(op, tuple(map(moved, operands))) for op, operands in equations],
-        list(map(moved, code.outputs)),
-        {place[k]: label for k, label in code.labels.items()},
-    )
+    ordered = reordered(code, order, code.inputs)
     return ordered, [nodes[k] for k in order], [values[k] for k in order]
 
 

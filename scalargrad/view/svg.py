@@ -14,7 +14,7 @@ from html import escape
 from scalargrad.view.cards import HEAD, MOST_ROWS, ROW, TINTED, WIDE, Rows, arranged
 from scalargrad.view.graph import Graph, operand_names, operand_value
 from scalargrad.view.languages.notation import plain, show
-from scalargrad.view.layout import Box, Line
+from scalargrad.view.layout import Box, Route
 from scalargrad.view.look import DARK, GRAPH, LIGHT
 from scalargrad.view.picture import Arrow, Picture, Shape, cells, cropped
 
@@ -94,7 +94,7 @@ def _text(kind: str, x: float, y: float, content: str, style: str = "") -> str:
     return f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}"{style}>{text(content)}</text>'
 
 
-def path_of(line: Line) -> str:
+def path_of(line: Route) -> str:
     """Return a line from left to right as an SVG path."""
     x, y = line.points[0]
     path = f"M{x} {y}"
@@ -109,7 +109,7 @@ def path_of(line: Line) -> str:
     return path
 
 
-def _edge(graph: Graph, line: Line, width: float) -> list[str]:
+def _edge(graph: Graph, line: Route, width: float) -> list[str]:
     path = path_of(line)
     if graph.failure:
         return [f'<path class="edge" d="{path}m-9 -7l9 7l-9 7"/>']
@@ -121,7 +121,7 @@ def _edge(graph: Graph, line: Line, width: float) -> list[str]:
     ]
 
 
-def _badge(graph: Graph, arrow: Arrow, line: Line) -> list[str]:
+def _badge(graph: Graph, arrow: Arrow, line: Route) -> list[str]:
     [(number, k)] = arrow.edges
     node = graph.nodes[number]
     edge = node.edges[k]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scalargrad.view.layout import Box, Layout, Line, place
+from scalargrad.view.layout import Box, Layout, Route, place
 
 LABEL = 80.0
 
@@ -22,7 +22,7 @@ def many_boxes(draw: st.DrawFn) -> list[Box]:
     return boxes
 
 
-def points(line: Line, steps: int = 12) -> list[tuple[float, float]]:
+def points(line: Route, steps: int = 12) -> list[tuple[float, float]]:
     """Return points along a line: curves that begin and end level, and level pieces."""
     found: list[tuple[float, float]] = [(line.points[0][0], line.points[0][1])]
     for end in line.points[1:]:

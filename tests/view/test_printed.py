@@ -156,9 +156,9 @@ def close(found: Any, right: Any, rel: float = 1e-9) -> bool:
     )
 
 
-def check_text(graph: Graph, ascii_only: bool) -> None:
+def check_text(graph: Graph) -> None:
     """Read each line of `explain`: the formula of names, and that of the numbers shown."""
-    writer = Writer(graph, ascii_only)
+    writer = Writer(graph)
     nodes = graph.nodes
     values = {node.name: node.value for node in nodes}
     slopes = {writer.gradient(k): node.gradient for k, node in enumerate(nodes)}
@@ -263,7 +263,7 @@ def check(f: Callable[..., Any], point: Sequence[float]) -> bool:
     graph = graph_at(f, point)
     if graph is None:
         return False
-    check_text(graph, ascii_only=False)
+    check_text(graph)
     check_picture(graph)
     check_formulas(f, point, graph)
     assert "constant_" not in text_of(graph)
@@ -357,5 +357,5 @@ def test_a_wrong_formula_is_seen() -> None:
     edge = graph.nodes[-1].edges[1]
     edge.instead = "2"
     with pytest.raises(AssertionError):
-        check_text(graph, ascii_only=True)
+        check_text(graph)
     assert Value is not None

@@ -1,4 +1,4 @@
-"""Notation: code as mathematics in plain text, with or without characters beyond ASCII."""
+"""Notation: code as mathematics in plain text."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ def constant(x: Any) -> Text:
     return Text(text, PRODUCT if "/" in text else ATOM)
 
 
+_TIMES = " · "
 _LOGARITHMS = {math.log(n): f"log({n})" for n in (2, 10)}
 
 
@@ -144,38 +145,16 @@ def arithmetic(times: str) -> dict[str, Spelling]:
     }
 
 
-def _table(times: str) -> dict[str, Spelling]:
-    def term(p: Text, q: Text) -> str:
-        if p.text == "1" or q.text == "1":
-            return (q if p.text == "1" else p).within(PRODUCT)
-        return f"{p:PRODUCT}{times}{q:PRODUCT}"
+def _term(p: Text, q: Text) -> str:
+    if p.text == "1" or q.text == "1":
+        return (q if p.text == "1" else p).within(PRODUCT)
+    return f"{p:PRODUCT}{_TIMES}{q:PRODUCT}"
 
-    def sumprod(operands: Sequence[Text]) -> Text:
-        terms, rest = pairs(operands)
-        texts = [term(p, q) for p, q in terms] + [x.within(SUM) for x in rest]
-        return joined(" + ", texts, SUM, "0")
 
-    return {
-        **arithmetic(times),
-        "/": _div,
-        # In brackets within a product: -a % b is the remainder of -a, and a * b % c of a * b.
-        "%": ("{0:POWER} % {1:POWER}", SUM),
-        "//": ("{0:POWER} // {1:POWER}", SUM),
-        "**": ("{0:ATOM}**{1:ATOM}", POWER),
-        "second_largest": _second_largest,
-        "largest": lambda operands: Text(f"max({', '.join(x.text for x in operands)})"),
-        "sumprod": sumprod,
-        "fsum": _of_lists("fsum"),
-        "logsumexp": _of_lists("logsumexp"),
-        "dist": _of_lists("dist", 2),
-        "isclose": ("isclose({0}, {1}, rel_tol={2}, abs_tol={3})", ATOM),
-        "exponent": ("frexp({0})[1]", ATOM),
-        "fraction": ("modf({0})[0]", ATOM),
-        "whole": ("modf({0})[1]", ATOM),
-        "~": ("~{0:ATOM}", POWER),
-        **{sign: (f"{{0:ATOM}} {sign} {{1:ATOM}}", COMPARISON) for sign in "&|^"},
-        **{sign: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for sign in _COMPARISONS},
-    }
+def _sumprod(operands: Sequence[Text]) -> Text:
+    terms, rest = pairs(operands)
+    texts = [_term(p, q) for p, q in terms] + [x.within(SUM) for x in rest]
+    return joined(" + ", texts, SUM, "0")
 
 
 _COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
@@ -208,10 +187,29 @@ def _share(operands: Sequence[Text]) -> Text:
     return Text(f"softmax([{', '.join(x.text for x in xs)}])[{k}]")
 
 
-def _language(times: str) -> Language:
-    table = {OPS[name]: spelling for name, spelling in _table(times).items()}
-    return Language({**table, SHARE: _share}, constant, _call)
-
-
-UNICODE = _language(" · ")
-ASCII = _language(" * ")
+_SPELLINGS: dict[str, Spelling] = {
+    **arithmetic(_TIMES),
+    "/": _div,
+    # In brackets within a product: -a % b is the remainder of -a, and a * b % c of a * b.
+    "%": ("{0:POWER} % {1:POWER}", SUM),
+    "//": ("{0:POWER} // {1:POWER}", SUM),
+    "**": ("{0:ATOM}**{1:ATOM}", POWER),
+    "second_largest": _second_largest,
+    "largest": lambda operands: Text(f"max({', '.join(x.text for x in operands)})"),
+    "sumprod": _sumprod,
+    "fsum": _of_lists("fsum"),
+    "logsumexp": _of_lists("logsumexp"),
+    "dist": _of_lists("dist", 2),
+    "isclose": ("isclose({0}, {1}, rel_tol={2}, abs_tol={3})", ATOM),
+    "exponent": ("frexp({0})[1]", ATOM),
+    "fraction": ("modf({0})[0]", ATOM),
+    "whole": ("modf({0})[1]", ATOM),
+    "~": ("~{0:ATOM}", POWER),
+    **{sign: (f"{{0:ATOM}} {sign} {{1:ATOM}}", COMPARISON) for sign in "&|^"},
+    **{sign: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for sign in _COMPARISONS},
+}
+UNICODE = Language(
+    {SHARE: _share, **{OPS[name]: spelling for name, spelling in _SPELLINGS.items()}},
+    constant,
+    _call,
+)
