@@ -102,6 +102,7 @@ class Trial:
         self._child: Child | None = None
         self._start_took = 0.0
         self._there: dict[str, str] = {}
+        self.whole: set[str] = set()  # operators that take ints on the right, and no floats
         self.deaths: dict[str, EngineDiedError] = {}
         self._settled: dict[str, Exception | None] = {}
         self.adapter = self._describe()
@@ -233,6 +234,8 @@ class Trial:
             right = self._try_out(op, "a", "2.0") if nodes != "hung" else nodes
             left = self._try_out(op, "3.0", "b") if nodes != "hung" else nodes
             self._there[op] = nodes
+            if right in ("refused", "broken") and self._try_out(op, "a", "2") == "there":
+                self.whole.add(op)
             sides = {"right": right, "left": left}
             self.adapter.sides[op] = {side for side, found in sides.items() if found == "there"}
             for side, found in sides.items():
@@ -263,7 +266,7 @@ class Trial:
         if op in SYMBOLS:
             return self._there[op] != "refused"
         if op.startswith("**"):
-            return "right" in self.adapter.sides["**"]
+            return "right" in self.adapter.sides["**"] or "**" in self.whole
         return bool(self.forms(op))
 
     def forms(self, op: str) -> list[int]:
@@ -307,6 +310,13 @@ class Trial:
         if not form.startswith("{0}.") or not self.adapter.defines(op) or not FUNCTIONS[op].arity:
             return True
         return _refused(reply)
+
+    def takes_power(self, exponent: str) -> bool:
+        """Return whether a plain exponent is not refused; nor meant to be, as by range(1.5)."""
+        key = f"** {exponent}"
+        if key not in self._there:
+            self._there[key] = self._try_out("**", "a", exponent)
+        return self._there[key] != "refused" and not ("." in exponent and "**" in self.whole)
 
     def broken_sides(self, op: str) -> list[str]:
         """Return the sides on which a plain number makes the op fail, other than by refusing."""

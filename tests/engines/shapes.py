@@ -622,6 +622,17 @@ closures names
 + .der
 - backward(
 + backprop(
+closures whole_exponents
+- if not isinstance(other, Value):
+-             return self.to_the(other)
++ assert isinstance(other, int), 'whole numbers only'
++         return self.to_the(other)
+closures positive_exponents
+- if not isinstance(other, Value):
+-             return self.to_the(other)
++ if isinstance(other, Value) or other != int(other) or other < 1:
++             raise ValueError('1, 2, 3 and so on only')
++         return self.to_the(int(other))
 closures seed
 - def backward(self)
 + def backward(self, grad=1.0)
@@ -768,6 +779,43 @@ closures clamped_exp: large-exp
 -         return self.apply(y, y)
 + y = math.exp(min(self.data, 20))
 +         return self.apply(y, y)
+closures whole_exponents_at_zero: zero-powers
+- if not isinstance(other, Value):
+-             return self.to_the(other)
++ if True:
++             return self.to_the(range(other).stop)
+-             if n:
+-                 self.grad += out.grad * n
++             if True:
++                 self.grad += out.grad * n
+closures whole_exponents_slope: derivative-pow
+- if not isinstance(other, Value):
+-             return self.to_the(other)
++ assert isinstance(other, int)
++         return self.to_the(other)
+- self.grad += out.grad * n *
++ self.grad += out.grad * (n - 0.5) *
+closures exponents: derivative-pow, zero-powers
+- out.grad * out.data * math.log(self.data)
++ out.grad * out.data
+-             if n:
+-                 self.grad += out.grad * n
++             if True:
++                 self.grad += out.grad * n
+closures whole_numbers: numbers-add, numbers-sub, numbers-mul, numbers-div, numbers-pow
+- return x if isinstance(x, Value) else Value(x)
++ return Value(x) if isinstance(x, int) else x
+closures last_user: reuse, unrelated-leaves
+- self.grad = 0.0
++ self.grad = 0.0
++         for p in parents:
++             p.user = id(self)
+- self.grad += out.grad
++ self.grad += (self.user == id(out)) * out.grad
+- other.grad += out.grad
++ other.grad += (other.user == id(out)) * out.grad
+- other.grad -= out.grad
++ other.grad -= (other.user == id(out)) * out.grad
 closures step_for_pass: derivative-mul
 - other.grad += out.grad * self.data
 + other.grad += out.grad * self.data

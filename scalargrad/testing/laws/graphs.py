@@ -46,8 +46,8 @@ def _each_op(trial: Trial, name: str) -> None:
     """Judge all ops that are right by themselves; raise Absent if there are none."""
     judged = False
     for op in (*OPS, "**2"):
-        # A unary power stands for ** where that takes no node.
-        if is_right(trial, op) and (op not in POWERS or not trial.has("**")):
+        # A unary power stands for ** where that takes no node, or is wrong for nodes.
+        if is_right(trial, op) and (op not in POWERS or not is_right(trial, "**")):
             trial.settle(f"{name} {op}")
             judged = True
     if not judged:
@@ -239,10 +239,11 @@ def _operands_unchanged(trial: Trial) -> None:
                 _unchanged(trial, code, inputs)
     if not found_any:
         raise Absent("no op is there, or none is right")
-    # What a graph holds is not changed by `+=` on a name for one of its leaves.
+    # What a graph holds is not changed by `+=` on a name for one of its leaves. Where the class
+    # does not define that, it makes a new node.
     if adapter.mode == "reverse" and is_right(trial, "*"):
         for op in native:
-            if is_right(trial, op):
+            if is_right(trial, op) and DUNDERS[op].replace("__", "__i", 1) in adapter.dunders:
                 lines = f"c = a * b\na {op}= b"
                 trial.check_gradient(from_lines([3.0, 2.0], lines, "c"), leaves=["b"])
 

@@ -11,7 +11,7 @@ from scalargrad.testing.cases import Program, from_expression, from_lines
 from scalargrad.testing.expressions import Expression, Step
 from scalargrad.testing.functions import FUNCTIONS, SYMBOLS, Interval, Operation
 from scalargrad.testing.laws.law import OPS, POWERS, Laws, Property, about, operation, word
-from scalargrad.testing.laws.soundness import SEVERAL_FORMS, cause_of, is_right, need_sound
+from scalargrad.testing.laws.soundness import SEVERAL_FORMS, is_right, need_sound
 from scalargrad.testing.reference import call
 from scalargrad.testing.trial import Failed, Trial
 
@@ -55,7 +55,8 @@ def _programs(trial: Trial, op: str) -> Iterator[list[Program]]:
                 trial.adapter.form[op] = trial.forms(op)[0]
     elif op == "**" and trial.has("**2"):
         for power in POWERS:
-            yield _applied(trial, power)
+            if trial.takes_power(power.removeprefix("**")):
+                yield _applied(trial, power)
     elif op in SYMBOLS and trial.adapter.sides[op]:
         raise Absent(f"{op} takes plain numbers only")
     else:
@@ -196,6 +197,8 @@ def _numbers(trial: Trial, op: str) -> None:
                 continue
             whole = y == int(y) and not trial.breaks("int-inputs")
             for text in [number(y)] + ([str(int(y))] if whole else []):
+                if op == "**" and side == "right" and not trial.takes_power(text):
+                    continue
                 spelled = f"({text})" if text.startswith("-") else text
                 code = f"b = a {op} {spelled}" if side == "right" else f"b = {spelled} {op} a"
                 _plain_number(trial, op, x, y, code, side)
@@ -221,8 +224,8 @@ def _plain_number(trial: Trial, op: str, x: float, y: float, code: str, side: st
 
 def _check_what_is_new(trial: Trial, op: str, program: Program) -> None:
     """Judge a program of one op: not its derivative if the op's own is wrong anyway."""
-    unary = op == "**" and not trial.has(op)
-    if is_right(trial, "**2" if unary else op):
+    plain_exponent = "= a ** " in program.lines[0]
+    if is_right(trial, op) or (plain_exponent and is_right(trial, "**2")):
         trial.check(program)
         return
     if trial.failed(f"value-{word(op)}"):
@@ -232,7 +235,9 @@ def _check_what_is_new(trial: Trial, op: str, program: Program) -> None:
 
 def takes_no_numbers(trial: Trial, op: str) -> bool:
     """Return whether plain numbers are just not there: refused, or by no op taken."""
-    by_any = any(trial.adapter.sides[other] for other in "+-*/")
+    if op == "**" and trial.has("**2"):
+        return False
+    by_any = any(trial.adapter.sides[other] or other in trial.whole for other in "+-*/")
     return not trial.adapter.sides[op] and not (by_any and trial.broken_sides(op))
 
 
@@ -331,11 +336,15 @@ def log_epsilon(trial: Trial) -> float:
 
 @LAWS.law("zero-powers", "a**0 has the derivative 0, and a**1 the derivative 1, where a is 0 too.")
 def _zero_powers(trial: Trial) -> None:
-    if "right" not in trial.adapter.sides["**"]:
+    if not trial.has("**2"):
         raise Absent("** takes no plain exponent")
     if not is_right(trial, "**2"):
-        raise Absent("needs **, which is wrong by itself", cause=cause_of(trial, "**"))
+        causes = ("value-pow", "derivative-pow", "numbers-pow")
+        cause = next((name for name in causes if trial.breaks(name)), None)
+        raise Absent("needs **, which is wrong by itself", cause=cause)
     for exponent, right in (("2", 0.0), ("1", 1.0), ("0", 0.0)):
+        if not trial.takes_power(exponent):
+            continue
         program = Program(
             (0.0,),
             (f"b = a ** {exponent}",),
@@ -367,5 +376,9 @@ PARTS = {
     f"{name} {op}": about(judge, op)
     for name, judge in (("chain", _chained), ("reuse", _used_twice))
     for op in (*OPS, *POWERS)
+} | {
+    f"{name} {power}": about(judge, power)
+    for name, judge in (("value", _value), ("derivative", _derivative))
+    for power in POWERS
 }
 """Judges of each op that laws of graphs are made of."""

@@ -10,11 +10,11 @@ SEVERAL_FORMS = {"leaky_relu", "elu", "gelu"}
 
 def is_right(trial: Trial, op: str) -> bool:
     """Return whether an op is there, and its numbers and derivatives are right, on leaves."""
-    if not trial.has("**2" if op in POWERS else op):
+    if not trial.has(op):
         return False
-    name = word("**" if op in POWERS else op)
-    return (name in SEVERAL_FORMS or trial.holds(f"value-{name}")) and (
-        trial.adapter.mode == "values" or trial.holds(f"derivative-{name}")
+    name = f" {op}" if op in POWERS else f"-{word(op)}"
+    return (op in SEVERAL_FORMS or trial.holds(f"value{name}")) and (
+        trial.adapter.mode == "values" or trial.holds(f"derivative{name}")
     )
 
 
