@@ -7,6 +7,7 @@ import builtins
 import inspect
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import FunctionType
@@ -47,11 +48,13 @@ FOLDERS = (
 )
 
 
+@cache
 def modules() -> list[str]:
     paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
     return sorted(".".join(path.parts) for path in paths if not path.name.startswith("__"))
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Return the modules of the package that `module` imports, anywhere in it."""
     path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")

@@ -31,6 +31,7 @@ from scalargrad.testing.expressions import Expression, Step
 from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.testing.inputs import EDGES
 from scalargrad.transforms.nesting import flatten
+from tests.sampled import one_in
 from tests.threads import in_threads
 
 COMPILER = next((name for name in c_compiler.COMPILERS if shutil.which(name)), None)
@@ -158,7 +159,7 @@ OF_MANY: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OF_MANY)
+@pytest.mark.parametrize("name", one_in(3, OF_MANY))
 @pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_many_numbers_in_a_thread_with_a_small_stack(name: str, count: int) -> None:
     f = value_and_grad(OF_MANY[name])
@@ -181,26 +182,26 @@ def test_many_numbers_in_a_thread_with_a_small_stack(name: str, count: int) -> N
     assert outcome(lambda: result) == expected
 
 
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda x: where(x > 0, x, 0),  # a float or an int, as the run has it
-        lambda x: -2 * where(x > 0, x, 0),
-        lambda x: where(x > 0, 1, 0) * where(x > 1, 3, -2) - 1,
-        lambda x: [x > 0, (x > 0) & (x < 2), ~(x > 0), (x > 0) * x, where(x, 2.0, x)],
-        lambda x: {"b": (x, 1), "a": [True, None, "text", 2.5, [x]]},
-        lambda x: x % 3 - x % -0.7 + 7 % x,
-        lambda x: where(x > 0, x, 0) ** 2 + 2.0**x,
-        lambda x: [sg.floor(x) * 3 - 1, sg.ceil(x), sg.trunc(x) * x, sg.floor(sg.ceil(x))],
-        lambda x: [sg.sign(x), sg.sign(where(x > 0, x, 0)), sg.sign(sg.floor(x))],
-        lambda x: [sg.clip(x, 0, 1), sg.clip(x, -1.0, 2), sg.clip(1, x, 0.5), sg.clip(x, 1, 0)],
-        lambda x: sg.clip(sg.floor(x), -2, 2),
-        lambda x: [test(y) for test in (sg.isnan, sg.isinf, sg.isfinite) for y in (x, x - x)],
-        lambda x: [sg.isnan(x * 0 + math.nan), sg.isinf(x + math.inf), sg.isfinite(x - math.inf)],
-        lambda x: [sg.isclose(x, 1.5 + 1e-10), sg.isclose(x, 0.0, abs_tol=0.5)],
-        lambda x: sg.isclose(x, x, rel_tol=x) & sg.isclose(x, math.inf) | sg.isfinite(sg.floor(x)),
-    ],
-)
+OF_MANY_KINDS: list[Callable[[Any], Any]] = [
+    lambda x: where(x > 0, x, 0),  # a float or an int, as the run has it
+    lambda x: -2 * where(x > 0, x, 0),
+    lambda x: where(x > 0, 1, 0) * where(x > 1, 3, -2) - 1,
+    lambda x: [x > 0, (x > 0) & (x < 2), ~(x > 0), (x > 0) * x, where(x, 2.0, x)],
+    lambda x: {"b": (x, 1), "a": [True, None, "text", 2.5, [x]]},
+    lambda x: x % 3 - x % -0.7 + 7 % x,
+    lambda x: where(x > 0, x, 0) ** 2 + 2.0**x,
+    lambda x: [sg.floor(x) * 3 - 1, sg.ceil(x), sg.trunc(x) * x, sg.floor(sg.ceil(x))],
+    lambda x: [sg.sign(x), sg.sign(where(x > 0, x, 0)), sg.sign(sg.floor(x))],
+    lambda x: [sg.clip(x, 0, 1), sg.clip(x, -1.0, 2), sg.clip(1, x, 0.5), sg.clip(x, 1, 0)],
+    lambda x: sg.clip(sg.floor(x), -2, 2),
+    lambda x: [test(y) for test in (sg.isnan, sg.isinf, sg.isfinite) for y in (x, x - x)],
+    lambda x: [sg.isnan(x * 0 + math.nan), sg.isinf(x + math.inf), sg.isfinite(x - math.inf)],
+    lambda x: [sg.isclose(x, 1.5 + 1e-10), sg.isclose(x, 0.0, abs_tol=0.5)],
+    lambda x: sg.isclose(x, x, rel_tol=x) & sg.isclose(x, math.inf) | sg.isfinite(sg.floor(x)),
+]
+
+
+@pytest.mark.parametrize("f", one_in(4, OF_MANY_KINDS))
 @pytest.mark.filterwarnings("ignore:Bitwise inversion")
 def test_kinds_come_out_as_in_python(f: Callable[..., Any]) -> None:
     same(f, *[[x] for x in (-2.5, -0.0, 0.0, 0.5, 1.5, 3.0, 1e300, 1, 0, -4, 10**30, math.nan)])
@@ -297,53 +298,53 @@ def test_what_repeats_has_the_bits_of_python(
 # --- errors, and what is hidden -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("f", "x"),
-    [
-        (lambda x: 1 / (1 + exp(x)), 1000.0),
-        (lambda x: 1 / (1 + exp(1000.0 * x)), 1.0),
-        (log, 0.0),
-        (log, -1.0),
-        (lambda x: x / x, 0.0),
-        (lambda x: (x - x) / x * math.inf, 0.0),
-        (lambda x: math.inf / x, 0.0),
-        (lambda x: math.nan / x, 0.0),
-        (lambda x: where(x > 0, 1 / x, 0.0), 0.0),
-        (lambda x: where(x > 0, sg.sqrt(x), 0.0), -1.0),
-        (lambda x: sg.leaky_relu(x, 1 / (x - 1)), 1.0),
-        (lambda x: sg.leaky_relu(x + 0.5, 1 / (x - 1)), 1.0),
-        (lambda x: sg.elu(x, 1 / (x - 1)), 1.0),
-        (lambda x: where(x > 0, x * x, 0.0), 1e200),
-        (lambda x: where(x < 0, x * x * x, x), 1e200),
-        (lambda x: x * x - x * x, 1e200),
-        (lambda x: x**0.5, -4.0),
-        (lambda x: x**-1, 0.0),
-        (lambda x: x**3, 1e200),
-        (lambda x: x % 0.0 + x, 1.0),
-        (lambda x: sg.gamma(x), -1.0),
-        (lambda x: sg.lgamma(x) + sg.digamma(x), 0.0),
-        (lambda x: sg.hypot(x, x), 1.7e308),
-        (lambda x: 1 / (x * 0 + 0.0), 3.0),
-        (lambda x: (x / x != 1.5) & False, 0.0),
-        (lambda x: True | (x / x > 1.5), 0.0),
-        (lambda x: False ^ (x / x > 1.5), 0.0),
-        (lambda x: (x > 1) / (x > 2), 3.0),
-        (lambda x: (x > 1) / (x > 2), 1.5),
-        (lambda x: True / (x > 2), 3.0),
-        (lambda x: (x / x > 1) ^ (x / x > 1), 0.0),
-        (lambda x: (x / x > 1) == (x / x > 1), 0.0),
-        (lambda x: (x / x > 1) > 1, 0.0),
-        (lambda x: (x / x > 1) * 0, 0.0),
-        (lambda x: (x / x > 1) * 0.0, 0.0),
-        (lambda x: (x / x > 1) - (x / x > 1), 0.0),
-        (lambda x: where(x / x > 1, 1, 1), 0.0),
-        (lambda x: where(x / x > 1, 1.0, 0.0) * 0.0, 0.0),
-        (lambda x: sg.isnan(x / x > 1), 0.0),
-        (lambda x: x + 1, math.nan),
-        (lambda x: [x + 1, 1 / x], math.inf),
-        (lambda x: 1.0, 3.0),
-    ],
-)
+FAILING: list[Any] = [
+    (lambda x: 1 / (1 + exp(x)), 1000.0),
+    (lambda x: 1 / (1 + exp(1000.0 * x)), 1.0),
+    (log, 0.0),
+    (log, -1.0),
+    (lambda x: x / x, 0.0),
+    (lambda x: (x - x) / x * math.inf, 0.0),
+    (lambda x: math.inf / x, 0.0),
+    (lambda x: math.nan / x, 0.0),
+    (lambda x: where(x > 0, 1 / x, 0.0), 0.0),
+    (lambda x: where(x > 0, sg.sqrt(x), 0.0), -1.0),
+    (lambda x: sg.leaky_relu(x, 1 / (x - 1)), 1.0),
+    (lambda x: sg.leaky_relu(x + 0.5, 1 / (x - 1)), 1.0),
+    (lambda x: sg.elu(x, 1 / (x - 1)), 1.0),
+    (lambda x: where(x > 0, x * x, 0.0), 1e200),
+    (lambda x: where(x < 0, x * x * x, x), 1e200),
+    (lambda x: x * x - x * x, 1e200),
+    (lambda x: x**0.5, -4.0),
+    (lambda x: x**-1, 0.0),
+    (lambda x: x**3, 1e200),
+    (lambda x: x % 0.0 + x, 1.0),
+    (lambda x: sg.gamma(x), -1.0),
+    (lambda x: sg.lgamma(x) + sg.digamma(x), 0.0),
+    (lambda x: sg.hypot(x, x), 1.7e308),
+    (lambda x: 1 / (x * 0 + 0.0), 3.0),
+    (lambda x: (x / x != 1.5) & False, 0.0),
+    (lambda x: True | (x / x > 1.5), 0.0),
+    (lambda x: False ^ (x / x > 1.5), 0.0),
+    (lambda x: (x > 1) / (x > 2), 3.0),
+    (lambda x: (x > 1) / (x > 2), 1.5),
+    (lambda x: True / (x > 2), 3.0),
+    (lambda x: (x / x > 1) ^ (x / x > 1), 0.0),
+    (lambda x: (x / x > 1) == (x / x > 1), 0.0),
+    (lambda x: (x / x > 1) > 1, 0.0),
+    (lambda x: (x / x > 1) * 0, 0.0),
+    (lambda x: (x / x > 1) * 0.0, 0.0),
+    (lambda x: (x / x > 1) - (x / x > 1), 0.0),
+    (lambda x: where(x / x > 1, 1, 1), 0.0),
+    (lambda x: where(x / x > 1, 1.0, 0.0) * 0.0, 0.0),
+    (lambda x: sg.isnan(x / x > 1), 0.0),
+    (lambda x: x + 1, math.nan),
+    (lambda x: [x + 1, 1 / x], math.inf),
+    (lambda x: 1.0, 3.0),
+]
+
+
+@pytest.mark.parametrize(("f", "x"), one_in(4, FAILING))
 def test_errors_and_hidden_overflows_are_those_of_python(f: Callable[..., Any], x: float) -> None:
     same(f, [x], [0.75], [x])
 

@@ -20,6 +20,7 @@ from scalargrad import Value, compile, exp, grad, hvp, jvp, log, relu, tanh, val
 from scalargrad.nn import MLP
 from scalargrad.testing.inputs import EDGES
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
+from tests.sampled import one_in
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler is here")
@@ -255,7 +256,7 @@ CASES: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", one_in(4, CASES))
 def test_what_goes_in_and_comes_out(name: str) -> None:
     points = [(1, 2), (0.5, -1.25), (3.0, 2.0), (-0.0, 0.0), (1e308, 1e308), (math.inf, 1.0)]
     c = same(CASES[name], *points)
@@ -326,6 +327,7 @@ def test_each_call_computes_what_its_own_results_need() -> None:
 # --- size, names, threads -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalargrad.programs.spell.c.program.PIECE", 9)
     for f in TRANSFORMED.values():

@@ -86,7 +86,7 @@ def compiled(name: str, f: Callable[..., Any]) -> list[Any]:
 IN_PYTHON = {"**", "power_log"}
 
 
-@pytest.mark.parametrize("name", one_in(5, BINARY))
+@pytest.mark.parametrize("name", one_in(8, BINARY))
 def test_every_choice_of_ints_and_floats(name: str) -> None:
     numbers = [0, 1, -1, 2, -3, 7, 0.0, -0.0, 1.0, -0.5, 2.0, -3.0]
 

@@ -21,7 +21,7 @@ ops = pytest.mark.parametrize("function", [FUNCTIONS[op] for op in OPS], ids=lam
 
 @ops
 @given(data=st.data())
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_values_and_slopes_of_each_op(function: Operation, data: st.DataObject) -> None:
     point = data.draw(points(function))
     # The finite differences must not step over the kink of dist, at two points that are one.

@@ -123,7 +123,7 @@ def smooth_points(function: Operation) -> st.SearchStrategy[list[float]]:
 
 @functions
 @given(data=st.data())
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_second_derivatives_agree_with_differences_of_gradients(
     function: Operation, data: st.DataObject
 ) -> None:
@@ -179,7 +179,7 @@ NOT_ANALYTIC_IN_THE_RULE = {"tanh"}
     ids=lambda f: f.name,
 )
 @given(data=st.data())
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_second_derivatives_agree_with_complex_steps_through_the_rule(
     function: Operation, data: st.DataObject
 ) -> None:

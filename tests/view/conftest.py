@@ -1,4 +1,4 @@
-"""One Chromium for all tests of pages."""
+"""One Chromium for all tests of pages, which are slow: a page is the same on each Python."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ import pytest
 from tests.view.browser import Browser, browsing
 
 Show: TypeAlias = Callable[..., Browser]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
