@@ -150,7 +150,7 @@ def unique_names(names: Sequence[str], inputs: int, output: int) -> list[str]:
             name = next(name for name in RESULTS if name not in reserved)
         else:
             names_left = made_up["x" if number < inputs else "v"]
-            name = next(name for name in names_left if name not in reserved | taken)
+            name = next(x for x in names_left if x not in reserved and x not in taken)
         taken.add(name)
         found.append(name)
     return found

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import math
 import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad
@@ -26,10 +24,8 @@ from scalargrad import (
     sumprod,
     where,
 )
-from scalargrad.testing.expressions import Expression, expressions
 from scalargrad.view.drawing import draw
 from scalargrad.view.formulas import formula
-from tests.view.reading import python_value
 
 EIGHTHS = st.integers(-24, 24).map(lambda n: n / 8)
 
@@ -41,34 +37,6 @@ def test_text_and_latex() -> None:
     assert str(found) == repr(found) == found.text
     assert found._repr_latex_() == f"$\\displaystyle {found.latex}$"
     assert r"\frac{\partial f}{\partial x} &= y + \cos\left(x\right) \\" in found.latex
-
-
-def computed(text: str, values: dict[str, float]) -> dict[str, float]:
-    """Return what the lines of an ASCII formula come to, as Python reads them."""
-    names = dict(values)
-    found = {}
-    for line in text.splitlines():
-        left, right = line.split(" = ", 1)
-        found[left] = names[left] = python_value(right, names)
-    return found
-
-
-@given(expressions(numbers=EIGHTHS, max_ops=4))
-def test_formulas_come_to_what_backward_gives(drawn: tuple[Expression, list[float]]) -> None:
-    f, inputs = drawn
-    names = ["a", "b", "c"][: len(inputs)]
-    program: dict[str, Any] = {"f": f}
-    exec(f"def y({', '.join(names)}): return f({', '.join(names)})", program)
-    xs = list(map(Value, inputs))
-    y = f(*xs)
-    if not isinstance(y, Value):
-        return
-    y.backward()
-    text = formula(program["y"], *inputs).ascii
-    found = computed(text, dict(zip(names, inputs, strict=True)))
-    assert math.isclose(found["y"], y.data, rel_tol=1e-9, abs_tol=1e-9)
-    for name, x in zip(names, xs, strict=True):
-        assert math.isclose(found[f"dy/d{name}"], x.grad, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def test_captured_values_are_names_too() -> None:

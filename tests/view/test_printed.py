@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -266,8 +267,28 @@ def check(f: Callable[..., Any], point: Sequence[float]) -> bool:
     check_text(graph)
     check_picture(graph)
     check_formulas(f, point, graph)
-    assert "constant_" not in text_of(graph)
     return True
+
+
+def check_explanation(f: Callable[..., Any], point: Sequence[float]) -> None:
+    """Check the gradients that are written, of a function and of its Value, against backward's."""
+    graph = graph_at(f, point)
+    if graph is None:
+        return
+    leaves = graph.nodes[: len(point)]
+    text = text_of(graph, ascii_only=True)
+    assert "constant_" not in text
+    assert text.isascii()
+    assert all(len(line) <= 80 for line in text.splitlines())
+    xs = [Value(x, leaf.name) for x, leaf in zip(point, leaves, strict=True)]
+    y = f(*xs)
+    y.backward()
+    gradients = {node.name: node.gradient for node in graph_of(y, (), {}).nodes}
+    for x, leaf in zip(xs, leaves, strict=True):
+        shown = re.findall(rf"^  d.*/d{leaf.name} = (\S+)$", text, re.MULTILINE)
+        assert shown[-1] == show(leaf.gradient)
+        for gradient in (leaf.gradient, gradients.get(leaf.name, 0.0)):
+            assert close(gradient, x.grad), (leaf.name, gradient, x.grad)
 
 
 def check_javascript(drawn: Sequence[Case]) -> None:
@@ -304,6 +325,7 @@ def test_losses() -> None:
 @given(expressions(max_ops=5))
 def test_random_expressions(drawn: tuple[Expression, list[float]]) -> None:
     check(*named(drawn))
+    check_explanation(*named(drawn))
 
 
 def test_a_sum_of_a_sum_that_a_function_uses() -> None:
