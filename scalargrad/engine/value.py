@@ -33,20 +33,6 @@ backward_lock = threading.RLock()
 _new = object.__new__
 
 
-def record_value(op: Op, inputs: tuple[Any, ...]) -> Any:
-    """Return the result of `op` on `inputs`: Values and plain numbers."""
-    if not active or here().plain:
-        return recorded(op, inputs)
-    now = here()
-    if now.trace is not None:
-        y = now.trace.record(op, inputs)
-    else:
-        y = recorded(op, inputs)
-        if now.watch is not None:
-            now.watch.look(y, op, inputs)
-    return y if now.records else y.detach()
-
-
 def recorded(op: Op, inputs: tuple[Any, ...]) -> Value:
     """Return the Value of `op` on `inputs`, whatever the context."""
     numbers = [x._data for x in inputs if isinstance(x, Value)]
@@ -90,6 +76,20 @@ def make_node(
         node._first = inputs[0]
         node._second = inputs[1] if len(inputs) == 2 else None
     return node
+
+
+def record_value(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return the result of `op` on `inputs`: Values and plain numbers."""
+    if not active or here().plain:
+        return recorded(op, inputs)
+    now = here()
+    if now.trace is not None:
+        y = now.trace.record(op, inputs)
+    else:
+        y = recorded(op, inputs)
+        if now.watch is not None:
+            now.watch.look(y, op, inputs)
+    return y if now.records else y.detach()
 
 
 Operator = Callable[["Value", Any], "Value"]
