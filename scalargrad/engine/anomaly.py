@@ -8,9 +8,9 @@ from typing import Any
 
 from scalargrad.engine.context import within
 from scalargrad.engine.errors import describe, describe_call, shown
-from scalargrad.engine.graph import contributions, operands_of
+from scalargrad.engine.graph import call_of, contributions, operands_of
 from scalargrad.engine.op import Op
-from scalargrad.engine.outputs import Cotangents, Pick, Tangents
+from scalargrad.engine.outputs import Cotangents, Tangents
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 
@@ -35,7 +35,7 @@ class _Anomalies:
     def recomputed(self, nodes: Sequence[Any]) -> None:
         """Raise ArithmeticError if an op made a nan."""
         for node in nodes:
-            call = _call(node)
+            call = call_of(node)
             self.look(node, call._op, operands_of(call))
 
     def watched(self, node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]:
@@ -45,7 +45,7 @@ class _Anomalies:
             found = contributions(node, gs, as_graph)
         if any(map(_is_nan, found)) and not any(map(_is_nan, (*gs, *operands_of(node)))):
             arrived = next(g for g in gs if g is not None)
-            call = _call(node)
+            call = call_of(node)
             raise ArithmeticError(
                 f"the derivative of {describe_call(call._op, operands_of(call))} is nan, first of "
                 f"all; the derivative that arrived there was {_described(arrived)}"
@@ -62,11 +62,6 @@ class _Anomalies:
                 f"the derivatives by {describe(x)} add up to nan, first of all: {terms}"
             )
         return total
-
-
-def _call(node: Any) -> Any:
-    """Return the call that `node` is an output of, or else itself."""
-    return node._first if type(node._op) is Pick else node
 
 
 def _described(g: Any) -> str:

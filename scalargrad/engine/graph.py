@@ -42,13 +42,13 @@ class Node(Tracer):
     @property
     def op(self) -> str:
         """The name of the op that made this node: "" for a leaf."""
-        op = _seen(self)._op
+        op: Op | None = call_of(self)._op
         return op.name if op is not None else ""
 
     @property
     def operands(self) -> tuple[Any, ...]:
         """What the op was applied to, in order: nodes and plain numbers."""
-        return operands_of(_seen(self))
+        return operands_of(call_of(self))
 
     @property
     def parents(self) -> tuple[Any, ...]:
@@ -56,8 +56,8 @@ class Node(Tracer):
         return tuple(x for x in self.operands if isinstance(x, Node))
 
 
-def _seen(node: Node) -> Node:
-    """Return the node that people see in place of `node`: the call that it is an output of."""
+def call_of(node: Any) -> Any:
+    """Return the call that `node` is an output of, which people see in its place; or else it."""
     return node._first if type(node._op) is Pick else node
 
 
