@@ -491,23 +491,13 @@ def _log_of_sum(*xs: Any) -> Any:
 
 
 def _length(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
-    """Solve y * y = the sum of x * x for the next coefficient of y, all of it over y's first."""
-    lengths = y.coefficients
-    if not y.expansion.readable or _number(lengths[0]) == 0:
-        return _integral(y, op, inputs, firsts)
-    xs = [x.coefficients for x in inputs if isinstance(x, Series)]
-
-    def over_first(known: Sequence[Any]) -> list[Any]:
-        return [None if x is None else arithmetic.steep(x, lengths[0]) for x in known]
-
-    def compute(k: int) -> Any:
-        squares = [_dot(over_first(x[: k + 1]), x[k::-1]) for x in xs]
-        known = [square for square in squares if square is not None]
-        rest = reduce(operator.add, known) if known else None
-        rest = _difference(rest, _dot(over_first(lengths[1:k]), lengths[k - 1 : 0 : -1]))
-        return None if rest is None else rest / 2
-
-    y.needs, y.compute = _of_same_order(*inputs), compute
+    """Take the root of the sum of squares, all of it over y's first coefficient."""
+    length = y.coefficients[0]
+    if not y.expansion.readable or _number(length) == 0:
+        _integral(y, op, inputs, firsts)
+    else:
+        ratios = [arithmetic.steep(x, length) for x in inputs]
+        _is(y, length * _sum_of_products(*ratios, *ratios) ** 0.5)
 
 
 def _distance(*inputs: Any) -> Any:
