@@ -14,7 +14,7 @@ from scalargrad.commands.expressions import (
     UsageError,
     parse_number,
 )
-from scalargrad.view.showing import Shown
+from scalargrad.view.showing import ShownPage
 
 _OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?|-[a-z]")
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)
@@ -84,7 +84,7 @@ def read_with_values(text: str, words: Sequence[str]) -> tuple[Expression, list[
     return expression, [values[name] for name in expression.names]
 
 
-def opened(page: Shown) -> None:
+def opened(page: ShownPage) -> None:
     """Say where a page is that was shown. Raises UsageError if there is no browser."""
     if not page.opened:
         raise UsageError(f"no browser was found: open {page.file} yourself")

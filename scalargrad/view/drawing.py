@@ -15,7 +15,7 @@ from scalargrad.view.graph import Graph, part_of
 from scalargrad.view.groups import Group
 from scalargrad.view.mermaid import mermaid_of
 from scalargrad.view.picture import picture_of
-from scalargrad.view.showing import Shown
+from scalargrad.view.showing import ShownPage
 from scalargrad.view.subject import caller_variables, subject_of
 from scalargrad.view.svg import svg_of
 from scalargrad.view.text import text_of
@@ -87,9 +87,9 @@ class Drawing:
             )
         Path(path).write_text(getattr(self, _ENDINGS[ending]), encoding="utf-8")
 
-    def show(self) -> Shown:
+    def show(self) -> ShownPage:
         """Show the live page: in the notebook's cell that this ends, else in the browser."""
-        return Shown(self.html)
+        return ShownPage(self.html)
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -104,8 +104,8 @@ def picture_of(
         _add_arrows(graph, number, shape, by_node)
         if number == graph.output or number in used_outside:
             shape.shown.append(number)
-        shape.is_output |= number == graph.output
     for shape in shapes:
+        shape.is_output = graph.output in shape.shown
         if shape.group is not None:
             shape.value = ", ".join(show(nodes[k].value) for k in shape.shown)
             shape.gradient = ", ".join(gradient_text(nodes[k]) for k in shape.shown)
@@ -248,7 +248,6 @@ def _add_node(
     title = node_title(graph, node)
     shape = Shape(node.kind, title, show(node.value), gradient_text(node), shown=[number])
     shape.full = full_text(graph, node)
-    shape.is_output = number == graph.output
     shape.arrows = arrows
     shapes.append(shape)
 

@@ -28,7 +28,7 @@ from scalargrad.view.languages.javascript import is_spelled, runtime_for, statem
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.lowering import slopes_of
 from scalargrad.view.neurons import Unit, units_of
-from scalargrad.view.showing import Shown
+from scalargrad.view.showing import ShownPage
 from scalargrad.view.svg import text
 from scalargrad.view.templates import as_json, filled, read
 from scalargrad.view.training import Window
@@ -39,6 +39,7 @@ _CHECKED = 10  # steps whose losses Python computes too
 _FRAMES = 60  # steps that a page replays which cannot compute them
 _PICTURED = 2  # every so many steps it has a picture of the output
 _GRID = (48, 30)  # the cells of such a picture
+_OPTIMIZERS = (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop)
 
 
 def playground(
@@ -120,8 +121,8 @@ class Playground:
             )
         _settle_targets(task, self._models[0])
         self._optimizer = optimizer(parameters[0])
-        if type(self._optimizer) not in _UPDATES:
-            known = ", ".join(kind.__name__ for kind in _UPDATES)
+        if type(self._optimizer) not in _OPTIMIZERS:
+            known = ", ".join(kind.__name__ for kind in _OPTIMIZERS)
             raise TypeError(
                 f"optimizer must give one of scalargrad.optim's: {known}; "
                 f"not a {type(self._optimizer).__name__}"
@@ -149,9 +150,9 @@ class Playground:
         """Write the page to the file `path`."""
         Path(path).write_text(self.html, encoding="utf-8")
 
-    def show(self) -> Shown:
+    def show(self) -> ShownPage:
         """Show the page: in the notebook's cell that this ends, else in the browser."""
-        return Shown(self.html)
+        return ShownPage(self.html)
 
     def _page(self) -> str:
         parts = {
@@ -307,14 +308,6 @@ def _loss_of(task: _Task, model: Any, x: Any, t: Any) -> Any:
 # --- programs
 
 
-_UPDATES: dict[type, Callable[..., Any]] = {
-    optim.SGD: optim.sgd_update,
-    optim.Adam: optim.adam_update,
-    optim.AdamW: optim.adamw_update,
-    optim.RMSprop: optim.rmsprop_update,
-}
-
-
 def _programs(
     traced: _Traced, parameters: Sequence[Value], optimizer: optim.Optimizer, task: _Task
 ) -> tuple[str, dict[str, Any]]:
@@ -428,14 +421,12 @@ def _penalty_text(penalty: Callable[[list[Any]], Any], count: int) -> str:
 
 def _update_text(optimizer: optim.Optimizer, memories: Sequence[str]) -> str:
     """Return the function of one parameter's step: its new number, and what is remembered."""
-    update = _UPDATES[type(optimizer)]
-    group = optimizer.param_groups[0]
-    settings = {name: group[name] for name in optimizer.defaults}
 
     def call(numbers: list[Any]) -> list[Any]:
         p, g, steps, lr, *kept = numbers
         state = {"steps": steps, **{name: [m] for name, m in zip(memories, kept, strict=True)}}
-        [moved], after = update([p], [g], state, **{**settings, "lr": lr})
+        settings = {**optimizer.param_groups[0], "lr": lr}
+        [moved], after = optimizer._stepped([p], [g], state, settings)
         return [moved, *[after[name][0] for name in memories]]
 
     return _function_text("update", "x", 4 + len(memories), call)

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 
-class Shown:
+class ShownPage:
     """A page that is shown. In a notebook it is what its cell shows, else `file` has its text.
 
     `opened` says whether a browser was found.

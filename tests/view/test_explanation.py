@@ -59,10 +59,6 @@ def test_a_product_as_in_a_textbook() -> None:
     assert "∂L/∂a += ∂L/∂c · b = 1.0 · 2.0 = 2.0" in explain(L)
 
 
-def numbers_in(text: str) -> list[float]:
-    return [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[+-]\d+)?(?![\w])", text)]
-
-
 def test_each_product_and_sum_of_it_can_be_checked() -> None:
     text = explain(lambda x, y: exp(x * y) * tanh(x) + y / x, 0.5, 1.5)
     sums: dict[str, float] = {}

@@ -382,11 +382,13 @@ def test_a_pill_carries_the_gradient_and_sums_add_up(xy: Browser) -> None:
         xy.press("ArrowRight")
     seen = xy.run(
         """(async () => { const seen = new Set();
-        go(unit + 1);
-        for (let n = 0; n < 160; n++) {
+        document.getElementById("speed").value = 2;
+        let moves = true;
+        go(unit + 1).then(() => (moves = false));
+        while (moves) {
             document.querySelectorAll("#graph .pill text, #graph .badge.now text, #graph .now .g")
                 .forEach((text) => seen.add(text.textContent));
-            await new Promise((done) => setTimeout(done, 20));
+            await new Promise((done) => setTimeout(done, 10));
         }
         return [...seen]; })()"""
     )
