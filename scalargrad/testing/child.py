@@ -367,8 +367,8 @@ class Session:
 
     def failure(self, error: BaseException) -> dict[str, Any]:
         """Return what is to be told about an exception."""
-        frames = traceback.extract_tb(error.__traceback__)
-        places = [frame.lineno for frame in frames if frame.filename == "<engine>"]
+        frames = traceback.walk_tb(error.__traceback__)
+        places = [line for frame, line in frames if frame.f_code.co_filename == "<engine>"]
         try:
             message = str(error)
         except BaseException:

@@ -6,6 +6,7 @@ fails must be what is wrong.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -18,10 +19,8 @@ from scalargrad.testing import check_engine
 from tests.engines import creators, deferred, dual, shapes, tuples
 from tests.engines.defects import DEFECTS, load
 
-SEEDS = 20
 
-
-def engines(folder: Path) -> Iterator[tuple[str, Any, set[str], int]]:
+def engines(folder: Path, seeds: int) -> Iterator[tuple[str, Any, set[str], int]]:
     """Yield the name of each engine, the engine, what has to fail, and how many seeds to try."""
     for defect in DEFECTS:
         yield defect.name, load(defect), {defect.found_by, *defect.also}, 1
@@ -32,16 +31,19 @@ def engines(folder: Path) -> Iterator[tuple[str, Any, set[str], int]]:
             str(shape),
             f"{file}:{shape.engine}",
             set(shape.found_by),
-            1 if shape.found_by else SEEDS,
+            1 if shape.found_by else seeds,
         )
     for right in (tuples.Var, creators.Variable, deferred.Node, dual.Dual, scalargrad.Value):
-        yield right.__module__, right, set(), SEEDS
+        yield right.__module__, right, set(), seeds
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m tests.engines", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="for each right engine (20)")
+    most = parser.parse_args().seeds
     mistakes = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name, engine, expected, seeds in engines(Path(folder)):
+        for name, engine, expected, seeds in engines(Path(folder), most):
             began = time.monotonic()
             wrong = set()
             for seed in range(seeds):

@@ -17,7 +17,7 @@ def test_what_fails_is_what_is_wrong(engine: Engine, tmp_path: Path) -> None:
         pytest.importorskip("numpy")
     file = tmp_path / "engine.py"
     file.write_text(engine.source, encoding="utf-8")
-    report = check_engine(f"{file}:{engine.engine}", quick=True)
+    report = check_engine(f"{file}:{engine.engine}", quick=True, examples=90)
     assert {r.name for r in report.failed} == engine.found_by, report.text()
     assert "usable" in {r.name for r in report.held}
 
