@@ -44,10 +44,6 @@ class Program:
         exec("\n".join(self.lines), {"__builtins__": builtins}, scope)
         return [x.real for x in scope.values()]
 
-    def slope(self, output: str, leaf: str) -> float:
-        """Return the right derivative of an output by an input."""
-        return self.gradient(output)[self.leaves.index(leaf)]
-
     def gradient(self, output: str) -> list[float]:
         """Return the right derivatives of an output by all inputs."""
         return slopes(self.reference[output], self.inputs)

@@ -83,6 +83,22 @@ class Way:
         """Return the lines needed before a result's number can be read."""
         return [line.format(name) for line in self.prepare_forms]
 
+    def steps(self, op: str, again: bool = False) -> list[str]:
+        """Return the lines of an op of a and b, and again of that and e: none if it is not there.
+
+        The result is c.
+        """
+        form = self.operators.get(op)
+        if form is None:
+            return []
+        if not again:
+            return ["c = " + form.format("a", "b")]
+        return ["d = " + form.format("a", "b"), "c = " + form.format("d", "e")]
+
+    def sample(self) -> list[str]:
+        """Return the lines of one op, none where no op is there."""
+        return self.steps("*") or self.steps("+")
+
     def go_back(self, output: str) -> list[str]:
         """Return the lines of the backward pass; none where there is no pass."""
         return [line.format(output) for line in self.backward]
@@ -98,12 +114,13 @@ class Way:
         return sum(proofs) - seeded
 
 
-# The derivatives of c by a and b, where a is 3, b is 5 and e is 7.
+# An op, whether its result goes through it once more, and the derivatives by a and b: of the op of
+# a and b, where a is 3 and b is 5, and then of that and e, which is 7.
 PROOFS = (
-    (("c = a * b",), 5.0, 3.0),
-    (("c = a + b",), 1.0, 1.0),
-    (("d = a * b", "c = d * e"), 35.0, 21.0),
-    (("d = a + b", "c = d + e"), 1.0, 1.0),
+    ("*", False, 5.0, 3.0),
+    ("+", False, 1.0, 1.0),
+    ("*", True, 35.0, 21.0),
+    ("+", True, 1.0, 1.0),
 )
 
 
@@ -173,11 +190,6 @@ class Finder:
         with contextlib.suppress(Exception), self.session.alarm(SECONDS):
             return repr(eval(template.format(output), scope))[:40]
         return "not there"
-
-    def operate(self, way: Way, steps: Iterable[str]) -> list[str]:
-        """Return lines such as `c = a * b` as this engine spells them."""
-        split = [step.split(" ") for step in steps]
-        return [f"{c} = {way.operators[op].format(a, b)}" for c, _, a, op, b in split]
 
     # --- leaves and their numbers ----------------------------------------------------------------
 
@@ -328,16 +340,17 @@ class Finder:
     ) -> list[str]:
         leaves = zip("abe", (3.0, 5.0, 7.0), seeds, strict=True)
         lines = [way.leaf(name, x, seed) for name, x, seed in leaves]
-        return [*lines, *self.operate(way, steps), *way.prepare("c")]
+        return [*lines, *steps, *way.prepare("c")]
 
-    def proves(self, way: Way, steps: tuple[str, ...], by_a: float, by_b: float) -> bool:
+    def proves(self, way: Way, op: str, again: bool, by_a: float, by_b: float) -> bool:
         """Return whether a program's derivatives are right, by this way."""
-        if not has(way, steps):
+        steps = way.steps(op, again)
+        if not steps:
             return False
         if not self.shown:
             passes = [line.removeprefix("gradients = ").format("c") for line in way.backward]
             read = f"print({way.gradient_form.format('c', 'a')})  # right: {by_a}"
-            self.shown = [*self.build(way, steps)[:2], *self.operate(way, steps), *passes, read]
+            self.shown = [*self.build(way, steps)[:2], *steps, *passes, read]
         found = []
         for place, leaf in enumerate("ab"):
             seeds = tuple(float(i == place) for i in range(3))
@@ -347,7 +360,7 @@ class Finder:
             found.append(self.read(way.gradient_form, scope, "c", leaf))
         right = all(map(close, found, (by_a, by_b)))
         if not right:
-            run = "; ".join([*self.operate(way, steps), *way.go_back("c")])
+            run = "; ".join([*steps, *way.go_back("c")])
             texts = [
                 f"{way.gradient_form.format('c', leaf)} is {x}"
                 for leaf, x in zip("ab", found, strict=True)
@@ -358,7 +371,7 @@ class Finder:
     def went_back(
         self,
         way: Way,
-        steps: tuple[str, ...],
+        steps: list[str],
         backward: list[str],
         seeds: tuple[float, ...] = (0.0,) * 3,
     ) -> dict[str, Any] | None:
@@ -367,18 +380,18 @@ class Finder:
         try:
             return self.run([*self.build(way, steps, seeds), *lines])
         except Exception as error:
-            run = "; ".join(lines or self.operate(way, steps))
+            run = "; ".join(lines or steps)
             self.note(f"{run} raises {type(error).__name__}: {error}")
             return None
 
     def is_always_one(self, way: Way) -> bool:
         """Return whether a leaf that is not used has the derivative 1 as well."""
-        scope = self.went_back(way, PROOFS[1][0], way.backward)
+        scope = self.went_back(way, way.steps("+"), way.backward)
         return scope is not None and close(self.read(way.gradient_form, scope, "c", "e"), 1.0)
 
     def reverse(self) -> Iterator[Way]:
         """Yield the ways with a pass, and those in which a leaf is asked for its gradient."""
-        for way in filter(sample, self.ways()):
+        for way in filter(Way.sample, self.ways()):
             for seeded in (False, True):
                 for backward in self.passes(way, seeded):
                     for gradient in self.gradients(way, backward):
@@ -390,7 +403,7 @@ class Finder:
 
     def passes(self, way: Way, seeded: bool) -> Iterator[list[str]]:
         """Yield the lines that might be the backward pass, by itself or after setting a seed."""
-        scope = self.run(self.build(way, sample(way)))
+        scope = self.run(self.build(way, way.sample()))
         c = scope["c"]
         calls = []
         if given := self.options.get("backward"):
@@ -430,8 +443,9 @@ class Finder:
         if given:
             return [given.replace("{}", "{1}") if "{" in given else "{1}." + given]
         found: list[str] = []
-        for steps, by_a, by_b in PROOFS[:2]:
-            if not has(way, steps):
+        for op, _, by_a, by_b in PROOFS[:2]:
+            steps = way.steps(op)
+            if not steps:
                 continue
             before = self.went_back(way, steps, [])
             scope = self.went_back(way, steps, backward)
@@ -467,7 +481,7 @@ class Finder:
 
     def pulls(self, way: Way) -> Iterator[Way]:
         """Yield the ways in which there is no pass, and a gradient is asked for."""
-        scope = self.run(self.build(way, sample(way)))
+        scope = self.run(self.build(way, way.sample()))
         a, c = scope["a"], scope["c"]
         asks = []
         for name in [n for n in attributes(a) if self.is_method(a, n) and is_pass(n)]:
@@ -599,16 +613,6 @@ def held(x: Any, name: str) -> Any:
     with contextlib.suppress(Exception):
         return getattr(x, name)
     return None
-
-
-def has(way: Way, steps: Iterable[str]) -> bool:
-    """Return whether all ops of some lines are there."""
-    return all(step.split(" ")[3] in way.operators for step in steps)
-
-
-def sample(way: Way) -> tuple[str, ...]:
-    """Return the first program of ops that are there."""
-    return next((steps for steps, *_ in PROOFS if has(way, steps)), ())
 
 
 def is_pass(name: str) -> bool:

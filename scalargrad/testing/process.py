@@ -195,8 +195,8 @@ class Child:
                 line = self._replies.get(timeout=max(seconds, 0.0))
                 break
             except queue.Empty:
-                # On a busy machine the time went by, and the engine had little of it.
-                if waits < 3 and self._computed() - began < 0.8 * seconds * (waits + 1) / 2:
+                # On a busy machine the time went by, and the engine had only a part of it.
+                if waits < 3 and self._computed() - began < 0.8 * seconds:
                     continue
                 self.close(at_once=True)
                 raise TooSlowError from None

@@ -51,7 +51,7 @@ def test_program_of_lines() -> None:
     program = from_lines([3.0, 2.0], "c = a / b\nd = c - a", "c d")
     assert program.value("c") == 1.5
     assert program.gradient("d") == [-0.5, -0.75]
-    assert program.slope("c", "b") == -0.75
+    assert program.gradient("c")[1] == -0.75
     assert letters(27)[-2:] == ["z", "v26"]
 
 
