@@ -130,9 +130,10 @@ def draw(subject: Any, /, *arguments: Any, collapse: Any = ()) -> Drawing:
     `model.layers`, and functions, compiled ones too; a class stands for all its instances. For a
     Value, which has no calls, only modules of `scalargrad.nn` can be found, by their parameters.
 
-    The page of a function of floats follows as numbers are dragged. One that branches on a number
-    with `if`, uses a `Function` of your own, or computes with Fractions, has a page to step
-    through alone, which says why.
+    The page of a function of floats follows as numbers are dragged. Of one that branches with `if`
+    it has the path of these numbers, names the conditions, and says where another path begins. One
+    that uses a `Function` of your own, or computes with Fractions, has a page to step through
+    alone, which says why.
 
     Raises TypeError for what is neither a Value nor a function of one result.
 

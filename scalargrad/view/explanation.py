@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from scalargrad.view.branches import Branches
 from scalargrad.view.characters import in_ascii, shows_unicode
 from scalargrad.view.graph import Graph, Line, Writer, flows, in_brackets
 from scalargrad.view.languages.notation import UNICODE, plain, show
@@ -38,7 +39,8 @@ def explain(subject: Any, /, *arguments: Any, ascii_only: bool | None = None) ->
     forward pass has a line for each node: how it was computed, and its number. The backward pass
     has a line for each operand of each node: the derivative that arrives from above, times the
     local derivative, as a formula and as numbers; and, where several terms are added up, the sum
-    so far. Local derivatives come from the ops' own rules. `.grad` is neither used nor changed.
+    so far. Local derivatives come from the ops' own rules. `.grad` is neither used nor changed. A
+    function that branches is shown on the path of these numbers, with its conditions.
 
     Numbers are called by their labels, else by the names of the caller's variables, else x1, v1
     and so on. Lines have 80 columns at most. Without `ascii_only` the text is ASCII if standard
@@ -87,6 +89,8 @@ def text_of(graph: Graph, ascii_only: bool = False) -> str:
     dots = "..." if ascii_only else "…"
     title = whole_formula(graph)
     output = [title, ""] if title else []
+    if graph.branches is not None:
+        output += ["branches", *_turns(graph, graph.branches, dots), ""]
     cut = len(graph.nodes) > _MOST_NODES
     if cut:
         output += _summary(graph, dots)
@@ -132,6 +136,17 @@ def whole_formula(graph: Graph, longest: int = WIDTH) -> str:
     title = f"{graph.nodes[graph.output].name} = {spelled.outputs[0].text}"
     whole = graph.code.equations and not spelled.definitions
     return title if whole and len(title) <= longest else ""
+
+
+def _turns(graph: Graph, branches: Branches, dots: str) -> list[str]:
+    """Return a line for each condition: what it was, and where it was asked."""
+    texts = branches.texts([in_brackets(node.name) for node in graph.nodes[: graph.inputs]])
+    lines = [
+        _fitted(f"  {text} is {truth}", WIDTH, dots)
+        for text, truth in zip(texts, branches.truths, strict=True)
+    ]
+    left = len(lines) - _MOST_LINES
+    return lines if left <= 0 else [*lines[:_MOST_LINES], f"  {dots} and {left} more"]
 
 
 def _summary(graph: Graph, dots: str) -> list[str]:

@@ -18,6 +18,7 @@ from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.op import Op
 from scalargrad.engine.real import in_kind
 from scalargrad.programs.code import Code, Literal, constant_key, evaluate
+from scalargrad.view.branches import Branches
 from scalargrad.view.languages.notation import UNICODE, plain, show
 from scalargrad.view.languages.spelling import ATOM, PRODUCT, Text, spell
 from scalargrad.view.lowering import reordered
@@ -81,7 +82,8 @@ class Graph:
     """The nodes of a graph, each after its operands, and what can be done with them.
 
     `output` is the number of the result among them. `failure` says why there are no gradients,
-    and `fixed` why the numbers cannot be changed: "" if they can.
+    and `fixed` why the numbers cannot be changed: "" if they can. `branches` are the conditions on
+    which it is this graph.
     """
 
     nodes: list[Node]
@@ -89,6 +91,7 @@ class Graph:
     code: Code
     failure: str = ""
     fixed: str = ""
+    branches: Branches | None = None
 
     @property
     def inputs(self) -> int:
@@ -285,7 +288,8 @@ def part_of(graph: Graph, most: int) -> Graph:
         node.edges = tuple(replace(edge, operand=x) for edge, x in pairs)
     [output] = code.outputs
     assert isinstance(output, int)
-    return Graph(chosen, output, code, graph.failure, graph.fixed)
+    fixed = "" if graph.branches is None else "the function branches on others"
+    return Graph(chosen, output, code, graph.failure, graph.fixed or fixed)
 
 
 class Flow(NamedTuple):

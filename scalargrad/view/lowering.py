@@ -17,6 +17,7 @@ from scalargrad.programs.code import Code, Equation, Literal, Operand, lower, ne
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.transforms.nesting import Structure, flatten, unflatten
+from scalargrad.view.branches import Branches, branches_of
 from scalargrad.view.languages.spelling import OPS
 
 
@@ -75,18 +76,21 @@ def _ordered(y: Value) -> list[Any]:
 
 def traced(
     labels: Sequence[str], numbers: Sequence[Any], call: Callable[[list[Any]], Any]
-) -> tuple[Code, list[Any]]:
-    """Return the code of what `call` gives for symbols, and its nodes.
+) -> tuple[Code, list[Any], Branches | None]:
+    """Return the code of what `call` gives for symbols, its nodes, and where it branched.
 
-    Raises TraceError if it needs the numbers themselves.
+    It is the path that these numbers take. Raises TraceError if it needs the numbers themselves.
     """
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
+    trace.guards = {}
     with trace.running():
         y = call(list(symbols))
-    code, leaves = lower(trace.symbols, [y], symbols)
+    code, leaves = lower(trace.symbols, [y, *trace.guards], symbols)
+    branches = branches_of(code, [*trace.guards.values()])
+    code.outputs = code.outputs[:1]
     used, nodes = _used(code), [*leaves, *trace.symbols]
-    return reordered(code, used, code.inputs), [nodes[k] for k in used]
+    return reordered(code, used, code.inputs), [nodes[k] for k in used], branches
 
 
 def reordered(code: Code, order: Sequence[int], inputs: int) -> Code:
@@ -166,8 +170,8 @@ def one_result(y: Any) -> Any:
 
 def code_of_function(
     f: Callable[..., Any], arguments: Sequence[Any], labels: Sequence[str]
-) -> tuple[Code, list[Any]]:
-    """Return the code of a function of `arguments`, whose numbers have `labels`, and its nodes."""
+) -> tuple[Code, list[Any], Branches | None]:
+    """Return what `traced` does of a function of `arguments`, whose numbers have `labels`."""
     numbers, structure = numbers_in(arguments)
     return traced(labels, numbers, lambda xs: one_result(f(*unflatten(structure, xs))))
 
@@ -190,6 +194,7 @@ def code_with_gradient(
     numbers, structure = numbers_in(arguments)
     symbols = [symbol(label) for label in labels]
     trace = Trace(dict(zip(symbols, numbers, strict=True)))
+    trace.guards = {}
     with trace.running():
         y = one_result(f(*unflatten(structure, list(symbols))))
         _, inputs = lower(trace.symbols, [y], symbols)

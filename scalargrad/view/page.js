@@ -111,15 +111,31 @@ function valueOf(k) {
   return nodes[k].whole && Number.isSafeInteger(x) ? String(x + 0) : x;
 }
 
+// Why this is not the path of these numbers: "" if it is.
+function elsewhere(v) {
+  for (const [k, ask] of branches.entries()) {
+    const [condition, truth] = data.branches[k];
+    try {
+      if (Boolean(ask(v)[0]) === truth) continue;
+    } catch (error) {
+      return `${error.kind || error.name}: ${error.message}, in the condition ${condition}`;
+    }
+    const now = show(!truth);
+    return `${condition} is ${now} here, and ${top_} goes another way: draw it at these numbers`;
+  }
+  return "";
+}
+
 // The chain rule itself. `reached` counts the steps that can be taken: all, unless one fails.
 function compute(leaves) {
   const s = { value: [...leaves], local: [], product: [], total: [], reached: steps.length };
-  s.error = "";
+  s.error = elsewhere(leaves);
   const gradient = nodes.map(() => 0);
   gradient[output] = 1;
   // What nothing arrives at is not asked for its derivatives: a side that was not taken.
   s.arrived = nodes.map((_, k) => k === output);
-  steps.some(([kind, k, e], i) => {
+  if (s.error) s.reached = 0;
+  else steps.some(([kind, k, e], i) => {
     try {
       if (kind === "forward") {
         [s.value[k]] = program[k - inputs].forward(s.value);
@@ -147,6 +163,7 @@ function compute(leaves) {
 
 function outputAt(leaves) {
   const value = [...leaves];
+  if (elsewhere(value)) throw new Error("another path");
   for (let k = inputs; k < nodes.length; k++) [value[k]] = program[k - inputs].forward(value);
   return value[output];
 }

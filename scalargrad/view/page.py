@@ -12,7 +12,7 @@ from scalargrad.programs.code import Code, Equation
 from scalargrad.programs.passes.kinds import FLOAT, INT, Kinds
 from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Graph, Node, flows
+from scalargrad.view.graph import Graph, Node, flows, in_brackets
 from scalargrad.view.languages.javascript import arrow, is_spelled, runtime_for
 from scalargrad.view.languages.notation import show
 from scalargrad.view.languages.spelling import OPS
@@ -28,13 +28,24 @@ from scalargrad.view.written import written_rule
 _FORMS = {"wide": WIDE, "close": CLOSE, "compact": COMPACT, "tall": TALL}
 # More cards than these are always compact.
 _MOST_WIDE = 24
+# So many conditions of a path are told.
+_MOST_TOLD = 6
 
 
 def page_of(graph: Graph, picture: Picture) -> str:
     """Return the text of the page of `graph`, which `picture` shows as cards."""
-    live = not graph.fixed and not graph.failure
+    conditions = () if graph.branches is None else graph.branches.conditions
+    reason = graph.fixed
+    if not reason and not all(map(is_spelled, conditions)):
+        reason = "the function branches on what the page cannot compute"
+    live = not reason and not graph.failure
     program = _program(graph) if live else ""
-    reason = graph.fixed or "there are no gradients at these numbers"
+    inputs = [f"v[{k}]" for k in range(graph.inputs)]
+    asked = ",\n".join(arrow(code, inputs, "v") for code in conditions) if live else ""
+    help_ = _path(graph)
+    if not live:
+        reason = reason or "there are no gradients at these numbers"
+        help_ += f" These numbers cannot be changed here: {reason}."
     heading = whole_formula(graph, 120) or _of_what(graph)
     return filled(
         read("page.html"),
@@ -44,15 +55,36 @@ def page_of(graph: Graph, picture: Picture) -> str:
             f"@media(prefers-color-scheme:dark){{:root{{{DARK}}}}}\n{style(GRAPH)}",
             "style": style(read("page.css")),
             "heading": text(heading),
-            "help": "" if live else text(f"These numbers cannot be changed here: {reason}."),
+            "help": text(help_.strip()),
             "note": text(picture.note),
             "description": text(picture.description),
             "data": as_json(_data(graph, picture, live)),
-            "runtime": script(runtime_for(program)),
+            "runtime": script(runtime_for(program + asked)),
             "program": program,
+            "branches": asked,
             "player": script(read("page.js")),
         },
     )
+
+
+def _path(graph: Graph) -> str:
+    """Return on which conditions a function that branches is this graph, as a sentence."""
+    told = _told(graph)
+    if not told:
+        return ""
+    shown = [f"{condition} is {truth}" for condition, truth in told[:_MOST_TOLD]]
+    if len(told) > len(shown):
+        shown.append(f"and {len(told) - len(shown)} more")
+    name = graph.nodes[graph.output].name
+    return f"{name} branches. This is its path at these numbers: {'; '.join(shown)}."
+
+
+def _told(graph: Graph) -> list[tuple[str, bool]]:
+    """Return the text and the truth of each condition."""
+    if graph.branches is None:
+        return []
+    texts = graph.branches.texts([in_brackets(node.name) for node in graph.nodes[: graph.inputs]])
+    return list(zip(texts, graph.branches.truths, strict=True))
 
 
 def _of_what(graph: Graph) -> str:
@@ -125,6 +157,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
             for name, form in _FORMS.items()
             if len(picture.shapes) <= _MOST_WIDE or not form.rows
         },
+        **({"branches": told} if live and (told := _told(graph)) else {}),
         "inputs": graph.inputs,
         "output": graph.output,
         "live": live,

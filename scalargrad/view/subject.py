@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scalargrad.engine.errors import TraceError
+from scalargrad.engine.errors import FAILURES, TraceError
 from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value
 from scalargrad.programs.code import Code, run
@@ -99,28 +99,34 @@ def _of_function(
     def call(values: list[Any]) -> Any:
         return one_result(watch.run(unflatten(structure, values)))
 
-    fixed = ""
+    fixed, branches = "", None
     try:
-        code, nodes = traced(labels, numbers, call)
-    except TraceError as error:
-        # It depends on the numbers in a way that no program can follow: look at this one run.
+        code, nodes, branches = traced(labels, numbers, call)
+        values = run(code, [*numbers, *_captured(code, nodes, numbers)])
+    except (TraceError, *FAILURES) as error:
+        # It depends on the numbers in a way that no program can follow, or catches an error: look
+        # at this one run.
         fixed = str(error).splitlines()[0]
         watch.clear()
         inputs = [Value(number, label) for number, label in zip(numbers, labels, strict=True)]
         code, nodes = code_of(call(inputs), inputs)
-    captured = [node.data for node in nodes[len(numbers) : code.inputs]]
-    values = run(code, [*numbers, *captured])
+        values = run(code, [*numbers, *_captured(code, nodes, numbers)])
     names, _ = names_in({**variables, **_closure(f), **watch.variables})
-    kinds = ["input"] * len(numbers) + ["parameter"] * len(captured)
+    kinds = ["input"] * len(numbers) + ["parameter"] * (code.inputs - len(numbers))
     name = getattr(f, "__name__", "")
     graph, nodes = _named_graph(code, nodes, values, names, kinds, name)
-    graph.fixed = fixed or graph.fixed
+    graph.fixed, graph.branches = fixed or graph.fixed, branches
     groups = watch.groups(graph.code, nodes)
     if not groups:
         # Layers add up the sums of their neurons at once: these are found by their parameters.
         modules = modules_of([f, *variables.values()], targets)
         groups = groups_by_parameters(graph.code, nodes, modules)
     return graph, groups
+
+
+def _captured(code: Code, nodes: Sequence[Any], numbers: Sequence[Any]) -> list[Any]:
+    """Return the numbers of the Values that a function captures: the inputs after its own."""
+    return [node.data for node in nodes[len(numbers) : code.inputs]]
 
 
 def _named_graph(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ PAGES: dict[str, Callable[[], Any]] = {
     "a live page": lambda: draw(lambda x, y: x * y + sin(x), 2.0, 3.0),
     "a network": lambda: draw(*models()["mlp"]),
     "many nodes": lambda: draw(random_graph(60), 0.5, 1.0, 1.5),
-    "one that is fixed": lambda: draw(lambda x: x * x if x > 0 else -x, 3.0),
+    "one that branches": lambda: draw(lambda x: x * x if x > 0 else -x, 3.0),
+    "one that is fixed": lambda: draw(lambda x: x * x / 3, Fraction(1, 2)),
     "replayed": lambda: playground(Chooses, squared, CURVE),
 }
 FIND = """axe.run().then((found) => {

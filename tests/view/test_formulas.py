@@ -75,9 +75,9 @@ def test_long_parts_that_are_used_again_get_names() -> None:
     assert len(text) < 40_000
 
 
-def test_a_branch_is_an_error_that_names_the_cure() -> None:
-    with pytest.raises(TraceError, match=r"write where\(condition, a, b\)"):
-        formula(lambda x: x if x > 0 else -x, 1.0)
+def test_what_needs_the_number_itself_is_an_error_that_names_the_cure() -> None:
+    with pytest.raises(TraceError, match="a traced number has no value"):
+        formula(lambda x: x * int(x), 1.0)
 
 
 def test_a_value_is_no_function() -> None:

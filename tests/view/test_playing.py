@@ -125,7 +125,7 @@ class TestNeurons:
         from scalargrad.view.lowering import traced
 
         model = nn.MLP(2, [5, 4, 1], activation=tanh, rng=random.Random(0))
-        code, _ = traced(["x", "y"], [0.5, 0.2], model)
+        code, _, _ = traced(["x", "y"], [0.5, 0.2], model)
         units = units_of(code, range(2), range(2, code.inputs))
         used = [weight for unit in units for weight, _ in unit.terms]
         used += [unit.bias for unit in units if unit.bias is not None]
