@@ -805,6 +805,26 @@ closures exponents: derivative-pow, zero-powers
 closures whole_numbers: numbers-add, numbers-sub, numbers-mul, numbers-div, numbers-pow
 - return x if isinstance(x, Value) else Value(x)
 + return Value(x) if isinstance(x, int) else x
+closures less_by_more: numbers-add
+- other = self.lift(other)
+-         out = Value(self.data + other.data
++ out = Value(self.data + other.data
+- other = self.lift(other)
+-         out = Value(self.data - other.data, (self, other))
++ return self + -other
+closures less_by_minus: value-neg
+- return self * -1.0
++ return -self.data
+- other = self.lift(other)
+-         out = Value(self.data - other.data, (self, other))
++ return self + -other
+closures powers_by_products: value-pow
+- if not isinstance(other, Value):
+-             return self.to_the(other)
++ y = self.lift(1.0)
++         for _ in range(other):
++             y *= self
++         return y
 closures last_user: reuse, unrelated-leaves
 - self.grad = 0.0
 + self.grad = 0.0

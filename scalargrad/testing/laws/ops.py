@@ -167,11 +167,11 @@ def cause_within(trial: Trial, prop: Property, failed: Failed) -> str | None:
     As where -a is a * -1, and the product's derivative is wrong.
     """
     family = prop.name.partition("-")[0]
-    if prop.op is None or family not in ("value", "derivative"):
+    if prop.op is None or family not in ("value", "derivative", "numbers"):
         return None
     inner = sorted(trial.inner_ops(prop.op, failed.lines), key="+*-/".find)  # innermost first
     for op in inner:
-        for part in (family, "numbers"):
+        for part in ("value", family, "numbers"):
             # A plain number that is not taken raises; it makes no wrong number elsewhere.
             if part != "numbers" or (failed.raised and op in SYMBOLS):
                 name = f"{part}-{word(op)}"
@@ -224,8 +224,12 @@ def _plain_number(trial: Trial, op: str, x: float, y: float, code: str, side: st
 
 def _check_what_is_new(trial: Trial, op: str, program: Program) -> None:
     """Judge a program of one op: not its derivative if the op's own is wrong anyway."""
-    plain_exponent = "= a ** " in program.lines[0]
-    if is_right(trial, op) or (plain_exponent and is_right(trial, "**2")):
+    right = is_right(trial, op)
+    if op == "**" and not trial.has(op):
+        right = trial.holds("value-pow") and trial.holds("derivative-pow")
+    elif "= a ** " in program.lines[0]:
+        right = right or is_right(trial, "**2")
+    if right:
         trial.check(program)
         return
     if trial.failed(f"value-{word(op)}"):
