@@ -82,29 +82,35 @@ def test_scripts_print_what_they_say_when_pasted(script: Block, tmp_path: Path) 
     assert printed.splitlines() == promised(script.text)
 
 
-CELL = """
-import sys
+# A terminal hands on what is pasted as one cell, and a prompt that is fed takes it by lines.
+CELLS = """
+import json, sys
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 
-TerminalInteractiveShell.instance(simple_prompt=True).run_cell(sys.stdin.read()).raise_error()
+shell = TerminalInteractiveShell.instance(simple_prompt=True)
+for script in json.load(sys.stdin):
+    shell.reset()
+    shell.run_cell(script).raise_error()
+    print("the end")
 """
+SESSION = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="IPython is not installed")
-@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 @pytest.mark.slow
 def test_scripts_print_what_they_say_in_ipython(
-    script: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    # A terminal hands on what is pasted as one cell, and a prompt that is fed takes it by lines.
-    printed = run(["-c", CELL], tmp_path, script.text)
-    assert printed.splitlines() == promised(script.text)
-    session = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"]
-    printed = run(session, tmp_path, script.text + "\n")
-    lines = [re.sub(r"^(In \[\d+\]: | *\.\.\.: )+", "", line) for line in printed.splitlines()]
-    expected = [line for line in promised(script.text) if line]
-    assert [line for line in lines if line.strip()] == expected
+    scripts = [script.text for script in SCRIPTS]
+    by_cells = run(["-c", CELLS], tmp_path, json.dumps(scripts))
+    by_lines = run(SESSION, tmp_path, "\n%reset -f\nprint('the end')\n".join([*scripts, ""]))
+    by_lines = re.sub(r"^(In \[\d+\]: | *\.\.\.: )+", "", by_lines, flags=re.MULTILINE)
+    for printed in (by_cells, by_lines):
+        *parts, _ = printed.split("the end\n")
+        for script, part in zip(SCRIPTS, parts, strict=True):
+            expected = [line for line in promised(script.text) if line]
+            assert [line for line in part.splitlines() if line.strip()] == expected, name_of(script)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
