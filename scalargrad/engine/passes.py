@@ -83,12 +83,16 @@ def pull_back(
                 g if isinstance(b, Node) and (within is None or b in within) else None,
             )
         found = contributions(node, gs, as_graph)
+        if now is not None and now.under:
+            found = now.guarded(g, found)
         for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
             if slope is None:
                 if isinstance(x, Node):
                     passed_by.append(x)
             elif x not in slopes:
                 slopes[x] = slope
+            elif now is not None and now.under:
+                slopes[x] = now.added(slopes[x], slope)
             elif added_at_once or type(slope) is Cotangents:
                 had = slopes[x]
                 slopes[x] = had + slope if watch is None else watch.summed(x, had, slope)

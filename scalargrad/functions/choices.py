@@ -62,8 +62,8 @@ def where(condition: Any, a: Any, b: Any) -> Any: ...
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return a if the condition holds, else b; the gradient goes to the one returned.
 
-    The condition is a bool or a number, as of an `if`. Both a and b have been evaluated: guard a
-    branch that may fail with a `where` on its input.
+    The condition is a bool or a number, as of an `if`. Both a and b have been evaluated, but for a
+    compiled function, which does not compute what may fail and is not chosen.
 
     >>> where(3 > 2, 1.0, -1.0)
     1.0
@@ -94,12 +94,15 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
                 return a if number else b
             if a is b:
                 return None
-            a, b = 0 if a is None else a, 0 if b is None else b
         if type(a) is type(b) is int and a == b:
             return a
-        a = like(a, b) if type(a) is int and isinstance(b, Tracer) else a
-        b = like(b, a) if type(b) is int and isinstance(a, Tracer) else b
-        return where(condition, a, b)
+        yes, no = 0 if a is None else a, 0 if b is None else b
+        yes = like(yes, no) if type(yes) is int and isinstance(no, Tracer) else yes
+        no = like(no, yes) if type(no) is int and isinstance(yes, Tracer) else no
+        chosen = where(condition, yes, no)
+        if (trace := tracing()) is not None:
+            trace.chose(chosen, condition, a, b)
+        return chosen
     return a if condition else b
 
 
@@ -115,7 +118,7 @@ def choose_positive(x: Any, a: Any, b: Any) -> Any:
 
 
 def _shared(g: Any, chosen: Any, other: Any) -> Any:
-    return choose(chosen, g, choose(other, None, g / 2))
+    return choose(other, None, choose(chosen, g, g / 2))
 
 
 @primitive(

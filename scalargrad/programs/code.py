@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Rational
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES, Shown, explained
 from scalargrad.engine.graph import Node, operands_of
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
+from scalargrad.engine.primitive import op_of
 from scalargrad.engine.real import is_real
+from scalargrad.functions import choices
+
+_WHERE = op_of(choices.where)
 
 
 class Literal(NamedTuple):
@@ -305,24 +310,55 @@ def in_variables(xs: Iterable[Any], variables: dict[Any, int]) -> tuple[Operand,
     return tuple([variables[x] if isinstance(x, Node) else Literal(x) for x in xs])
 
 
+class Failed(NamedTuple):
+    """Stands for the number of a variable that cannot be computed: which one, and the error."""
+
+    variable: int
+    error: Exception
+
+
+_variable = attrgetter("variable")
+
+
 def run(code: Code, numbers: Sequence[Any]) -> list[Any]:
     """Return the numbers of all variables, given those of the inputs. Raises what the ops raise."""
+    return succeeded(attempted(code, numbers))
+
+
+def attempted(code: Code, numbers: Sequence[Any]) -> list[Any]:
+    """Return the numbers of all variables, given those of the inputs: Failed, where an op fails.
+
+    What is computed of what failed has failed, too; but a choice is what it chooses.
+    """
     known = list(numbers)
     for op, operands in code.equations:
-        known.append(_result(code, op, operands, known))
+        known.append(_result(code, op, operands, known, len(known)))
     return known
 
 
-def _result(code: Code, op: Op, operands: tuple[Operand, ...], known: Any) -> Any:
+def _result(code: Code, op: Op, operands: tuple[Operand, ...], known: Any, k: int) -> Any:
     inputs = [known[x] if type(x) is int else x.value for x in operands]  # type: ignore[union-attr]
-    if isinstance(op, Call):  # its errors name the op within
-        return op.forward(*inputs)
+    failed = [x for x in inputs if type(x) is Failed]
+    if failed:
+        if op is _WHERE and type(inputs[0]) is not Failed:
+            return inputs[1] if inputs[0] else inputs[2]
+        return min(failed, key=_variable)
     try:
         return op.forward(*inputs)
     except FAILURES as error:
+        if isinstance(op, Call):  # its errors name the op within
+            return Failed(k, error)
         labels = [code.labels.get(x, "") if type(x) is int else "" for x in operands]
         named = tuple(map(Shown, inputs, labels))
-        raise explained(error, op, named) from None
+        return Failed(k, explained(error, op, named))
+
+
+def succeeded(xs: Sequence[Any]) -> list[Any]:
+    """Return these numbers. Raises the first error of those that failed."""
+    failed = [x for x in xs if type(x) is Failed]
+    if failed:
+        raise min(failed, key=_variable).error from None
+    return list(xs)
 
 
 def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
@@ -332,8 +368,8 @@ def evaluate(code: Code, numbers: Sequence[Any]) -> list[Any]:
     a branch that has not been traced.
     """
     if code.tree is None:
-        known = run(code, numbers)
-        return [known[x] if type(x) is int else x.value for x in code.outputs]  # type: ignore[union-attr]
+        known = attempted(code, numbers)
+        return succeeded([known[x] if type(x) is int else x.value for x in code.outputs])  # type: ignore[union-attr]
     return _at_leaf(code, dict(enumerate(numbers)))
 
 
@@ -360,5 +396,5 @@ def _computed(code: Code, ends: Sequence[Operand], known: dict[int, Any]) -> lis
             missing.add(x)
             stack += code.equations[x - code.inputs].operands
     for k in sorted(missing):
-        known[k] = _result(code, *code.equations[k - code.inputs], known)
-    return [known[x] if type(x) is int else x.value for x in ends]  # type: ignore[union-attr]
+        known[k] = _result(code, *code.equations[k - code.inputs], known, k)
+    return succeeded([known[x] if type(x) is int else x.value for x in ends])  # type: ignore[union-attr]

@@ -24,6 +24,7 @@ from scalargrad import (
     TraceError,
     Value,
     acos,
+    asin,
     atan2,
     compile,
     cos,
@@ -913,6 +914,19 @@ def test_an_error_of_its_own_has_its_numbers() -> None:
             f(-3.0)
 
 
+def test_an_error_that_is_raised_in_place_of_another_is_its_own() -> None:
+    @compile
+    def f(x: Any) -> Any:
+        try:
+            return 1 / x
+        except ZeroDivisionError:
+            raise ValueError("x is zero") from None
+
+    assert f(2.0) == 0.5
+    with pytest.raises(ValueError, match="x is zero"):
+        f(0.0)
+
+
 def test_the_numbers_of_another_thread_do_not_matter() -> None:
     program = compile(value_and_grad(steps))
     program.maxpaths = 1000
@@ -952,6 +966,139 @@ def test_a_batch_in_other_processes_has_the_paths_that_it_takes() -> None:
     with ProcessPoolExecutor(2) as pool:
         found = map_grad(program, batch, pool)
     assert found == map_grad(compile(value_and_grad(steps)), batch)
+
+
+# --- choices: what is not taken counts for nothing ------------------------------------------------
+
+
+def masked_softmax(x: Any, y: Any) -> Any:
+    scores = [where(v > 0, exp(v), 0.0) for v in (x, y)]
+    total = scores[0] + scores[1]
+    return where(total > 0, scores[0] / total, 0.0)
+
+
+def masked_softmax_by_if(x: Any, y: Any) -> Any:
+    scores = [exp(v) if v > 0 else 0.0 for v in (x, y)]
+    total = scores[0] + scores[1]
+    return scores[0] / total if total > 0 else 0.0 * x
+
+
+def nested(x: Any) -> Any:
+    return where(x > 0, where(x > 1, sqrt(x - 1), log(x)), 1 / (x - 1))
+
+
+def nested_by_if(x: Any) -> Any:
+    if x > 0:
+        return sqrt(x - 1) if x > 1 else log(x)
+    return 1 / (x - 1)
+
+
+def product_of_choices(x: Any) -> Any:
+    return where(x > 0, sqrt(x), 0.0) * where(x < 1, log(1 - x), x)
+
+
+def product_of_choices_by_if(x: Any) -> Any:
+    return (sqrt(x) if x > 0 else 0.0) * (log(1 - x) if x < 1 else x)
+
+
+# A function, the same with `if`, and points where the side that is not chosen, or its derivatives,
+# would fail.
+HALF: list[Point] = [(4.0,), (0.0,), (-1.0,)]
+DOUBLE_WHERE: dict[str, tuple[Function, Function, list[Point]]] = {
+    "sqrt": (
+        lambda x: where(x > 0, sqrt(x), 0.0),
+        lambda x: sqrt(x) if x > 0 else 0.0,
+        HALF,
+    ),
+    "log": (lambda x: where(x > 0, log(x), 0.0), lambda x: log(x) if x > 0 else 0.0, HALF),
+    "power": (lambda x: where(x > 0, x**-1.5, x), lambda x: x**-1.5 if x > 0 else x, HALF),
+    "one over": (lambda x: where(x != 0, 1 / x, x), lambda x: 1 / x if x != 0 else x, HALF),
+    "sinc": (
+        lambda x: where(x == 0, 1.0, sin(x) / x),
+        lambda x: 1.0 if x == 0 else sin(x) / x,
+        HALF,
+    ),
+    "x log x": (
+        lambda x: where(x > 0, x * log(x), 0.0),
+        lambda x: x * log(x) if x > 0 else 0.0,
+        HALF,
+    ),
+    "bump": (
+        lambda x: where(x > 0, exp(-1 / x), 0.0),
+        lambda x: exp(-1 / x) if x > 0 else 0.0,
+        HALF,
+    ),
+    "asin": (
+        lambda x: where(abs(x) < 1, asin(x) * acos(x), x),
+        lambda x: asin(x) * acos(x) if abs(x) < 1 else x,
+        [(0.5,), (1.0,), (-1.0,), (2.0,)],
+    ),
+    "overflow": (
+        lambda x: where(x < 100, exp(x), 0.0),
+        lambda x: exp(x) if x < 100 else 0.0,
+        [(1.0,), (1000.0,)],
+    ),
+    "circle": (
+        lambda x: where(x < 1, sqrt(1 - x * x), 0.0),
+        lambda x: sqrt(1 - x * x) if x < 1 else 0.0,
+        [(0.5,), (1.0,), (2.0,)],
+    ),
+    "norm": (
+        lambda x, y: where(x * x + y * y > 0, sqrt(x * x + y * y), 0.0),
+        lambda x, y: sqrt(x * x + y * y) if x * x + y * y > 0 else 0.0,
+        [(3.0, 4.0), (0.0, 0.0)],
+    ),
+    "division": (
+        lambda x, y: where(y != 0, x / y, 0.0) * y,
+        lambda x, y: (x / y if y != 0 else 0.0) * y,
+        [(3.0, 4.0), (3.0, 0.0)],
+    ),
+    "both": (
+        lambda x, y: where((x > 0) & (y > 0), log(x * y) * sqrt(y), y),
+        lambda x, y: log(x * y) * sqrt(y) if x > 0 and y > 0 else y,
+        [(3.0, 4.0), (-3.0, 0.0)],
+    ),
+    "smaller": (
+        lambda x, y: maximum(where(x > 0, sqrt(x), 0.0), y) * x,
+        lambda x, y: max(sqrt(x) if x > 0 else 0.0 * x, y) * x,
+        [(4.0, 1.0), (0.0, 1.0), (4.0, 3.0)],
+    ),
+    "softmax": (
+        masked_softmax,
+        masked_softmax_by_if,
+        [(1.0, 2.0), (-1.0, 2.0), (1.0, -2.0), (-1.0, -1.0)],
+    ),
+    "nested": (nested, nested_by_if, [(2.0,), (0.5,), (0.0,), (1.5,), (-1.0,)]),
+    "product": (product_of_choices, product_of_choices_by_if, [(0.5,), (0.0,), (3.0,), (1.0,)]),
+}
+
+
+@pytest.mark.parametrize("way", ["value", "grad", "value_and_grad", "jvp", "hessian", "hvp"])
+@pytest.mark.parametrize("name", DOUBLE_WHERE)
+def test_what_is_not_chosen_counts_for_nothing(
+    name: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    f, by_if, points = DOUBLE_WHERE[name]
+    program, reference = compile(WAYS[way](f)), eager(by_if, way)
+
+    def refused(*args: Any) -> Any:
+        raise AssertionError("it ran without a program")
+
+    monkeypatch.setattr(type(program), "_eagerly", refused)
+    for point in [*points, *reversed(points)]:
+        assert is_same(outcome(program, point), outcome(reference, point)), point
+
+
+def test_a_choice_whose_sides_are_cheap_and_cannot_fail_is_as_it_was() -> None:
+    f = grad(lambda x: where(x > 0, x * x, -x) + tanh(where(x > 1, x, -x)))
+    assert text_of(f, (1.0,)) == (
+        "def f(x):\n"
+        "    t1 = x > 0\n"
+        "    t2 = x > 1\n"
+        "    t3 = (1.0 if t1 else 0.0) * x\n"
+        "    t4 = sech((x if t2 else -x)) ** 2\n"
+        "    return t3 + t3 - (0.0 if t1 else 1.0) + (t4 if t2 else 0.0) - (0.0 if t2 else t4)\n"
+    )
 
 
 # --- C -------------------------------------------------------------------------------------------

@@ -924,7 +924,7 @@ DOMAIN: dict[str, tuple[Callable[..., Any], float]] = {
     "square": (lambda x: x**2, 1e200),
     "asin": (lambda x: sg.asin(x) * x, 2.0),
     "gamma": (lambda x: sg.gamma(x), -1.0),
-    "where": (lambda x: where(x > 0, log(x), 0.0), -1.0),
+    "where": (lambda x: where(x < 0, log(x), 0.0), -1.0),
     "fmod": (lambda x: sg.fmod(1.0, x), 0.0),
     "inf": (lambda x: sin(x), math.inf),
 }

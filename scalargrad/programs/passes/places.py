@@ -1,33 +1,46 @@
-"""Places: at which row of its tree a program computes each variable.
+"""Places: where a program computes each variable, at a row of its tree and under conditions.
 
-That is the lowest one that has all its uses. Where both sides of a branch need a variable, it is
-computed before the branch; where others need it, in each of these places: so nothing is computed,
-and nothing can fail, on a path that does not need it.
+That is the lowest row that has all its uses. Where both sides of a branch need a variable, it is
+computed before the branch; where others need it, in each of these places. And what only one side of
+a `where` needs, and may fail, is computed under its condition. So nothing is computed, and nothing
+can fail, where it is not needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.programs.code import Branch, Code, Leaf
+from scalargrad.engine.primitive import op_of
+from scalargrad.functions import choices
+from scalargrad.programs.code import Branch, Code, Leaf, Literal, Operand
+from scalargrad.programs.trace.safe import is_safe
+
+_WHERE, _LIKE = op_of(choices.where), choices.like.op
+# Conditions, each with its truth, all of which hold.
+Literals = frozenset[tuple[int, bool]]
+_NONE: Literals = frozenset()
 
 
 class Places:
-    """The variables that are computed at each row of a tree, in order, before its branch.
+    """The variables that are computed at each row of a tree, before its branch.
 
-    `leaves` has of each row how many paths go on from there.
+    A program without branches has one row. `leaves` has of each row how many paths go on from
+    there. `choices` are the variables that a `where` wherever it is needed is: one side of it, as
+    its condition is known there.
 
     >>> from scalargrad.functions.elementary import sin, cos
     >>> from scalargrad.programs.code import Equation
     >>> equations = [Equation(sin.op, (1,)), Equation(cos.op, (1,))]
     >>> tree = [Branch(0, 1, 2), Leaf(1, 2, None), Leaf(2, 3, None)]
-    >>> Places(Code(2, equations, [0, 2, 3], {}, tree)).variables
-    [[], [2], [3]]
+    >>> places = Places(Code(2, equations, [0, 2, 3], {}, tree))
+    >>> [places.ordered(row) for row in range(3)]
+    [[], [(2, ())], [(3, ())]]
     """
 
     def __init__(self, code: Code) -> None:
-        assert code.tree is not None
-        self._tree = tree = code.tree
+        self._code = code
+        whole: list[Branch | Leaf] = [Leaf(0, len(code.outputs), None)]
+        self._tree = tree = whole if code.tree is None else code.tree
         self._above: dict[int, tuple[int, bool]] = {}
         # A row and all below it have the numbers from its own up to its last, on the way down.
         self._number: dict[int, int] = {}
@@ -52,45 +65,122 @@ class Places:
                 above, _ = self._above[row]
                 self.leaves[above] += self.leaves[row]
                 self._last[above] = max(self._last[above], self._last[row])
-        self.variables: list[list[int]] = [[] for _ in tree]
-        self._place(code)
+        # Of each row its variables, with the conditions under which they are needed.
+        self._variables: list[dict[int, Literals]] = [{} for _ in tree]
+        self.choices: dict[int, Operand] = {}
+        self._place()
 
-    def _place(self, code: Code) -> None:
-        needs: dict[int, list[int]] = {}
+    def _place(self) -> None:
+        code, first = self._code, self._code.inputs
+        risky = risky_variables(code)
+        needs: dict[int, list[tuple[int, Literals]]] = {}
         for row, node in enumerate(self._tree):
             leaf = isinstance(node, Leaf)
             start, stop = (node.start, node.stop) if leaf else (node.place, node.place + 1)  # type: ignore[union-attr]
             for x in code.outputs[start:stop]:
                 if type(x) is int:
-                    needs.setdefault(x, []).append(row)
-        for k in range(code.inputs + len(code.equations) - 1, code.inputs - 1, -1):
+                    needs.setdefault(x, []).append((row, _NONE))
+        for k in range(first + len(code.equations) - 1, first - 1, -1):
             if k not in needs:
                 continue
-            rows = self.lowest(needs.pop(k))
-            for row in rows:
-                self.variables[row].append(k)
-            for x in code.equations[k - code.inputs].operands:
-                if type(x) is int:
-                    needs.setdefault(x, []).extend(rows)
-        for found in self.variables:
-            found.reverse()
+            found = self._lowest(needs.pop(k))
+            op, operands = code.equations[k - first]
+            sides: tuple[Literals, ...] = (_NONE,) * len(operands)
+            if op is _WHERE and type(c := operands[0]) is int:
+                truths = {
+                    truth for truth in (True, False) if all((c, truth) in x for _, x in found)
+                }
+                if truths:
+                    self.choices[k] = operands[1] if True in truths else operands[2]
+                    operands = (self.choices[k],)
+                    sides = (_NONE,)
+                else:
+                    yes, no = [type(x) is int and risky[x] for x in operands[1:]]
+                    sides = (
+                        _NONE,
+                        frozenset([(c, True)]) if yes else _NONE,
+                        frozenset([(c, False)]) if no else _NONE,
+                    )
+            for row, literals in found:
+                self._variables[row][k] = literals
+            for x, side in zip(operands, sides, strict=True):
+                if type(x) is int and x >= first:
+                    needs.setdefault(x, []).extend(
+                        [(row, literals | side) for row, literals in found] if side else found
+                    )
 
-    def lowest(self, rows: Sequence[int]) -> list[int]:
-        """Return the lowest rows that serve all of `rows`, and no path that does not need it."""
-        if len(rows) == 1:
-            return list(rows)
-        kept: list[int] = []
+    def _lowest(self, needs: Sequence[tuple[int, Literals]]) -> list[tuple[int, Literals]]:
+        """Return the lowest rows that serve all these, and no path that does not need it.
+
+        With each come the conditions that hold wherever it is needed from there on.
+        """
+        if len(needs) == 1:
+            return list(needs)
+        kept: list[tuple[int, Literals]] = []
         last = -1
-        for row in sorted(rows, key=self._number.__getitem__):
-            if self._number[row] <= last:
-                continue  # it is below one that is kept
+        for row, literals in sorted(needs, key=lambda need: self._number[need[0]]):
+            if self._number[row] <= last:  # it is that row, or below it
+                at, others = kept[-1]
+                kept[-1] = at, others & literals
+                continue
             last = self._last[row]
             # With the other side of the same branch, it is needed before that.
             while kept and row in self._above:
                 above, truth = self._above[row]
-                if truth or self._tree[above].yes != kept[-1]:  # type: ignore[union-attr]
+                other, others = kept[-1]
+                if truth or self._tree[above].yes != other:  # type: ignore[union-attr]
                     break
                 kept.pop()
-                row = above
-            kept.append(row)
+                row, literals = above, literals & others
+            kept.append((row, literals))
         return kept
+
+    def ordered(self, row: int) -> list[tuple[int, tuple[tuple[int, bool], ...]]]:
+        """Return the variables of a row in an order in which they can be computed.
+
+        With each come the conditions under which it is, each after those that it needs itself.
+        """
+        needs = self._variables[row]
+        if not any(needs.values()):
+            return [(k, ()) for k in reversed(needs)]
+        sizes = {c: len(needs.get(c, _NONE)) for literals in needs.values() for c, _ in literals}
+        nests = {
+            k: tuple(sorted(literals, key=lambda literal: (sizes[literal[0]], literal)))
+            for k, literals in needs.items()
+        }
+        found: dict[int, None] = {}
+        for k in reversed(needs):
+            stack = [k]
+            while stack:
+                x = stack[-1]
+                operands = self._code.equations[x - self._code.inputs].operands
+                operands = (self.choices[x],) if x in self.choices else operands
+                before = {y for y in (*operands, *[c for c, _ in nests[x]]) if y in needs}
+                missing = [y for y in before if y not in found]
+                if missing:
+                    stack += sorted(missing, reverse=True)
+                else:
+                    found[stack.pop()] = None
+        return [(k, nests[k]) for k in found]
+
+
+def risky_variables(code: Code) -> list[bool]:
+    """Return of each variable whether computing it may fail."""
+    found = [False] * code.inputs
+    for op, operands in code.equations:
+        last = operands[-1] if operands else None
+        safe = is_safe(op, last.value if type(last) is Literal else None)
+        risky = not safe or any(type(x) is int and found[x] for x in operands)
+        found.append(risky and op is not _LIKE)
+    return found
+
+
+def is_lazy(code: Code) -> bool:
+    """Return whether a `where` of `code` has a side that may fail."""
+    if not any(op is _WHERE for op, _ in code.equations):
+        return False
+    risky = risky_variables(code)
+    return any(
+        op is _WHERE and any(type(x) is int and risky[x] for x in operands[1:])
+        for op, operands in code.equations
+    )

@@ -12,12 +12,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
+from opcode import opmap
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 from warnings import warn
 
 from scalargrad.engine.context import active, differentiated, here, tracing, within
-from scalargrad.engine.errors import FAILURES, TraceError, untraceable
+from scalargrad.engine.errors import FAILURES, PACKAGE, TraceError, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _STATIC = (str, type(None), bool)
 TARGETS = ("python", "c")
+_RAISE = opmap["RAISE_VARARGS"]
 # Stands for a called function that cannot be traced alone: it branches, or needs plain numbers.
 _BRANCHES: Any = object()
 # The readers of so many programs are tried.
@@ -280,8 +282,8 @@ class Compiled(Generic[R]):
         try:
             return self._eagerly(program, numbers)
         except FAILURES as own:
-            # The program names what failed, with labels.
-            raise (error if type(own) is type(error) else own) from None
+            # The program names what failed, with labels, if it is not an error of the user's.
+            raise (own if _is_raised_by_users(own) else error) from None
 
     def _beyond(self, program: Program, numbers: Sequence[Any]) -> Any:
         """Return the result where a program comes to a side not traced yet; trace it."""
@@ -698,6 +700,17 @@ def _refuse_backward() -> NoReturn:
         "backward() of a compiled function cannot run while another is differentiated",
         "use grad or value_and_grad of the function within",
     )
+
+
+def _is_raised_by_users(error: Exception) -> bool:
+    """Return whether a `raise` that is not of this package raised an error."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return False
+    code = place.tb_frame.f_code
+    return code.co_code[place.tb_lasti] == _RAISE and not code.co_filename.startswith(PACKAGE)
 
 
 def _backward(y: Any) -> Any:

@@ -22,9 +22,20 @@ from scalargrad.engine.real import is_real
 from scalargrad.engine.value import Value, record_value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach
-from scalargrad.programs.code import Builder, Call, Code, Literal, Operand, lower, run
+from scalargrad.programs.code import (
+    Builder,
+    Call,
+    Code,
+    Literal,
+    Operand,
+    attempted,
+    lower,
+    succeeded,
+)
+from scalargrad.programs.trace.safe import is_safe
 
 _new = object.__new__
+_ALWAYS: frozenset[Any] = frozenset()
 
 
 def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
@@ -263,6 +274,11 @@ class Trace:
         # inputs that are tuples, by which elements.
         self.within: set[Any] | None = None
         self.wanted: dict[Any, Any] = {}
+        # Of derivatives that are 0 as there is no path, unless conditions hold: all of these, each
+        # with its truth. And of symbols whether computing them may fail.
+        self.under: dict[Any, frozenset[tuple[Any, bool]]] = {}
+        self._risky: dict[Any, bool] = {}
+        self._judged: set[Any] = set()
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
         for x in inputs:
@@ -357,13 +373,67 @@ class Trace:
             self.guards[x] = truth, users_line()
         return self.guards[x][0]
 
+    def chose(self, chosen: Any, condition: Any, a: Any, b: Any) -> None:
+        """Say that a rule chose by a condition between a and b: None for no path."""
+        if type(chosen) is not Symbol or type(condition) is not Symbol:
+            return
+        under = self.under.get
+        if a is None or b is None:
+            literal = condition, b is None
+            self.under[chosen] = under(b if a is None else a, _ALWAYS) | {literal}
+            self._is_zero_or_wanted(chosen)
+        elif both := under(a, _ALWAYS) & under(b, _ALWAYS):
+            self.under[chosen] = both
+
+    def guarded(self, g: Any, slopes: Sequence[Any]) -> Sequence[Any]:
+        """Return what a rule gave for the derivative `g`: 0 where no path leads there.
+
+        What may fail is chosen by the conditions: it is not computed unless they hold.
+        """
+        way = self.under.get(g)
+        if not way:
+            return slopes
+        found = []
+        for slope in slopes:
+            if type(slope) is Symbol:
+                if self.is_risky(slope):
+                    literals = sorted(way, key=lambda literal: literal[0].number)
+                    for condition, truth in reversed(literals):
+                        zero = choices.like(0, slope)
+                        pair = (slope, zero) if truth else (zero, slope)
+                        slope = choices.where(condition, *pair)
+                    self._is_zero_or_wanted(slope)
+                self.under[slope] = way | self.under.get(slope, _ALWAYS)
+            found.append(slope)
+        return found
+
+    def _is_zero_or_wanted(self, x: Any) -> None:
+        """Say that `x` is computed under its conditions alone, and so cannot fail without need."""
+        self._risky[x] = False
+        self._judged.add(x)
+
+    def added(self, a: Any, b: Any) -> Any:
+        """Return the sum of two derivatives by the same number."""
+        total = a + b
+        if both := self.under.get(a, _ALWAYS) & self.under.get(b, _ALWAYS):
+            self.under[total] = both
+        return total
+
+    def is_risky(self, x: Any) -> bool:
+        """Return whether computing `x` may fail: whether any op on the way to it may."""
+        known = self._risky
+        for node in topological_order([x], self._judged):
+            *_, last = operands = operands_of(node)
+            safe = is_safe(node._op, None if isinstance(last, Node) else last)
+            risky = not safe or any(known.get(y, False) for y in operands if isinstance(y, Node))
+            known[node] = risky and node._op is not choices.like.op
+        return known.get(x, False)
+
     def forget(self) -> None:
         """Let go of the symbols, and of what these hold, when all is lowered."""
-        for held in (self.samples, self._sampled, self.packs, self.leaves, self.guards):
-            if held:
-                held.clear()
-        self.symbols.clear()
-        self.wanted.clear()
+        held: list[Any] = [self.symbols, self.samples, self._sampled, self.packs, self.leaves]
+        for kept in (*held, self.guards or {}, self.wanted, self.under, self._risky, self._judged):
+            kept.clear()
         self.within = None
 
     def has(self, x: Symbol) -> bool:
@@ -457,12 +527,12 @@ class Trace:
             nodes = topological_order([x], self._sampled)
             code, leaves = lower(nodes, [x])
             with in_trace(None):
-                numbers = run(code, [self._leaf(leaf) for leaf in leaves])
+                numbers = attempted(code, [self._leaf(leaf) for leaf in leaves])
             self.known(dict(zip(nodes, numbers[len(leaves) :], strict=True)))
             for node in nodes:
                 if isinstance(node._op, Call):  # it may be asked for more later
                     self._sampled.discard(node)
-        return self._leaf(x)
+        return succeeded([self._leaf(x)])[0]
 
     def _leaf(self, x: Any) -> Any:
         if not isinstance(x, Node):

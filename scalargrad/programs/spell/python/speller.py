@@ -30,7 +30,7 @@ from scalargrad.programs.code import (
     constant_key,
 )
 from scalargrad.programs.passes.kinds import FLOAT, NUMBERS, Kinds
-from scalargrad.programs.passes.places import Places
+from scalargrad.programs.passes.places import Places, is_lazy
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.trace.tuples import pack, pack_total
 
@@ -147,6 +147,9 @@ class Speller:
         self.names = names
         self.temporaries = map("t{}".format, count(1))
         self.indent = "    "
+        # What is computed under conditions; and choices that are known to be one of their sides.
+        self.lazy: set[int] = set()
+        self.choices: dict[int, Operand] = {}
         self.texts: list[Text | None] = [None] * (code.inputs + len(code.equations))
         self.kind = Kinds(code, inputs).of
         self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
@@ -170,40 +173,81 @@ class Speller:
                 self.picks.setdefault(x, {})[op.place] = k
 
     def write(self) -> None:
-        """Write all equations."""
+        """Write all equations, where there is no tree of paths."""
+        if is_lazy(self.code):
+            self._write_lazily(0, self._placed())
+            return
         for k in range(self.code.inputs, len(self.texts)):
             self.write_one(k)
 
     def write_tree(self, end: Callable[[Leaf], None]) -> None:
         """Write a tree of paths: each equation in its place; `end` writes what a leaf gives."""
-        self._write_row(0 if self.code.tree else -1, Places(self.code), end)
+        self._write_row(0 if self.code.tree else -1, self._placed(), end)
+
+    def _placed(self) -> Places:
+        """Return the places of all equations; count how often each is used there."""
+        places = Places(self.code)
+        for k in sorted(places.choices, reverse=True):
+            # What is chosen stands for the choice: for each of its uses.
+            if type(x := places.choices[k]) is int:
+                self.uses[x] += self.uses[k] - 1
+        self.choices = places.choices
+        return places
 
     def _write_row(self, row: int, places: Places, end: Callable[[Leaf], None]) -> None:
         while row >= 0:
-            for k in places.variables[row]:
-                self.write_one(k)
+            self._write_lazily(row, places)
             node = self.code.tree[row]  # type: ignore[index]
             if isinstance(node, Leaf):
                 end(node)
                 return
             # The side of fewer paths stands within, the other one goes on below: 64 nest 6 deep.
             within, row = node.yes, node.no
-            condition = self.operand(self.code.outputs[node.place])
-            text = condition.text
-            if within >= 0 and (row < 0 or places.leaves[row] < places.leaves[within]):
+            turned = within >= 0 and (row < 0 or places.leaves[row] < places.leaves[within])
+            if turned:
                 within, row = row, within
-                text = f"not {condition.within(COMPARISON)}"
-            self.lines.append(f"{self.indent}if {text}:")
-            self.indent += "    "
+            self._begin(self.code.outputs[node.place], not turned)
             self._write_row(within, places, end)
             self.indent = self.indent[4:]
         self.statement("raise", self.constant(Untraced, "Untraced"))
+
+    def _begin(self, condition: Operand, truth: bool) -> None:
+        """Write the line that begins what is done if a condition holds, or does not."""
+        text = self.operand(condition)
+        words = text.text if truth else f"not {text.within(COMPARISON)}"
+        self.lines.append(f"{self.indent}if {words}:")
+        self.indent += "    "
+
+    def _write_lazily(self, row: int, places: Places) -> None:
+        """Write the equations of a row: statements under the same conditions share an `if`."""
+        lines, indent = self.lines, self.indent
+        now: tuple[tuple[int, bool], ...] = ()
+        ordered = places.ordered(row)
+        self.lazy.update(k for k, nest in ordered if nest)
+        for k, nest in ordered:
+            self.lines, self.indent = [], indent + "    " * len(nest)
+            self.write_one(k)
+            if not self.lines:
+                continue
+            written, self.lines = self.lines, lines
+            same = 0
+            while same < min(len(now), len(nest)) and now[same] == nest[same]:
+                same += 1
+            self.indent = indent + "    " * same
+            for literal in nest[same:]:
+                self._begin(*literal)
+            lines += written
+            now = nest
+        self.lines, self.indent = lines, indent
 
     def write_one(self, k: int) -> None:
         """Write an equation: as a statement, or as a text for the place where it is used."""
         op, operands = self.code.equations[k - self.code.inputs]
         if k in self.picked:
             self.texts[k] = Text(self.picked[k])
+            return
+        if k in self.choices:
+            self.texts[k] = self.operand(self.choices[k])
             return
         text = self.expression(op, operands)
         if type(op) is Call and self.is_taken_apart(k, op):
@@ -452,8 +496,9 @@ class Speller:
         if op in _PREFIX:
             return _PREFIX[op] + parts[0].within(NEGATION), NEGATION
         if op is _WHERE:
-            # What may raise is computed where it stands, also if it is not chosen.
-            parts = [part if part.safe else self.local(part) for part in parts]
+            # What may raise, and others need too, is computed where it stands.
+            pairs = zip(parts, operands, strict=True)
+            parts = [p if p.safe or x in self.lazy else self.local(p) for p, x in pairs]
             condition, a, b = [part.within(COMPARISON) for part in parts]
             return f"{a} if {condition} else {b}", CHOICE
         if op is _RELU and self.kind(operands[0]) == FLOAT:

@@ -1,0 +1,41 @@
+"""Which ops cannot fail: on finite numbers they raise nothing, and give no infinity and no nan.
+
+(But for sums and products that overflow.) What cannot fail may be computed where nobody asks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.engine.outputs import Pick
+from scalargrad.engine.passes import total
+from scalargrad.engine.primitive import op_of
+from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
+
+_SAFE: set[Any] = {
+    *(arithmetic.add.op, arithmetic.sub.op, arithmetic.mul.op, arithmetic.neg.op),
+    *(arithmetic.pos.op, arithmetic.absolute.op, arithmetic.fabs.op, arithmetic.copysign.op),
+    *(arithmetic.sign.op, arithmetic.same.op, arithmetic.detach.op, total),
+    *(many.flat_sumprod.op, op_of(many.fsum)),
+    *choices.CONDITIONS,
+    *(choices.like.op, op_of(choices.where), choices.maximum.op, choices.minimum.op),
+    op_of(choices.clip),
+    *(activations.relu.op, activations.leaky_relu.op, activations.sigmoid.op),
+    *(activations.softplus.op, activations.gelu.op),
+    *(elementary.sin.op, elementary.cos.op, elementary.tanh.op, elementary.atan.op),
+    *(elementary.sech.op, elementary.asinh.op, special.erf.op, special.erfc.op),
+}
+
+
+def is_safe(op: Any, last: Any = None) -> bool:
+    """Return whether an op cannot fail, if its operands did not.
+
+    `last` is its last operand, where that is a plain number.
+
+    >>> from scalargrad.functions.arithmetic import div
+    >>> is_safe(elementary.sin.op), is_safe(elementary.log.op), is_safe(div.op, 2)
+    (True, False, True)
+    """
+    if op is arithmetic.div.op:
+        return bool(last)
+    return op in _SAFE or type(op) is Pick
