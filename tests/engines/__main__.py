@@ -18,6 +18,7 @@ import scalargrad
 from scalargrad.testing import check_engine
 from tests.engines import creators, deferred, dual, shapes, tuples
 from tests.engines.defects import DEFECTS, load
+from tests.engines.making import written
 
 
 def engines(folder: Path, seeds: int) -> Iterator[tuple[str, Any, set[str], int]]:
@@ -25,8 +26,7 @@ def engines(folder: Path, seeds: int) -> Iterator[tuple[str, Any, set[str], int]
     for defect in DEFECTS:
         yield defect.name, load(defect), {defect.found_by, *defect.also}, 1
     for shape in (*shapes.WRONG, *shapes.RIGHT):
-        file = folder / f"{shape}.py"
-        file.write_text(shape.source, encoding="utf-8")
+        file = written(folder, shape.source, f"{shape}.py")
         yield (
             str(shape),
             f"{file}:{shape.engine}",

@@ -6,10 +6,9 @@ For each the property that has to find it. `load` makes the class.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-RIGHT = Path(__file__).with_name("closures.py").read_text(encoding="utf-8")
+from tests.engines.making import RIGHT, made
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,7 @@ class Defect:
 
 
 def load(defect: Defect) -> Any:
-    names: dict[str, Any] = {"__name__": "tests.engines.closures"}
-    exec(compile(defect.source, defect.name, "exec"), names)
-    return names["Value"]
+    return made(defect.source)
 
 
 _ADD = "            self.grad += out.grad\n            other.grad += out.grad\n"

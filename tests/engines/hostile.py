@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.engines.defects import RIGHT
+from tests.engines.making import RIGHT
 
 
 @dataclass(frozen=True)

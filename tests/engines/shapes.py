@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-CLOSURES = Path(__file__).with_name("closures.py").read_text(encoding="utf-8")
+from tests.engines.making import RIGHT as RIGHT_CLOSURES
+from tests.engines.making import changed
 
 # Leaves ask for gradients: `Tensor(2.0, requires_grad=True)`; what is made of others has none.
 REQUIRES = """
@@ -554,7 +554,7 @@ def lift(x):
 """
 
 SHAPES = {
-    "closures": (CLOSURES, "Value"),
+    "closures": (RIGHT_CLOSURES, "Value"),
     "requires": (REQUIRES, "Tensor"),
     "pull": (PULL, "Var"),
     "dual": (DUAL, "Dual"),
@@ -578,11 +578,7 @@ class Engine:
 
     @property
     def source(self) -> str:
-        text = SHAPES[self.shape][0]
-        for old, new in self.changes:
-            assert old in text, f"{self}: the place to change is gone: {old!r}"
-            text = text.replace(old, new)
-        return text
+        return changed(*self.changes, text=SHAPES[self.shape][0])
 
     @property
     def engine(self) -> str:

@@ -15,16 +15,15 @@ from scalargrad.__main__ import main as dispatch
 from scalargrad.commands.checking import main
 from tests.engines import closures
 from tests.engines.defects import DEFECTS
+from tests.engines.making import RIGHT, written
 
 ENGINE = f"{closures.__file__}:Value"
 
 
 @pytest.fixture
 def bad_engine(tmp_path: Path) -> str:
-    file = tmp_path / "engine.py"
     defect = next(d for d in DEFECTS if d.name == "mul_overwrites")
-    file.write_text(defect.source, encoding="utf-8")
-    return f"{file}:Value"
+    return f"{written(tmp_path, defect.source)}:Value"
 
 
 def test_text_has_what_failed_first_and_counterexamples(
@@ -124,8 +123,7 @@ def test_bad_weights_say_the_line(
 
 
 def test_module_is_found_from_the_working_directory(tmp_path: Path) -> None:
-    text = Path(closures.__file__).read_text(encoding="utf-8")
-    (tmp_path / "homework.py").write_text(text, encoding="utf-8")
+    written(tmp_path, RIGHT, "homework.py")
     command = [sys.executable, "-m", "scalargrad", "check", "homework:Value", "--only=reuse"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scalargrad.testing import check_engine
+from tests.engines.making import written
 from tests.engines.shapes import RIGHT, WRONG, Engine
 from tests.sampled import one_in
 
@@ -15,8 +16,7 @@ from tests.sampled import one_in
 def test_what_fails_is_what_is_wrong(engine: Engine, tmp_path: Path) -> None:
     if "numpy" in engine.source:
         pytest.importorskip("numpy")
-    file = tmp_path / "engine.py"
-    file.write_text(engine.source, encoding="utf-8")
+    file = written(tmp_path, engine.source)
     report = check_engine(f"{file}:{engine.engine}", quick=True, examples=90)
     assert {r.name for r in report.failed} == engine.found_by, report.text()
     assert "usable" in {r.name for r in report.held}

@@ -17,6 +17,8 @@ from scalargrad.testing.trial import Options
 from tests.engines import closures, creators, deferred, dual, tuples
 from tests.engines.defects import DEFECTS, Defect, load
 from tests.engines.hostile import HOSTILE, Hostile
+from tests.engines.making import RIGHT as RIGHT_TEXT
+from tests.engines.making import changed, made, written
 from tests.sampled import one_in
 
 RIGHT = [closures.Value, tuples.Var, creators.Variable, deferred.Node, dual.Dual, scalargrad.Value]
@@ -76,11 +78,9 @@ def test_micrograds_two_faults_are_told() -> None:
     """Interior gradients that are not zeroed, and recursion, together."""
     defects = {defect.name: defect for defect in DEFECTS}
     first, second = defects["interior_counted_twice"], defects["recursion"]
-    source = first.source.replace(second.old, second.new)
-    names: dict[str, Any] = {"__name__": "tests.engines.closures"}
-    exec(source, names)
+    engine = made(changed((second.old, second.new), text=first.source))
     only = ["second-backward", "overlapping-graphs", "depth", "reuse", "diamonds"]
-    report = check_engine(names["Value"], only=only, quick=True)
+    report = check_engine(engine, only=only, quick=True)
     assert {r.name for r in report.failed} == {"second-backward", "overlapping-graphs", "depth"}
 
 
@@ -91,8 +91,7 @@ def test_hostile_op_fails_its_property_and_the_rest_still_runs(
 ) -> None:
     if hostile.name == "ten_gigabytes" and not Path("/proc/self/statm").exists():
         pytest.skip("this system cannot limit a process's memory")
-    file = tmp_path / "engine.py"
-    file.write_text(hostile.source, encoding="utf-8")
+    file = written(tmp_path, hostile.source)
     only = ["value-tanh", "value-sin", "operands-unchanged", "random-graphs", "sum"]
     quick = hostile.name == "endless_loop"
     report = check_engine(f"{file}:Value", only=only, quick=quick, examples=5)
@@ -104,9 +103,7 @@ def test_hostile_op_fails_its_property_and_the_rest_still_runs(
 
 
 def test_builtins_that_change_at_import_are_told(tmp_path: Path) -> None:
-    file = tmp_path / "engine.py"
-    text = Path(closures.__file__).read_text(encoding="utf-8")
-    file.write_text(text + "\n\nimport builtins\nbuiltins.len = lambda x: 7\n", encoding="utf-8")
+    file = written(tmp_path, RIGHT_TEXT + "\n\nimport builtins\nbuiltins.len = lambda x: 7\n")
     report = check_engine(f"{file}:Value", only=["builtins", "value-add"])
     assert [(r.name, r.verdict) for r in report.results] == [
         ("value-add", "held"),
@@ -118,11 +115,9 @@ def test_builtins_that_change_at_import_are_told(tmp_path: Path) -> None:
 def test_what_is_printed_does_not_reach_the_report(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "engine.py"
-    text = Path(closures.__file__).read_text(encoding="utf-8")
     noise = "        import os; print('noise'); os.write(1, b'noise'); os.write(2, b'noise')\n"
-    text = text.replace("        t = math.tanh", noise + "        t = math.tanh")
-    file.write_text(text, encoding="utf-8")
+    text = changed(("        t = math.tanh", noise + "        t = math.tanh"))
+    file = written(tmp_path, text)
     assert check_engine(f"{file}:Value", only=["value-tanh"]).passed
     assert capfd.readouterr() == ("", "")
 
@@ -141,8 +136,7 @@ def test_what_is_printed_does_not_reach_the_report(
 def test_class_that_cannot_be_used_fails_with_the_reason(
     source: str, reason: str, tmp_path: Path
 ) -> None:
-    file = tmp_path / "engine.py"
-    file.write_text(source, encoding="utf-8")
+    file = written(tmp_path, source)
     report = check_engine(f"{file}:Value", only=["usable"])
     (result,) = report.failed
     assert reason in result.reason
@@ -160,10 +154,9 @@ def test_same_seed_gives_the_same_report() -> None:
 
 def test_wrong_forward_is_not_blamed_on_backward() -> None:
     defect = next(d for d in DEFECTS if d.name == "wrong_log")
-    source = defect.source.replace("1 / self.data)", "1 / (self.data * math.log(10)))")
-    names: dict[str, Any] = {"__name__": "tests.engines.closures"}
-    exec(source, names)
-    report = check_engine(names["Value"], only=["value-log", "derivative-log"])
+    right = ("1 / self.data)", "1 / (self.data * math.log(10)))")
+    engine = made(changed(right, text=defect.source))
+    report = check_engine(engine, only=["value-log", "derivative-log"])
     assert [r.verdict for r in report.results] == ["failed", "held"]
 
 
@@ -193,47 +186,33 @@ def test_what_is_no_engine_is_a_type_error() -> None:
 
 
 def test_attributes_can_be_named(tmp_path: Path) -> None:
-    text = Path(closures.__file__).read_text(encoding="utf-8")
-    for old, new in ((".data", ".alpha"), (".grad", ".beta"), ("def backward", "def go")):
-        text = text.replace(old, new)
-    file = tmp_path / "engine.py"
-    file.write_text(text, encoding="utf-8")
+    text = changed((".data", ".alpha"), (".grad", ".beta"), ("def backward", "def go"))
+    file = written(tmp_path, text)
     only = ["usable", "derivative-mul"]
     assert not check_engine(f"{file}:Value", only=only).passed
     report = check_engine(f"{file}:Value", only=only, gradient="beta", backward="go")
     assert report.passed, why(report)
 
 
-def changed(*changes: tuple[str, str]) -> Any:
-    """Return the right engine with some places changed."""
-    text = Path(closures.__file__).read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    names: dict[str, Any] = {"__name__": closures.__name__}
-    exec(text, names)
-    return names["Value"]
-
-
 SEED = ("def backward(self) -> None:", "def backward(self, grad: float = 1.0) -> None:")
 
 
 def test_seed_that_can_be_given_is_used() -> None:
-    used = changed(SEED, ("self.grad += 1.0\n", "self.grad += grad\n"))
+    used = made(changed(SEED, ("self.grad += 1.0\n", "self.grad += grad\n")))
     assert check_engine(used, only=["seed"]).passed
-    (failed,) = check_engine(changed(SEED), only=["seed"]).failed
+    (failed,) = check_engine(made(changed(SEED)), only=["seed"]).failed
     assert failed.counterexample is not None
     assert "c.backward(2.0)" in failed.counterexample
 
 
 def test_seed_that_must_be_given_is_given() -> None:
     required = (SEED[0], "def backward(self, grad: float) -> None:")
-    engine = changed(required, ("self.grad += 1.0\n", "self.grad += grad\n"))
+    engine = made(changed(required, ("self.grad += 1.0\n", "self.grad += grad\n")))
     assert check_engine(engine, only=["seed", "reuse", "derivative-mul"]).passed
 
 
 def test_engine_of_nodes_only_is_not_accused_of_it() -> None:
-    engine = changed(("return x if isinstance(x, Value) else Value(x)", "return x"))
+    engine = made(changed(("return x if isinstance(x, Value) else Value(x)", "return x")))
     only = ["numbers-add", "numbers-sub", "numbers-mul", "numbers-div", "sum"]
     report = check_engine(engine, only=only)
     assert {result.verdict for result in report.results} == {"absent"}
@@ -243,16 +222,17 @@ def test_names_that_mean_something_else_are_not_there() -> None:
     only = ["value-maximum", "value-hypot"]
     assert len(check_engine(closures.Value, only=only).held) == 2
     reduction = "    def max(self, axis: Any) -> Any:\n        return self.data[axis]\n\n"
-    engine = changed(
+    text = changed(
         ("    def maximum(", reduction + "    def larger("),
         ("def hypot(self, other: Value, third: Value)", "def hypot(self, other: Value)"),
     )
+    engine = made(text)
     assert len(check_engine(engine, only=only).absent) == 2
 
 
 @pytest.mark.slow
 def test_hanging_backward_leaves_the_rest_tested() -> None:
-    engine = changed(("        ordered = self.order()\n", "        while True: pass\n"))
+    engine = made(changed(("        ordered = self.order()\n", "        while True: pass\n")))
     report = check_engine(engine, only=["value-mul", "seed"], quick=True)
     verdicts = {r.name: r.verdict for r in report.results}
     assert verdicts == {"usable": "failed", "value-mul": "held", "seed": "absent"}

@@ -11,19 +11,12 @@ from typing import Any
 import pytest
 
 from scalargrad.testing import Report, check_engine
-from tests.engines import closures
+from tests.engines.making import RIGHT as ENGINE
+from tests.engines.making import changed, written
 from tests.engines.shapes import SHAPES
 from tests.running import PLAIN
 
-ENGINE = Path(closures.__file__).read_text(encoding="utf-8")
 ONLY = ["usable", "derivative-mul"]
-
-
-def written(folder: Path, text: str, name: str = "engine.py") -> Path:
-    file = folder / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    return file
 
 
 def judged(file: Path, engine: str = "Value", **settings: Any) -> Report:
@@ -31,9 +24,7 @@ def judged(file: Path, engine: str = "Value", **settings: Any) -> Report:
 
 
 def test_unusual_names_are_found_by_trying(tmp_path: Path) -> None:
-    text = ENGINE
-    for old, new in ((".data", ".alpha"), (".grad", ".beta"), ("def backward", "def go_back")):
-        text = text.replace(old, new)
+    text = changed((".data", ".alpha"), (".grad", ".beta"), ("def backward", "def go_back"))
     assert judged(written(tmp_path, text)).passed
 
 
@@ -54,10 +45,7 @@ def test_unusual_names_are_found_by_trying(tmp_path: Path) -> None:
 def test_what_is_said_is_used(
     changes: list[tuple[str, str]], settings: dict[str, str], tmp_path: Path
 ) -> None:
-    text = ENGINE
-    for old, new in changes:
-        text = text.replace(old, new)
-    assert judged(written(tmp_path, text), **settings).passed
+    assert judged(written(tmp_path, changed(*changes)), **settings).passed
 
 
 def test_wrong_words_fail_as_usable_alone(tmp_path: Path) -> None:
