@@ -37,23 +37,30 @@ def python_value(text: str, names: Mapping[str, Any]) -> Any:
     return eval(text, {"__builtins__": {}}, {**_PYTHON, **values})
 
 
-_Value = Callable[[], Any]
 _TOKEN = re.compile(r"\s*(\\[a-zA-Z]+|\\\\|\d+(?:\.\d+)?|[^\s])")
+# Signs in LaTeX that stand alone between two terms, in Python.
+_COMPARED = {
+    **{">": ">", "<": "<", r"\ge": ">=", r"\le": "<=", "=": "==", r"\ne": "!="},
+    **{r"\land": "and", r"\lor": "or", r"\oplus": "^", r"\bmod": "%"},
+}
+_CONSTANTS = {"e": "math.e", r"\pi": "math.pi", r"\infty": "math.inf"}
 
 
 def latex_value(text: str, names: Mapping[str, Any]) -> Any:
     """Return what a formula in LaTeX comes to; `names` has numbers by names in LaTeX."""
     reader = _Latex(text, names)
-    value = reader.condition()
+    expression = reader.condition()
     reader.end()
-    return value()
+    scope = {"__builtins__": {}, "math": math, "names": names, "call": {**_PYTHON, **_LATEX}}
+    return eval(expression, scope)
 
 
 class _Latex:
+    """Reads LaTeX from left to right; each method returns what it has read as Python."""
+
     def __init__(self, text: str, names: Mapping[str, Any]) -> None:
         self.text = text
-        self.names = sorted(names.items(), key=lambda item: -len(item[0]))
-        self.known = names
+        self.names = sorted(names, key=len, reverse=True)
         self.place = 0
 
     def peek(self) -> str:
@@ -81,7 +88,7 @@ class _Latex:
     def end(self) -> None:
         assert not self.text[self.place :].strip(), self.text[self.place :]
 
-    def group(self) -> _Value:
+    def group(self) -> str:
         self.take("{")
         value = self.condition()
         self.take("}")
@@ -94,68 +101,48 @@ class _Latex:
         self.place = found.end()
         return found[1].replace("\\_", "_")
 
-    def condition(self) -> _Value:
+    def condition(self) -> str:
         a = self.sum()
-        compare: dict[str, Callable[[Any, Any], Any]] = {
-            ">": lambda a, b: a > b,
-            "<": lambda a, b: a < b,
-            r"\ge": lambda a, b: a >= b,
-            r"\le": lambda a, b: a <= b,
-            "=": lambda a, b: a == b,
-            r"\ne": lambda a, b: a != b,
-            r"\land": lambda a, b: a and b,
-            r"\lor": lambda a, b: a or b,
-            r"\oplus": lambda a, b: a ^ b,
-            r"\bmod": lambda a, b: a % b,
-        }
-        if self.peek() in compare:
-            sign = self.take()
-            b = self.sum()
-            assert self.peek() not in compare
-            return lambda: compare[sign](a(), b())
-        return a
+        if self.peek() not in _COMPARED:
+            return a
+        sign = _COMPARED[self.take()]
+        b = self.sum()
+        assert self.peek() not in _COMPARED
+        return f"({a} {sign} {b})"
 
-    def sum(self) -> _Value:
+    def sum(self) -> str:
         total = self.product()
         while self.peek() in ("+", "-"):
-            total = self.added(total, self.take(), self.product())
+            total = f"({total} {self.take()} {self.product()})"
         return total
 
-    @staticmethod
-    def added(a: _Value, sign: str, b: _Value) -> _Value:
-        return (lambda: a() + b()) if sign == "+" else (lambda: a() - b())
-
-    def product(self) -> _Value:
+    def product(self) -> str:
         negative = self.takes("-")
         result = self.power()
         while self.peek() in (r"\cdot", r"\times", "/"):
-            result = self.multiplied(result, self.take(), self.power())
-        return (lambda: -result()) if negative else result
+            sign = "/" if self.take() == "/" else "*"
+            result = f"({result} {sign} {self.power()})"
+        return f"(-{result})" if negative else result
 
-    @staticmethod
-    def multiplied(a: _Value, sign: str, b: _Value) -> _Value:
-        return (lambda: a() / b()) if sign == "/" else (lambda: a() * b())
-
-    def power(self) -> _Value:
+    def power(self) -> str:
         base = self.atom()
-        if self.takes("^"):
-            exponent = self.group()
-            assert self.peek() != "^"
-            return lambda: base() ** exponent()
-        return base
+        if not self.takes("^"):
+            return base
+        exponent = self.group()
+        assert self.peek() != "^"
+        return f"({base} ** {exponent})"
 
-    def name(self) -> _Value | None:
+    def name(self) -> str:
         rest = self.text[self.place :]
         skipped = len(rest) - len(rest.lstrip())
-        for name, number in self.names:
-            found = re.match(re.escape(name) + r"(?![A-Za-z_])", rest.lstrip())
-            if found:
+        for name in self.names:
+            if re.match(re.escape(name) + r"(?![A-Za-z_])", rest.lstrip()):
                 self.place += skipped + len(name)
                 assert not re.match(r"\s*\\left\(", self.text[self.place :]), "a product or a call?"
-                return lambda: number
-        return None
+                return f"names[{name!r}]"
+        return ""
 
-    def arguments(self) -> list[_Value]:
+    def arguments(self) -> list[str]:
         assert self.takes("\\left", "("), self.text[self.place :]
         found = [self.condition()]
         while self.takes(","):
@@ -163,49 +150,35 @@ class _Latex:
         assert self.takes("\\right", ")"), self.text[self.place :]
         return found
 
-    def atom(self) -> _Value:
-        known = self.name()
-        if known is not None:
+    def atom(self) -> str:
+        if known := self.name():
             return known
         token = self.take()
         if re.fullmatch(r"\d.*", token):
-            number = float(token)
-            return lambda: number
-        if token == "e":
-            return lambda: math.e
-        if token == r"\pi":
-            return lambda: math.pi
-        if token == r"\infty":
-            return lambda: math.inf
+            return repr(float(token))
+        if token in _CONSTANTS:
+            return _CONSTANTS[token]
         if token == r"\frac":
-            a, b = self.group(), self.group()
-            return lambda: a() / b()
+            return f"({self.group()} / {self.group()})"
         if token == r"\sqrt":
-            cube = self.takes("[", "3", "]")
-            a = self.group()
-            return lambda: (scalargrad.cbrt if cube else scalargrad.sqrt)(a())
+            name = "cbrt" if self.takes("[", "3", "]") else "sqrt"
+            return f"call[{name!r}]({self.group()})"
         if token == r"\text":
-            truth = {"true": True, "false": False}[self.word()]
-            return lambda: truth
+            return {"true": "True", "false": "False"}[self.word()]
         if token == r"\lnot":
-            a = self.atom()
-            return lambda: not a()
+            return f"(not {self.atom()})"
         if token == "\\begin":
             return self.cases()
-        if token == "\\left":
-            return self.bracketed()
-        return self.call(token)
+        return self.bracketed() if token == "\\left" else self.call(token)
 
-    def bracketed(self) -> _Value:
+    def bracketed(self) -> str:
         kind = self.take("(", "|", r"\lfloor")
         a = self.condition()
         self.take("\\right")
         self.take({"(": ")", "|": "|", r"\lfloor": r"\rfloor"}[kind])
-        if kind == "|":
-            return lambda: abs(a())
-        return a if kind == "(" else lambda: math.floor(a())
+        return {"(": a, "|": f"call['abs']({a})"}.get(kind, f"math.floor({a})")
 
-    def cases(self) -> _Value:
+    def cases(self) -> str:
         assert self.word() == "cases"
         a = self.condition()
         self.take("&")
@@ -219,9 +192,9 @@ class _Latex:
         assert self.word() == "otherwise"
         self.take("\\end")
         assert self.word() == "cases"
-        return lambda: a() if condition() else b()
+        return f"({a} if {condition} else {b})"
 
-    def call(self, token: str) -> _Value:
+    def call(self, token: str) -> str:
         name = self.word() if token == "\\operatorname" else token.removeprefix("\\")
         base = self.word() if self.takes("_") else ""
         if token == r"\psi" and self.takes("^", "{", "("):
@@ -229,21 +202,14 @@ class _Latex:
             self.take(")")
             self.take("}")
             [x] = self.arguments()
-            return lambda: scalargrad.polygamma(order, x())
-        degree = self.group() if self.takes("^") else None
+            return f"call['polygamma']({order}, {x})"
+        degree = self.group() if self.takes("^") else ""
         if name == "log" and self.takes("\\left", "|"):
-            arguments = [self.condition()]
+            x = self.condition()
             assert self.takes("\\right", "|")
-            return lambda: _log_of_size(arguments[0])
-        arguments = self.arguments()
-        function = _LATEX[name + base] if name + base in _LATEX else _PYTHON[name]
-        if degree is None:
-            return lambda: function(*[x() for x in arguments])
-        return lambda: function(*[x() for x in arguments]) ** degree()
-
-
-def _log_of_size(x: _Value) -> Any:
-    return math.log(abs(x()))
+            return f"math.log(call['abs']({x}))"
+        value = f"call[{name + base!r}]({', '.join(self.arguments())})"
+        return f"({value} ** {degree})" if degree else value
 
 
 _LATEX: dict[str, Callable[..., Any]] = {
