@@ -32,7 +32,8 @@ class Arrow:
 class Shape:
     """Something to be drawn: a node, a constant or a group of nodes.
 
-    `shown` are the nodes whose value and gradient it shows.
+    `shown` are the nodes whose value and gradient it shows. `full` is what a reader of the screen
+    hears of it, and a pointer over it shows.
     """
 
     # "input", "parameter", "leaf", "constant", "op" or "group"
@@ -247,7 +248,10 @@ def _add_node(
     by_node[number] = len(shapes)
     title = node_title(graph, node)
     shape = Shape(node.kind, title, show(node.value), gradient_text(node), shown=[number])
-    shape.full = full_text(graph, node)
+    shape.full = f"{node.name} = {show(node.value)}"
+    if node.gradient is not None:
+        output = graph.nodes[graph.output].name
+        shape.full += f", derivative of {output} by {node.name}: {show(node.gradient)}"
     shape.arrows = arrows
     shapes.append(shape)
 
@@ -260,15 +264,6 @@ def node_title(graph: Graph, node: Node) -> str:
     if cells(title) > _LONGEST_TITLE:
         title = f"{node.name}: {plain(node.op.name)}"
     return short(title)
-
-
-def full_text(graph: Graph, node: Node) -> str:
-    """Return what a reader of the screen hears of a node, and a pointer over it shows."""
-    text = f"{node.name} = {show(node.value)}"
-    if node.gradient is not None:
-        output = graph.nodes[graph.output].name
-        text += f", derivative of {output} by {node.name}: {show(node.gradient)}"
-    return text
 
 
 def gradient_text(node: Node) -> str:

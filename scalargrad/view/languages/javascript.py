@@ -128,17 +128,12 @@ def runtime_for(program: str) -> str:
     return "\n".join(text for name, text in pieces.items() if name in wanted)
 
 
-_RESERVED = frozenset(
-    [
-        *("await", "break", "case", "catch", "class", "const", "continue", "debugger", "default"),
-        *("delete", "do", "else", "enum", "export", "extends", "false", "finally", "for"),
-        *("function", "if", "implements", "import", "in", "instanceof", "interface", "let", "new"),
-        *("null", "package", "private", "protected", "public", "return", "static", "super"),
-        *("switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with"),
-        *("yield", "arguments", "eval", "Math", "Number", "Object", "Array", "Infinity", "NaN"),
-        "undefined",
-    ]
-)
+_RESERVED = """
+await break case catch class const continue debugger default delete do else enum export extends
+false finally for function if implements import in instanceof interface let new null package
+private protected public return static super switch this throw true try typeof var void while with
+yield arguments eval Math Number Object Array Infinity NaN undefined
+""".split()
 
 
 def identifiers(wishes: Iterable[str]) -> list[str]:
