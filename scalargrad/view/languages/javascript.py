@@ -133,7 +133,7 @@ await break case catch class const continue debugger default delete do else enum
 false finally for function if implements import in instanceof interface let new null package
 private protected public return static super switch this throw true try typeof var void while with
 yield arguments eval Math Number Object Array Infinity NaN undefined
-""".split()
+"""
 
 
 def identifiers(wishes: Iterable[str]) -> list[str]:
@@ -142,7 +142,7 @@ def identifiers(wishes: Iterable[str]) -> list[str]:
     >>> identifiers(["x", "class", "w[0]", "x"])
     ['x', 'class_', 'w_0', 'x_']
     """
-    taken = {*_RESERVED, *_pieces()}
+    taken = {*_RESERVED.split(), *_pieces()}
     names = []
     for wish in wishes:
         name = re.sub(r"[^A-Za-z0-9_]+", "_", wish).strip("_") or "x"
