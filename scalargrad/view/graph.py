@@ -229,15 +229,14 @@ def _differentiate(graph: Graph, formulas: Mapping[int, _Slopes]) -> None:
         for edge, slope, found in zip_longest(
             node.edges, slopes, formulas[number].at(inputs, node.value)
         ):
+            if slope is None:  # a constant's, or that of a side that was not taken
+                edge.derivative = in_kind(0, top) if isinstance(edge.operand, int) else None
+                continue
             edge.derivative = slope
-            if isinstance(edge.operand, int):
-                if slope is None:
-                    edge.derivative = in_kind(0, top)  # a side that was not taken
-                else:
-                    reached.add(edge.operand)
-            if formulas[number].code is not None and slope is not None and not _agree(found, slope):
+            if formulas[number].code is not None and not _agree(found, slope):
                 edge.instead = in_formula(slope)
-            if isinstance(edge.operand, int) and slope is not None:
+            if isinstance(edge.operand, int):
+                reached.add(edge.operand)
                 operand = nodes[edge.operand]
                 operand.gradient = operand.gradient + node.gradient * slope
 

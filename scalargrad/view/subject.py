@@ -165,10 +165,9 @@ def argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]
     stack: list[tuple[str, Any]] = list(reversed(given.items()))
     while stack:
         name, x = stack.pop()
-        if isinstance(x, Mapping):
-            stack += [(f"{name}[{key!r}]", part) for key, part in reversed(list(x.items()))]
-        elif isinstance(x, list | tuple):
-            stack += [(f"{name}[{k}]", part) for k, part in reversed(list(enumerate(x)))]
+        if isinstance(x, Mapping | list | tuple):
+            parts = list(x.items() if isinstance(x, Mapping) else enumerate(x))
+            stack += [(f"{name}[{key!r}]", part) for key, part in reversed(parts)]
         elif isinstance(x, Value):
             names.append(x.label or name)
         elif is_real(x):
@@ -221,13 +220,9 @@ def _collect(name: str, x: Any, depth: int, names: dict[int, str], parameters: s
         # A variable's own name wins over one within a list.
         if depth == 0 or id(x) not in names:
             names[id(x)] = name
-    elif type(x) in (list, tuple):
+    elif type(x) in (list, tuple, dict):
         if depth < _DEEPEST and len(x) <= 1000:
-            for k, part in enumerate(x):
-                _collect(f"{name}[{k}]", part, depth + 1, names, parameters)
-    elif type(x) is dict:
-        if depth < _DEEPEST and len(x) <= 1000:
-            for key, part in list(x.items()):
+            for key, part in list(x.items() if type(x) is dict else enumerate(x)):
                 _collect(f"{name}[{key!r}]", part, depth + 1, names, parameters)
     elif _is_module(x):
         for path, parameter in x.named_parameters():
