@@ -69,6 +69,7 @@ class Adapter(Way):
     constant: str | None
     methods: Sequence[str]
     dunders: Sequence[str]
+    statics: Sequence[str]
     functions: Sequence[str]
     epsilon: float
     sides: dict[str, set[str]] = field(default_factory=dict)
@@ -77,11 +78,15 @@ class Adapter(Way):
     def spellings(self, function: str) -> list[str]:
         """Return how the engine calls a function of math's name, by each way: `{0}.tanh({rest})`.
 
-        A function of the module counts where no method has that name.
+        Static ones of the class count, and functions of the module, where no method is that.
         """
         wanted = [function, *ALIASES.get(function, ())]
         found = []
-        forms = [(self.methods, "{0}.{name}({rest})"), (self.functions, "{name}({all})")]
+        forms = [
+            (self.methods, "{0}.{name}({rest})"),
+            (self.statics, f"{self.name}.{{name}}({{all}})"),
+            (self.functions, "{name}({all})"),
+        ]
         if function in LISTS + PAIRS:
             del forms[0]
         for names, form in forms:

@@ -149,6 +149,7 @@ class Finder:
             found.backward = [line.removeprefix("gradients = ") for line in found.backward]
         x = self.run([found.leaf("a", 2.0)])["a"]
         tenth = self.read(found.value, self.run([found.leaf("a", 0.1)]), "a")
+        callables = [n for n in dir(x) if not n.startswith("_") and self.is_method(x, n)]
         return {
             **vars(found),
             "tried": self.tried[:6],
@@ -156,7 +157,8 @@ class Finder:
             "seed": self.takes_seed(found, x),
             "initial": self.initial(found, x),
             "constant": self.constant(found),
-            "methods": [n for n in dir(x) if not n.startswith("_") and self.is_method(x, n)],
+            "methods": [n for n in callables if not is_static(x, n)],
+            "statics": [n for n in callables if is_static(x, n)],
             "dunders": [n for n in dir(type(x)) if n.startswith("__")],
             "functions": [n for n, f in self.session.names.items() if self.is_function(f)],
             # Single precision holds 0.1 to 1.5e-8.
@@ -240,7 +242,7 @@ class Finder:
         try:
             scopes = [(x, self.run([leaf.format(x, name="a")])) for x in (3.0, 5.0)]
         except Exception as error:
-            self.note(f"{leaf.format(3.0, name='a')!r} raises {type(error).__name__}: {error}")
+            self.note(leaf.format(3.0, name="a").replace("\n", "; "), error)
             return
         if given := self.options.get("data"):
             yield given if "{" in given else "{0}." + given
@@ -291,7 +293,7 @@ class Finder:
         try:
             scope = self.run(lines)
         except Exception as error:
-            self.note(f"{lines[-1]} raises {type(error).__name__}: {error}")
+            self.note(lines[-1], error)
             return None
         if close(self.read(way.value, scope, "c"), right):
             return True
@@ -309,7 +311,17 @@ class Finder:
         self.note(f"{lines[-1]}; {way.value.format('c')} is {found}, right is {right}")
         return False
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, error: Exception | None = None) -> None:
+        """Keep what did not work, to be told; not that a name is not there, nor an error twice."""
+        if error is not None:
+            text += f" raises {type(error).__name__}: {error}"
+            tb = error.__traceback__
+            while tb is not None and tb.tb_next is not None:
+                tb = tb.tb_next
+            ours = tb is not None and tb.tb_frame.f_code.co_filename == "<string>"
+            told = any(str(error) in other for other in self.tried)
+            if told or (ours and isinstance(error, AttributeError | NameError)):
+                return
         if text not in self.tried:
             self.tried.append(text[:160])
 
@@ -381,7 +393,7 @@ class Finder:
             return self.run([*self.build(way, steps, seeds), *lines])
         except Exception as error:
             run = "; ".join(lines or steps)
-            self.note(f"{run} raises {type(error).__name__}: {error}")
+            self.note(run, error)
             return None
 
     def is_always_one(self, way: Way) -> bool:
@@ -613,6 +625,12 @@ def held(x: Any, name: str) -> Any:
     with contextlib.suppress(Exception):
         return getattr(x, name)
     return None
+
+
+def is_static(x: Any, name: str) -> bool:
+    """Return whether a method is one of the class, to be called with all operands."""
+    found = inspect.getattr_static(type(x), name, None)
+    return isinstance(found, staticmethod | classmethod)
 
 
 def is_pass(name: str) -> bool:

@@ -85,7 +85,14 @@ class Source:
     @property
     def imports(self) -> str:
         """The place to import the engine from, as in `from ... import Value`."""
-        return Path(self.path).stem if self.path else str(self.module)
+        if not self.path:
+            return str(self.module)
+        place = Path(self.path).resolve()
+        parts = [place.stem]
+        while (place.parent / "__init__.py").exists():
+            place = place.parent
+            parts.insert(0, place.name)
+        return ".".join(parts)
 
     def __str__(self) -> str:
         return f"{self.path or self.module}:{self.name}"

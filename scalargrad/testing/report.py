@@ -1,5 +1,7 @@
 """What a check found, as text, JSON, JUnit XML or Gradescope's results.json."""
 
+import ast
+import builtins
 import fnmatch
 import json
 import re
@@ -80,12 +82,28 @@ class Report:
             lines += [f"    {line}".rstrip() for line in (r.counterexample or "").split("\n")]
             lines += self._taken_down(r.name)
         if any(r.counterexample for r in self.failed):
-            name = self.name.split(".")[0]
-            lines += ["", f"The code needs: from {self.imports} import {name}"]
+            lines += ["", f"The code needs: {self.import_line()}"]
         lines += ["", *_wrapped("held: ", [r.name for r in self.held])] if self.held else []
         for reason, names in self._not_tested().items():
             lines += _wrapped(f"not tested, {reason}: ", names)
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def import_line(self) -> str:
+        """Return the line that imports what the counterexamples use: the class, and functions.
+
+        Example: from engine import Value, tanh
+        """
+        loaded: set[str] = set()
+        stored = set(dir(builtins))
+        for r in self.failed:
+            for node in ast.walk(ast.parse(r.counterexample or "")):
+                if isinstance(node, ast.Name):
+                    (loaded if isinstance(node.ctx, ast.Load) else stored).add(node.id)
+                elif isinstance(node, ast.alias):
+                    stored.add(node.name)
+        first = self.name.split(".")[0]
+        names = [first, *sorted(loaded - stored - {first})]
+        return f"from {self.imports} import {', '.join(names)}"
 
     def _taken_down(self, name: str) -> list[str]:
         """Return the line that names the properties which cannot be tested as this one fails."""
@@ -117,7 +135,7 @@ class Report:
         ]
         whole = {
             "engine": self.engine,
-            "import": f"from {self.imports} import {self.name.split('.')[0]}",
+            "import": self.import_line(),
             "passed": self.passed,
             "notes": list(self.notes),
             "properties": found,

@@ -667,6 +667,18 @@ dual names
 + .val
 - .dual
 + .der
+dual static_functions
+- def tanh(x):
++ class Dual(Dual):
++     @staticmethod
++     def sinh(x):
++         return Dual(math.sinh(x.real), math.cosh(x.real) * x.dual)
++ 
++     @classmethod
++     def cosh(cls, x):
++         return cls(math.cosh(x.real), math.sinh(x.real) * x.dual)
++ 
++ def tanh(x):
 dual required
 - dual=0.0
 + dual
@@ -868,6 +880,13 @@ dual inner: chain
 dual quotient: derivative-div
 - (self.dual - y * other.dual)
 + (self.dual + y * other.dual)
+dual static_slope: derivative-sin
+- def __neg__(self):
++ @staticmethod
++     def sin(x):
++         return Dual(math.sin(x.real), math.sin(x.real) * x.dual)
++ 
++     def __neg__(self):
 dual value: value-tanh, derivative-tanh
 - y = math.tanh(x.real)
 + y = math.tan(x.real)

@@ -131,6 +131,21 @@ def test_a_package_that_needs_what_is_missing_is_whole_when_it_is_imported_again
     assert "import grads" in text
     report = judged(written(folder, text))
     assert report.passed, report.text()
+    assert report.imports == "grads.engine"
+
+
+def test_the_line_that_imports_names_the_functions_that_the_code_uses(tmp_path: Path) -> None:
+    text, name = SHAPES["dual"]
+    wrong = text.replace("(1 - y * y) * x.dual", "(1 - y) * x.dual")
+    report = check_engine(f"{written(tmp_path, wrong)}:{name}", only=["derivative-tanh"])
+    assert "The code needs: from engine import Dual, tanh" in report.text().split("\n")
+
+
+def test_what_is_told_leaves_out_names_that_are_not_there_and_what_was_said(tmp_path: Path) -> None:
+    text = ENGINE.replace("self.data = data", "self.data = data.real_part")
+    (failed,) = judged(written(tmp_path, text)).failed
+    assert failed.reason.count("'float' object has no attribute 'real_part'") == 1
+    assert "add(a, b)" not in failed.reason
 
 
 def test_a_module_that_goes_by_two_names_is_loaded_once(tmp_path: Path) -> None:
