@@ -7,6 +7,7 @@ import math
 import random
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -53,17 +54,25 @@ ARITIES = {
 LOOSE = {"gamma": 3000, "digamma": 100, "polygamma": 2000, "lgamma": 500, "sinc_derivative": 1e4}
 
 
-def call(name: str, inputs: Sequence[float]) -> tuple[Code, list[float]]:
-    """Return the code of an op: the order of a function is a constant."""
-    op = OPS[name]
-    orders = {"polygamma": (0,), "power_log": (2,), "sinc_derivative": (1,), "ldexp": (1,)}.get(
-        name, ()
-    )
-    operands = [
-        Literal(x) if k in orders else k - sum(o < k for o in orders) for k, x in enumerate(inputs)
-    ]
-    variables = [x for k, x in enumerate(inputs) if k not in orders]
-    return Code(len(variables), [Equation(op, tuple(operands))], [len(variables)]), variables
+# The input of a function that is a constant of its program.
+ORDERS = {"polygamma": 0, "power_log": 2, "sinc_derivative": 1, "ldexp": 1}
+
+
+@cache
+def program(name: str, count: int, order: int | None) -> str:
+    """Return the function f of an op in JavaScript, of so many numbers besides the order."""
+    operands: list[Any] = list(range(count))
+    if order is not None:
+        operands.insert(ORDERS[name], Literal(order))
+    code = Code(count, [Equation(OPS[name], tuple(operands))], [count])
+    return javascript_function("f", ["x", "y", "z", "w"][:count], code)
+
+
+def call(name: str, inputs: Sequence[Any]) -> tuple[str, list[float]]:
+    """Return an op's program, and the numbers to call it with."""
+    variables = list(inputs)
+    order = variables.pop(ORDERS[name]) if name in ORDERS else None
+    return program(name, len(variables), order), variables
 
 
 def inputs_of(name: str, rng: random.Random) -> list[tuple[Any, ...]]:
@@ -121,11 +130,7 @@ NAMES = sorted(name for name in OPS if ARITIES.get(name, 1))
 def results() -> dict[str, list[Any]]:
     """Return for each op what it is given, and what JavaScript gives: all in one run."""
     drawn = [(name, inputs) for name in NAMES for inputs in inputs_of(name, random.Random(1))]
-    calls = []
-    for name, inputs in drawn:
-        code, variables = call(name, inputs)
-        names = ["x", "y", "z", "w"][: len(variables)]
-        calls.append((javascript_function("f", names, code), variables))
+    calls = [call(name, inputs) for name, inputs in drawn]
     found: dict[str, list[Any]] = {name: [] for name in NAMES}
     for (name, inputs), result in zip(drawn, in_node(calls), strict=True):
         found[name].append((inputs, result if isinstance(result, str) else result[0]))
