@@ -191,8 +191,8 @@ class Adapter(Way):
             return line
         return ast.unparse(_Speller(forms).visit(ast.parse(line)))
 
-    def call(self, op: str, operands: Sequence[str]) -> str:
-        """Return one op of operands that are spelled already."""
+    def call(self, op: str, operands: Sequence[str], form: int | None = None) -> str:
+        """Return one op of operands that are spelled already, by a form of its spellings."""
         if op in SYMBOLS:
             left, right = operands
             left = f"({left})" if left.startswith("-") and op == "**" else left
@@ -204,8 +204,8 @@ class Adapter(Way):
         elif op in PAIRS:
             half = len(operands) // 2
             operands = [f"[{', '.join(part)}]" for part in (operands[:half], operands[half:])]
-        form = self.spellings(op)[self.form.get(op, 0)]
-        return form.format(operands[0], rest=", ".join(operands[1:]), all=", ".join(operands))
+        spelling = self.spellings(op)[self.form.get(op, 0) if form is None else form]
+        return spelling.format(operands[0], rest=", ".join(operands[1:]), all=", ".join(operands))
 
 
 class _Speller(ast.NodeTransformer):

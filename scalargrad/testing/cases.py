@@ -201,7 +201,7 @@ def without_dead_ends(
     return Expression(len(inputs), left), inputs
 
 
-def from_lines(inputs: Sequence[float], lines: str, outputs: str, margin: float = 1e-9) -> Program:
+def from_lines(inputs: Sequence[float], lines: str, outputs: str) -> Program:
     """Return the program of some lines of arithmetic, in which a, b, ... are the inputs.
 
     The reference runs the same lines on complex numbers, so they use operators and `sum` only.
@@ -226,5 +226,4 @@ def from_lines(inputs: Sequence[float], lines: str, outputs: str, margin: float 
         tuple(lines.split("\n")),
         tuple(results),
         {output: function(output) for output in results},
-        margin,
     )

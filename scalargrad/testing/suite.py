@@ -105,11 +105,6 @@ class Bench:
     def __init__(self, source: Source, options: Options) -> None:
         self.options = options
         self.trial = Trial(source, options, properties.JUDGES)
-        try:
-            self.trial.look_for_operators()
-        except EngineDiedError as died:
-            self.trial.close()
-            raise NotAnEngineError(f"{source}: {died}") from None
 
     def judge(self, prop: Property, seconds: float = math.inf) -> Result:
         """Return the verdict on one property, in `seconds` if that is less than the limit."""

@@ -105,7 +105,14 @@ class Trial:
         self.whole: set[str] = set()  # operators that take ints on the right, and no floats
         self.deaths: dict[str, EngineDiedError] = {}
         self._settled: dict[str, Exception | None] = {}
-        self.adapter = self._describe()
+        try:
+            self.adapter = self._describe()
+            self._look_for_operators()
+        except EngineDiedError as died:
+            self.close()
+            stubs = ", ".join(self.ready.get("stubs", ()))
+            without = f" (without {stubs}, not installed)" if stubs else ""
+            raise NotAnEngineError(f"{source}: {died}{without}") from None
 
     @property
     def name(self) -> str:
@@ -154,20 +161,14 @@ class Trial:
     def _describe(self) -> Adapter:
         names = ("leaf", "data", "gradient", "backward", "forward")
         options = {name: getattr(self.options, name) for name in names}
+        self._start()
         try:
-            self._start()
             reply = self._ask({"describe": options}, 3 * self.options.seconds)
         except TooSlowError:
             how = "say with --leaf, --data, --gradient and --backward how it is used"
-            reply = {"error": {"message": f"trying it out takes too long: {how}"}}
-        except EngineDiedError as died:
-            reply = {"error": {"message": str(died)}}
+            raise EngineDiedError(f"trying it out takes too long: {how}") from None
         if "error" in reply:
-            self.close()
-            message = reply["error"]["message"]
-            if stubs := self.ready.get("stubs"):
-                message += f" (without {', '.join(stubs)}, not installed)"
-            raise NotAnEngineError(f"{self.source}: {message}")
+            raise EngineDiedError(reply["error"]["message"])
         return Adapter(name=self.name, **reply["description"])
 
     def run(
@@ -187,19 +188,13 @@ class Trial:
         replies: list[Reply] = self._ask({"run": programs})["replies"]
         return replies
 
-    def packages(self, lines: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return the packages whose functions run while the lines do, and those imported."""
-        found = self._ask({"watch": list(lines)})
-        return found.get("computes", []), found.get("imported", [])
+    def watch(self, lines: Sequence[str]) -> dict[str, list[str]]:
+        """Return what runs while the lines do.
 
-    def inner_ops(self, op: str, lines: Sequence[str]) -> list[str]:
-        """Return the ops whose operators of the class run in the lines, but for `op` itself."""
-        try:
-            methods = self._ask({"watch": list(lines)}).get("methods", [])
-        except (EngineDiedError, Absent):
-            return []
-        by_name = {dunder: name for name, dunder in DUNDERS.items()}
-        return [by_name[m] for m in methods if by_name.get(m, op) != op]
+        Under "computes" are the packages whose functions run, under "imported" those that are
+        imported, under "methods" the methods of the class.
+        """
+        return self._ask({"watch": list(lines)})
 
     def confirm(self, failed: Failed) -> Failed:
         """Return the failure as a fresh process shows it again: each time, or k of n times.
@@ -226,7 +221,7 @@ class Trial:
 
     # --- what the engine has -------------------------------------------------------------------
 
-    def look_for_operators(self) -> None:
+    def _look_for_operators(self) -> None:
         """Find out which operators take two nodes, and on which sides plain numbers."""
         for op in SYMBOLS:
             nodes = self._try_out(op, "a", "b")
@@ -287,9 +282,7 @@ class Trial:
                     (0.5, 0.75, 0.25, 0.6), function.columns(function.operands), strict=False
                 )
             ]
-            self.adapter.form[op] = place
-            code = f"e = {self.adapter.call(op, letters(len(point)))}"
-            self.adapter.form[op] = 0
+            code = f"e = {self.adapter.call(op, letters(len(point)), place)}"
             program = Program(tuple(point), (code,), ("e",))
             try:
                 reply, _ = self.compute(program)

@@ -6,12 +6,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from scalargrad.testing.adapter import Absent, Missing, letters, number
+from scalargrad.testing.adapter import DUNDERS, Absent, Missing, letters, number
 from scalargrad.testing.cases import Program, from_expression, from_lines
 from scalargrad.testing.expressions import Expression, Step
 from scalargrad.testing.functions import FUNCTIONS, SYMBOLS, Interval, Operation
 from scalargrad.testing.laws.law import OPS, POWERS, Laws, Property, about, operation, word
 from scalargrad.testing.laws.soundness import SEVERAL_FORMS, is_right, need_sound
+from scalargrad.testing.process import EngineDiedError
 from scalargrad.testing.reference import call
 from scalargrad.testing.trial import Failed, Trial
 
@@ -169,8 +170,13 @@ def cause_within(trial: Trial, prop: Property, failed: Failed) -> str | None:
     family = prop.name.partition("-")[0]
     if prop.op is None or family not in ("value", "derivative", "numbers"):
         return None
-    inner = sorted(trial.inner_ops(prop.op, failed.lines), key="+*-/".find)  # innermost first
-    for op in inner:
+    try:
+        methods = trial.watch(failed.lines).get("methods", [])
+    except (EngineDiedError, Absent):
+        return None
+    ops = {dunder: op for op, dunder in DUNDERS.items() if op != prop.op}
+    inner = [ops[method] for method in methods if method in ops]
+    for op in sorted(inner, key="+*-/".find):  # innermost first
         for part in ("value", family, "numbers"):
             # A plain number that is not taken raises; it makes no wrong number elsewhere.
             if part != "numbers" or (failed.raised and op in SYMBOLS):

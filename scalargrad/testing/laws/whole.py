@@ -33,7 +33,8 @@ def _own_arithmetic(trial: Trial) -> None:
             lines += [f"c = {adapter.call(op, operands)}", *adapter.prepare("c")]
             lines += adapter.go_back("c")
     allowed = trial.options.allow
-    computing, imported = trial.packages(lines)
+    found = trial.watch(lines)
+    computing, imported = found.get("computes", []), found.get("imported", [])
     if allowed is None:
         foreign = [p for p in computing if p in OTHER_ENGINES]
         foreign += [p for p in imported if p == "scalargrad"]
