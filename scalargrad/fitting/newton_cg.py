@@ -161,7 +161,8 @@ class _Model:
             step, bent, is_minimum = self._minimum(step, held, radius)
             there = _plus(self.x, step)
             inside = self.box.clamped(there)
-            out = [i for i, (a, b) in enumerate(zip(there, inside, strict=True)) if a != b]
+            # Those that are held at their side may be beyond it by a rounding.
+            out = [i for i, h in enumerate(held) if there[i] != inside[i] and not h]
             if not out or any(map(math.isnan, step)):
                 break
             # The one that is out first, on the way there.

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from scalargrad import Value, cos, cosh, exp, grad, log, optim, sin
@@ -314,6 +314,16 @@ def test_variables_of_any_size(unit: float) -> None:
     # The second derivative of the first two is lost in underflow.
     found = minimize(lambda x: (x[0] * unit - 1) ** 2, [0.0])
     assert found.x == pytest.approx([1 / unit], rel=1e-7, abs=0)
+
+
+@given(start=st.floats(-0.4, -1e-3), bound=st.floats(1e-3, 0.4))
+@example(start=-0.1263701449816669, bound=0.09081617139765304)
+def test_a_step_to_a_bound_ends_there_however_it_rounds(start: float, bound: float) -> None:
+    # start + (bound - start) may be beyond the bound.
+    found = minimize(
+        lambda x: (x[0] - 100) ** 2 + (x[1] - 1) ** 2, [start, 0.0], bounds=[(-5, bound), (-5, 5)]
+    )
+    assert found.x == [bound, 1.0]
 
 
 # --- samples are data -----------------------------------------------------------------------------
