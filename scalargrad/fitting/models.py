@@ -14,7 +14,7 @@ from scalargrad.engine.context import within
 from scalargrad.engine.op import Op
 from scalargrad.engine.primitive import record
 from scalargrad.engine.real import is_real
-from scalargrad.programs.code import Operand, lower
+from scalargrad.programs.code import Literal, Operand, lower
 from scalargrad.programs.run.compiled import compile
 from scalargrad.programs.trace.symbols import Trace, symbol
 from scalargrad.transforms.functional import value_and_grad
@@ -89,7 +89,7 @@ def _programs(
     tapes = [_tape(model, x, count) for x in xs]
     alike: dict[Any, list[_Tape]] = {}
     for tape in tapes:
-        alike.setdefault((tape.equations, tape.captured, tape.output), []).append(tape)
+        alike.setdefault((tape.equations, tape.output), []).append(tape)
     found = {}
     for tapes_alike in alike.values():
         columns = list(zip(*(tape.constants for tape in tapes_alike), strict=True))
@@ -108,48 +108,43 @@ def _replay(tape: _Tape, differing: Sequence[int]) -> Callable[..., Any]:
         constants = list(tape.constants)
         for k, number in zip(differing, numbers, strict=True):
             constants[k] = number
-        known = [*parameters, *constants[: tape.captured]]
-
-        def at(place: int) -> Any:
-            return known[place] if place >= 0 else constants[~place]
-
+        known = [*parameters, *constants]
         for op, places in tape.equations:
-            known.append(record(op, tuple(map(at, places))))
-        return at(tape.output)
+            known.append(record(op, tuple([known[k] for k in places])))
+        return known[tape.output]
 
     return replayed
 
 
 class _Tape(NamedTuple):
-    """What a model does at a sample: ops on parameters, on earlier results and on constants.
+    """What a model does at a sample: each op, with the places of its operands.
 
-    Places from 0 on are the parameters, then the Values that it captures, which are the first of
-    the constants, and then the results; ~0, ~1, ... are the constants.
+    Places count the parameters, then the constants, and then the results.
     """
 
     equations: tuple[tuple[Op, tuple[int, ...]], ...]
-    captured: int
     constants: list[Any]
     output: int
 
 
 def _tape(model: Callable[..., Any], x: Any, count: int) -> _Tape:
-    """Return the tape of a model at a sample, with symbols for the parameters."""
+    """Return what a model does at a sample, with symbols for the parameters."""
     parameters = [symbol() for _ in range(count)]
     trace = Trace({})
     with trace.running(), within(inline=True):
         y = model(x, *parameters)
     code, leaves = lower(trace.symbols, [y], parameters)
-    constants: list[Any] = [leaf.data for leaf in leaves[count:]]
-
-    def place_of(operand: Operand) -> int:
-        if isinstance(operand, int):
-            return operand
-        constants.append(operand.value)
-        return ~(len(constants) - 1)
-
-    equations = tuple((op, tuple(map(place_of, operands))) for op, operands in code.equations)
-    tape = _Tape(equations, len(leaves) - count, constants, place_of(code.outputs[0]))
+    rows = [*(operands for _, operands in code.equations), code.outputs]
+    literals = [x.value for row in rows for x in row if isinstance(x, Literal)]
+    constants = [*(leaf.data for leaf in leaves[count:]), *literals]
     if not all(is_real(x) and math.isfinite(x) for x in constants):
         raise TypeError(f"a program has no constants such as {constants}")
-    return tape
+    places = iter(range(len(leaves), len(leaves) + len(literals)))
+
+    def place_of(x: Operand) -> int:
+        if isinstance(x, Literal):
+            return next(places)
+        return x if x < len(leaves) else x + len(literals)
+
+    equations = tuple((op, tuple(map(place_of, operands))) for op, operands in code.equations)
+    return _Tape(equations, constants, place_of(code.outputs[0]))
