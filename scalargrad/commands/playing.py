@@ -53,19 +53,15 @@ def page_of(name: str) -> Playground:
     train, test = examples[:_TRAINED], examples[_TRAINED:]
     inputs = len(train[0][0])
     classes = {target for _, target in train}
+    loss: Any = losses.cross_entropy
+    optimizer: Any = _adam(0.03)
     if name == "sin":
-        return playground(
-            _network([1, 8, 8, 1]), _squared, train, test, _adam(0.02), title="A curve: sin"
-        )
-    if classes == {-1, 1}:
-        hidden = [4] if name == "xor" else [8, 8]
-        return playground(
-            _network([inputs, *hidden, 1]), _hinge, train, test, _momentum, title=_TITLES[name]
-        )
-    sizes = [inputs, 8, 3] if name == "iris" else [inputs, 12, 12, 3]
-    return playground(
-        _network(sizes), losses.cross_entropy, train, test, _adam(0.03), title=_TITLES[name]
-    )
+        sizes, loss, optimizer = [1, 8, 8, 1], _squared, _adam(0.02)
+    elif classes == {-1, 1}:
+        sizes, loss, optimizer = [inputs, *([4] if name == "xor" else [8, 8]), 1], _hinge, _momentum
+    else:
+        sizes = [inputs, 8, 3] if name == "iris" else [inputs, 12, 12, 3]
+    return playground(_network(sizes), loss, train, test, optimizer, title=_TITLES[name])
 
 
 _TITLES = {
@@ -73,6 +69,7 @@ _TITLES = {
     "circles": "Two circles",
     "spiral": "A spiral of three arms",
     "xor": "One or the other: xor",
+    "sin": "A curve: sin",
     "iris": "Three species of iris",
 }
 
