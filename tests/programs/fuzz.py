@@ -202,8 +202,59 @@ _LOOKUPS = (
     *("dict.fromkeys([{x}])", "({x}, 0) in {{(1.0, 0)}}", "{x} not in frozenset([2.0])"),
 )
 
+
+def _middle(a: Any, b: Any, c: Any) -> Any:
+    return sorted([a, b, c])[1]
+
+
+def _halved(x: Any) -> Any:
+    for _ in range(6):
+        if not -1 < x < 1:
+            x = x * 0.5
+    return x
+
+
+def _until(x: Any, y: Any) -> Any:
+    for k in range(4):
+        if x > y:
+            return x * k
+        x = x + 1
+    return y
+
+
+def _among(a: Any, b: Any) -> Any:
+    return a * 2 if a in [b, 1, 0.5] else b
+
+
+def _caught(a: Any, b: Any) -> Any:
+    try:
+        c = a / b
+    except ZeroDivisionError:
+        return a
+    return c * c if c > 0 else c
+
+
+def _how_many(*xs: Any) -> Any:
+    return sum(1 for x in xs if x) * xs[0] if any(x > 1 for x in xs) else xs[-1]
+
+
+# Python functions that branch on their numbers, and how many these are.
+_BRANCHING: dict[str, tuple[Callable[..., Any], int]] = {
+    "larger": (max, 2),
+    "smaller": (min, 2),
+    "middle": (_middle, 3),
+    "halved": (_halved, 1),
+    "until": (_until, 2),
+    "among": (_among, 2),
+    "caught": (_caught, 2),
+    "how_many": (_how_many, 3),
+    "either": (lambda a, b: a or b, 2),
+}
+_MAY_FAIL = ("S_.log({})", "S_.sqrt({})", "1 / {}", "S_.acos({})", "S_.exp({})", "{} * 1", "-{}")
+
 S = SimpleNamespace(
     settings=_settings,
+    **{name: function for name, (function, _) in _BRANCHING.items()},
     **{name: function for name, (function, _) in _FIXED.items()},
     **{f"many_{name}": function for name, function in _MANY.items()},
     **{"label": _label, "Point": Point, "OrderedDict": OrderedDict, "defaultdict": defaultdict},
@@ -395,6 +446,7 @@ class _Drawing:
         self.values: dict[str, list[Any]] = {}  # of each name, in each call; None where unknown
         # Whether all constants are of the numbers' own kind, and the kinds of those drawn.
         self.pure = random.random() < 0.5
+        self.branches = random.random() < 0.4
         self.types: set[type] = set()
         self.modules: list[dict[str, Any]] = []
 
@@ -492,6 +544,14 @@ class _Drawing:
                 self.operand(),
             )
             text, uses = f"S_.where({c}, {a}, {b})", of_c + of_a + of_b
+            if self.branches and random.random() < 0.5:
+                a, b = (random.choice(_MAY_FAIL).format(x) for x in (a, b))
+                text = f"({a} if {c} else {b})"
+        elif self.branches and way < 0.69:
+            name = random.choice(list(_BRANCHING))
+            parts = [self.operand() for _ in range(_BRANCHING[name][1])]
+            text = f"S_.{name}({', '.join(text for text, _ in parts)})"
+            uses = tuple(x for _, names in parts for x in names)
         elif way < 0.71:
             a, of_a = self.operand()
             text, uses = random.choice((f"-{a}", f"+{a}", f"abs_({a})", f"S_.relu({a})")), of_a
@@ -996,9 +1056,9 @@ class _Ways:
         """Return whether simplification may leave out a part: of `where`, or of a power of 0."""
         program = _latest(compiled)
         assert program is not None
-        raw, simple = program.code, program.latest.code
-        if raw is None or simple is None:
+        if program.code is None or program.latest is None:
             return False
+        raw, simple = program.code, program.latest.code
         before = list(_ops_of(raw))
         return len(list(_ops_of(simple))) < len(before) and any(
             op.name in ("where", "**", "like") for op in before
@@ -1020,6 +1080,8 @@ class _Ways:
                 self.seen["no Code"] += 1
                 return
             check_code(code)
+            if code.tree is not None:
+                return  # it may lack a path, which f itself then gave
             expected = Outcome(lambda code=code: evaluate(code, numbers))
             signed = sees_signs(code)
             if expected.error is not None and found.error is None:
@@ -1064,10 +1126,12 @@ class _Ways:
     def looked_up(self) -> None:
         """Look up a number that depends on the arguments: that is an error."""
         program = self.program
+        if any("S_.caught(" in step.text for step in program.steps):
+            return  # where an error is caught, it may run without a trace
         moving: set[str] = set()
         for step in program.steps:
             # `where` of a constant condition may be a constant.
-            chosen = "S_.where(" in step.text
+            chosen = "S_.where(" in step.text or _branches(step)
             if self.is_number(step) or (moving.intersection(step.uses) and not chosen):
                 moving.add(step.name)
         for k, name in enumerate(sorted(moving)[-2:]):
@@ -1100,8 +1164,12 @@ class _Ways:
         self.seen["pickled"] += 1
         for args in self.program.calls:
             a, b = Outcome(f, *args), Outcome(loaded, *args)
-            if a.error is not None and "from a pickle" in str(b.error):
-                continue  # its trace has failed
+            if "from a pickle" in str(b.error):
+                # Its trace has failed, or it has no such path: f itself gave that.
+                assert a.error is not None or any(map(_branches, self.program.steps))
+                continue
+            if b.error is not None and any("S_.caught(" in x.text for x in self.program.steps):
+                continue  # f itself catches the error
             assert repr(a.error) == repr(b.error), f"pickled: {a}, but {b}"
             assert all(map(same, a.numbers, b.numbers)), f"pickled: {a}, but {b}"
 
@@ -1385,6 +1453,11 @@ def _of_complex(error: Exception, program: Program) -> bool:
     """Return whether an error in a part is of what is a complex number of plain numbers."""
     text = str(error)
     return bool(program.parts) and ("to a fractional power" in text or "(complex)" in text)
+
+
+def _branches(step: Step) -> bool:
+    """Return whether a step branches on its numbers, as Python does."""
+    return " if " in step.text or any(f"S_.{name}(" in step.text for name in _BRANCHING)
 
 
 def _chooses(program: Program) -> bool:

@@ -394,7 +394,15 @@ def error_that_is_caught(x: Any) -> Any:
         y = log(x)
     except ValueError:
         return x * x
-    return y * y * x
+    return y * x
+
+
+def error_of_what_is_not_needed(x: Any) -> Any:
+    try:
+        log(x)
+        return x * 2
+    except ValueError:
+        return x * 3
 
 
 def division_that_is_caught(x: Any, y: Any) -> Any:
@@ -540,6 +548,7 @@ FUNCTIONS: list[tuple[Function, list[Point]]] = [
             *(absolute, sign_of_three, chained, in_a_tuple, not_in_a_list, matched, early_exit),
             *(loop_until, loop_with_else, factorial, huber, piecewise_of_a_table, x_log_x, sinc),
             *(within_the_domain, error_of_its_own, error_that_is_caught, own_error_that_is_caught),
+            error_of_what_is_not_needed,
             *(assertion, same_condition_again, value_made_within, zero_derivative_on_one_side),
             *(clamped, generator, walrus, conditional_function),
         )
@@ -643,7 +652,12 @@ def test_a_program_does_what_the_eager_engine_does(
         assert is_same(expected, found), (point, expected, found)
 
 
-CATCHES = {error_that_is_caught, own_error_that_is_caught, division_that_is_caught}
+CATCHES = {
+    error_of_what_is_not_needed,
+    error_that_is_caught,
+    own_error_that_is_caught,
+    division_that_is_caught,
+}
 
 
 @pytest.mark.parametrize("way", ["value", "grad"])

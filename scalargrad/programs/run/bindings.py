@@ -13,7 +13,7 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from opcode import EXTENDED_ARG, opmap
 from types import (
@@ -52,6 +52,7 @@ _OLD = sys.version_info < (3, 11)
 _LOAD_GLOBAL, _STORE_NAME = opmap["LOAD_GLOBAL"], opmap["STORE_NAME"]
 _LOADS = {opmap.get(f"LOAD_{name}", -1) for name in ("GLOBAL", "NAME", "FROM_DICT_OR_GLOBALS")}
 _STORES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
+_CATCHES = {opmap.get(name, -1) for name in ("CHECK_EXC_MATCH", "JUMP_IF_NOT_EXC_MATCH")}
 _STORES_IN_CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
 # A lookup that finds nothing raises one of these; an empty cell ValueError.
 _NOT_THERE = (AttributeError, LookupError, TypeError, ValueError)
@@ -69,12 +70,14 @@ _NOT_IMPLICIT = frozenset(
 class _Lookups(NamedTuple):
     """What a code object, with the functions that it defines, looks up and binds.
 
-    `keys` are names of attributes, and strings that may be such.
+    `keys` are names of attributes, and strings that may be such; `catches` says whether it catches
+    errors of some class.
     """
 
     names: frozenset[str]
     stored: frozenset[str]
     keys: frozenset[str]
+    catches: bool
 
 
 @lru_cache(maxsize=4096)
@@ -88,6 +91,7 @@ def _lookups(code: CodeType) -> _Lookups:
     more = [x for x in code.co_cellvars if x not in code.co_varnames]
     cells = (*(code.co_cellvars if _OLD else (*code.co_varnames, *more)), *code.co_freevars)
     operand = 0
+    catches = False
     for instruction, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
         operand = operand << 8 | low
         if instruction == EXTENDED_ARG:
@@ -103,6 +107,8 @@ def _lookups(code: CodeType) -> _Lookups:
             stored.add(cells[operand])
         elif instruction == _STORE_NAME:
             local.add(code.co_names[operand])
+        elif instruction in _CATCHES:
+            catches = True
         operand = 0
     for x in code.co_consts:
         if isinstance(x, CodeType):
@@ -110,9 +116,10 @@ def _lookups(code: CodeType) -> _Lookups:
             loads |= inner.names
             stored |= inner.stored
             keys |= inner.keys
+            catches |= inner.catches
         elif type(x) is str:
             keys.add(x)
-    return _Lookups(*map(frozenset, (loads, stored, keys)))
+    return _Lookups(frozenset(loads), frozenset(stored), frozenset(keys), catches)
 
 
 def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
@@ -125,6 +132,19 @@ def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
     >>> [(b.name, b.bound) for b in bindings_of(("f", lambda x: rate * x))]
     [('rate', 0.5)]
     """
+    return list(_searched(roots).found.values())
+
+
+def catches(*roots: tuple[str, Any]) -> bool:
+    """Return whether a function among the roots, or one that they reach, catches errors.
+
+    >>> catches(("f", lambda x: 2 * x))
+    False
+    """
+    return _searched(roots).catches
+
+
+def _searched(roots: Sequence[tuple[str, Any]]) -> _Search:
     keys: set[str] = set()
     while True:
         search = _Search(keys)
@@ -132,7 +152,7 @@ def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
             search.visit(name, root)
         # A function that was reached last may name attributes of what was seen before.
         if search.keys == keys:
-            return list(search.found.values())
+            return search
         keys = search.keys
 
 
@@ -143,6 +163,7 @@ class _Search:
         self.keys = set(keys)
         self._names = sorted(keys)
         self.found: dict[tuple[int, str], Binding] = {}
+        self.catches = False
         self._seen: dict[int, Any] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._waiting: list[tuple[str, Any]] = []
@@ -221,6 +242,7 @@ class _Search:
             return
         lookups, names = _lookups(f.__code__), f.__globals__
         self.keys |= lookups.keys
+        self.catches |= lookups.catches
         if f.__code__.co_filename == _NN:  # nobody binds its names anew
             return
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):

@@ -26,7 +26,15 @@ from scalargrad.functions.choices import like
 from scalargrad.programs.code import Code, Literal, Untraced
 from scalargrad.programs.passes.kinds import ANY, kind_of
 from scalargrad.programs.passes.linking import linked
-from scalargrad.programs.run.bindings import Binding, bindings_of, check, held, holds, own_name
+from scalargrad.programs.run.bindings import (
+    Binding,
+    bindings_of,
+    catches,
+    check,
+    held,
+    holds,
+    own_name,
+)
 from scalargrad.programs.run.program import Program, collector_paused
 from scalargrad.programs.trace.arguments import Arguments
 from scalargrad.programs.trace.calls import called_function, is_called_with
@@ -277,7 +285,7 @@ class Compiled(Generic[R]):
 
         f may catch it; and it may be of a side that f does not take.
         """
-        if self._f is None or isinstance(error, TypeError):
+        if self._f is None or (self._target == "c" and isinstance(error, TypeError)):
             raise error
         try:
             return self._eagerly(program, numbers)
@@ -575,6 +583,11 @@ class Compiled(Generic[R]):
                         "arguments use compile(value_and_grad(f))"
                     )
                 outputs += slopes.values()
+            # A result does not need all numbers, but a function that catches errors sees theirs.
+            unneeded = trace.not_needed(outputs)
+            if unneeded and catches(*self._roots(arguments)):
+                for x in unneeded:
+                    trace.truth(x == x)
         conditions = list(trace.guards or ())
         code, captured, results = trace.lowered([*outputs, *conditions], symbols)
         if backward:
@@ -585,7 +598,10 @@ class Compiled(Generic[R]):
 
     def _bindings(self, arguments: Arguments) -> list[Binding]:
         """Return what f, and what its static arguments have to do with it, may look up."""
-        return bindings_of((own_name(self._f, self.__name__), self._f), *arguments.static)
+        return bindings_of(*self._roots(arguments))
+
+    def _roots(self, arguments: Arguments) -> list[tuple[str, Any]]:
+        return [(own_name(self._f, self.__name__), self._f), *arguments.static]
 
     def __getstate__(self) -> dict[str, Any]:
         # A default may be anything; the programs do not need it.

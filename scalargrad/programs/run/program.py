@@ -179,10 +179,10 @@ class Program:
 
     def rewritten(self, code: Code, captured: list[Value]) -> Program:
         """Return the same program of another Code."""
-        again: Program = object.__new__(Program)
-        vars(again).update(vars(self))
+        again = Program(self.name, self.arguments, self.backward, [], self.target)
+        again.bindings, again.guard = self.bindings, self.guard
+        again.paths, again.followed, again.read = self.paths, self.followed, self.read
         again.code, again.captured = code, captured
-        again.runnables, again.machines, again.latest = {}, {}, None
         return again
 
     def with_numbers(self, numbers: Sequence[Any]) -> Arguments:

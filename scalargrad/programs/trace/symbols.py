@@ -373,6 +373,15 @@ class Trace:
             self.guards[x] = truth, users_line()
         return self.guards[x][0]
 
+    def not_needed(self, outputs: Sequence[Any]) -> list[Any]:
+        """Return the numbers that may fail and that neither `outputs` nor guards depend on."""
+        needed = {x for x in (*outputs, *(self.guards or ())) if isinstance(x, Node)}
+        for x in reversed(self.symbols):
+            if x in needed and x._op is not choices.like.op:  # which only needs a kind
+                needed.update([y for y in operands_of(x) if isinstance(y, Node)])
+        found = [x for x in self.symbols if type(x) is Symbol and x not in needed]
+        return list(filter(self.is_risky, found))
+
     def chose(self, chosen: Any, condition: Any, a: Any, b: Any) -> None:
         """Say that a rule chose by a condition between a and b: None for no path."""
         if type(chosen) is not Symbol or type(condition) is not Symbol:

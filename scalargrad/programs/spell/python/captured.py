@@ -24,6 +24,8 @@ def read_values(speller: Speller, values: str, place: int, labels: Sequence[str]
 
     They become a list as well if the most of them go on as tuples.
     """
+    if not labels:
+        return Values(values, ())
     inputs = range(place, place + len(labels))
     go_on = {k for first, end in speller.packed for k in range(first, end) if k in inputs}
     if len(go_on) * 2 > len(inputs):
@@ -43,6 +45,8 @@ def read_values(speller: Speller, values: str, place: int, labels: Sequence[str]
 
 def add_gradients(speller: Speller, values: Values, slopes: Sequence[Operand], lock: str) -> None:
     """Write the lines that add to the gradients of the Values, when all else is computed."""
+    if not slopes:
+        return
     listed = speller.elements(slopes)
     if not values.names or len(listed) * _FEW < len(slopes):
         whole = whole_of(listed) or f"[{', '.join(listed)}]"
