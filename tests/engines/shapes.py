@@ -833,6 +833,22 @@ closures powers_by_products: value-pow
 +         for _ in range(other):
 +             y *= self
 +         return y
+closures waits_for_all_users: unrelated-leaves
+- self.grad = 0.0
++ self.grad = 0.0
++         self.users = self.done = 0
++         for p in parents:
++             p.users += 1
+-             if node.parents:
+-                 node.grad = 0.0
++             node.done = 0
++             if node.parents:
++                 node.grad = 0.0
+-             node.pass_back()
++             if node is self or node.done == node.users:
++                 node.pass_back()
++                 for p in node.parents:
++                     p.done += 1
 closures last_user: reuse, unrelated-leaves
 - self.grad = 0.0
 + self.grad = 0.0

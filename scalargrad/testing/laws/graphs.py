@@ -165,7 +165,7 @@ def _equal_in_trees(trial: Trial) -> None:
 
 @LAWS.law("random-graphs", "Backward through random graphs of all the engine's ops is right.")
 def _random_graphs(trial: Trial) -> None:
-    trial.needs("reuse", "diamonds", "equal-numbers", "operands-unchanged")
+    trial.needs("reuse", "diamonds", "equal-numbers", "operands-unchanged", "unrelated-leaves")
     need_sound(trial, "+" if trial.has("+") else "*")
     ops = [FUNCTIONS[op] for op in OPS if FUNCTIONS[op].arity and is_sound(trial, op)]
     if trial.holds("numbers-pow") and not trial.breaks("zero-powers"):

@@ -23,6 +23,8 @@ def _unrelated_leaves(trial: Trial) -> None:
     trial.check_gradient(from_lines([3.0, 2.0, 5.0], lines, "d"))
     for dead in (f"e = c {op} c", f"e = c {op} b", f"e = d {op} c"):
         trial.check_gradient(from_lines([3.0, 2.0, 5.0], f"{lines}\n{dead}", "d"))
+    lines = f"e = a {op} b\nf = e {op} c\ng = e {op} d"  # f is not waited for
+    trial.check_gradient(from_lines([3.0, 2.0, 5.0, 4.0], lines, "g"))
     if adapter.mode == "reverse":
         program = from_lines([3.0, 2.0, 5.0, 4.0], f"e = a {op} b\nf = c {op} d", "e f")
         actions = [*adapter.run_backward("e"), *adapter.run_backward("f")]
