@@ -26,6 +26,21 @@ class MultiplyAdd(Function):
         return tuple(s if n else None for s, n in zip(slopes, ctx.needs_input_grad, strict=True))
 
 
+class SumAndProduct(Function):
+    """Two outputs."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        ctx.save_for_backward(a, b)
+        return a + b, a * b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        a, b = ctx.saved_values
+        slopes = (g + h * b, g + h * a)
+        return tuple(s if n else None for s, n in zip(slopes, ctx.needs_input_grad, strict=True))
+
+
 class ExpAndDouble(Function):
     """e**x and 2 e**x, with one of its outputs saved."""
 

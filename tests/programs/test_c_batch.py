@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from array import array
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
@@ -23,10 +22,9 @@ from hypothesis import strategies as st
 
 import scalargrad as sg
 from scalargrad import Value, compile, map_grad, value_and_grad
-from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.run import c_batch
 from scalargrad.transforms.nesting import flatten, unflatten
-from tests.programs.test_c import COMPILER, bits, cache  # noqa: F401
+from tests.programs.test_c import COMPILER, cache, outcome  # noqa: F401
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler is here")
 
@@ -43,14 +41,6 @@ def one_by_one(f: Any, calls: Any) -> Any:
     found = [flatten(f(*call)) for call in calls]
     total = reduce(lambda a, b: list(map(add, a, b)), [numbers for numbers, _ in found])
     return unflatten(found[0][1], total)
-
-
-def outcome(f: Callable[..., Any], *args: Any) -> Any:
-    try:
-        numbers, structure = flatten(f(*args))
-    except FAILURES as error:
-        return type(error), str(error)
-    return list(map(bits, numbers)), structure
 
 
 BOTH = [compile(value_and_grad(loss, (0, 1)), target=target) for target in ("c", "python")]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 import re
-import sys
-import threading
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import (
-    Function,
     TraceError,
     Value,
     compile,
@@ -43,6 +40,8 @@ from scalargrad import (
     where,
 )
 from scalargrad.nn import MLP, Module
+from tests.own_functions import SumAndProduct
+from tests.threads import in_threads
 
 THIRD = Fraction(1, 3)
 # compile, or what leaves a function as it is.
@@ -533,26 +532,12 @@ def test_names_that_are_bound_anew_between_calls() -> None:
     assert found(THIRD) == expected(THIRD) == [THIRD, 2 * THIRD, 2 * THIRD, 3 * THIRD]
 
 
-class Split(Function):
-    """Sum and product: a Function with two outputs."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        ctx.save_for_backward(a, b)
-        return a + b, a * b
-
-    @staticmethod
-    def backward(ctx: Any, g: Any, h: Any) -> Any:
-        a, b = ctx.saved_values
-        return g + h * b, g + h * a
-
-
 def test_functions_of_several_outputs_within() -> None:
     def function(piece: Piece) -> Any:
         @piece
         def inner(x: Any, y: Any) -> Any:
-            total, product = Split.apply(x, y)
-            return [product * x, Split.apply(total, product)[1]]
+            total, product = SumAndProduct.apply(x, y)
+            return [product * x, SumAndProduct.apply(total, product)[1]]
 
         return lambda x, y: inner(x, y)[0] * inner(y, inner(x, y)[1])[1]
 
@@ -1044,16 +1029,7 @@ def test_threads_may_trace_pieces_at_once() -> None:
         except Exception as error:  # for the test to show
             errors.append(error)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    in_threads(work, 8)
     assert not errors
 
     def eager(x: Any, k: Any) -> Any:

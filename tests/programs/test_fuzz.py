@@ -255,7 +255,7 @@ def test_the_fuzzer_finds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_many_programs() -> None:
-    fuzz.run(2000, 1)
+    fuzz.run(1000, 1)
 
 
 def test_a_builtin_is_not_called_by_the_name_of_an_argument() -> None:

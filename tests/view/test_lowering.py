@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from scalargrad import Function, Value, sin
+from scalargrad import Value, sin
 from scalargrad.programs.code import evaluate
 from scalargrad.view.lowering import code_of, with_outputs
-
-
-class SumAndProduct(Function):
-    """Of two numbers."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, y: Any) -> Any:
-        ctx.save_for_backward(x, y)
-        return x + y, x * y
-
-    @staticmethod
-    def backward(ctx: Any, g: Any, h: Any) -> Any:
-        x, y = ctx.saved_tensors
-        return g + h * y, g + h * x
+from tests.own_functions import SumAndProduct
 
 
 def test_each_output_of_a_function_is_a_step_with_the_operands_of_its_call() -> None:
