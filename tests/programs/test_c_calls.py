@@ -20,10 +20,12 @@ from scalargrad import Value, compile, exp, grad, hvp, jvp, log, relu, tanh, val
 from scalargrad.nn import MLP
 from scalargrad.testing.inputs import EDGES
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
-from tests.sampled import one_in
 from tests.threads import in_threads
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler is here")
+pytestmark = [
+    pytest.mark.slow,  # most start a C compiler, several times
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler is here"),
+]
 
 NUMBERS = st.floats(-3, 3) | st.sampled_from([x for x in EDGES if type(x) is float])
 
@@ -256,7 +258,7 @@ CASES: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", one_in(4, CASES))
+@pytest.mark.parametrize("name", CASES)
 def test_what_goes_in_and_comes_out(name: str) -> None:
     points = [(1, 2), (0.5, -1.25), (3.0, 2.0), (-0.0, 0.0), (1e308, 1e308), (math.inf, 1.0)]
     c = same(CASES[name], *points)
@@ -327,7 +329,6 @@ def test_each_call_computes_what_its_own_results_need() -> None:
 # --- size, names, threads -------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_what_is_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalargrad.programs.spell.c.program.PIECE", 9)
     for f in TRANSFORMED.values():
@@ -351,7 +352,7 @@ def test_a_parameter_with_the_name_of_what_is_called() -> None:
     assert "double g_2_2" in source
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [300, 10_000])
 def test_thousands_of_calls(count: int) -> None:
     step = compile(lambda x, k: [x[0] + k * x[1], tanh(x[1] - x[0])])
 

@@ -29,10 +29,12 @@ from scalargrad.programs.run.c_program import CProgram
 from scalargrad.programs.spell.c.rules import CALLED_BACK
 from tests.programs import fuzz
 from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
-from tests.sampled import one_in
 from tests.threads import in_threads
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler is here")
+pytestmark = [
+    pytest.mark.slow,  # most start a C compiler, several times
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler is here"),
+]
 
 LARGE = 2**53
 INTS = st.integers(-9, 9) | st.sampled_from([LARGE - 1, LARGE, LARGE + 1, -LARGE, 2**31, 10**400])
@@ -86,7 +88,7 @@ def compiled(name: str, f: Callable[..., Any]) -> list[Any]:
 IN_PYTHON = {"**", "power_log"}
 
 
-@pytest.mark.parametrize("name", one_in(8, BINARY))
+@pytest.mark.parametrize("name", BINARY)
 def test_every_choice_of_ints_and_floats(name: str) -> None:
     numbers = [0, 1, -1, 2, -3, 7, 0.0, -0.0, 1.0, -0.5, 2.0, -3.0]
 
@@ -379,7 +381,6 @@ def test_an_order_that_is_a_float_is_refused() -> None:
             compiled(order, 1.5)
 
 
-@pytest.mark.slow
 def test_many_random_programs() -> None:
     for k in range(60):
         fuzz.check_in_c(fuzz.drawn(random.Random(f"1 {k}")))
