@@ -397,7 +397,6 @@ Value.__init__ = _make_and_note
         "numbers-pow",
         "out = Value(self.data**n, (self,))",
         "out = Value(math.exp(n * math.log(self.data)), (self,))",
-        also=("zero-powers",),
     ),
     Defect(
         "product_divided_again",
