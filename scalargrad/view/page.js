@@ -280,21 +280,30 @@ function known(k, i) {
 
 // --- what is stepped through -----------------------------------------------------------------
 
-// A unit is what one press of a key shows: some steps, those from `from` up to `end`.
+// A unit is what one press of a key shows: some steps, those from `from` up to `end`. `step` is the
+// last of them that has a card, and `count` how many have one.
 const cardOf = [];
 cards.forEach((card, c) => card.members.forEach((k) => (cardOf[k] = c)));
 let units = [];
 
 function makeUnits(by) {
   units = [{ kind: "given", from: 0, end: -1, card: -1 }];
+  let first = null;
   steps.forEach(([kind, k], i) => {
     const card = cardOf[k] ?? -1;
     const before = units[units.length - 1];
     // What has no card of its own changes nothing.
     const joins = by !== "numbers" && before.kind === kind && before.card === card;
     const whole = by === "cards" || (card >= 0 && !["op", "leaf"].includes(cards[card].kind));
-    if (before.end >= 0 && (card < 0 || (joins && whole))) before.end = i;
-    else units.push({ kind, from: i, end: i, card });
+    if (before.end >= 0 && (card < 0 || (joins && whole))) {
+      before.end = i;
+      if (card >= 0) before.step = i;
+      if (card >= 0) before.count++;
+    } else if (card < 0) first ??= i;
+    else {
+      units.push({ kind, from: first ?? i, end: i, card, step: i, count: 1 });
+      first = null;
+    }
   });
   units.push({ kind: "done", from: steps.length, end: end_, card: -1 });
 }
@@ -334,19 +343,19 @@ function sentence(u) {
     return [`Given ${verb} `, V(listed(texts)), ". First the values are computed."];
   }
   if (u.kind === "done") return doneSentence();
-  const [, k] = steps[u.end];
+  const [, k] = steps[u.step];
   if (u.from >= state.reached) return ["Here it stops."];
   if (u.kind === "seed") {
     return [`Now backward: ${top_} grows exactly as fast as itself: `, G(data.one), "."];
   }
   const card = u.card >= 0 ? cards[u.card] : null;
-  const single = u.from === u.end;
+  const single = u.count === 1;
   if (u.kind === "forward") {
     if (card?.kind === "rows" && !(single && card.function >= 0)) return sumSentence(card);
     return single ? forwardSentence(k) : manyForward(u, card);
   }
   if (card?.kind === "rows" && !single) return sumBackward(card);
-  return single ? backwardSentence(u.end) : manyBackward(u, card);
+  return single ? backwardSentence(u.step) : manyBackward(u, card);
 }
 
 function doneSentence() {
@@ -490,8 +499,8 @@ function chipsOf(u) {
     if (!data.differentiable || state.error) return [];
     return given.slice(0, 4).map((k) => chip("g", few(gradientAt(k, end_)), slope(k)));
   }
-  const [, k, e] = steps[u.end];
-  if (u.from !== u.end) return [];
+  const [, k, e] = steps[u.step];
+  if (u.count !== 1) return [];
   const node = nodes[k];
   if (u.kind === "forward") {
     const signs = { "+": "+", "-": "−", "*": "·", "/": "/" };
@@ -507,13 +516,13 @@ function chipsOf(u) {
   const to = node.edges[e].at;
   const formula = slopeOf(k, e);
   const why = formula === inFormula(state.local[k][e]) || formula.length > 40 ? "" : ` = ${formula}`;
-  const before = gradientAt(to, u.end - 1);
-  const found = [chip("g", few(gradientAt(k, u.end - 1)), `${slope(k)} arrived`), "×"];
+  const before = gradientAt(to, u.step - 1);
+  const found = [chip("g", few(gradientAt(k, u.step - 1)), `${slope(k)} arrived`), "×"];
   found.push(chip("l", few(state.local[k][e]), `∂${node.name}/∂${nodes[to].name}${why}`), "=");
-  found.push(chip("g", few(state.product[u.end]), `goes to ${nodes[to].name}`));
+  found.push(chip("g", few(state.product[u.step]), `goes to ${nodes[to].name}`));
   if (before !== null) {
     found.push("+", chip("g", few(before), "already there"), "=");
-    found.push(chip("g", few(state.total[u.end]), slope(to)));
+    found.push(chip("g", few(state.total[u.step]), slope(to)));
   }
   return found;
 }
@@ -1110,10 +1119,10 @@ async function backwardMotion(u, mine) {
   });
   const results = await Promise.all(going.map((one) => backwardFlight(one, u, mine)));
   if (!results.every(Boolean) || mine !== token) return false;
-  const [, k, e] = steps[u.end];
-  const had = u.from === u.end ? gradientAt(nodes[k].edges[e].at, before) : null;
+  const [, k, e] = steps[u.step];
+  const had = u.count === 1 ? gradientAt(nodes[k].edges[e].at, before) : null;
   if (had !== null && targets.length === 1) {
-    put(drawn[targets[0]].gradient, addition(had, state.product[u.end], state.total[u.end]));
+    put(drawn[targets[0]].gradient, addition(had, state.product[u.step], state.total[u.step]));
     if (!(await wait(800, mine))) return false;
   }
   strips.forEach(([c, text]) => {
