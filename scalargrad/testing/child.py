@@ -30,6 +30,10 @@ IMPORT_SECONDS = 8.0
 """How long a file may take: if it runs on, below its class, what is defined by then is tested."""
 
 
+class NotANumberError(TypeError):
+    """Raised where a result that is read is something else: the engine itself raises nothing."""
+
+
 class TooLongError(BaseException):
     """Raised in code whose time is over."""
 
@@ -306,7 +310,7 @@ class Session:
             return repr(x)
         if isinstance(x, numbers.Real) or type(x).__name__ == "Decimal":
             return float(x)
-        raise TypeError(f"it is a {type(x).__name__}, not a number")
+        raise NotANumberError(f"is a {type(x).__name__}, not a number")
 
     @property
     def kind(self) -> Any:

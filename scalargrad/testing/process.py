@@ -89,7 +89,7 @@ class Source:
             return str(self.module)
         place = Path(self.path).resolve()
         parts = [place.stem]
-        while (place.parent / "__init__.py").exists():
+        while (place.parent / "__init__.py").exists() and place.parent.name.isidentifier():
             place = place.parent
             parts.insert(0, place.name)
         return ".".join(parts)

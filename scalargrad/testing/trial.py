@@ -467,6 +467,9 @@ class Trial:
         error = reply["error"]
         kind, place = error["kind"], error["line"]
         marked, at = list(lines), "the code"
+        if kind == "NotANumberError":
+            read = marked[-1].partition("  # right: ")[0].removeprefix("print(")[:-1]
+            raise Failed(f"{read} {error['message']}", marked, question, kind)
         if error["reading"]:
             at = "reading the result"
             read, mark, right = marked[-1].partition("  # right: ")

@@ -141,6 +141,14 @@ def test_the_line_that_imports_names_the_functions_that_the_code_uses(tmp_path: 
     assert "The code needs: from engine import Dual, tanh" in report.text().split("\n")
 
 
+def test_a_result_that_is_no_number_is_not_said_to_raise(tmp_path: Path) -> None:
+    text = ENGINE.replace("self.apply(t, 1 - t * t)", "self.apply(Value(t), 1 - t * t)")
+    report = check_engine(f"{written(tmp_path, text)}:Value", only=["value-tanh"])
+    (failed,) = report.failed
+    assert failed.reason == "b.data is a Value, not a number"
+    assert "raises" not in (failed.counterexample or "")
+
+
 def test_what_is_told_leaves_out_names_that_are_not_there_and_what_was_said(tmp_path: Path) -> None:
     text = ENGINE.replace("self.data = data", "self.data = data.real_part")
     (failed,) = judged(written(tmp_path, text)).failed
