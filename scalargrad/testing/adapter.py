@@ -175,7 +175,7 @@ class Adapter(Way):
                 elif self._stays_plain(step, place):
                     operands.append(number(operand[0]))
                 else:
-                    lines.append(self.leaf(f"k{len(lines)}", operand[0]))
+                    lines.append(self.leaf(f"k{len(lines)}", float(operand[0])))
                     operands.append(f"k{len(lines) - 1}")
             lines.append(f"{target} = {self.call(step.function.name, operands)}")
         return names, lines

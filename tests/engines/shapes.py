@@ -629,6 +629,17 @@ closures positive_exponents
 + if isinstance(other, Value) or other != int(other) or other < 1:
 +             raise ValueError('1, 2, 3 and so on only')
 +         return self.to_the(int(other))
+closures nodes_of_floats_only
+- self.data = data
++ if type(data) is not float:
++             raise TypeError('floats only')
++         self.data = data
+- return x if isinstance(x, Value) else Value(x)
++ return x
+- self * -1.0
++ self * Value(-1.0)
+- self.lift(other) ** self
++ Value(float(other)) ** self
 closures seed
 - def backward(self)
 + def backward(self, grad=1.0)

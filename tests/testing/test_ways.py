@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from scalargrad.testing import Report, check_engine
+from scalargrad.testing.trial import Options
 from tests.engines.making import RIGHT as ENGINE
 from tests.engines.making import changed, written
 from tests.engines.shapes import SHAPES
@@ -139,6 +140,16 @@ def test_the_line_that_imports_names_the_functions_that_the_code_uses(tmp_path: 
     wrong = text.replace("(1 - y * y) * x.dual", "(1 - y) * x.dual")
     report = check_engine(f"{written(tmp_path, wrong)}:{name}", only=["derivative-tanh"])
     assert "The code needs: from engine import Dual, tanh" in report.text().split("\n")
+
+
+def test_what_there_was_no_time_for_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Options, "total_seconds", 0.0)
+    report = judged(written(tmp_path, ENGINE))
+    assert {(r.verdict, r.reason) for r in report.results} == {
+        ("absent", "the time for the whole check is used up")
+    }
 
 
 def test_a_result_that_is_no_number_is_not_said_to_raise(tmp_path: Path) -> None:
