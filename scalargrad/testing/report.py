@@ -23,7 +23,8 @@ class Result:
 
     `reason` is "" where it held; `counterexample` is code of the engine under test that shows
     the failure, with the right number in a comment, or None. `cause` is the property whose failure
-    hides this one, which is absent for it. `is_op_missing` says that the engine lacks its op.
+    hides this one, which is absent for it. `is_op_missing` says that the engine lacks its op, and
+    `not_run` that there was no time left to test this property.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Result:
     counterexample: str | None = None
     cause: str | None = None
     is_op_missing: bool = False
+    not_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Return whether no property failed."""
-        return not self.failed
+        """Return whether no property failed, and there was time for all."""
+        return not self.failed and not any(r.not_run for r in self.results)
 
     @property
     def held(self) -> tuple[Result, ...]:
@@ -166,12 +168,13 @@ class Report:
 
         `weights` has the points for names and patterns of properties, the first that matches
         counting; a property that none matches is left out. Without weights, each property that
-        is there counts one point. An engine that is not its own work gets none.
+        is there counts one point, and so does one for which there was no time. An engine that is
+        not its own work gets none.
         """
         found = {}
         foreign = any(r.name == OWN_WORK for r in self.failed)
         for r in self.results:
-            most = 1.0 if r.verdict != "absent" else 0.0
+            most = 1.0 if r.verdict != "absent" or r.not_run else 0.0
             if weights is not None:
                 matching = (p for pattern, p in weights.items() if _matches(r.name, pattern))
                 most = next(matching, 0.0)

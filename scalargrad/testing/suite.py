@@ -73,7 +73,7 @@ def check_engine(
             remaining = options.total_seconds - (time.monotonic() - began)
             if remaining <= 0:
                 reason = "the time for the whole check is used up"
-                results.append(Result(prop.name, prop.law, "absent", reason))
+                results.append(Result(prop.name, prop.law, "absent", reason, not_run=True))
                 continue
             results.append(bench.judge(prop, remaining))
         if usable not in chosen and any(r.cause == usable.name for r in results):

@@ -142,7 +142,7 @@ def test_the_line_that_imports_names_the_functions_that_the_code_uses(tmp_path: 
     assert "The code needs: from engine import Dual, tanh" in report.text().split("\n")
 
 
-def test_what_there_was_no_time_for_is_no_failure(
+def test_what_there_was_no_time_for_is_no_failure_and_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Options, "total_seconds", 0.0)
@@ -150,6 +150,8 @@ def test_what_there_was_no_time_for_is_no_failure(
     assert {(r.verdict, r.reason) for r in report.results} == {
         ("absent", "the time for the whole check is used up")
     }
+    assert not report.passed
+    assert set(report.points().values()) == {(0.0, 1.0)}
 
 
 def test_a_result_that_is_no_number_is_not_said_to_raise(tmp_path: Path) -> None:
