@@ -167,11 +167,16 @@ class Places:
 def risky_variables(code: Code) -> list[bool]:
     """Return of each variable whether computing it may fail."""
     found = [False] * code.inputs
+    safe = {op for op in {op for op, _ in code.equations} if is_safe(op)}
     for op, operands in code.equations:
-        last = operands[-1] if operands else None
-        safe = is_safe(op, last.value if type(last) is Literal else None)
-        risky = not safe or any(type(x) is int and found[x] for x in operands)
-        found.append(risky and op is not _LIKE)
+        if op in safe:
+            risky = op is not _LIKE and any([type(x) is int and found[x] for x in operands])  # noqa: C419
+        else:
+            last = operands[-1] if operands else None
+            risky = not is_safe(op, last.value if type(last) is Literal else None) or any(
+                type(x) is int and found[x] for x in operands
+            )
+        found.append(risky)
     return found
 
 

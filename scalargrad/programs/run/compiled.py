@@ -491,7 +491,7 @@ class Compiled(Generic[R]):
                 "arguments nested like these: call it so before pickling"
             )
         bindings = self._bindings(arguments)
-        paths = Paths(len(arguments.numbers))
+        paths = Paths(len(arguments.numbers), catches(*self._roots(arguments)))
         path = self._path(arguments, backward, paths)
         program = Program(
             self.__name__,
@@ -584,10 +584,8 @@ class Compiled(Generic[R]):
                     )
                 outputs += slopes.values()
             # A result does not need all numbers, but a function that catches errors sees theirs.
-            unneeded = trace.not_needed(outputs)
-            if unneeded and catches(*self._roots(arguments)):
-                for x in unneeded:
-                    trace.truth(x == x)
+            for x in trace.not_needed(outputs) if paths.catches else ():
+                trace.truth(x == x)
         conditions = list(trace.guards or ())
         code, captured, results = trace.lowered([*outputs, *conditions], symbols)
         if backward:

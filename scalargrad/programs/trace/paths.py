@@ -54,10 +54,13 @@ class Differs(Exception):
 
 
 class Paths:
-    """The paths that were traced of one function of so many numbers."""
+    """The paths that were traced of one function of so many numbers.
 
-    def __init__(self, inputs: int) -> None:
-        self.inputs = inputs
+    `catches` says whether it, or a function that it reaches, catches errors.
+    """
+
+    def __init__(self, inputs: int, catches: bool) -> None:
+        self.inputs, self.catches = inputs, catches
         self.lock = threading.Lock()
         # Why there will be no further ones, "" if there may be; and whether users were told.
         self.closed, self.told = "", False

@@ -431,6 +431,8 @@ class Trace:
     def is_risky(self, x: Any) -> bool:
         """Return whether computing `x` may fail: whether any op on the way to it may."""
         known = self._risky
+        if x in known:
+            return known[x]
         for node in topological_order([x], self._judged):
             *_, last = operands = operands_of(node)
             safe = is_safe(node._op, None if isinstance(last, Node) else last)
