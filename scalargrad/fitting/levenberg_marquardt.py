@@ -116,7 +116,7 @@ def least_squares_minimum(
         step, promised = state.step(damping)
         there = moved(state, step)
         iteration += 1
-        if there is not None and there.length < state.length:
+        if there is not None and (there.length < state.length or there.sides_with(state)):
             left = there.length / state.length
             fall = (1 - left) * (1 + left)
             ratio = fall / promised if promised > 0 else 1.0
@@ -267,6 +267,10 @@ class _State:
         step = [x * self.size / u for x, u in zip(step, self.units, strict=True)]
         there = [p + s for p, s in zip(self.point, step, strict=True)]
         return step if self.box.clamped(there) == there else None
+
+    def sides_with(self, before: _State) -> bool:
+        """Return whether the step came to a bound that was too near for the sum to fall."""
+        return self.length == before.length and sum(self.held) > sum(before.held)
 
     def measured(self, vector: list[float]) -> float:
         """Return the length of a vector of parameters, each measured in its own unit."""

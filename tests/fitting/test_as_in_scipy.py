@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import Value, exp
@@ -87,6 +87,7 @@ def best_line(
 
 
 @given(problem=bounded_lines(), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+@example(([(0.0, 0.0), (0.25, 0.0), (0.5, -0.25)], [0.0, 0.0], [0.25, 0.25]), (0.0, 7e-296))
 def test_a_bounded_line_is_the_exact_one(
     problem: tuple[list[tuple[float, float]], list[float], list[float]],
     shares: tuple[float, float],
