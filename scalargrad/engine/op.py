@@ -39,6 +39,7 @@ class Op:
         "function",
         "hint",
         "joint",
+        "lazily",
         "name",
         "rules",
         "shares",
@@ -66,6 +67,8 @@ class Op:
         self.written = written
         # Whether two results of the op on the same inputs may be one: not if a user's code runs.
         self.shares = True
+        # What to call in its place where an input is a function, which is not called in vain.
+        self.lazily: Callable[..., Any] | None = None
 
     def derivatives(self, gs: Sequence[Any], y: Any, inputs: Sequence[Any]) -> list[Any]:
         """Return for each input its rule's result for its own `g`, or None where that is None.

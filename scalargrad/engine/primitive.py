@@ -95,6 +95,8 @@ def record(op: Op, inputs: tuple[Any, ...]) -> Any:
     """Return the result of `op` on inputs some of which are Tracers: by the foremost kind."""
     if not active and ORDINARY.issuperset(map(type, inputs)):
         return recorded(op, inputs)
+    if op.lazily is not None and any(map(callable, inputs)):
+        return op.lazily(*inputs)
     return foremost(inputs).record(op, inputs)
 
 

@@ -63,14 +63,29 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     """Return a if the condition holds, else b; the gradient goes to the one returned.
 
     The condition is a bool or a number, as of an `if`. Both a and b have been evaluated, but for a
-    compiled function, which does not compute what may fail and is not chosen.
+    compiled function, which does not compute what may fail and is not chosen. Functions of no
+    arguments may stand in their place: then only the one that is chosen is called.
 
     >>> where(3 > 2, 1.0, -1.0)
     1.0
+    >>> x = 0.0
+    >>> where(x > 0, lambda: 1 / x, lambda: x)
+    0.0
     """
     if isinstance(condition, list | tuple):
         raise TypeError("where takes one condition")
-    return a if condition else b
+    return _lazily(condition, a, b) if callable(a) or callable(b) else a if condition else b
+
+
+def _lazily(condition: Any, a: Any, b: Any) -> Any:
+    """Return what the side that is chosen gives; of a traced condition, a choice of both."""
+    if isinstance(condition, Tracer) and not isinstance(condition, Value):
+        return where(condition, *[x() if callable(x) else x for x in (a, b)])
+    chosen = a if condition else b
+    return chosen() if callable(chosen) else chosen
+
+
+where.op.lazily = _lazily  # type: ignore[attr-defined]
 
 
 def choose(condition: Any, a: Any, b: Any) -> Any:

@@ -875,7 +875,8 @@ def test_there_are_so_many_paths_and_then_it_runs_without_a_program() -> None:
     program.maxpaths = 5
     for x in range(5):
         assert program(x - 0.5) == (x - 0.5) * x
-    with pytest.warns(RuntimeWarning, match=r"steps takes more than 5 paths(.|\n)*where"):
+    message = r"steps takes more than 5 paths.*, at line \d+ of .*test_branches.py:\n(.|\n)*where"
+    with pytest.warns(RuntimeWarning, match=message):
         assert program(7.5) == 60.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # there is one warning
@@ -1123,3 +1124,35 @@ def test_in_c_a_function_that_branches_runs_in_python() -> None:
     program = compile(value_and_grad(steps), target="c")
     assert [program(0.5), program(2.5), program(0.5)] == [(0.5, 1.0), (7.5, 3.0), (0.5, 1.0)]
     assert "def steps" in program.source
+
+
+LAZY: list[tuple[Any, Any, list[tuple[float, ...]]]] = [
+    (
+        lambda x: where(x > 0, lambda: x * log(x), lambda: x * x),
+        lambda x: x * log(x) if x > 0 else x * x,
+        [(2.0,), (0.0,), (-3.0,)],
+    ),
+    (
+        lambda x, y: where(y != 0, lambda: x / y, 5 * x),
+        lambda x, y: x / y if y != 0 else 5 * x,
+        [(2.0, 4.0), (2.0, 0.0)],
+    ),
+    (
+        lambda x: where(x < 1, lambda: asin(x), lambda: where(x < 3, sqrt(x), lambda: log(x - 3))),
+        lambda x: asin(x) if x < 1 else sqrt(x) if x < 3 else log(x - 3),
+        [(0.5,), (1.0,), (2.0,), (3.5,)],
+    ),
+]
+
+
+@pytest.mark.parametrize("target", ["python", "c"])
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_where_of_functions_calls_the_one_that_is_chosen(order: int, target: str) -> None:
+    for lazy, branching, points in LAZY:
+        for _ in range(order):
+            lazy, branching = grad(lazy), grad(branching)
+        program = compile(lazy, target=target)
+        for point in [*points, *points]:
+            right = branching(*point)
+            assert lazy(*point) == pytest.approx(right, rel=1e-14)
+            assert program(*point) == pytest.approx(right, rel=1e-14)

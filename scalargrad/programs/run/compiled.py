@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, 
 from warnings import warn
 
 from scalargrad.engine.context import active, differentiated, here, tracing, within
-from scalargrad.engine.errors import FAILURES, PACKAGE, TraceError, untraceable
+from scalargrad.engine.errors import FAILURES, PACKAGE, TraceError, shown_line, untraceable
 from scalargrad.engine.graph import Node, operands_of, topological_order
 from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
@@ -304,9 +304,10 @@ class Compiled(Generic[R]):
             )
         if not paths.closed and len(paths) >= self.maxpaths:
             paths.closed = (
-                f"{self.__name__} takes more than {self.maxpaths} paths through its branches: "
-                "further ones run without a program, which is slower. Write where(condition, a, "
-                "b), maximum or minimum for branches on numbers, or set maxpaths"
+                f"{self.__name__} takes more than {self.maxpaths} paths through its branches, "
+                f"{shown_line(*paths.last_line)}\nFurther ones run without a program, which is "
+                "slower. Write where(condition, a, b), maximum or minimum for branches on numbers, "
+                "or set maxpaths"
             )
         if not paths.closed:
             self._add_path(program, paths, numbers)

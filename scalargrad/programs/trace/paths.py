@@ -92,6 +92,11 @@ class Paths:
         return any(isinstance(op, Call) for path in self._paths for op, _ in path.code.equations)
 
     @property
+    def last_line(self) -> tuple[str, int]:
+        """Return the file and line of the last branch of the path that was added last."""
+        return self._paths[-1].guards[-1][1]
+
+    @property
     def captured(self) -> list[Value]:
         """The Values that are inputs after the arguments' numbers."""
         return list(self._captured)
