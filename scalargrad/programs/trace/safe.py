@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from scalargrad.engine.outputs import Pick
@@ -35,7 +36,17 @@ def is_safe(op: Any, last: Any = None) -> bool:
     >>> from scalargrad.functions.arithmetic import div
     >>> is_safe(elementary.sin.op), is_safe(elementary.log.op), is_safe(div.op, 2)
     (True, False, True)
+    >>> is_safe(div.op, float("nan"))
+    False
     """
     if op is arithmetic.div.op:
-        return bool(last)
+        return bool(last) and is_finite(last)
     return op in _SAFE or type(op) is Pick
+
+
+def is_finite(x: Any) -> bool:
+    """Return whether a real number is neither infinite nor nan: as an int is of any size."""
+    try:
+        return isfinite(x)
+    except OverflowError:
+        return True

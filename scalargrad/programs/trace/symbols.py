@@ -32,7 +32,7 @@ from scalargrad.programs.code import (
     lower,
     succeeded,
 )
-from scalargrad.programs.trace.safe import is_safe
+from scalargrad.programs.trace.safe import is_finite, is_safe
 
 _new = object.__new__
 _ALWAYS: frozenset[Any] = frozenset()
@@ -408,7 +408,7 @@ class Trace:
                 if self.is_risky(slope):
                     literals = sorted(way, key=lambda literal: literal[0].number)
                     for condition, truth in reversed(literals):
-                        zero = choices.like(0, slope)
+                        zero = choices.like(0, g)  # of the slope it would need the slope
                         pair = (slope, zero) if truth else (zero, slope)
                         slope = choices.where(condition, *pair)
                     self._is_zero_or_wanted(slope)
@@ -436,7 +436,9 @@ class Trace:
         for node in topological_order([x], self._judged):
             *_, last = operands = operands_of(node)
             safe = is_safe(node._op, None if isinstance(last, Node) else last)
-            risky = not safe or any(known.get(y, False) for y in operands if isinstance(y, Node))
+            risky = not safe or any(
+                known.get(y, False) if isinstance(y, Node) else not is_finite(y) for y in operands
+            )
             known[node] = risky and node._op is not choices.like.op
         return known.get(x, False)
 
