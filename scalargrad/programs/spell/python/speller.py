@@ -65,7 +65,8 @@ _PREFIX: dict[Op, str] = {
 _OF_TUPLES: dict[Op, tuple[str, Callable[..., Any]]] = {
     op_of(many.fsum): ("fsum", math.fsum),
 }
-_RELU, _WHERE, _ADD = activations.relu.op, op_of(choices.where), arithmetic.add.op
+_RELU, _WHERE = activations.relu.op, op_of(choices.where)
+_ADD, _MUL = arithmetic.add.op, arithmetic.mul.op
 _POWER, _PROD, _SUMPROD = elementary.power.op, op_of(many.prod), op_of(many.sumprod)
 # They cannot raise on floats, and so need not be computed where they are not chosen.
 _SAFE = {
@@ -246,19 +247,37 @@ class Speller:
         if k in self.picked:
             self.texts[k] = Text(self.picked[k])
             return
+        known = self._known(op, operands) if self.choices else None
+        if type(known) is Literal:
+            self.choices.setdefault(k, known)
         if k in self.choices:
             self.texts[k] = self.operand(self.choices[k])
             return
-        text = self.expression(op, operands)
+        text = self.expression(op, operands) if known is None else self.operand(known)
         if type(op) is Call and self.is_taken_apart(k, op):
             picks = self.picks[k]
             self.take_apart(self.name_picks(picks, len(op.kind), ""), text.text)
             return
         label = self.code.labels.get(k, "")
         long = label or text.depth > _DEEPEST or len(text.text) > _LONGEST
-        if long or (self.uses[k] > 1 and not (op is pack and text.text.isidentifier())):
+        is_name = (op is pack or known is not None) and text.binding == ATOM
+        if long or (self.uses[k] > 1 and not (is_name and text.text.isidentifier())):
             text = self.local(text, label)
         self.texts[k] = text
+
+    def _known(self, op: Op, operands: tuple[Operand, ...]) -> Operand | None:
+        """Return what an op comes to as one of its operands is a choice that is known, if that."""
+        if not any(type(x) is int and x in self.choices for x in operands):
+            return None
+        known = [self.choices.get(x, x) if type(x) is int else x for x in operands]
+        if op is _MUL:
+            for one, other in (known, known[::-1]):
+                is_one = type(one) is Literal and type(one.value) is float and one.value == 1
+                if is_one and self.kind(other) == FLOAT:
+                    return other
+        if op in (_MUL, _ADD) and all(type(x) is Literal for x in known):
+            return Literal(op.forward(*[x.value for x in known]))  # type: ignore[union-attr]
+        return None
 
     def is_taken_apart(self, k: int, op: Call) -> bool:
         """Return whether what a call gives is used by its elements alone.
@@ -566,8 +585,9 @@ def _product(p: Text, q: Text, kind_p: str, kind_q: str) -> str:
 def _wrapped(text: str, indent: str) -> str:
     """Return `text` as indented lines, broken at spaces, but within no string."""
     lines, line = [], ""
+    most = 95 - len(indent)
     for piece in _PIECE.findall(text):
-        if line and len(line) + len(piece) > 91:
+        if line and len(line) + len(piece) > most:
             lines.append(line)
             line = ""
         line += f" {piece}" if line else piece
