@@ -923,6 +923,8 @@ def agree(
             continue
         if what in ("third", "step") and type(a) is int and a == b == 0:
             continue  # a rule's own 0, which eager transforms of transforms may leave an int
+        if what == "jvp" and a == 0 and b != b:
+            continue  # on the way forward a zero tangent is a number: times an infinite slope, nan
         if slopes and program.parts and a == b == 0:
             continue  # by an argument that a part does not use, 0 may be of the seed's kind
         inexact = slopes and isinstance(b, float | Decimal)
@@ -1135,6 +1137,8 @@ class _Ways:
         program = self.program
         if any("S_.caught(" in step.text for step in program.steps):
             return  # where an error is caught, it may run without a trace
+        if any(map(_branches, program.steps)) and any("**" in x.text for x in program.steps):
+            return  # and so where a branch asks for the truth of what is complex
         moving: set[str] = set()
         for step in program.steps:
             # `where` of a constant condition may be a constant.
