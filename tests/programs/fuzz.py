@@ -932,11 +932,15 @@ def agree(
         assert program.mixed or type(a) is type(b), differ
         assert program.parts, differ
         most = bounds() if most is None else most
-        assert abs(float(a) - float(b)) <= most[k], f"{differ}; they may differ by {most[k]}"
+        assert abs(float(a) - float(b)) <= most[k] + _SUBNORMAL, (
+            f"{differ}; they may differ by {most[k]}"
+        )
 
 
 # Of a sum or product, half of the last place; of the functions and their rules, a few.
 _ROUNDING = 8 * 2.0**-53
+# And of subnormals the last place is 2**-1074, however small they are.
+_SUBNORMAL = 64 * 2.0**-1074
 
 
 def error_bounds(results: Sequence[Any]) -> list[float]:
@@ -1423,7 +1427,7 @@ class _Ways:
                 assert program.parts, differ
                 assert isinstance(b, float | Decimal), differ
                 most = most or error_bounds(self._leaf_slopes(args))
-                assert abs(float(a) - float(b)) <= most[k], differ
+                assert abs(float(a) - float(b)) <= most[k] + _SUBNORMAL, differ
 
     def _leaf_slopes(self, args: list[Any]) -> list[Any]:
         """Return the value and the slopes of captured Values, as Values with their graphs."""
