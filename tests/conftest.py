@@ -1,9 +1,10 @@
 """Settings of all tests: how long an example takes is no failure.
 
-Each run draws 30 new examples a property, or fewer where one is dear, so that the suite stays
-short; `.ci/run` runs it on each Python, which makes 100 and more together. For as many at once:
-`python3 -m pytest --hypothesis-profile=thorough`. It also explains which parts of an example do
-not matter; the short form does not, since several tests let a property fail on purpose.
+Each run tries the same 30 examples a property, or fewer where one is dear: the suite stays short,
+and a failure comes again. New ones, 120 a property, are drawn by
+`python3 -m pytest --hypothesis-profile=thorough`: run it when you change something, and add what it
+finds with `@example`. It also explains which parts of an example do not matter; the short form does
+not, since several tests let a property fail on purpose.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ settings.register_profile(
     "short",
     settings.get_profile("thorough"),
     max_examples=30,
+    derandomize=True,
+    database=None,
     phases=[phase for phase in Phase if phase != Phase.explain],
 )
 settings.load_profile("short")
