@@ -299,19 +299,22 @@ def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
 def values_in(nest: Any) -> list[Any]:
     """Return the Values, or other kinds of number that ops take, in lists, tuples and dicts.
 
+    A container that holds itself is looked into once.
+
     >>> from scalargrad import Value
     >>> values_in([1.0, {"w": Value(2.0)}])
     [Value(data=2.0, grad=0)]
     """
     found: list[Any] = []
+    seen: set[int] = set()
     stack = [nest]
     while stack:
         x = stack.pop()
-        parts = items_of(x)
-        if parts is not None:
-            stack += parts[1]
-        elif isinstance(x, Tracer):
+        if isinstance(x, Tracer):
             found.append(x)
+        elif id(x) not in seen and (parts := items_of(x)) is not None:
+            seen.add(id(x))
+            stack += parts[1]
     return found
 
 

@@ -22,7 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scalargrad as sg
-from scalargrad import TraceError, Value, compile, grad, relu, value_and_grad
+from scalargrad import TraceError, Value, compile, grad, no_grad, relu, value_and_grad
 from scalargrad.nn import MLP
 from scalargrad.programs.run.compiled import Compiled
 from scalargrad.programs.run.program import adder
@@ -234,6 +234,8 @@ def test_one_list_given_twice() -> None:
     cyclic: list[Any] = [0.5]
     cyclic.append(cyclic)
     with pytest.raises(RecursionError):
+        compiled(cyclic, cyclic)
+    with no_grad(), pytest.raises(RecursionError):  # where it is asked what the call is within
         compiled(cyclic, cyclic)
 
 
