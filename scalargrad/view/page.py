@@ -172,7 +172,12 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
 
 def _chooses(node: Node) -> bool:
     """Return whether a derivative of 0 may say that an operand was not taken: no path."""
-    code = None if node.op is None else rule_code(node.op, [edge.operand for edge in node.edges])
+    # The rule of a power chooses between numbers, of which 0 is one.
+    code = (
+        None
+        if node.op in (None, *_POWERS)
+        else rule_code(node.op, [edge.operand for edge in node.edges])
+    )
     return code is not None and any(
         isinstance(x, int) and x >= code.inputs and code.equations[x - code.inputs].op is _WHERE
         for x in code.outputs
@@ -180,6 +185,7 @@ def _chooses(node: Node) -> bool:
 
 
 _WHERE = OPS["where"]
+_POWERS = OPS["**"], OPS["pow"]
 
 
 def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:
