@@ -37,7 +37,6 @@ from scalargrad.functions.choices import *
 from scalargrad.functions.elementary import *
 from scalargrad.functions.many import *
 from scalargrad.functions.special import *
-from scalargrad.peers import no_attribute
 from scalargrad.transforms.chosen_values import derivatives
 from scalargrad.transforms.functional import (
     grad,
@@ -99,6 +98,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"scalargrad.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    from scalargrad.peers import no_attribute  # only here: nothing else needs its tables
+
     raise no_attribute("scalargrad", name)
 
 

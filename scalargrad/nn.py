@@ -33,7 +33,6 @@ from scalargrad.functions import numerics
 from scalargrad.functions.activations import relu
 from scalargrad.functions.arithmetic import sqrt
 from scalargrad.functions.many import flat_sumprod, fsum, sumprod
-from scalargrad.peers import no_attribute
 
 _new = object.__new__
 
@@ -638,4 +637,6 @@ def _float_sums(
 if not TYPE_CHECKING:  # a type checker goes by the names that there are
 
     def __getattr__(name: str) -> Any:
+        from scalargrad.peers import no_attribute  # only here: nothing else needs its tables
+
         raise no_attribute("scalargrad.nn", name)

@@ -57,7 +57,6 @@ from scalargrad.descent.schedules import (
 )
 from scalargrad.fitting.fits import Fit, OptimizeWarning, curve_fit, least_squares
 from scalargrad.fitting.minima import Minimum, minimize
-from scalargrad.peers import no_attribute
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_"]
 __all__ += ["adam_init", "adam_update", "adamw_init", "adamw_update"]
@@ -69,4 +68,6 @@ __all__ += ["Fit", "Minimum", "OptimizeWarning", "curve_fit", "least_squares", "
 if not TYPE_CHECKING:  # a type checker goes by the names that there are
 
     def __getattr__(name: str) -> Any:
+        from scalargrad.peers import no_attribute  # only here: nothing else needs its tables
+
         raise no_attribute("scalargrad.optim", name)
