@@ -58,7 +58,7 @@ detach = named("detach", __name__, operators.detach)
 def steep(a: Any, b: Any, /) -> Any:
     """Return a / b. Raises OverflowError where that is too large for a float."""
     y = a / b
-    if y - y != 0 and a - a == 0:  # infinite, of a finite a
+    if y - y != 0 and a - a == 0 and b == b:  # infinite, of a finite a
         raise OverflowError("a derivative is too large for a float")
     return y
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value
+from scalargrad import Value, grad, jvp
 from scalargrad.testing import FUNCTIONS, Operation, edge_numbers
 
 MATH = {
@@ -134,3 +134,17 @@ def test_nan_travels(function: Operation) -> None:
             function(Value(math.nan))  # an int cannot be nan, as math has it
         return
     assert math.isnan(function(Value(math.nan)).data)
+
+
+def test_a_nan_travels_through_every_derivative() -> None:
+    def ahead(f: Any) -> Any:
+        return lambda x: jvp(f, (x,), (1.0,))[1]
+
+    for name, function in FUNCTIONS.items():
+        if function.arity != 1 or name in ("ceil", "floor", "trunc"):
+            continue
+        for derivative in (grad, ahead):
+            f: Any = function
+            for _ in range(3):
+                f = derivative(f)
+                assert not math.isinf(f(math.nan)), name

@@ -27,6 +27,8 @@ from scalargrad import Function, Value, compile, exp, grad, hvp, log, value_and_
 from scalargrad.engine.errors import FAILURES
 from scalargrad.nn import MLP
 from scalargrad.programs.run import c_compiler
+from scalargrad.programs.spell.c.text import INCLUDES, function_name, taken_names
+from scalargrad.programs.spell.names import Names
 from scalargrad.testing.expressions import Expression, Step
 from scalargrad.testing.functions import FUNCTIONS
 from scalargrad.testing.inputs import EDGES
@@ -519,6 +521,19 @@ def test_names_that_c_has_already(name: str) -> None:
 
     f.__name__ = x.label = name
     same(f, [0.5])
+
+
+def test_no_name_of_c_s_headers_is_given_out() -> None:
+    def preprocessed(*options: str) -> str:
+        assert COMPILER is not None
+        command = [COMPILER, "-std=c99", "-E", *options, "-"]
+        done = subprocess.run(command, input=INCLUDES, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    names = set(re.findall(r"\b([a-z]\w*)\s*\(", preprocessed()))
+    names |= set(re.findall(r"#define ([a-z]\w*)", preprocessed("-dM")))
+    assert {"ceil", "fesetround", "math_errhandling"} < names
+    assert not names & {Names(taken_names()).new(function_name(name)) for name in names}
 
 
 # --- the cache ----------------------------------------------------------------------------------

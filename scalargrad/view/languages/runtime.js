@@ -34,7 +34,7 @@ function over(a, b) {
 
 function steep(a, b) {
   const y = div(a, b);
-  if (!Number.isFinite(y) && Number.isFinite(a)) {
+  if (!Number.isFinite(y) && Number.isFinite(a) && b === b) {
     throw new PythonError("OverflowError", "a derivative is too large for a float");
   }
   return y;
