@@ -427,7 +427,10 @@ def _sum_of_products(*inputs: Any) -> Any:
 
 def _power(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
     a, b = inputs
-    if is_real(b) and b == b // 1:
+    # Squaring is exact for exact numbers, but in floats its error grows with the exponent.
+    number = _number(firsts[0]) if y.expansion.readable else 0
+    squares = is_real(b) and (abs(b) <= 64 or type(number) is not float or number == 0)
+    if squares and b == b // 1:
         _is(y, _whole_power(a, int(b)))
     elif is_real(b):
         _fractional_power(y, a, b)
@@ -467,7 +470,7 @@ def _fractional_power(y: Series, a: Series, b: Any) -> None:
 
     def compute(k: int) -> Any:
         weighted = [
-            None if x is None else ((b + 1) * j - k) * x for j, x in enumerate(bases[1 : k + 1], 1)
+            None if x is None else (b * j + (j - k)) * x for j, x in enumerate(bases[1 : k + 1], 1)
         ]
         found = _dot(weighted, powers[k - 1 :: -1])
         if found is None:
@@ -492,12 +495,13 @@ def _log_of_sum(*xs: Any) -> Any:
 
 def _length(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) -> None:
     """Take the root of the sum of squares, all of it over y's first coefficient."""
-    length = y.coefficients[0]
-    if not y.expansion.readable or _number(length) == 0:
+    # Where one number is far larger than the others, the root cancels, and the rule does not.
+    sizes = [0, *sorted(abs(_number(x)) for x in firsts)] if y.expansion.readable else [0, 0]
+    if not 0.1 * sizes[-1] < sizes[-2]:
         _integral(y, op, inputs, firsts)
     else:
-        ratios = [arithmetic.steep(x, length) for x in inputs]
-        _is(y, length * _sum_of_products(*ratios, *ratios) ** 0.5)
+        ratios = [arithmetic.steep(x, y.coefficients[0]) for x in inputs]
+        _is(y, y.coefficients[0] * _sum_of_products(*ratios, *ratios) ** 0.5)
 
 
 def _distance(*inputs: Any) -> Any:

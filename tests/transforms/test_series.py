@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -53,6 +54,23 @@ def test_as_mpmath_has_it(name: str) -> None:
         if row == name:
             found = taylor(along(name), inputs, 12, direction)
             assert found == pytest.approx(expected, rel=1e-12, abs=0), (inputs, direction)
+
+
+@pytest.mark.parametrize("name", [f.name for f in FUNCTIONS.values() if f.arity != 1])
+def test_of_numbers_of_other_sizes_is_nested_grad(name: str) -> None:
+    sizes = (1e-10, 0.3, 1.000001, 7.0, 1e8, -1e-6)
+    for x, other in itertools.product(sizes, repeat=2):
+        rest = (other,) * ((FUNCTIONS[name].arity or 4) - 1)
+
+        def f(t: Any, rest: tuple[float, ...] = rest) -> Any:
+            return FUNCTIONS[name](t, *rest)
+
+        try:
+            expected = [f(x), grad(f)(x), grad(grad(f))(x) / 2, grad(grad(grad(f)))(x) / 6]
+        except (ValueError, ArithmeticError):
+            continue
+        found = taylor(f, x, 3)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-300), (x, other)
 
 
 def along(name: str) -> Callable[[Any], Any]:
