@@ -55,7 +55,7 @@ __all__ = [
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     if isinstance(b, Tracer):
         return g * _slope(a, b, 0)
-    if abs(b) >= 2**53 and not isinstance(a, int):
+    if 2**53 <= abs(b) < math.inf and not isinstance(a, int):
         return g * (b * over(y, a))  # b - 1 would be rounded, from an odd number to an even one
     # At b = 0 the exponent b - 1 would divide by zero at a = 0, where the derivative is 0.
     return g * (b * a ** (0 if b == 0 else b - 1))
@@ -64,8 +64,8 @@ def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     # 0**b is constant for b > 0, so its derivative is 0 there, and by convention at b = 0.
     # Of a negative constant there is no log: power_log says so if the derivative is asked for.
-    if not isinstance(a, Tracer) and not (isinstance(b, Tracer) and a < 0):
-        return g * (y * log(1 if a == 0 else a))
+    if not isinstance(a, Tracer) and a != 0 and not (isinstance(b, Tracer) and a < 0):
+        return g * (y * log(a))
     return g * power_log(choose(equal(a, 0), choose(equal(b, 0), 1, a), a), b, 1)
 
 
@@ -85,9 +85,9 @@ def _power_log_base(g: Any, y: Any, a: Any, b: Any, n: int) -> Any:
 @primitive(_power_log_base, lambda g, y, a, b, n: g * power_log(a, b, n + 1), constant)  # type: ignore[has-type]
 def power_log(a: Any, b: Any, n: int) -> Any:
     if n and a == 0:
-        if not b > 0:
+        if b <= 0:
             raise ValueError("a derivative of 0**b has no finite value at b <= 0")
-        return a * 1.0
+        return a * 1.0 if b == b else b
     y = operators.power.forward(a, b)
     return y * math.log(a) ** n if n else y
 

@@ -429,7 +429,7 @@ def _power(y: Series, op: Op, inputs: tuple[Any, ...], firsts: tuple[Any, ...]) 
     a, b = inputs
     # Squaring is exact for exact numbers, but in floats its error grows with the exponent.
     number = _number(firsts[0]) if y.expansion.readable else 0
-    squares = is_real(b) and (abs(b) <= 64 or type(number) is not float or number == 0)
+    squares = is_real(b) and (abs(b) <= 64 or not isinstance(number, float) or number == 0)
     if squares and b == b // 1:
         _is(y, _whole_power(a, int(b)))
     elif is_real(b):

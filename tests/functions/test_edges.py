@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scalargrad
-from scalargrad import Value, grad, jvp
+from scalargrad import Value, compile, grad, jvp
 from scalargrad.testing import FUNCTIONS, Operation, edge_numbers
 
 MATH = {
@@ -148,3 +148,14 @@ def test_a_nan_travels_through_every_derivative() -> None:
             for _ in range(3):
                 f = derivative(f)
                 assert not math.isinf(f(math.nan)), name
+
+
+@pytest.mark.parametrize("a", [0.0, -0.0, 0, 1.0, -2.0])
+@pytest.mark.parametrize("b", [0.0, 2.0, 0, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("by", [0, 1])
+def test_derivatives_of_powers_are_the_same_compiled(a: float, b: float, by: int) -> None:
+    if outcome(operator.pow, Value(a), b) is ValueError:
+        return
+    slope = grad(operator.pow, by)
+    # A program may give a zero another sign.
+    assert outcome(lambda: compile(slope)(a, b) + 0.0) == outcome(lambda: slope(a, b) + 0.0)

@@ -96,10 +96,10 @@ function pow(a, b) {
 // Derivatives of a power by its exponent: a ** b * log(a) ** n, its limit at a = 0.
 function power_log(a, b, n) {
   if (n && a === 0) {
-    if (!(b > 0)) {
+    if (b <= 0) {
       throw new PythonError("ValueError", "a derivative of 0**b has no finite value at b <= 0");
     }
-    return a;
+    return b === b ? a : b;
   }
   return n ? power(a, b) * Math.pow(log(a), n) : power(a, b);
 }
