@@ -8,8 +8,8 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
-from xml.sax.saxutils import escape, quoteattr
 
 Verdict = Literal["held", "failed", "absent"]
 
@@ -159,7 +159,7 @@ class Report:
                 lines.append(f"{case}><skipped message={_attribute(r.reason)}/></testcase>")
             else:
                 message = f"<failure message={_attribute(r.reason)}>"
-                code = escape(_printable(r.counterexample or ""))
+                code = escape(_printable(r.counterexample or ""), quote=False)
                 lines.append(f"{case}>{message}{code}</failure></testcase>")
         return "\n".join([*lines, "</testsuite>"])
 
@@ -249,4 +249,4 @@ def _printable(text: str) -> str:
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_printable(text))
+    return f'"{escape(_printable(text))}"'

@@ -391,10 +391,11 @@ class Trial:
                 questions += program.gradient_questions(self.adapter)
         self.ask(questions)
 
-    def ask(self, questions: Sequence[Question]) -> None:
+    def ask(self, questions: Sequence[Question], errors: bool = True) -> None:
         """Raise Failed for the first question that is not answered rightly.
 
-        They are asked together, and those with a wrong answer once more by themselves.
+        They are asked together, and those with a wrong answer once more by themselves. Where
+        `errors` is false, code that raises is for another law to judge.
         """
         alone = len(questions) == 1
         self.last_lines = [*questions[0].lines, questions[0].shown()] if questions else []
@@ -405,10 +406,12 @@ class Trial:
                 raise
             replies = [{}] * len(questions)  # which of them it was is found by asking each
         for question, reply in zip(questions, replies, strict=True):
+            if "error" in reply and not errors:
+                continue
             if alone:
                 self._judge(question, reply)
             elif not question.is_answered(reply):
-                self.ask([question])
+                self.ask([question], errors)
 
     def _judge(self, question: Question, reply: Reply) -> None:
         self.no_error(reply, [*question.lines, question.shown()], question)
