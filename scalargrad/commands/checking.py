@@ -20,12 +20,13 @@ def main(argv: Sequence[str]) -> int:
     # Hypothesis keeps what it found of Python's own modules in a folder: not in the user's.
     with tempfile.TemporaryDirectory(prefix="check-", ignore_cleanup_errors=True) as folder:
         before = os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
-        if "" not in sys.path and os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
         try:
             # Only here: what is imported needs Hypothesis, which `check --help` does not.
             from scalargrad.testing.report import read_weights
 
+            # Only now: a file hypothesis.py beside the engine is not what is meant above.
+            if "" not in sys.path and os.getcwd() not in sys.path:
+                sys.path.insert(0, os.getcwd())
             weights = None
             if options.weights is not None:
                 weights = read_weights(Path(options.weights).read_text(encoding="utf-8"))

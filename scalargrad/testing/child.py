@@ -251,6 +251,7 @@ class Session:
         self.name = name
         self.folder = folder
         self.imported: set[str] = set()  # with the engine, where it has a process of its own
+        self.process = os.getpid()
         self.originals = {module: dict(vars(module)) for module in (builtins, math)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -265,6 +266,7 @@ class Session:
                 reply = {"replies": self.run_all(request["run"])}
         except BaseException as error:
             reply = {"error": self.failure(error)}
+        self.end_if_a_copy()
         changed = self.restore()
         if changed:
             reply["changed"] = changed
@@ -277,7 +279,13 @@ class Session:
         for n, program in enumerate(programs):
             kept.append([[] for _ in range(17 * n % 64)])
             replies.append(self.run(**program))
+            self.end_if_a_copy()
         return replies
+
+    def end_if_a_copy(self) -> None:
+        """End the process if it is a copy of the first one, which the engine made."""
+        if os.getpid() != self.process:
+            os._exit(0)
 
     def run(
         self, lines: list[str], observe: list[str], gradients: list[str], collect: bool

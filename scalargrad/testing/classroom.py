@@ -35,18 +35,25 @@ class Grades:
     alike: list[list[str]] = field(default_factory=list)
     interrupted: bool = False
 
+    def points(self, grade: Grade) -> dict[str, tuple[float, float]]:
+        """Return the points of a submission for each property, and how many there are for it."""
+        return grade.report.points(self.weights) if grade.report else {}
+
+    @property
+    def most(self) -> float:
+        """Return how many points there are."""
+        return max((sum(m for _, m in self.points(g).values()) for g in self.grades), default=0.0)
+
     def csv(self) -> str:
         """Return a row for each submission: points in all and by property, and a remark."""
-        points = {g.name: g.report.points(self.weights) if g.report else {} for g in self.grades}
-        names = dict.fromkeys(name for found in points.values() for name in found)
+        names = dict.fromkeys(name for g in self.grades for name in self.points(g))
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["submission", "points", "of", *names, "remark"])
-        most = max((sum(m for _, m in found.values()) for found in points.values()), default=0.0)
         for g in self.grades:
-            found = points[g.name]
-            row = [found[name][0] if name in found else 0.0 for name in names]
-            writer.writerow([_safe(g.name), sum(row), most, *row, _safe(self._remark(g))])
+            found = self.points(g)
+            row = [found.get(name, (0.0, 0.0))[0] for name in names]
+            writer.writerow([_safe(g.name), sum(row), self.most, *row, _safe(self._remark(g))])
         return out.getvalue()
 
     def _remark(self, grade: Grade) -> str:
@@ -65,13 +72,9 @@ class Grades:
         lines = []
         failed: Counter[str] = Counter()
         for g in self.grades:
-            points = g.report.points(self.weights) if g.report else {}
-            got = sum(score for score, _ in points.values())
-            most = sum(most for _, most in points.values())
-            remark = self._remark(g)
-            lines.append(
-                f"{g.name:{width}}  {got:g} of {most:g}" + (f"  {remark}" if remark else "")
-            )
+            points = self.points(g)
+            line = f"{g.name:{width}}  {sum(score for score, _ in points.values()):g}"
+            lines.append(f"{line} of {self.most:g}  {self._remark(g)}".rstrip())
             failed.update(name for name, (score, _) in points.items() if not score)
         common = [(n, name) for name, n in failed.items() if 2 * n > len(self.grades)]
         if common:
@@ -148,7 +151,10 @@ def _grade_one(
     if "Value" not in names + imported and not names:
         return Grade(name, None, f"there is no class in {files[0].name}")
     engine = "Value" if "Value" in names + imported else names[-1]
-    return Grade(name, check_engine(f"{files[0]}:{engine}", **settings))
+    try:
+        return Grade(name, check_engine(f"{files[0]}:{engine}", **settings))
+    except Exception as error:  # such as of an answer that a hostile engine forged
+        return Grade(name, None, f"checking it raises {type(error).__name__}: {error}")
 
 
 def shape_of(tree: ast.Module) -> str:

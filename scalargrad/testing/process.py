@@ -138,9 +138,10 @@ class Child:
         if "error" in self.ready:
             error = self.ready["error"]
             self.close()
-            raise EngineDiedError(
-                f"importing the engine raises {error['kind']}: {error['message']}"
-            )
+            told = f"raises {error['kind']}: {error['message']}"
+            if error["kind"] == child_module.TooLongError.__name__:
+                told = "does not end"
+            raise EngineDiedError(f"importing the engine {told}")
 
     def _start(self, config: dict[str, Any]) -> tuple[IO[bytes], IO[bytes]]:
         self._process = subprocess.Popen(

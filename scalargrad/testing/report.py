@@ -193,10 +193,10 @@ class Report:
             output = r.law if r.verdict == "held" else f"{r.law}\n{r.reason}"
             if r.counterexample:
                 output += f"\n\n{r.counterexample}"
-            status = "passed" if r.verdict == "held" else "failed"
+            status = "passed" if score else "failed"
             test = {"name": r.name, "score": score, "max_score": most}
-            tests.append({**test, "status": status, "output": output})
-        whole: dict[str, Any] = {"tests": tests}
+            tests.append({**test, "status": status, "output": output, "output_format": "text"})
+        whole: dict[str, Any] = {"output_format": "text", "tests": tests}
         for r in self.failed:
             if r.name in (OWN_WORK, "usable"):
                 whole["output"] = f"{r.law}\n{r.reason}"

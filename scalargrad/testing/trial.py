@@ -1,6 +1,7 @@
 """An engine on trial: run programs on it, hold its numbers against the right ones."""
 
 import math
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -133,6 +134,7 @@ class Trial:
     def _start(self) -> Child:
         if self._child is None:
             began = time.monotonic()
+            os.makedirs(self.folder.name, exist_ok=True)  # the engine may have removed it
             self._child = Child(
                 self.source, self.options.memory, self.options.stub, self.folder.name
             )

@@ -33,6 +33,12 @@ HOSTILE = (
     Hostile("endless_loop", "tanh", "while True: pass", "does not end within the time limit"),
     Hostile("exit", "tanh", "import sys; sys.exit(0)", "raises SystemExit"),
     Hostile("hard_exit", "tanh", "import os; os._exit(3)", "ended itself with exit status 3"),
+    Hostile(
+        "removes_its_folder",
+        "tanh",
+        "import os, shutil; shutil.rmtree(os.getcwd()); os._exit(3)",
+        "ended itself with exit status 3",
+    ),
     Hostile("crash", "tanh", "import ctypes; ctypes.string_at(0)", "crashed (SIGSEGV)"),
     Hostile("ten_gigabytes", "tanh", "bytearray(10**10)", "raises MemoryError"),
     Hostile("interrupt", "tanh", "raise KeyboardInterrupt", "raises KeyboardInterrupt"),

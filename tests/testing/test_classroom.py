@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +28,8 @@ from tests.running import ROOT
 TEACHING = ROOT / "demos" / "teaching"
 RIGHT = (TEACHING / "step5.py").read_text(encoding="utf-8")
 WEIGHTS = read_weights("[weights]\nvalue-add = 1\nderivative-mul = 2\nsecond-backward = 3\n")
+
+TANH = "        y = math.tanh(self.data)\n"
 
 SUBMISSIONS = {
     "ada": RIGHT,
@@ -66,6 +72,22 @@ def test_a_class_is_graded(submissions: Path, tmp_path: Path, capsys: object) ->
     assert "is not Python" in remarks["fay"]
     assert "there is no class" in remarks["gil"]
     assert rows[2]["derivative-mul"] == "0.0"
+
+
+def test_a_check_that_raises_costs_no_other_its_points(
+    submissions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(engine: str, **settings: Any) -> Any:
+        # As where an engine writes answers of its own to where those of its process go.
+        if "bob" in engine:
+            raise KeyError("replies")
+        return check_engine(engine, **settings)
+
+    monkeypatch.setattr("scalargrad.testing.classroom.check_engine", check)
+    grades = grade(submissions, WEIGHTS, quick=True, only=["value-add"])
+    texts = grades.text().split("\n")
+    assert texts[0].startswith("ada  1 of 1")
+    assert texts[1].startswith("bob  0 of 1  checking it raises KeyError: 'replies'")
 
 
 def test_what_most_of_the_class_fails_is_said() -> None:
@@ -218,59 +240,106 @@ def test_no_text_sends_anyone_to_the_package_of_our_name(kit_folder: Path) -> No
         assert "install scalargrad" not in text
 
 
-def environment(folder: Path, wheel: Path) -> Path:
-    """Make a virtual environment with the wheel, and this one's Hypothesis; return its Python."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    python = folder / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "-q", "--no-index", "--no-deps", str(wheel)]
-    subprocess.run(install, check=True)
-    import hypothesis
+def wheel_of(package: str, folder: Path) -> None:
+    """Write a package that is installed here as a wheel."""
+    found = metadata.distribution(package)
+    assert found.files is not None
+    with zipfile.ZipFile(folder / f"{package}-{found.version}-py3-none-any.whl", "w") as wheel:
+        for file in found.files:
+            if file.parts[0] != ".." and "__pycache__" not in file.parts:
+                wheel.write(str(file.locate()), str(file))
 
-    packages = Path(hypothesis.__file__).parent.parent
-    (site,) = folder.glob("lib/*/site-packages")
-    for package in packages.iterdir():
-        wanted = ("hypothesis", "sortedcontainers", "attr", "attrs", "exceptiongroup", "typing")
-        if package.name.startswith(wanted) or package.name.startswith("_hypothesis"):
-            (site / package.name).symlink_to(package)
-    return python
+
+@pytest.fixture(scope="module")
+def autograder(kit_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what is /autograder to Gradescope, set up by the kit's own script."""
+    root = tmp_path_factory.mktemp("autograder")
+    wheels = tmp_path_factory.mktemp("wheels")
+    for package in ("hypothesis", "sortedcontainers", "attrs", "exceptiongroup"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            wheel_of(package, wheels)
+    with zipfile.ZipFile(kit_folder / "gradescope.zip") as zipped:
+        zipped.extractall(root / "source")
+        modes = {info.filename: info.external_attr >> 16 for info in zipped.infolist()}
+    assert modes["setup.sh"] == modes["run_autograder"] == 0o100755
+    for name in ("submission", "results"):
+        (root / name).mkdir()
+    shutil.copy(root / "source" / "run_autograder", root)
+    script(root, "source/setup.sh", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    return root
+
+
+def script(root: Path, name: str, **variables: str) -> None:
+    """Run a script as Gradescope does, in /autograder, with nothing of this environment."""
+    paths = f"{Path(sys._base_executable).parent}:/usr/bin:/bin"  # type: ignore[attr-defined]
+    clean = {"PATH": paths, "HOME": str(root), "AUTOGRADER": str(root), **variables}
+    subprocess.run(["bash", str(root / name)], check=True, env=clean, cwd=root)
+
+
+def graded_there(root: Path, **files: str) -> dict[str, Any]:
+    """Return results.json for a submission of these files, by their names without `.py`."""
+    for name, text in files.items():
+        (root / "submission" / f"{name}.py").write_text(text, encoding="utf-8")
+    script(root, "run_autograder")
+    whole: dict[str, Any] = json.loads((root / "results" / "results.json").read_text())
+    (root / "results" / "results.json").unlink()
+    for name in files:
+        (root / "submission" / f"{name}.py").unlink()
+    return whole
+
+
+ON_GRADESCOPE = {
+    "the solution": ({"value": RIGHT}, 100),
+    "another package's": ({"value": SUBMISSIONS["dan"]}, 0),
+    "no Python": ({"value": SUBMISSIONS["fay"]}, 0),
+    "names of modules": ({"value": RIGHT, "hypothesis": "1 / 0", "random": "1 / 0"}, 100),
+}
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Gradescope's scripts are for Linux")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="Gradescope's scripts are for Linux")
-def test_kit_in_a_clean_environment(kit_folder: Path, tmp_path: Path) -> None:
-    # As a student: the first command on the page, on the skeleton and on a solution.
-    work = tmp_path / "student"
-    with zipfile.ZipFile(kit_folder / "students.zip") as zipped:
-        zipped.extractall(work)
-    python = environment(tmp_path / "env", next(work.glob("*.whl")))
-    command = [str(python), "-m", "scalargrad", "check", "value.py:Value", "--only=value-add"]
-    command += ["--require=add"]
-    before = set(work.iterdir())
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    (work / "value.py").write_text(RIGHT, encoding="utf-8")
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert set(work.iterdir()) == before  # nothing is left there
-    # As Gradescope: unpack to source, run run_autograder, read results.json. Its setup.sh makes
-    # what `environment` makes here.
-    root = tmp_path / "autograder"
-    with zipfile.ZipFile(kit_folder / "gradescope.zip") as zipped:
-        zipped.extractall(root / "source")
-    for name in ("submission", "results"):
-        (root / name).mkdir()
-    (root / "env").symlink_to(tmp_path / "env")
-    results = root / "results" / "results.json"
-    variables = {**os.environ, "AUTOGRADER": str(root)}
-    run = ["bash", str(root / "source" / "run_autograder")]
-    subprocess.run(run, check=True, env=variables)
-    assert json.loads(results.read_text())["score"] == 0
-    for text, points in ((RIGHT, 100), (SUBMISSIONS["dan"], 0)):
-        results.unlink()
-        (root / "submission" / "value.py").write_text(text, encoding="utf-8")
-        subprocess.run(run, check=True, env=variables)
-        tests = json.loads(results.read_text())["tests"]
+@posix
+def test_gradescopes_scripts_do_what_it_documents(autograder: Path) -> None:
+    nothing = graded_there(autograder)
+    assert nothing["score"] == 0
+    assert "no value.py" in nothing["output"]
+    for files, points in ON_GRADESCOPE.values():
+        whole = graded_there(autograder, **files)
+        tests = whole["tests"]
         assert sum(test["score"] for test in tests) == points
         assert sum(test["max_score"] for test in tests) == 100
         for test in tests:
-            assert set(test) == {"name", "score", "max_score", "status", "output"}
+            assert set(test) <= {
+                *("name", "score", "max_score", "status", "output", "output_format")
+            }
+            assert (test["status"] == "passed") == (test["score"] > 0)
+        assert set(whole) <= {"tests", "output", "output_format"}
+
+
+@pytest.mark.slow
+@posix
+def test_a_submission_that_takes_more_memory_than_the_container_has(autograder: Path) -> None:
+    greedy = RIGHT.replace(TANH, f"        bytes(600 * 2**20)\n{TANH}")
+    assert greedy != RIGHT
+    tests = {test["name"]: test for test in graded_there(autograder, value=greedy)["tests"]}
+    assert "MemoryError" in tests["value-tanh"]["output"]
+    assert tests["value-add"]["status"] == "passed"
+
+
+@pytest.mark.slow
+@posix
+def test_a_student_in_a_clean_environment(kit_folder: Path, autograder: Path) -> None:
+    # The first command on the page, on the skeleton and on a solution.
+    work = autograder / "student"
+    with zipfile.ZipFile(kit_folder / "students.zip") as zipped:
+        zipped.extractall(work)
+    python = str(autograder / "env" / "bin" / "python")
+    command = [python, "-m", "scalargrad", "check", "value.py:Value", "--only=value-add"]
+    command += ["--require=add"]
+    before = set(work.iterdir())
+    for text, status in (((work / "value.py").read_text(encoding="utf-8"), 1), (RIGHT, 0)):
+        (work / "value.py").write_text(text, encoding="utf-8")
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+    assert set(work.iterdir()) == before  # nothing is left there

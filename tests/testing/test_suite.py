@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def test_hostile_op_fails_its_property_and_the_rest_still_runs(
     if hostile.name == "ten_gigabytes" and not Path("/proc/self/statm").exists():
         pytest.skip("this system cannot limit a process's memory")
     file = written(tmp_path, hostile.source)
-    only = ["value-tanh", "value-sin", "operands-unchanged", "random-graphs", "sum"]
+    only = ["own-arithmetic", "value-tanh", "value-sin", "operands-unchanged", "sum"]
+    only += ["random-graphs"]
     quick = hostile.name == "endless_loop"
     report = check_engine(f"{file}:Value", only=only, quick=quick, examples=5)
     verdicts = {r.name: r.verdict for r in report.results}
@@ -100,6 +102,15 @@ def test_hostile_op_fails_its_property_and_the_rest_still_runs(
     assert set(verdicts.values()) == {"held"}, why(report)
     (failed,) = report.failed
     assert hostile.reason in failed.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot copy a process")
+def test_copies_of_the_process_do_not_answer(tmp_path: Path) -> None:
+    copies = "        import os; os.fork(); os.fork()\n"
+    file = written(tmp_path, changed(("        t = math.tanh", f"{copies}        t = math.tanh")))
+    only = ["own-arithmetic", "value-tanh", "derivative-tanh", "value-sin"]
+    report = check_engine(f"{file}:Value", only=only)
+    assert len(report.held) == 4, why(report)
 
 
 def test_builtins_that_change_at_import_are_told(tmp_path: Path) -> None:
