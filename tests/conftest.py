@@ -9,6 +9,8 @@ not, since several tests let a property fail on purpose.
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import Phase, settings
 
 settings.register_profile("thorough", deadline=None, max_examples=120)
@@ -21,3 +23,9 @@ settings.register_profile(
     phases=[phase for phase in Phase if phase != Phase.explain],
 )
 settings.load_profile("short")
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what was loaded: the collector would go through all of it again in each test."""
+    gc.collect()
+    gc.freeze()
