@@ -42,8 +42,17 @@ def error(*arguments: str) -> list[str]:
     return done.stderr.splitlines()
 
 
+# The same without a process, which takes a tenth of a second.
+
+
+def output_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
 def error_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    """As `error`, but without a process, which takes a tenth of a second."""
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -110,8 +119,10 @@ def test_an_expression_may_begin_with_a_minus(expression: str) -> None:
     ("value", "shown"),
     [("pi/2", "1.5708"), ("-1e-3", "-0.001"), ("2**10", "1024.0"), (" 3", "3.0")],
 )
-def test_values_are_numbers_or_computed_of_them(value: str, shown: str) -> None:
-    assert f"  x = {shown}\n" in output("explain", "2*x", f"x={value}")
+def test_values_are_numbers_or_computed_of_them(
+    capsys: pytest.CaptureFixture[str], value: str, shown: str
+) -> None:
+    assert f"  x = {shown}\n" in output_here(capsys, "explain", "2*x", f"x={value}")
 
 
 @pytest.mark.slow
@@ -143,29 +154,32 @@ def test_draw_open_shows_the_page(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
-def test_compile_prints_programs() -> None:
-    assert output("compile", "x*y + sin(x)").startswith("def f(x, y):\n    return x * y + sin(x), ")
-    script = output("compile", "x*y + sin(x)", "--to", "javascript")
+def test_compile_prints_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    program = output("compile", "x*y + sin(x)")
+    assert program.startswith("def f(x, y):\n    return x * y + sin(x), ")
+    script = output_here(capsys, "compile", "x*y + sin(x)", "--to", "javascript")
     assert script.endswith("function f(x, y) {\n  return [x * y + sin(x), y + cos(x), x];\n}\n")
-    assert r"\frac{\partial f}{\partial x} &= y + \cos" in output(
-        "compile", "x*y + sin(x)", "--to", "latex"
+    assert r"\frac{\partial f}{\partial x} &= y + \cos" in output_here(
+        capsys, "compile", "x*y + sin(x)", "--to", "latex"
     )
     # Whether or not it has a value where the program is written.
-    assert "x - 3.0" in output("compile", "log(x - 3)")
+    assert "x - 3.0" in output_here(capsys, "compile", "log(x - 3)")
 
 
-def test_javascript_keeps_brackets() -> None:
-    script = output("compile", "(x + y)*(x - y)*2 - (x - (y - 1))", "--to", "javascript")
+def test_javascript_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    script = output_here(
+        capsys, "compile", "(x + y)*(x - y)*2 - (x - (y - 1))", "--to", "javascript"
+    )
     assert "(x + y) * (x - y) * 2 - (x - (y - 1))" in script
 
 
-def test_javascript_avoids_its_own_words() -> None:
-    script = output("compile", "var*new + sin(sin)", "--to", "javascript")
+def test_javascript_avoids_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    script = output_here(capsys, "compile", "var*new + sin(sin)", "--to", "javascript")
     assert "function f(var_, new_, sin_) {" in script
 
 
-def test_taylor_prints_coefficients() -> None:
-    lines = output("taylor", "exp(x)", "x=0", "--order", "3").splitlines()
+def test_taylor_prints_coefficients(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output_here(capsys, "taylor", "exp(x)", "x=0", "--order", "3").splitlines()
     assert lines[0] == "exp(x) near x = 0.0"
     assert [line.split() for line in lines[3:]] == [
         ["0", "1.0"],
@@ -271,8 +285,8 @@ def test_hostile_expressions_are_errors_at_once(expression: str) -> None:
     assert time.monotonic() - began < 20
 
 
-def test_a_long_chain_is_computed() -> None:
-    assert "too many to show each" in output("explain", "x" + "+x" * 1900, "x=1")
+def test_a_long_chain_is_computed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "too many to show each" in output_here(capsys, "explain", "x" + "+x" * 1900, "x=1")
 
 
 @pytest.mark.parametrize(
@@ -299,22 +313,24 @@ def test_values_names_and_domains_are_errors_of_one_line(
     assert words in line
 
 
-def test_a_value_that_cannot_be_read_has_a_caret() -> None:
-    assert caret_under(error("explain", "x", "x=2 3")) == "3"
-    assert caret_under(error("explain", "x", "x=__import__('os')")).startswith("__import__")
+def test_a_value_that_cannot_be_read_has_a_caret(capsys: pytest.CaptureFixture[str]) -> None:
+    assert caret_under(error_here(capsys, "explain", "x", "x=2 3")) == "3"
+    assert caret_under(error_here(capsys, "explain", "x", "x=__import__('os')")).startswith(
+        "__import__"
+    )
 
 
-def test_files_that_cannot_be_written() -> None:
-    [line] = error("draw", "x*x", "x=1", "-o", "graph.png")
+def test_files_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    [line] = error_here(capsys, "draw", "x*x", "x=1", "-o", "graph.png")
     assert "end the name in .svg, .html" in line
-    [line] = error("draw", "x*x", "x=1", "-o", "/nowhere/at/all/graph.svg")
+    [line] = error_here(capsys, "draw", "x*x", "x=1", "-o", "/nowhere/at/all/graph.svg")
     assert line.endswith("/nowhere/at/all/graph.svg")
 
 
-def test_taylor_takes_one_name_and_an_order() -> None:
-    [line] = error("taylor", "x*y", "x=1", "y=2")
+def test_taylor_takes_one_name_and_an_order(capsys: pytest.CaptureFixture[str]) -> None:
+    [line] = error_here(capsys, "taylor", "x*y", "x=1", "y=2")
     assert "this has 2: x, y" in line
-    [line] = error("taylor", "x", "x=1", "--order", "-1")
+    [line] = error_here(capsys, "taylor", "x", "x=1", "--order", "-1")
     assert "the order must be from 0 to 1000" in line
 
 

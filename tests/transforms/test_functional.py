@@ -1039,7 +1039,7 @@ def test_a_network_trained_with_a_gradient_penalty() -> None:
 
 def test_a_chain_of_many_ops_needs_no_recursion() -> None:
     assert sys.getrecursionlimit() <= 10_000
-    length = 20_000
+    length = 11_000
 
     def chain(x: Any) -> Any:
         y = x

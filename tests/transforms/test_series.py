@@ -366,8 +366,8 @@ def test_nothing_recurses() -> None:
         return x
 
     assert len(taylor(deep, 0.5, 2)) == 3
-    geometric = taylor(lambda x: 1 / (1 - x), Fraction(0), 1500)
-    assert geometric == [1] * 1501
+    geometric = taylor(lambda x: 1 / (1 - x), 0.0, 1500)
+    assert geometric == [1.0] * 1501
     assert taylor(lambda x: lgamma(x), 2.0, 60)[60] == pytest.approx(
         # The sum of (-1)**k zeta(k) / k * (x - 1)**k around 1, one further (DLMF 5.7.3).
         sum(m**-60 for m in range(2, 9)) / 60,
