@@ -75,9 +75,8 @@ def folder_of(module: str) -> int:
     return place
 
 
-@pytest.mark.parametrize("name", CONTRACT)
-def test_the_names_of_the_contract_are_there(name: str) -> None:
-    assert hasattr(scalargrad, name)
+def test_the_names_of_the_contract_are_there() -> None:
+    assert [name for name in CONTRACT if not hasattr(scalargrad, name)] == []
 
 
 def test_a_name_that_is_not_there() -> None:
@@ -96,10 +95,10 @@ def test_public_names_have_docstrings_with_an_example() -> None:
         assert plain or ">>>" in doc, name
 
 
-@pytest.mark.parametrize("module", modules())
-def test_imports_point_one_way(module: str) -> None:
-    for name in imports(module):
-        assert folder_of(name) <= folder_of(module), f"{module} imports {name} from above"
+def test_imports_point_one_way() -> None:
+    for module in modules():
+        for name in imports(module):
+            assert folder_of(name) <= folder_of(module), f"{module} imports {name} from above"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
