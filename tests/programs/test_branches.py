@@ -10,7 +10,7 @@ import math
 import pickle
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
@@ -641,17 +641,6 @@ def test_there_are_functions_of_many_kinds() -> None:
     assert len(FUNCTIONS) >= 60
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("f", "points"), FUNCTIONS, ids=[f.__name__ for f, _ in FUNCTIONS])
-def test_a_program_does_what_the_eager_engine_does(
-    f: Function, points: list[Point], way: str
-) -> None:
-    program, reference = compile(WAYS[way](f)), eager(f, way)
-    for point in [*points, *reversed(points)]:
-        expected, found = outcome(reference, point), outcome(program, point)
-        assert is_same(expected, found), (point, expected, found)
-
-
 CATCHES = {
     error_of_what_is_not_needed,
     error_that_is_caught,
@@ -660,24 +649,39 @@ CATCHES = {
 }
 
 
-@pytest.mark.parametrize("way", ["value", "grad"])
-@pytest.mark.parametrize(("f", "points"), FUNCTIONS, ids=[f.__name__ for f, _ in FUNCTIONS])
-def test_a_path_that_was_traced_runs_as_a_program(
+def refused(*args: Any) -> Any:
+    raise AssertionError("it ran without a program")
+
+
+def every_way() -> Iterator[Any]:
+    """Give each function in each way: its value, its gradient and one more are in the suite."""
+    for n, (f, points) in enumerate(FUNCTIONS):
+        more = [way for way in WAYS if way not in ("value", "grad")]
+        for way in WAYS:
+            slow = way in more and way != more[n % len(more)]
+            marks = [pytest.mark.slow] if slow else []
+            yield pytest.param(f, points, way, id=f"{f.__name__}-{way}", marks=marks)
+
+
+@pytest.mark.parametrize(("f", "points", "way"), [*every_way()])
+def test_a_program_does_what_the_eager_engine_does(
     f: Function, points: list[Point], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, reference = compile(WAYS[way](f)), eager(f, way)
-    for _ in range(2 + len(points)):  # until the text has all paths
-        found = {point: outcome(program, point) for point in points}
+    expected = {point: outcome(reference, point) for point in points}
+    for point in [*points, *reversed(points)]:
+        found = outcome(program, point)
+        assert is_same(expected[point], found), (point, expected[point], found)
+    if way not in ("value", "grad"):
+        return
+    for point in points * len(points):  # until the text has all paths
+        outcome(program, point)
     assert "if " in program.source or f in CATCHES
-
-    def refused(*args: Any) -> Any:
-        raise AssertionError("it ran without a program")
-
+    # A path that was traced runs as a program.
     monkeypatch.setattr(type(program), "_eagerly", refused)
-    for point, expected in found.items():
-        if not (isinstance(expected, type) or f in CATCHES):
-            assert is_same(outcome(program, point), expected), point
-            assert is_same(outcome(reference, point), expected), point
+    for point, right in expected.items():
+        if not (isinstance(right, type) or f in CATCHES):
+            assert is_same(outcome(program, point), right), point
 
 
 # --- the text ------------------------------------------------------------------------------------
@@ -1095,10 +1099,6 @@ def test_what_is_not_chosen_counts_for_nothing(
 ) -> None:
     f, by_if, points = DOUBLE_WHERE[name]
     program, reference = compile(WAYS[way](f)), eager(by_if, way)
-
-    def refused(*args: Any) -> Any:
-        raise AssertionError("it ran without a program")
-
     monkeypatch.setattr(type(program), "_eagerly", refused)
     for point in [*points, *reversed(points)]:
         assert is_same(outcome(program, point), outcome(reference, point)), point
