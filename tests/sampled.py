@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from scalargrad.testing import FUNCTIONS
+
 
 def one_in(every: int, cases: Iterable[Any]) -> list[Any]:
     """Return the cases as parameters, named by their text: but for one in `every` they are slow."""
@@ -19,3 +21,15 @@ def one_in(every: int, cases: Iterable[Any]) -> list[Any]:
         )
         for n, case in enumerate(cases)
     ]
+
+
+def by_differences(exact: Iterable[str]) -> pytest.MarkDecorator:
+    """Parametrize by `function`: those that are held against something exact as well are slow."""
+    names = set(exact)
+    return pytest.mark.parametrize(
+        "function",
+        [
+            pytest.param(f, id=f.name, marks=[pytest.mark.slow] if f.name in names else [])
+            for f in FUNCTIONS.values()
+        ],
+    )

@@ -20,11 +20,9 @@ from scalargrad.functions.many import flat_sumprod
 from scalargrad.functions.methods import all_ops, public_functions
 from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, points
 from tests.jets import Jet, coefficients, jet_engine
+from tests.sampled import by_differences
 
-functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
-analytic = pytest.mark.parametrize(
-    "function", [f for f in FUNCTIONS.values() if f.analytic], ids=lambda f: f.name
-)
+ANALYTIC = [f for f in FUNCTIONS.values() if f.analytic]
 exact = [f for f in FUNCTIONS.values() if f.exact]
 
 
@@ -34,7 +32,7 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
     return [leaf.grad for leaf in leaves]
 
 
-@functions
+@by_differences(f.name for f in ANALYTIC)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
@@ -49,7 +47,7 @@ def test_gradient_agrees_with_finite_differences(function: Operation, data: st.D
         assert error <= 1e-3 * max(1.0, abs(slope)), "too uncertain to judge by"
 
 
-@analytic
+@pytest.mark.parametrize("function", ANALYTIC, ids=lambda f: f.name)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataObject) -> None:
