@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,18 +12,10 @@ from hypothesis import strategies as st
 
 import scalargrad as sg
 from scalargrad import compile, grad, hvp, value_and_grad
-from scalargrad.programs.run.c_compiler import COMPILERS
+from tests.programs.test_c import COMPILER, cache  # noqa: F401
 from tests.threads import in_threads
 
-TARGETS = ["python", *["c"] * any(map(shutil.which, COMPILERS))]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the user's own cache out of the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+TARGETS = ["python", *["c"] * (COMPILER is not None)]
 
 
 def loss(w: Any, x: Any) -> Any:

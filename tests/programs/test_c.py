@@ -77,6 +77,24 @@ def same(f: Callable[..., Any], *points: Any) -> Any:
     return c
 
 
+each_compiler = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.skipif(shutil.which(name) is None, reason="not here"))
+        for name in ("gcc", "clang", "tcc")
+    ],
+)
+
+
+def compiles_alone(source: str, name: str, folder: Path) -> None:
+    """Compile a text with all warnings; fail if there is one."""
+    (folder / "program.c").write_text(source, encoding="ascii")
+    command = [name, "-c", "-Wall", "-Wextra", "-std=c99", "-Werror", "program.c"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
 # --- the same bits ------------------------------------------------------------------------------
 
 NUMBERS = st.floats(-3, 3) | st.sampled_from([x for x in EDGES if type(x) is float])
@@ -474,21 +492,15 @@ def test_pickled_programs_run() -> None:
 # --- the text -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["gcc", "clang", "tcc"])
+@each_compiler
 def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) -> None:
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not here")
     functions = [(function, function.arity or 4) for function in FUNCTIONS.values()]
     c = compile(
         lambda xs: [value_and_grad(lambda ys, f=f: f(*ys))(xs[:count]) for f, count in functions],
         target="c",
     )
     outcome(c, [0.5] * 4)
-    (tmp_path / "program.c").write_text(c.source, encoding="ascii")
-    command = [name, "-c", "-Wall", "-Wextra", "-std=c99", "-Werror", "program.c"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    compiles_alone(c.source, name, tmp_path)
 
 
 def test_the_text_says_what_each_argument_is() -> None:

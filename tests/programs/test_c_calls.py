@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import random
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,16 @@ import scalargrad as sg
 from scalargrad import Value, compile, exp, grad, hvp, jvp, log, relu, tanh, value_and_grad, where
 from scalargrad.nn import MLP
 from scalargrad.testing.inputs import EDGES
-from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
+from tests.programs.test_c import (
+    COMPILER,
+    bits,
+    cache,  # noqa: F401
+    compiles_alone,
+    each_compiler,
+    machines,
+    outcome,
+    same,
+)
 from tests.threads import in_threads
 
 pytestmark = [
@@ -368,29 +375,16 @@ def test_thousands_of_calls(count: int) -> None:
     assert machines(c)[0].spelled.work <= 2 * count + 3
 
 
-@pytest.mark.parametrize("name", ["gcc", "clang", "tcc"])
+@each_compiler
 def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) -> None:
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not here")
-
     def named(wish: str, *arguments: str) -> Any:
         listed = ", ".join(arguments)
         namespace: dict[str, Any] = {"cos": sg.cos}
         exec(f"def {wish}({listed}): return cos({arguments[0]}) * {arguments[-1]}", namespace)
         return compile(namespace[wish])
 
-    wishes = [
-        "printf",
-        "index",
-        "exp",
-        "FE_INVALID",
-        "sg_relu",
-        "I",
-        "y0",
-        "main",
-        "inf",
-        "double_t",
-    ]
+    wishes = ["printf", "index", "exp", "FE_INVALID", "sg_relu", "I", "y0", "main"]
+    wishes += ["inf", "double_t"]
     odd = [named(wish, "double", "out", "work", "constants", "i", "in_") for wish in wishes]
     odd += [named(wish, "auto", "exp", "sg_div", wish) for wish in ("neuron", "abs", "malloc")]
     odd[-1].__name__ = odd[-2].__name__ = "a b"
@@ -405,13 +399,7 @@ def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) ->
         ]
 
     c = same(f, (0.5, 0.25))
-    text = tmp_path / "program.c"
-    text.write_text(c.source, encoding="ascii")
-    options = ["-Wall", "-Wextra", "-Werror", "-std=c99", "-c"]
-    command = [name, *options, "-o", str(tmp_path / "program.o"), str(text)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    compiles_alone(c.source, name, tmp_path)
 
 
 def test_many_threads_at_once() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 import random
-import shutil
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
@@ -28,7 +26,16 @@ from scalargrad.programs.run import program as programs
 from scalargrad.programs.run.c_program import CProgram
 from scalargrad.programs.spell.c.rules import CALLED_BACK
 from tests.programs import fuzz
-from tests.programs.test_c import COMPILER, bits, cache, machines, outcome, same  # noqa: F401
+from tests.programs.test_c import (
+    COMPILER,
+    bits,
+    cache,  # noqa: F401
+    compiles_alone,
+    each_compiler,
+    machines,
+    outcome,
+    same,
+)
 from tests.threads import in_threads
 
 pytestmark = [
@@ -339,11 +346,8 @@ def test_threads_with_ints_of_their_own() -> None:
     in_threads(run, 4)
 
 
-@pytest.mark.parametrize("name", ["gcc", "clang", "tcc"])
+@each_compiler
 def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) -> None:
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not here")
-
     def f(a: Any, b: Any) -> Any:
         ys = [f(a, b) for name, f in BINARY.items() if name not in IN_PYTHON]
         return [[y * 1.0 for y in (y if isinstance(y, list) else [y])] for y in ys]
@@ -351,11 +355,7 @@ def test_the_text_compiles_alone_without_a_warning(name: str, tmp_path: Path) ->
     c = same(f, (3, 2), (3, 2.5), (0.5, 2))
     for a, b in ((3, 2), (3, 2.5), (0.5, 2)):
         outcome(c, a, b)
-        (tmp_path / "program.c").write_text(c.source, encoding="ascii")
-        command = [name, "-c", "-Wall", "-Wextra", "-std=c99", "-Werror", "program.c"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert not done.stderr
+        compiles_alone(c.source, name, tmp_path)
 
 
 def places(types: tuple[type, ...]) -> tuple[int, ...]:

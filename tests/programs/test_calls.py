@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 import re
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
@@ -972,18 +971,7 @@ def test_what_a_piece_keeps_cannot_be_used_outside() -> None:
         compile(escaped)(1.0)
 
 
-# --- pickles and threads --------------------------------------------------------------------------
-
-
-def _inner(x: Any, w: Any) -> Any:
-    return tanh(x * w["a"]) + w["b"]
-
-
-inner_piece = compile(_inner)
-
-
-def _loss(w: Any, x: Any) -> Any:
-    return inner_piece(inner_piece(x, w), w)
+# --- batches and threads --------------------------------------------------------------------------
 
 
 def _square(x: Any, w: Any) -> Any:
@@ -999,13 +987,6 @@ def _square_twice(w: Any, x: Any) -> Any:
 
 def _eager_square_twice(w: Any, x: Any) -> Any:
     return _square(_square(x, w), w)
-
-
-def test_pickles() -> None:
-    whole = compile(value_and_grad(_loss))
-    w = {"a": 0.5, "b": -1.0}
-    found = whole(w, 0.3)
-    assert pickle.loads(pickle.dumps(whole))(w, 0.3) == found
 
 
 def test_map_grad_of_functions_with_pieces() -> None:
@@ -1038,14 +1019,3 @@ def test_threads_may_trace_pieces_at_once() -> None:
     for k, found in results.items():
         expected = grad(lambda x, k=k: eager(eager(x, k), 2) * eager(x, k))(0.5)
         assert found == pytest.approx(expected, rel=1e-13)
-
-
-def test_c_has_pieces_too() -> None:
-    pytest.importorskip("ctypes")
-    try:
-        whole = compile(value_and_grad(_loss), target="c")
-    except RuntimeError:
-        pytest.skip("no C compiler")
-    w = {"a": 0.5, "b": -1.0}
-    assert whole(w, 0.3) == compile(value_and_grad(_loss))(w, 0.3)
-    assert "tanh" in whole.source

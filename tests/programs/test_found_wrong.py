@@ -25,7 +25,6 @@ from scalargrad import (
     compile,
     grad,
     hvp,
-    jvp,
     maximum,
     minimum,
     primitive,
@@ -237,14 +236,6 @@ def test_a_captured_result_of_a_function() -> None:
     assert program(3.0) == 27.0
 
 
-def test_forward_mode_through_a_function() -> None:
-    def f(x: Any) -> Any:
-        return Mul.apply(x, x) * x
-
-    assert compile(lambda x, v: jvp(f, (x,), (v,)))(3.0, 2.0) == (27.0, 54.0)
-    assert compile(lambda x, v: hvp(f, (x,), (v,)))(3.0, 2.0) == 36.0
-
-
 @pytest.mark.parametrize("base", [-2.0, -2, 0.0, 3.0, Fraction(-2), Decimal(-2)])
 def test_a_slope_that_is_not_needed_is_no_error(base: Any) -> None:
     def f(x: Any) -> Any:
@@ -262,22 +253,6 @@ def test_a_slope_that_is_needed_is_the_error_of_the_eager_pass() -> None:
     for gradient in (grad(f), compile(grad(f))):
         with pytest.raises(ValueError, match=r"math domain error|expected a positive input"):
             gradient(2)
-
-
-class Scaled:
-    def __init__(self) -> None:
-        self.w = Value(2.0)
-
-    @compile
-    def loss(self, x: Any) -> Any:
-        return self.w * x * x
-
-
-def test_backward_of_a_method() -> None:
-    first, second = Scaled(), Scaled()
-    assert first.loss.backward(3.0) == 18.0
-    assert second.loss.backward(x=1.0) == 2.0
-    assert (first.w.grad, second.w.grad) == (9.0, 1.0)
 
 
 def test_a_deep_copy_keeps_what_a_program_captures() -> None:

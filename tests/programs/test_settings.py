@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from scalargrad import Value, compile, grad, map_grad, value_and_grad, where
+from scalargrad import Value, compile, grad, map_grad, value_and_grad
 from scalargrad.nn import MLP
 
 
@@ -240,13 +240,6 @@ def test_arrays_are_lists() -> None:
     assert compile(lambda v: v[0] * v[1])(Array([2.0, 3.0])) == 6.0
     with pytest.raises(TypeError, match=r"give a numpy array's \.tolist\(\)"):
         grad(lambda v: v[0])(Array([2.0, 3.0]))
-
-
-def test_conditions_combine() -> None:
-    f = compile(lambda x, y: where((x > 0) & (y > 0) | (x == y), 1.0, -1.0))
-    assert [f(*xy) for xy in [(1.0, 2.0), (-1.0, 2.0), (-1.0, -1.0)]] == [1.0, -1.0, 1.0]
-    g = compile(lambda x: 1.0 if 0 < x < 1 else 2.0)
-    assert [g(0.5), g(1.0), g(-1.0)] == [1.0, 2.0, 2.0]
 
 
 def test_what_a_compiled_function_shows() -> None:
