@@ -33,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
             if options.submissions is not None:
                 return _grade_class(options, weights)
             return _check(options, weights)
+        except BrokenPipeError:
+            raise  # nobody reads on: see __main__
         except (ValueError, OSError, ModuleNotFoundError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -157,7 +159,11 @@ def _parser() -> argparse.ArgumentParser:
         "--leaf", metavar="CODE", help="how a leaf is made: 'Variable(np.array({}))'"
     )
     using.add_argument("--data", metavar="NAME", help="the attribute with the number")
-    using.add_argument("--gradient", metavar="NAME", help="the attribute with the gradient")
+    using.add_argument(
+        "--gradient",
+        metavar="NAME",
+        help="the attribute with the gradient, or '{0}.grad({1})' of an output by a leaf",
+    )
     using.add_argument("--backward", metavar="NAME", help="the pass: a method, or 'backward({})'")
     using.add_argument(
         "--forward", metavar="NAME", help="the method that computes a graph's numbers"

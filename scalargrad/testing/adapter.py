@@ -144,7 +144,7 @@ class Adapter(Way):
     @property
     def is_dictionary(self) -> bool:
         """Return whether the pass gives the gradients anew, and keeps none."""
-        return self.gradient_form.startswith("gradients")
+        return not self.gradient_form.startswith("{1}")
 
     def run_backward_from(self, output: str, seed: float) -> str | None:
         """Return the line for a backward pass with that seed, if the engine takes one."""

@@ -183,6 +183,12 @@ def load_file(path: str) -> types.ModuleType:
             if not relative and folder not in sys.path and holds(folder, wanted):
                 sys.path.insert(1, folder)  # only now: else a module might be loaded twice
                 continue
+            if not relative and wanted in parts[1:-1]:
+                # A folder above that package has an __init__.py too, and is none.
+                outer = parts[: parts.index(wanted)]
+                top, parts = os.path.join(top, *outer), parts[len(outer) :]
+                sys.path.insert(0, top)
+                continue
             ups = [up for up in above(top) if relative or holds(up, wanted)]
             if not ups:
                 raise

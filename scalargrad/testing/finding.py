@@ -428,7 +428,8 @@ class Finder:
             calls = [*(n for n in BACKWARD if n in here), *(n for n in here if n not in BACKWARD)]
         seeds = ["", "1.0", way.leaf_form.partition(" = ")[2].format(1.0, name="c")]
         seeds += [f"{numpy}.array(1.0)"] if (numpy := self.numpy()) else []
-        calls = [f"{{0}}.{name}({seed})" for seed in seeds for name in calls]
+        static = [f"{self.name}.{name}({{0}})" for name in calls if is_static(c, name)]
+        calls = [*static, *(f"{{0}}.{name}({seed})" for seed in seeds for name in calls)]
         if not given:
             calls += self.free_passes(scope)
         if not seeded:
@@ -451,9 +452,10 @@ class Finder:
 
     def gradients(self, way: Way, backward: list[str]) -> list[str]:
         """Return the templates that read the right derivatives of `a * b`, or of `a + b`."""
-        given = self.options.get("gradient")
-        if given:
-            return [given.replace("{}", "{1}") if "{" in given else "{1}." + given]
+        if given := self.options.get("gradient"):
+            # One of an output is asked for: see `pulls`.
+            one = given.replace("{}", "{1}") if "{" in given else "{1}." + given
+            return [] if "{0}" in given else [one]
         found: list[str] = []
         for op, _, by_a, by_b in PROOFS[:2]:
             steps = way.steps(op)
@@ -488,8 +490,9 @@ class Finder:
                 yield f"{{1}}.{name}.{read}"
             elif is_pass(name) and name not in BACKWARD:
                 yield f"{{1}}.{name}()"
-        if "gradients" in scope:
-            yield from (f"gradients{key}" for key in KEYS)
+        dicts = [n for n, found in self.session.names.items() if isinstance(found, dict)]
+        for name in [*(["gradients"] if "gradients" in scope else []), *dicts]:
+            yield from (f"{name}{key}" for key in KEYS)
 
     def pulls(self, way: Way) -> Iterator[Way]:
         """Yield the ways in which there is no pass, and a gradient is asked for."""
@@ -508,6 +511,8 @@ class Finder:
         for name, f in self.session.names.items():
             if self.is_function(f) and is_pass(name):
                 asks += [f"{name}({{0}}, {{1}})", f"{name}({{0}}, [{{1}}])[0]"]
+        if (given := self.options.get("gradient")) and "{0}" in given:
+            asks = [given]
         seeds = [n for n in attributes(c) if self.could_be_gradient(c, n)]
         for backward in [[], *([f"{{0}}.{name} = 1.0"] for name in seeds)]:
             for ask in asks:

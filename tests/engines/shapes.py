@@ -645,7 +645,18 @@ closures seed
 + def backward(self, grad=1.0)
 - self.grad += 1.0
 + self.grad += grad
+closures static_pass
+- def backward(self) -> None:
++ @staticmethod
++     def backward(self) -> None:
 requires plain
+requires gradients_are_nodes
+- passed = {id(self): 1.0}
++ passed = {id(self): Tensor(1.0, True)}
+- x, y = self.data, other.data
+-         return Tensor(x * y,
++ x, y = self, other
++         return Tensor(x.data * y.data,
 requires gradient
 - .grad
 + .gradient
@@ -760,6 +771,14 @@ locals names
 + times(
 - seen.plus(
 + seen.add(
+locals gradients_in_the_module
+- def get_gradients(variable):
++ GRADIENTS = {}
++ 
++ def get_gradients(variable):
+-     return gradients
++     GRADIENTS.clear()
++     GRADIENTS.update(gradients)
 named plain
 named objects
 - {name: 1.0}

@@ -171,6 +171,16 @@ def test_wrong_forward_is_not_blamed_on_backward() -> None:
     assert [r.verdict for r in report.results] == ["failed", "held"]
 
 
+def test_an_op_that_there_is_no_right_one_to_use_with_is_not_called_wrong() -> None:
+    wrong = next(d for d in DEFECTS if d.name == "mul_by_own_number").source
+    text = changed(("def __sub__", "def less"), ("def __truediv__", "def over"), text=wrong)
+    (result,) = check_engine(made(text), only=["equal-numbers"]).results
+    assert (result.verdict, result.reason) == (
+        "absent",
+        "needs +, which was not tested with others",
+    )
+
+
 def test_required_op_that_is_absent_fails() -> None:
     only = ["value-tanh", "value-exp"]
     report = check_engine(creators.Variable, only=only, require=["tanh"])

@@ -41,6 +41,11 @@ def test_unusual_names_are_found_by_trying(tmp_path: Path) -> None:
         ),
         ([(".grad", ".beta")], {"gradient": "beta"}),
         ([(".data", ".alpha")], {"data": "alpha"}),
+        (
+            [("    def backward", "    def go(self, x: Value) -> float:\n        x.grad = 0.0\n"
+              "        self.back()\n        return x.grad\n\n    def back"), (".grad", ".beta")],
+            {"gradient": "{0}.go({1})"},
+        ),
     ],
 )  # fmt: skip
 def test_what_is_said_is_used(
@@ -117,6 +122,18 @@ def test_files_that_import_each_other_from_a_folder_that_is_no_package(tmp_path:
         file = written(folder, text.replace("IMPORT", form))
         report = judged(file)
         assert report.passed, (form, report.text())
+
+
+def test_a_folder_around_the_package_with_an_init_of_its_own(tmp_path: Path) -> None:
+    written(tmp_path / "top", "", "__init__.py")
+    folder = tmp_path / "top" / "grads"
+    written(folder, "", "__init__.py")
+    ops = "from grads import engine\ndef is_node(x):\n    return isinstance(x, engine.Value)\n"
+    written(folder, ops, "ops.py")
+    text = ENGINE.replace("import math\n", "import math\nfrom grads import ops\n", 1)
+    report = judged(written(folder, text.replace("isinstance(x, Value)", "ops.is_node(x)")))
+    assert report.passed, report.text()
+    assert not any("not installed" in note for note in report.notes)
 
 
 def test_a_package_that_needs_what_is_missing_is_whole_when_it_is_imported_again(

@@ -40,7 +40,9 @@ def need_sound(trial: Trial, op: str) -> None:
     if not trial.has(op):
         raise Absent(f"needs {op}, which is not there", op)
     if not is_sound(trial, op):
-        raise Absent(f"needs {op}, which is wrong by itself", op, cause_of(trial, op))
+        cause = cause_of(trial, op)
+        why = "is wrong by itself" if cause else "was not tested with others"
+        raise Absent(f"needs {op}, which {why}", op, cause)
 
 
 def op_for_graphs(trial: Trial) -> str:

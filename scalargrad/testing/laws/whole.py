@@ -109,8 +109,11 @@ def _memory(trial: Trial) -> None:
         raise Absent("the engine's nodes cannot be counted: Python's collector does not see them")
     # Where a leaf keeps what was made of it, the leaf is a part of the graph.
     names = "a, b" if adapter.mode == "pull" else "b"
-    dropped = [*lines, f"del {names}", *(["gradients = None"] if adapter.is_dictionary else [])]
-    dropped += ["gc.collect()"]
+    # A gradient that is a node has a graph of its own.
+    is_node = adapter.mode == "reverse" and adapter.gradient_form.count(".") > 1
+    zero = adapter.zero("a") if is_node else None
+    dropped = [*lines, *([zero] if zero else []), f"del {names}"]
+    dropped += [*(["gradients = None"] if adapter.is_dictionary else []), "gc.collect()"]
     reply = trial.run(dropped, [f"{count} - before"])
     trial.no_error(reply, dropped)
     (left,) = reply["values"]
