@@ -6,6 +6,7 @@ Run it from the root of a checkout: python3 -m demos.engine
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable
 
 
@@ -153,4 +154,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # `| head` ends it quietly
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     main()

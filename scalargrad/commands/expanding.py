@@ -39,9 +39,10 @@ def main(argv: Sequence[str]) -> int:
         from scalargrad import taylor
 
         [name], [at] = expression.names, numbers
+        coefficients = taylor(expression, at, options.order)
         print(f"{expression.text} near {name} = {show(at)}\n")
         print(f"{'power':>5}  coefficient")
-        for power, coefficient in enumerate(taylor(expression, at, options.order)):
+        for power, coefficient in enumerate(coefficients):
             print(f"{power:5}  {show(coefficient)}")
 
     return run(command)

@@ -33,6 +33,11 @@ _NAMES = {
     **dict.fromkeys(("softmax", "log_softmax"), "it gives a list"),
     **dict.fromkeys(("frexp", "modf"), "it gives two numbers"),
 }
+# What to write for signs of mathematics that Python does not read, or reads as letters.
+_SIGNS = {
+    **{"·": "*", "×": "*", "÷": "/", "−": "-", "²": "**2", "³": "**3"},
+    **{"√": "sqrt(x)", "|": "abs(x), for |x|"},
+}
 # Those that take lists.
 _OF_LISTS = {"fsum", "prod", "sumprod", "dist", "logsumexp"}
 # Python's parser recurses, and in WebAssembly its stack is small.
@@ -228,6 +233,8 @@ class _Parser:
         for place, c in enumerate(self.text):
             if not c.isprintable():
                 self.fail(f"the character {c!a} is not allowed", place)
+            if c in _SIGNS:
+                self.fail(f"for {c} write {_SIGNS[c]}", place)
             depth += (c in "([{") - (c in ")]}")
             if depth > _DEEPEST:
                 self.fail(f"brackets are nested more than {_DEEPEST} deep", place)
@@ -250,6 +257,8 @@ class _Parser:
             message = error.msg.split(". Perhaps")[0].split(". Maybe")[0]
             if "integer string conversion" in message:
                 message = "a number of too many digits"
+            elif message == "invalid decimal literal":
+                message = "between a number and a name write *, as in 2*x"
             self.fail(f"cannot be read: {message}", (error.offset or 1) - 1)
         except (RecursionError, MemoryError, ValueError):
             self.fail("the expression is nested too deeply", 0)

@@ -6,9 +6,9 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from operator import mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from scalargrad.fitting.box import Box
+from scalargrad.fitting.arguments import Box
 from scalargrad.fitting.orthogonal import QR
 
 EPSILON = sys.float_info.epsilon
@@ -17,8 +17,8 @@ EPSILON = sys.float_info.epsilon
 class Linear(NamedTuple):
     """Residuals at a point, and their derivatives by each parameter: a column for each.
 
-    `length` is the square root of what is to be made least: of the sum of the squares, or of the
-    losses. Lengths are compared, since squares of numbers below 1e-154 are lost.
+    `length` is the square root of the sum of the squares, or of the losses. The method compares
+    lengths, since squares of numbers below 1e-154 underflow.
     """
 
     residuals: list[float]
@@ -30,18 +30,22 @@ class Linear(NamedTuple):
         return all(math.isfinite(math.fsum(map(abs, xs))) for xs in (self.residuals, *self.columns))
 
 
-class Stops(NamedTuple):
-    """When the method stops before the minimum, by SciPy's tolerances; and when it gives up."""
+class Settings(NamedTuple):
+    """The settings of a fit, by SciPy's names; and those of ours, `max_iterations` and `fixed`."""
 
     ftol: float = 0.0
     xtol: float = 0.0
     gtol: float = 0.0
     max_iterations: float = 1000
     max_nfev: float = math.inf
+    x_scale: Any = "jac"
+    loss: str = "linear"
+    f_scale: float = 1.0
+    fixed: Any = ()
 
 
 class Solution(NamedTuple):
-    """Where the method stopped, and why, with SciPy's number for that."""
+    """Where the method stopped, and why; `status` is SciPy's number for that."""
 
     parameters: list[float]
     here: Linear
@@ -62,8 +66,9 @@ class NotConverged(Exception):
 def least_squares_minimum(
     linearise: Callable[[list[float]], Linear],
     start: list[float],
+    here: Linear,
     box: Box,
-    stops: Stops,
+    settings: Settings,
     size: float = 0.0,
     scale: Sequence[float] | None = None,
 ) -> Solution:
@@ -71,12 +76,12 @@ def least_squares_minimum(
 
     A step is that of Gauss and Newton, shortened by a damping that grows until the step brings
     the sum down and shrinks as the linear model proves right (Nielsen). Each parameter is measured
-    by `scale`, else by the largest derivative that the residuals had by it (More), so that its
-    unit does not matter. Parameters that a step would take out of the box go to its side, and the
-    others take the best step for that. Near the minimum, where rounding hides whether the sum
-    still falls, undamped steps go on until they stop becoming shorter. Residuals are 0 but for
-    rounding where they are, all together, of that share of `size`, which is the length of the
-    data, or else that of the residuals at the start. Raises `NotConverged`.
+    by `scale`, or else by the largest derivative that the residuals had by it (More), so that its
+    unit does not matter. A parameter that a step would take out of the box goes to the box's side,
+    and the others take the best step for that. Near the minimum rounding hides whether the sum
+    still falls: there undamped steps go on until they stop becoming shorter. The residuals count as
+    0 where their length is a rounding error of `size`, the length of the data, or else of the
+    residuals at the start, `here`. Raises `NotConverged`.
 
     J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", in: Numerical
     Analysis, Springer 1978. H. B. Nielsen, "Damping parameter in Marquardt's method", report
@@ -87,8 +92,8 @@ def least_squares_minimum(
     def moved(state: _State, step: list[float]) -> _State | None:
         """Return the state after a step, or None where the residuals cannot be computed there."""
         nonlocal evaluations
-        if evaluations >= stops.max_nfev:
-            reason = f"{stops.max_nfev} evaluations were not enough"
+        if evaluations >= settings.max_nfev:
+            reason = f"{settings.max_nfev} evaluations were not enough"
             raise NotConverged(reason, state.point, state.length)
         evaluations += 1
         point = list(map(_arrived, state.point, step, *box))
@@ -98,53 +103,53 @@ def least_squares_minimum(
             return None
         return _State(point, there, box, state.scale, scale is None) if there.finite() else None
 
-    state = _State(start, linearise(start), box, scale, scale is None)
+    state = _State(start, here, box, scale, scale is None)
     nothing = EPSILON**2 * (size or state.length)
     damping, growth, undamped = _FIRST_DAMPING, 2.0, state
     iteration = again = 0
-    while iteration < stops.max_iterations:
+    while iteration < settings.max_iterations:
         if state.length <= nothing:
             return state.solution(iteration, "the residuals are 0 but for rounding", 1)
-        if stops.gtol and optimality(state.point, state.here, box) < stops.gtol:
+        if settings.gtol and optimality(state.point, state.here, box) < settings.gtol:
             return state.solution(iteration, "the optimality is below gtol", 1)
         if iteration >= again and state.close():
             before = evaluations
-            polished = _polished(moved, state, iteration, stops)
+            polished = _polished(moved, state, iteration, settings.max_iterations)
             if polished is not None:
                 return polished
             again = iteration + evaluations - before  # it took as long as that
         step, promised = state.step(damping)
         there = moved(state, step)
         iteration += 1
-        if there is not None and (there.length < state.length or there.sides_with(state)):
+        if there is not None and (there.length < state.length or there.reached_a_bound(state)):
             left = there.length / state.length
             fall = (1 - left) * (1 + left)
             ratio = fall / promised if promised > 0 else 1.0
             damping *= max(1 / 3, 1 - (2 * min(ratio, 1.5) - 1) ** 3)
             growth = 2.0
             state = there
-            if fall < stops.ftol and ratio > 0.25:
+            if fall < settings.ftol and ratio > 0.25:
                 return state.solution(iteration, "the sum fell by less than ftol of it", 2)
-            if math.hypot(*step) < stops.xtol * (stops.xtol + math.hypot(*state.point)):
+            if math.hypot(*step) < settings.xtol * (settings.xtol + math.hypot(*state.point)):
                 return state.solution(iteration, "the step was less than xtol of x", 3)
             continue
         damping *= growth
         growth *= 2
-        if damping > 1 / EPSILON**2 and state is not undamped:
-            # Since it grew so large, the parameters' scales may be others.
-            damping, growth, undamped = _FIRST_DAMPING, 2.0, state
-        elif damping > 1 / EPSILON**2:
+        if damping <= 1 / EPSILON**2:
+            continue
+        if state is undamped:
             if state.slope < 1e-5:
-                return state.solution(
-                    iteration - 1, "the sum of squares falls no further in floats", 2
-                )
+                message = "the sum of squares falls no further in floats"
+                return state.solution(iteration - 1, message, 2)
             raise NotConverged("no step brings the sum down", state.point, state.length)
-    reason = f"{stops.max_iterations} iterations were not enough"
+        # The parameters' scales may have changed since the damping began to grow.
+        damping, growth, undamped = _FIRST_DAMPING, 2.0, state
+    reason = f"{settings.max_iterations} iterations were not enough"
     raise NotConverged(reason, state.point, state.length)
 
 
 def optimality(point: Sequence[float], here: Linear, box: Box) -> float:
-    """Return the largest derivative of the cost, each times the way to the bound that it faces.
+    """Return the largest derivative of the cost, each times the distance to the bound downhill.
 
     It is that of `scipy.optimize.least_squares`: 0 at a minimum, inside the box or at its side.
     """
@@ -160,7 +165,7 @@ _FIRST_DAMPING = 1e-3
 
 
 def _arrived(x: float, step: float, lower: float, upper: float) -> float:
-    """Return x after a step: exactly at a bound, where it is there but for rounding."""
+    """Return x after a step: the bound itself, where only rounding keeps it from there."""
     near = 4 * EPSILON * max(abs(x), abs(step))
     if x + step <= lower + near:
         return lower
@@ -180,7 +185,7 @@ class _State:
     ) -> None:
         self.point, self.here, self.box, self.length = point, here, box, here.length
         norms = [math.hypot(*column) for column in here.columns]
-        # The largest that these have been, or what is given.
+        # The largest norms so far, or what is given.
         self.scale: Sequence[float] = norms
         if scale is not None:
             self.scale = list(map(max, norms, scale)) if grows else scale
@@ -192,46 +197,74 @@ class _State:
         self._explained = self.qr.rotated(direction)[: len(point)]
         # The cosines of the angles between the residuals and the columns of the Jacobian.
         slopes = [math.fsum(map(mul, direction, column)) for column in columns]
-        # Those of no effect stay, too: what moved them would be rounding alone.
+        # Parameters that have no effect are held, too: only rounding would move them.
         self.held = [h or not norm for h, norm in zip(box.held(point, slopes), norms, strict=True)]
         free = (abs(s) for s, held in zip(slopes, self.held, strict=True) if not held)
         self.slope = max(free, default=0.0)
 
     def step(self, damping: float) -> tuple[list[float], float]:
-        """Return the damped step, and by which share of it the sum of squares is to fall."""
-        n = len(self.point)
-        weights = [
-            math.sqrt(damping) * (self.scale[i] or 1.0) / self.units[i] for i in self.qr.order
-        ]
-        # Of each parameter, by its place in the triangle, the step in its own unit.
-        found = [0.0] * n
-        free = [k for k, i in enumerate(self.qr.order) if not self.held[i]]
+        """Return the damped step, and the share by which the sum of squares should fall."""
+        # The steps of the parameters, in the order of the triangle, each in its unit.
+        found = [0.0] * len(self.point)
+        free = self._free()
         while free:
-            rest = [e + x for e, x in zip(self._explained, self._bent(found, free), strict=True)]
-            columns = []
-            for place, k in enumerate(free):
-                padded = [*self.qr.triangle[k], *[0.0] * (n + len(free) - k - 1)]
-                padded[n + place] = weights[k]
-                columns.append(padded)
-            solved = QR(columns).solve([*(-x for x in rest), *[0.0] * len(free)])
-            for k, number in zip(free, solved, strict=True):
-                found[k] = number
+            self._set_best(found, free, damping)
             out = {k: way for k in free if (way := self._way(found, k)) < 1}
             if not out:
                 break
-            # The one that is out first, on the way there.
+            # The one that leaves the box first, on the way there.
             first = min(out, key=out.__getitem__)
             found[first] *= out[first]
             free.remove(first)
         bent = self._bent(found, ())
         promised = -math.fsum(b * (2 * e + b) for e, b in zip(self._explained, bent, strict=True))
-        step = [0.0] * n
-        for place, number in zip(self.qr.order, found, strict=True):
-            step[place] = number * self.size / self.units[place]
-        return step, promised * (self.size / self.length) ** 2
+        return self._in_order(found), promised * (self.size / self.length) ** 2
+
+    def full_step(self) -> list[float] | None:
+        """Return the step of Gauss and Newton, None if the Jacobian lacks rank or it leads out."""
+        found, free = [0.0] * len(self.point), self._free()
+        if free and not self._set_best(found, free, 0.0):
+            return None
+        step = self._in_order(found)
+        there = [p + s for p, s in zip(self.point, step, strict=True)]
+        return step if self.box.clamped(there) == there else None
+
+    def _free(self) -> list[int]:
+        """Return the places in the triangle of the parameters that may move."""
+        return [k for k, i in enumerate(self.qr.order) if not self.held[i]]
+
+    def _in_order(self, found: list[float]) -> list[float]:
+        step = [0.0] * len(found)
+        for i, number in zip(self.qr.order, found, strict=True):
+            step[i] = number * self.size / self.units[i]
+        return step
+
+    def _set_best(self, found: list[float], free: list[int], damping: float) -> bool:
+        """Set the damped steps of the free parameters, while the others take those `found`.
+
+        Return False if nothing damps them and their columns of the Jacobian are dependent.
+        """
+        bent = self._bent(found, free)
+        rest = [-(e + b) for e, b in zip(self._explained, bent, strict=True)]
+        columns = []
+        for place, k in enumerate(free):
+            column = [*self.qr.triangle[k], *[0.0] * (len(found) - k - 1)]
+            if damping:
+                weights = [0.0] * len(free)
+                i = self.qr.order[k]
+                weights[place] = math.sqrt(damping) * (self.scale[i] or 1.0) / self.units[i]
+                column += weights
+            columns.append(column)
+        qr = QR(columns)
+        if not damping and qr.rank() < len(free):
+            return False
+        solved = qr.solve([*rest, *[0.0] * (qr.rows - len(rest))])
+        for k, number in zip(free, solved, strict=True):
+            found[k] = number
+        return True
 
     def _bent(self, found: list[float], without: Sequence[int]) -> list[float]:
-        """Return what a step adds to the residuals, rotated: of the parameters but some."""
+        """Return what a step adds to the rotated residuals, without that of some parameters."""
         n = len(found)
         taken = [0.0 if k in without else x for k, x in enumerate(found)]
         return [
@@ -240,40 +273,18 @@ class _State:
         ]
 
     def _way(self, found: list[float], k: int) -> float:
-        """Return which share of the k-th step there is room for in the box."""
+        """Return the share of the k-th step that stays in the box."""
         i = self.qr.order[k]
         step = found[k] * self.size / self.units[i]
         room = (self.box.upper if step > 0 else self.box.lower)[i] - self.point[i]
         return room / step if abs(step) > abs(room) else 1.0
 
-    def full_step(self) -> list[float] | None:
-        """Return the step of Gauss and Newton, None if the Jacobian lacks rank or it leads out."""
-        n = len(self.point)
-        free = [k for k, i in enumerate(self.qr.order) if not self.held[i]]
-        qr = self.qr
-        if len(free) < n:
-            if not free:
-                return [0.0] * n
-            qr = QR([[*self.qr.triangle[k], *[0.0] * (n - k - 1)] for k in free])
-        if qr.rank() < len(free):
-            return None
-        rest = [-x for x in self._explained]
-        if len(free) < n:
-            step = [0.0] * n
-            for k, x in zip(free, qr.solve(rest), strict=True):
-                step[self.qr.order[k]] = x
-        else:
-            step = qr.back_substituted(rest)
-        step = [x * self.size / u for x, u in zip(step, self.units, strict=True)]
-        there = [p + s for p, s in zip(self.point, step, strict=True)]
-        return step if self.box.clamped(there) == there else None
-
-    def sides_with(self, before: _State) -> bool:
-        """Return whether the step came to a bound that was too near for the sum to fall."""
+    def reached_a_bound(self, before: _State) -> bool:
+        """Return whether the step reached a bound, so near that the sum did not change."""
         return self.length == before.length and sum(self.held) > sum(before.held)
 
     def measured(self, vector: list[float]) -> float:
-        """Return the length of a vector of parameters, each measured in its own unit."""
+        """Return the length of a vector of parameters, each measured in its unit."""
         return math.hypot(*map(mul, vector, self.units))
 
     def close(self) -> bool:
@@ -293,14 +304,14 @@ def _polished(
     moved: Callable[[_State, list[float]], _State | None],
     state: _State,
     iterations: int,
-    stops: Stops,
+    max_iterations: float,
 ) -> Solution | None:
-    """Return the minimum that undamped steps lead to, or None if they do not.
+    """Return the minimum that undamped steps lead to, or None if they do not lead there.
 
-    Where these swing ever wider about it, as they may where residuals are large, a share of each.
+    Where residuals are large, steps may swing around it, ever wider: then it takes a share of each.
     """
     best, shortest, longer, share = state, math.inf, 0, 1.0
-    while state.length and iterations < stops.max_iterations:
+    while state.length and iterations < max_iterations:
         step = state.full_step()
         if step is None:
             return None

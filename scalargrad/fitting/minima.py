@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from scalargrad.fitting.arguments import (
+    EXACT,
+    Result,
     box_around,
     check_finite,
     check_method,
@@ -29,7 +31,7 @@ from scalargrad.transforms.functional import hvp, value_and_grad
 
 
 @dataclass(frozen=True)
-class Minimum:
+class Minimum(Result):
     """A minimum of a function, with the names of `scipy.optimize.OptimizeResult`."""
 
     x: list[float]
@@ -46,11 +48,6 @@ class Minimum:
     active_mask: list[int]
     status: int = 0
     success: bool = True
-
-    @property
-    def njev(self) -> int:
-        """How often the gradient was computed: as often as the value."""
-        return self.nfev
 
 
 def minimize(
@@ -95,15 +92,14 @@ def minimize(
     ([1.0, 1.0], True)
     """
     check_method("minimize", method, "trust-ncg", "Newton's with conjugate gradients")
-    exact = "Derivatives are exact here, and computed where they are needed."
-    refuse("minimize", exact, jac=jac, hess=hess, hessp=hessp)
+    refuse("minimize", EXACT, jac=jac, hess=hess, hessp=hessp)
     penalty = "It takes bounds; for a constraint, add a penalty to the function."
     refuse("minimize", penalty, constraints=constraints or None)
     start = vector("x0", x0)
     args = args if isinstance(args, tuple) else (args,)
     f = checked_function(fun, "f", False, x0, args, None)
     names = [f"x0[{i}]" for i in range(len(start))]
-    box = box_around(start, *_sides(bounds, len(start)), fixed, names)
+    box = box_around(start, _sides(bounds, len(start)), fixed, names)
     settings = {"maxiter": max_iterations, "gtol": tol or 0.0, **(options or {})}
     settings.pop("disp", None)
     if unknown := settings.keys() - {"maxiter", "gtol"}:
@@ -139,12 +135,12 @@ def minimize(
     )
 
 
-def _sides(bounds: Any, count: int) -> tuple[Any, Any]:
-    """Return the lower and the upper bounds of pairs, or of an object such as SciPy's Bounds."""
+def _sides(bounds: Any, count: int) -> Any:
+    """Return bounds as a pair of lower and upper ones, from a pair for each variable."""
     if bounds is None:
-        return -math.inf, math.inf
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        return bounds.lb, bounds.ub
+        return None, None
+    if hasattr(bounds, "lb"):
+        return bounds
     pairs = list(bounds) if isinstance(bounds, Sequence) else None
     if pairs is None or any(not isinstance(p, list | tuple) or len(p) != 2 for p in pairs):
         raise ValueError(f"bounds are a pair (lower, upper) for each variable, got {bounds!r}")

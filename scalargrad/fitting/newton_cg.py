@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from operator import mul
 from typing import NamedTuple
 
-from scalargrad.fitting.box import Box
+from scalargrad.fitting.arguments import Box
 
 EPSILON = sys.float_info.epsilon
 

@@ -239,7 +239,12 @@ def caret_under(lines: list[str]) -> str:
         ("True", "True", "True is not allowed"),
         ("2j*x", "2j", "2j is not allowed"),
         ("x)", ")", "unmatched"),
-        ("2x", "", "cannot be read"),
+        ("2x", "2x", "write *, as in 2*x"),
+        ("x · y", "· y", "for · write *"),
+        ("x·y", "·y", "for · write *"),
+        ("x²", "²", "for ² write **2"),
+        ("√x", "√x", "for √ write sqrt(x)"),
+        ("|x|", "|x|", "for | write abs(x), for |x|"),
         ("x;y", ";y", "cannot be read"),
         ("", "", "the expression is empty"),
         ("x\x00y".replace("\x00", "\x01"), "?y", "is not allowed"),
@@ -330,6 +335,8 @@ def test_files_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> Non
 def test_taylor_takes_one_name_and_an_order(capsys: pytest.CaptureFixture[str]) -> None:
     [line] = error_here(capsys, "taylor", "x*y", "x=1", "y=2")
     assert "this has 2: x, y" in line
+    [line] = error_here(capsys, "taylor", "cos(x)/x", "x=0")
+    assert "a pole of order 1" in line
     [line] = error_here(capsys, "taylor", "x", "x=1", "--order", "-1")
     assert "the order must be from 0 to 1000" in line
 
@@ -384,7 +391,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["scalargrad --help", "scalargrad explain x*x x=2", "demos.lessons.newton"],
+    ["scalargrad --help", "scalargrad explain x*x x=2", "demos.lessons.newton", "demos.engine"],
 )
 def test_it_ends_quietly_where_nobody_reads_on(module: str) -> None:
     read, write = os.pipe()

@@ -230,10 +230,20 @@ def test_results_have_scipys_attributes() -> None:
     p, c, details, message, status = curve_fit(line, XS, YS, full_output=True)
     assert (p, c, message, status) == (popt, pcov, fit.message, fit.status)
     assert details == {"nfev": fit.nfev, "fvec": fit.fun}
+    assert (fit[0], fit[1], fit["x"], fit["cost"]) == (popt, pcov, popt, fit.cost)
     found = minimize(lambda x, k: (x[0] - k) ** 2, [0.0], 3.0)
     assert (found.x, found.success, found.status, found.active_mask) == ([3.0], True, 0, [0])
     assert found.nfev == found.njev > 0
+    assert found["x"] == found.x
     assert found.nhev > 0
+
+
+def test_parameters_are_the_positional_ones() -> None:
+    # As SciPy counts them.
+    expected = curve_fit(line, XS, YS).x
+    assert curve_fit(lambda x, a, b, *, k=0.0: line(x, a, b) + k, XS, YS).x == expected
+    assert curve_fit(lambda x, a, b, *more, **named: line(x, a, b), XS, YS).x == expected
+    assert curve_fit(lambda x, a, b, /: line(x, a, b), XS, YS).x == expected
 
 
 def test_scipys_shape_of_several_variables() -> None:
@@ -279,7 +289,8 @@ def test_args_callback_and_options() -> None:
     ],
 )
 def test_tolerances_end_a_fit_early(name: str, status: int, words: str) -> None:
-    full, early = curve_fit(decay, XS, YS), curve_fit(decay, XS, YS, **{name: 1e-2})
+    option: dict[str, Any] = {name: 1e-2}
+    full, early = curve_fit(decay, XS, YS), curve_fit(decay, XS, YS, **option)
     assert early.iterations < full.iterations
     assert early.status == status
     assert words in early.message
@@ -293,9 +304,10 @@ def test_scales_of_steps() -> None:
 
 
 def test_evaluations_are_counted() -> None:
-    for name in ("maxfev", "max_nfev"):
+    options: list[dict[str, Any]] = [{"maxfev": 3}, {"max_nfev": 3}]
+    for option in options:
         with pytest.raises(RuntimeError, match="no convergence: 3 evaluations were not enough"):
-            curve_fit(decay, XS, YS, **{name: 3})
+            curve_fit(decay, XS, YS, **option)
 
 
 # --- robust losses -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from scalargrad import Value, cos, cosh, exp, grad, log, optim, sin
-from scalargrad.fitting.box import Box
+from scalargrad.fitting.arguments import Box
 from scalargrad.fitting.newton_cg import EPSILON, _Model, _to_edge, newton_cg
 from scalargrad.optim import Fit, Minimum, OptimizeWarning, curve_fit, least_squares, minimize
 
@@ -702,6 +702,11 @@ def test_errors_of_least_squares(residuals: Any, kind: type[Exception], words: s
 def test_errors_of_minimize(f: Any, x0: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         minimize(f, x0)
+
+
+def test_advice_for_a_single_number_is_given_for_lists_alone() -> None:
+    with pytest.raises(TypeError, match=r"v\.data$"):
+        minimize(lambda x: math.cos(x[0]), [0.5])
 
 
 def test_no_convergence_of_minimize_says_where_it_stood() -> None:
