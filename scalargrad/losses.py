@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from math import isclose
 from operator import index
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from scalargrad.engine.context import tracing
 from scalargrad.engine.errors import shown, untraceable
@@ -347,3 +347,11 @@ def _is_number(x: object) -> bool:
 def _is_traced(x: object) -> bool:
     """Return whether `x` has no number yet, as a function is being traced."""
     return isinstance(x, Tracer) and tracing() is not None
+
+
+if not TYPE_CHECKING:  # a type checker goes by the names that there are
+
+    def __getattr__(name: str) -> Any:
+        from scalargrad.peers import no_attribute  # only here: nothing else needs its tables
+
+        raise no_attribute("scalargrad.losses", name)

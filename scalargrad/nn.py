@@ -97,8 +97,8 @@ class Module:
         """
         return [self, *(item for _, _, item in self._walked() if isinstance(item, Module))]
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0.
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set the gradient of every parameter to 0, which None means here, too.
 
         >>> neuron = Neuron(1)
         >>> neuron([2.0]).backward()

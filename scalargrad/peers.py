@@ -29,13 +29,22 @@ _LOSSES = {
     **{"CrossEntropyLoss": "cross_entropy", "BCELoss": "binary_cross_entropy"},
     "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
 }
-_FITS = ("differential_evolution", "fmin", "fmin_bfgs", "leastsq", "minimize_scalar", "root")
+_LOSS_FUNCTIONS = {
+    **{"mse_loss": "mse", "l1_loss": "mae", "huber_loss": "huber", "nll_loss": "cross_entropy"},
+    **{"smooth_l1_loss": "huber", "MSELoss": "mse", "L1Loss": "mae"},
+}
+_FITS = (
+    *("basinhopping", "brentq", "differential_evolution", "fmin", "fmin_bfgs", "fsolve"),
+    *("leastsq", "lsq_linear", "minimize_scalar", "newton", "nnls", "root", "root_scalar"),
+)
 
 _INSTEAD = {
     "scalargrad.optim": {
         **dict.fromkeys(_OPTIMIZERS, _OPTIMIZER),
         **dict.fromkeys(_SCHEDULES, _SCHEDULE),
         **dict.fromkeys(_FITS, _FIT),
+        "Bounds": "write minimize(f, x0, bounds=[(0, 1), (None, 2)])",
+        "LinearConstraint": "minimize takes bounds; for a constraint add a penalty to f",
         "LBFGS": "minimize(f, x0) takes the function to make small",
         "lr_scheduler": "the schedules stand in scalargrad.optim: optim.StepLR(optimizer, 30)",
         "swa_utils": "average the numbers of model.state_dict() yourself",
@@ -53,6 +62,10 @@ _INSTEAD = {
         "functional": "the functions are scalargrad.relu and its kin, and scalargrad.losses",
         "init": "name the way: Linear(2, 3, init='xavier_uniform')",
         "utils": "clip_grad_norm_ stands in scalargrad.optim",
+    },
+    "scalargrad.losses": {
+        name: f"write {function}(predictions, targets)"
+        for name, function in _LOSS_FUNCTIONS.items()
     },
     "scalargrad": {
         **dict.fromkeys(("Tensor", "Variable", "tensor"), "write Value(2.0)"),

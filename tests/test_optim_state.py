@@ -228,9 +228,9 @@ def test_an_overflow_in_one_group_moves_no_other() -> None:
 
 
 def test_settings_that_are_not_there() -> None:
-    with pytest.raises(TypeError, match=r"Adam takes each of lr, betas.* once, got amsgrad=True"):
+    with pytest.raises(TypeError, match=r"Adam takes lr, betas.* each once, got amsgrad=True"):
         Adam([Value(1.0)], amsgrad=True)
-    with pytest.raises(TypeError, match=r"takes each of .* once, got 0\.1, lr=0\.2"):
+    with pytest.raises(TypeError, match=r"takes .*, each once, got 0\.1, lr=0\.2"):
         SGD([Value(1.0)], 0.1, lr=0.2)
     with pytest.raises(AttributeError, match="SGD has no betas"):
         SGD([Value(1.0)]).betas  # noqa: B018

@@ -60,7 +60,7 @@ class Optimizer:
         if len(values) > len(self._settings) or wrong:
             got = ", ".join([*map(shown, values), *(f"{k}={shown(x)}" for k, x in named.items())])
             raise TypeError(
-                f"{type(self).__name__} takes each of {', '.join(self._settings)} once, got {got}"
+                f"{type(self).__name__} takes {', '.join(self._settings)}, each once, got {got}"
                 + (f": leave out {', '.join(wrong)}" if wrong else "")
             )
         self.defaults = Table({**self._settings, **given, **named})
@@ -128,8 +128,8 @@ class Optimizer:
         self.param_groups.append({**self.defaults, **param_group, "params": params})
         self._states.append({"steps": 0, **{name: [0] * count for name in self._remembered}})
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set the gradient of every parameter to 0, which None means here, too."""
         for parameter in self.parameters:
             parameter.grad = 0
 
@@ -569,7 +569,7 @@ def _checked_parameters(parameters: Iterable[Value]) -> list[Value]:
             f"parameters must be a list of Values, got {parameters!r} "
             f"({type(parameters).__name__}): {cure}"
         )
-    checked = list(parameters)
+    checked = [_without_name(parameter) for parameter in parameters]
     if not checked:
         raise ValueError(f"there are no parameters: {cure}")
     seen: set[int] = set()
@@ -590,6 +590,12 @@ def _checked_parameters(parameters: Iterable[Value]) -> list[Value]:
             )
         seen.add(id(parameter))
     return checked
+
+
+def _without_name(parameter: Any) -> Any:
+    """Return the parameter of a pair such as `named_parameters` has, or else what is given."""
+    named = isinstance(parameter, tuple) and len(parameter) == 2 and isinstance(parameter[0], str)
+    return parameter[1] if named else parameter
 
 
 def checked_number(name: str, x: Any, below: float = math.inf) -> Any:
