@@ -55,7 +55,7 @@ _METHOD = "Levenberg and Marquardt's, which takes bounds and losses, too"
 
 
 class OptimizeWarning(UserWarning):
-    """Given with a fit whose covariance is not known, as by `scipy.optimize`."""
+    """The warning with a fit whose covariance is not known, as in `scipy.optimize`."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Solution(NamedTuple):
 
 
 class NotConverged(Exception):
-    """Raised where the method does not come to a minimum."""
+    """Raised if the method does not find a minimum."""
 
     def __init__(self, reason: str, parameters: list[float], length: float) -> None:
         super().__init__(reason)
@@ -195,7 +195,7 @@ class _State:
         self.size = math.hypot(*here.residuals)
         direction = [x / (self.size or 1.0) for x in here.residuals]
         self._explained = self.qr.rotated(direction)[: len(point)]
-        # The cosines of the angles between the residuals and the columns of the Jacobian.
+        # The cosines of the angles between the residuals and each column of the Jacobian.
         slopes = [math.fsum(map(mul, direction, column)) for column in columns]
         # Parameters that have no effect are held, too: only rounding would move them.
         self.held = [h or not norm for h, norm in zip(box.held(point, slopes), norms, strict=True)]

@@ -38,10 +38,11 @@ class Minimum(Result):
     # The function's value and its gradient there.
     fun: float
     jac: list[float]
-    # How many iterations it took, and how often it computed value and gradient, and H times v.
+    # The number of iterations.
     nit: int
     # Why the method stopped.
     message: str
+    # How often it computed the value and the gradient, and how often the Hessian times a vector.
     nfev: int
     nhev: int
     # For each variable -1 if it is at its lower bound, 1 if at its upper one, else 0.
@@ -71,17 +72,17 @@ def minimize(
 
     The method is Newton's with conjugate gradients in a trust region, `trust-ncg` of
     `scipy.optimize.minimize`; the products with the Hessian are exact (`hvp`). `fun` takes the list
-    of the variables (an array, where `x0` is one) and returns a number; it is compiled where it
-    can be. The minimum found is the one that lies downhill from `x0`, and need not be the lowest. A
-    saddle or a maximum is left downhill; where the Hessian does not tell, `message` says so.
-    Variables of very different sizes take longer: scale them.
+    of the variables (an array, where `x0` is one) and returns a number; it is compiled if it can
+    be. The method finds the minimum that lies downhill from `x0`, which need not be the lowest. It
+    leaves a saddle or a maximum downhill; where the Hessian does not tell, `message` says so. It
+    takes longer where the variables differ very much in size: scale them.
 
-    `bounds` has a pair for each variable, None for no bound, or is an object with SciPy's `lb` and
-    `ub`: the function is never called outside. `fixed` has the indices of variables that stay. It
-    goes on until rounding ends it or, with `tol` or the option `gtol`, until the gradient is less
-    long; the option `maxiter` is `max_iterations`. `callback` gets the list x after each step (or,
-    if its argument is called `intermediate_result`, an object with `x` and `fun`) and ends it by
-    StopIteration.
+    `bounds` has a pair for each variable, with None for no bound, or is an object with SciPy's `lb`
+    and `ub`: the function is never called outside. `fixed` has the indices of variables that stay.
+    The method goes on until rounding ends it or, with `tol` or the option `gtol`, until the
+    gradient is shorter than that; the option `maxiter` is `max_iterations`. `callback` gets the
+    list x after each step (or, if its argument is called `intermediate_result`, an object with `x`
+    and `fun`); it raises StopIteration to end the method.
 
     Raises ValueError for numbers that are not finite or out of bounds, TypeError for what is not a
     number and for arguments that are not there, RuntimeError, saying where it stood, if the method
@@ -150,7 +151,7 @@ def _sides(bounds: Any, count: int) -> Any:
 
 
 def _ends(callback: Callable[..., Any]) -> Callable[[list[float], float], bool]:
-    """Return the callback as a function that says whether it ends the method."""
+    """Return a function that calls the callback and says whether it ends the method."""
     named = set(inspect.signature(callback).parameters) == {"intermediate_result"}
 
     def ends(x: list[float], value: float) -> bool:

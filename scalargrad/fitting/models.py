@@ -1,7 +1,6 @@
 """A model at its samples: its values, and their derivatives by the parameters.
 
-The samples are data: the model gets them as the plain numbers that they are. Only the parameters
-are traced.
+The samples are data: the model gets them as plain numbers. Only the parameters are traced.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Row = tuple[float, list[float]]
 
 
 def compiled_or_eager(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return f as a program, which the eager engine replaces where the program fails and it not.
+    """Return f as a program; if that fails where f does not, the eager engine replaces it.
 
     >>> compiled_or_eager(lambda x: x if x > 0 else -x)(-3.0)
     3.0
@@ -37,7 +36,7 @@ def compiled_or_eager(f: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return program(*args)
             except Exception:
-                result = f(*args)  # which raises the error, if it is the function's own
+                result = f(*args)  # it raises the error, if that is the function's own
                 program = None
                 return result
         return f(*args)
@@ -48,12 +47,12 @@ def compiled_or_eager(f: Callable[..., Any]) -> Callable[..., Any]:
 def rows_at(
     model: Callable[..., Any], xs: Sequence[Any], count: int
 ) -> Callable[[list[float]], list[Row]]:
-    """Return the function of the `count` parameters that gives a `Row` for each of the samples.
+    """Return the function of the `count` parameters that gives a `Row` for each sample.
 
-    At each sample the model is called once to see which ops it does on the parameters. Samples
-    where these are the same share a program, whose arguments are the constants in which they
-    differ. Where the model does anything that cannot be seen in this way, such as branching on a
-    parameter, the eager engine computes all rows.
+    The model is called once at each sample, to see which ops it applies to the parameters. Samples
+    with the same ops share a program; the constants in which they differ are its arguments. If
+    the model does something that cannot be seen in this way, such as branching on a parameter, the
+    eager engine computes all rows.
 
     >>> rows_at(lambda x, a, b: a * x if x in {0.0} else a + b * x, [0.0, 2.0], 2)([1.0, 3.0])
     [(0.0, [0.0, 0.0]), (7.0, [1.0, 2.0])]
@@ -74,7 +73,7 @@ def rows_at(
             try:
                 return [program(parameters, numbers) for program, numbers in programs]
             except Exception:
-                result = eager(parameters)  # which raises the error, if it is the model's own
+                result = eager(parameters)  # it raises the error, if that is the model's own
                 programs = []
                 return result
         return eager(parameters)
@@ -85,7 +84,7 @@ def rows_at(
 def _programs(
     model: Callable[..., Any], xs: Sequence[Any], count: int
 ) -> list[tuple[Callable[..., Any], list[Any]]]:
-    """Return for each sample the program that computes it, and that one's second argument."""
+    """Return for each sample the program that computes it, and the program's second argument."""
     tapes = [_tape(model, x, count) for x in xs]
     alike: dict[Any, list[_Tape]] = {}
     for tape in tapes:
@@ -93,7 +92,7 @@ def _programs(
     found = {}
     for tapes_alike in alike.values():
         columns = list(zip(*(tape.constants for tape in tapes_alike), strict=True))
-        # By their text: 0.0, -0.0, 0 and False are four constants.
+        # They are compared by their text: 0.0, -0.0, 0 and False are four constants.
         differing = [k for k, column in enumerate(columns) if len(set(map(repr, column))) > 1]
         program = compile(value_and_grad(_replay(tapes_alike[0], differing)))
         for tape in tapes_alike:
@@ -102,7 +101,7 @@ def _programs(
 
 
 def _replay(tape: _Tape, differing: Sequence[int]) -> Callable[..., Any]:
-    """Return the function of the parameters and of the differing constants that a tape holds."""
+    """Return a tape as a function of the parameters and of the constants that differ."""
 
     def replayed(parameters: list[Any], numbers: list[Any]) -> Any:
         constants = list(tape.constants)
@@ -119,7 +118,7 @@ def _replay(tape: _Tape, differing: Sequence[int]) -> Callable[..., Any]:
 class _Tape(NamedTuple):
     """What a model does at a sample: each op, with the places of its operands.
 
-    Places count the parameters, then the constants, and then the results.
+    Places number the parameters first, then the constants, and then the results.
     """
 
     equations: tuple[tuple[Op, tuple[int, ...]], ...]

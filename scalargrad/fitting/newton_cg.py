@@ -17,7 +17,7 @@ Vector = list[float]
 
 
 class Stopped(NamedTuple):
-    """Where the method stopped, and why; `converged` says whether that is a minimum."""
+    """Where the method stopped, and why; `converged` says whether that counts as a minimum."""
 
     x: Vector
     value: float
@@ -39,12 +39,12 @@ def newton_cg(
     """Return where a function has a minimum in the box, going down from x.
 
     `curvature(x, v)` is its Hessian at x times v. Each step minimises the quadratic model within a
-    radius, which grows where the model holds and shrinks where it does not. Variables that a step
-    would take out of the box go to its side, and the others take the best step for that. Near the
-    minimum, where rounding hides whether the function still falls, steps go on as long as the
-    gradient does. From a saddle or a maximum the way goes on in a direction in which the Hessian
-    does not bend upwards, if the function falls there. `callback` gets each point with its value,
-    and ends it by returning True.
+    radius, which grows where the model is right and shrinks where it is wrong. A variable that a
+    step would take out of the box goes to the box's side, and the others take the best step for
+    that. Near the minimum rounding hides whether the function still falls: there the method goes on
+    while the gradient falls. At a saddle or a maximum it looks for a direction in which the Hessian
+    does not bend upwards, and goes on there if the function falls. `callback` gets each point with
+    its value; if it returns True, the method ends.
 
     T. Steihaug, "The conjugate gradient method and trust regions in large scale optimization",
     SIAM Journal on Numerical Analysis 20 (3), 1983.
@@ -84,15 +84,15 @@ def newton_cg(
                 return Stopped(x, value, gradient, iteration, reason, False)
             tiny = length <= 4 * EPSILON * size
             new_slope = math.hypot(*_Model(curvature, there, new_gradient, box).gradient)
-            # Terms that cancel in the value have rounding of their own size.
+            # The value may be a sum of large terms that cancel: rounding is of their size.
             if is_minimum and promised <= 16 * EPSILON * level and new_slope < slope / 2:
                 x, value, gradient = there, new_value, new_gradient
                 iteration += 1
                 continue
             if tiny or abs(promised) <= 16 * EPSILON * abs(value):
-                # The value tells no more: the gradient still does.
+                # The value no longer tells a better point from a worse one, the gradient does.
                 before, after = (math.fsum(map(mul, g, step)) for g in (gradient, new_gradient))
-                # As steep there as here is it where the curvature is lost in underflow.
+                # Where the curvature underflows, the function is as steep there as here.
                 at_edge = length > 0.9 * radius
                 steep = at_edge and not tiny and after < before / 2
                 if finite and (new_slope < slope or steep):
@@ -133,7 +133,7 @@ _LONGEST = 1e300  # of all steps
 
 
 class _Model:
-    """The quadratic model at a point of the box: of the variables that are free to move there."""
+    """The quadratic model at a point, as a function of the variables that may move there."""
 
     def __init__(
         self,
@@ -151,21 +151,21 @@ class _Model:
         return [0.0 if h else a for a, h in zip(vector, held, strict=True)]
 
     def minimum(self, radius: float) -> tuple[Vector, float, bool]:
-        """Return the step to the minimum within the radius and the box, and the fall it promises.
+        """Return the step to the model's minimum in the radius and the box, and the fall expected.
 
-        The third says whether it is a minimum: the step does not end at the radius, nor where the
-        model has none. It need only be a rough one where the gradient is still large.
+        The third result is False if the step ends at the radius or the model has no minimum. Where
+        the gradient is still large, the minimum is only a rough one.
         """
         held, step = list(self.held), [0.0] * len(self.x)
         while True:
             step, bent, is_minimum = self._minimum(step, held, radius)
             there = _plus(self.x, step)
             inside = self.box.clamped(there)
-            # Those that are held at their side may be beyond it by a rounding.
+            # Rounding may take a variable that is held a little beyond its bound.
             out = [i for i, h in enumerate(held) if there[i] != inside[i] and not h]
             if not out or any(map(math.isnan, step)):
                 break
-            # The one that is out first, on the way there.
+            # The one that leaves the box first, on the way there.
             first = min(out, key=lambda i: (inside[i] - self.x[i]) / step[i])
             held[first] = True
             step = [
@@ -181,7 +181,10 @@ class _Model:
     def _minimum(
         self, start: Vector, held: list[bool], radius: float
     ) -> tuple[Vector, Vector, bool]:
-        """Return the step from `start` on to the minimum within the radius, and H times it."""
+        """Return the step to the minimum within the radius, going on from `start`; and H times it.
+
+        The third result is as that of `minimum`.
+        """
         step, bent, slopes = start, [0.0] * len(start), self.gradient
         if any(start):
             bent = self.curvature(self.x, start)
@@ -202,11 +205,11 @@ class _Model:
     def conjugate(
         self, left: Vector, held: list[bool]
     ) -> Iterator[tuple[Vector, Vector, float, float, float]]:
-        """Yield conjugate directions for the equations H step = left, twice as many as needed.
+        """Yield conjugate directions d for the equations H step = left, twice as many as needed.
 
-        Each comes with H times it, its product with that, how far the step goes along it, and how
-        large the rest of the right side is then. The directions are of length about 1, made so by
-        a power of two, which rounds nothing: products of small numbers would be lost.
+        Each comes with H d, with the product d' H d, with how far the step goes along it, and with
+        the length of what is then left. A power of two, which rounds nothing, brings each d to a
+        length of about 1: products of small numbers would underflow.
         """
         direction = left
         norm = math.hypot(*left)
@@ -225,7 +228,7 @@ class _Model:
             direction = _plus(left, direction, ratio * ratio)
 
     def is_small(self, value: float, size: float) -> bool:
-        """Return whether the whole step that the gradient asks for is lost in rounding."""
+        """Return whether rounding is larger than the whole step that the gradient asks for."""
         step, promised, is_minimum = self.minimum(math.inf)
         small = abs(promised) <= 1e4 * EPSILON * abs(value) or math.hypot(*step) <= 1e-6 * size
         return is_minimum and small
@@ -234,11 +237,11 @@ class _Model:
 def _lower(
     tried: Callable[[Vector], tuple[float, Vector]], model: _Model, value: float, size: float
 ) -> tuple[Vector | None, bool]:
-    """Return a lower point near a stationary one, and whether the Hessian leaves open what it is.
+    """Return a lower point near a stationary one, if there is one, and whether it may be a saddle.
 
-    Conjugate gradients for a right side that has a share of every eigenvector come to a direction
-    in which the Hessian does not bend upwards, if there is one. It is followed both ways, until
-    the change of the value can be told from rounding.
+    It may be one if the Hessian does not bend upwards in some direction. Conjugate gradients find
+    such a direction, since their right side has a share of every eigenvector. The search follows
+    it both ways, until the value changes by more than rounding.
     """
     rng = random.Random(0)
     direction, most = None, 0.0

@@ -9,10 +9,11 @@ from operator import mul
 
 
 class QR:
-    """A P = Q R: of a matrix A given by its columns, the upper triangle R, the order P, and Q.
+    """The factorisation A P = Q R of a matrix A, which is given by its columns.
 
-    In each step the column that has the largest norm left comes next, so that the diagonal of R
-    falls in size and tells the rank. A has at least as many rows as columns.
+    R is an upper triangle, P an order of the columns, and Q is orthogonal. In each step the column
+    with the largest remaining norm comes next: so the diagonal of R falls in size, and shows the
+    rank. A has at least as many rows as columns.
 
     P. Businger and G. H. Golub, "Linear least squares solutions by Householder transformations",
     Numerische Mathematik 7, 1965.
@@ -37,7 +38,7 @@ class QR:
             self.order[k], self.order[pivot] = self.order[pivot], self.order[k]
             norm = max(norms)
             column = left[k]
-            # Of the two reflections that which does not cancel in the first place.
+            # There are two reflections: this one does not cancel in the first place.
             diagonal = -math.copysign(norm, column[k])
             reflection = column[k:]
             reflection[0] -= diagonal
@@ -50,7 +51,7 @@ class QR:
             self.triangle.append([*column[:k], diagonal])
 
     def rank(self) -> int:
-        """Return how many columns are independent, as far as rounding lets it be told."""
+        """Return how many columns are independent, within rounding."""
         largest = abs(self.triangle[0][0])
         least = largest * sys.float_info.epsilon * self.rows
         return sum(abs(column[-1]) > least for column in self.triangle)
@@ -82,9 +83,9 @@ class QR:
         return in_order
 
     def inverse_of_normal_matrix(self) -> list[list[float]]:
-        """Return the inverse of A's transpose times A, which R gives without that product."""
+        """Return the inverse of A' A, computed from R: the product A' A would lose digits."""
         n = len(self.order)
-        # The k-th of these is the k-th column of the inverse of R.
+        # Column k of the inverse of R.
         columns = [self.back_substituted([float(i == k) for i in range(n)]) for k in range(n)]
         return [
             [math.fsum(column[i] * column[j] for column in columns) for j in range(n)]

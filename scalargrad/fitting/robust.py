@@ -44,12 +44,12 @@ LOSSES: dict[str, Rho | None] = {
 
 
 def robust(linear: Linear, rho: Rho, f_scale: float, least: float) -> Linear:
-    """Return residuals whose sum of squares has the gradient of the losses', and their Jacobian.
+    """Return residuals and a Jacobian whose sum of squares has the gradient of the losses.
 
-    The loss is f_scale**2 * rho((r / f_scale)**2). Its second derivative by a residual, divided by
-    2, is rho' + 2 z rho'': each row of the Jacobian is multiplied by the root of that, so that the
-    product with itself is close to half of the Hessian. Where that is not positive, or less than
-    `least` of rho', which is always there, it is that share of rho' (SciPy: 2.2e-16, of 1).
+    The loss is f_scale**2 * rho(z), where z = (r / f_scale)**2. Half of its second derivative by
+    the residual r is rho' + 2 z rho''. The root of that scales each row of the Jacobian J: so J' J
+    is close to half of the Hessian. If it is below `least` times rho', it is replaced by that, and
+    at the end of a fit, as in SciPy, by 2.2e-16.
 
     B. Triggs and others, "Bundle adjustment: a modern synthesis", in: Vision Algorithms, Springer
     2000, section 4.3.
