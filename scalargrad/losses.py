@@ -1,11 +1,11 @@
 """Losses: functions of predictions and targets that give one number, the mean over the samples.
 
-Predictions and targets are Values or plain numbers; either both single numbers or both sequences of
-the same length. (`cross_entropy` has its own shapes.) The terms are summed in one `sumprod` node,
-which keeps ints and Fractions exact.
+Predictions and targets are Values or plain numbers: two single numbers, or two sequences of equal
+length. (`cross_entropy` has its own shapes.) One `sumprod` node adds up the terms, which keeps ints
+and Fractions exact.
 
-All of them can be compiled, with the targets as arguments. A program does not check what range its
-targets are in: they are not known when it is written. Each docstring says what is checked besides.
+All losses can be compiled, with the targets as arguments. A program does not check the range of its
+targets, since they are not known when it is written. Each docstring says what else is checked.
 
 >>> from scalargrad import Value
 >>> x = Value(3.0)
@@ -42,7 +42,7 @@ __all__ = [
     "mse",
 ]
 
-# How type checkers see them: predictions of Values give a Value, of plain numbers a float.
+# For type checkers: Values as predictions give a Value, plain numbers give a float.
 _Values: TypeAlias = Value | Sequence[Value]
 _Numbers: TypeAlias = float | Sequence[float]
 
@@ -56,8 +56,8 @@ def mse(predictions: Any, targets: Any) -> Any: ...
 def mse(predictions: Any, targets: Any) -> Any:
     """Return the mean squared error: the mean of (prediction - target)**2.
 
-    Raises ValueError where the lengths differ or there is nothing, and TypeError for what is
-    neither a number nor a flat sequence of numbers.
+    Raises ValueError if the lengths differ or are 0, and TypeError for what is neither a number
+    nor a flat sequence of numbers.
 
     >>> mse([1.0, 2.0], [1.0, 4.0])
     2.0
@@ -75,7 +75,7 @@ def mae(predictions: Any, targets: Any) -> Any: ...
 def mae(predictions: Any, targets: Any) -> Any:
     """Return the mean absolute error: the mean of |prediction - target|.
 
-    Its derivative where they are equal is 0. Raises what mse raises.
+    Where the two are equal, the derivative is 0. Raises what mse raises.
 
     >>> mae([1.0, 2.0], [1.0, 4.0])
     1.0
@@ -92,8 +92,8 @@ def huber(predictions: Any, targets: Any, delta: Any = ...) -> Any: ...
 def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     """Return the mean Huber loss: quadratic for errors up to `delta`, linear beyond.
 
-    For the error e it is e**2 / 2 where |e| <= delta, else delta * (|e| - delta / 2).
-    Raises what mse raises, and ValueError unless delta > 0.
+    For an error e it is e**2 / 2 if |e| <= delta, else delta * (|e| - delta / 2). Raises what mse
+    raises, and ValueError unless delta > 0.
 
     >>> huber([0.5, 4.0], [0.0, 1.0])
     1.3125
@@ -101,7 +101,7 @@ def huber(predictions: Any, targets: Any, delta: Any = 1.0) -> Any:
     if not _is_traced(delta) and not delta > 0:
         raise ValueError(f"huber's delta must be above 0, got {shown(delta)}")
     sizes = [abs(p - t) for p, t in _pairs(predictions, targets)]
-    # With c = min(|e|, delta) both cases are c * (|e| - c / 2), and no number is branched on.
+    # With c = min(|e|, delta) both cases are c * (|e| - c / 2): no branch is needed.
     capped = [minimum(size, delta) for size in sizes]
     rest = [size - c / 2 for size, c in zip(sizes, capped, strict=True)]
     return sumprod(capped, rest) / len(sizes)
@@ -114,9 +114,9 @@ def hinge(scores: _Numbers, targets: _Numbers) -> float: ...
 @overload
 def hinge(scores: Any, targets: Any) -> Any: ...
 def hinge(scores: Any, targets: Any) -> Any:
-    """Return the mean hinge loss: the mean of relu(1 - target * score), targets -1 or 1.
+    """Return the mean hinge loss: the mean of relu(1 - target * score), where targets are -1 or 1.
 
-    Raises what mse raises, and ValueError for any other target; in a program, nothing for that.
+    Raises what mse raises, and ValueError for another target, which a program does not check.
 
     >>> hinge([2.0, 0.5], [1, -1])
     0.75
@@ -141,10 +141,10 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any: ...
 def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """Return the mean cross-entropy of the probabilities sigmoid(logit) and the targets.
 
-    A target t is a probability in [0, 1], most often 0 or 1, and its term is
-    t * softplus(-logit) + (1 - t) * softplus(logit): without overflow or cancellation at any
-    logit. Raises what mse raises, and ValueError for a target outside [0, 1]; in a program, nothing
-    for that.
+    A target t is a probability in [0, 1], most often 0 or 1. Its term is
+    t * softplus(-logit) + (1 - t) * softplus(logit), which does not overflow or cancel at any
+    logit. Raises what mse raises, and ValueError for a target outside [0, 1], which a program does
+    not check.
 
     >>> binary_cross_entropy_with_logits([0.0, 1e6], [1, 1])
     0.34657359027997264
@@ -166,10 +166,10 @@ def binary_cross_entropy(probabilities: Any, targets: Any) -> Any: ...
 def binary_cross_entropy(probabilities: Any, targets: Any) -> Any:
     """Return the mean cross-entropy of probabilities p and targets t, both in [0, 1].
 
-    A term is -t * log(p) - (1 - t) * log(1 - p). Where p is a sigmoid, take
-    `binary_cross_entropy_with_logits` of what the sigmoid is of: a p that rounds to 0 or 1 has lost
-    what it differs by. Raises what mse raises, and ValueError for a target or probability outside
-    [0, 1], and where the loss is infinite; in a program, nothing for the targets.
+    A term is -t * log(p) - (1 - t) * log(1 - p). If p = sigmoid(x), it is better to give x to
+    `binary_cross_entropy_with_logits`: where p rounds to 0 or 1, its digits are lost. Raises what
+    mse raises, and ValueError for a target or probability outside [0, 1] and for an infinite loss;
+    a program does not check the targets.
 
     >>> binary_cross_entropy([0.5, 0.25], [1, 0])
     0.4904146265058631
@@ -221,20 +221,20 @@ def cross_entropy(
 @overload
 def cross_entropy(logits: Any, target: Any) -> Any: ...
 def cross_entropy(logits: Any, target: Any) -> Any:
-    """Return the cross-entropy of the target and of softmax(logits).
+    """Return the cross-entropy of the target and softmax(logits).
 
-    `logits` is a list with a number for each class, and `target` either the index of the right
-    class, or a list with a probability for each class, as one-hot ones are: then the loss is
-    minus the sum of each probability times the logarithm that softmax gives. For the mean over a
-    batch, `logits` is a list of such lists, and `target` a list of indices or of lists of
-    probabilities. No overflow and no cancellation at any logits.
+    `logits` is a list with a number for each class. `target` is the index of the right class, or a
+    list with a probability for each class (one-hot, for example): then the loss is the sum of
+    -probability * log_softmax(logits). For the mean over a batch, `logits` is a list of such lists,
+    and `target` a list of indices or of lists of probabilities. It does not overflow or cancel at
+    any logits.
 
-    In a compiled function the target is an argument as a list of probabilities; the index of a
-    class cannot be one, as it chooses a logit: TraceError.
+    In a compiled function the target can be an argument as a list of probabilities. An index cannot
+    be a traced argument, since it chooses a logit: that raises TraceError.
 
-    Raises ValueError where the lengths differ, there is nothing, a class is out of range, or
-    probabilities are not from 0 to 1 with the sum 1 (which a program does not check); TypeError for
-    a class that is not an int or logits that are not lists.
+    Raises ValueError if the lengths differ or are 0, a class is out of range, or probabilities are
+    not from 0 to 1 with the sum 1 (which a program does not check); TypeError for a class that is
+    not an int and for logits that are not lists.
 
     >>> cross_entropy([0.0, 0.0], 1), cross_entropy([[0.0, 0.0], [1e6, -1e6]], [1, 0])
     (0.6931471805599453, 0.34657359027997264)
@@ -273,7 +273,7 @@ def _cross_entropy(logits: Any, target: Any) -> Any:
             f"got {shown(chosen)}"
         )
     if len(row) == 1:
-        return 0 * row[0]  # it is certain, and still a part of the graph
+        return 0 * row[0]  # the class is certain, but the logit must be a part of the graph
     shifted = all_below(row)
     return logsumexp(shifted) - shifted[chosen]
 
@@ -291,7 +291,7 @@ def _of_probabilities(row: list[Any], target: Iterable[Any]) -> Any:
                 "a target's probabilities must be from 0 to 1, and their sum 1, got "
                 f"[{', '.join(map(shown, numbers))}]; for a class alone give its index"
             )
-    # Less the largest, and less a logit: neither can overflow, and no term is below 0.
+    # The largest logit is subtracted first, so nothing can overflow, and no term is below 0.
     shifted = all_below(row)
     total = logsumexp(shifted)
     terms = [

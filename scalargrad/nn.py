@@ -1,8 +1,8 @@
 """Tiny neural networks: modules that hold parameters, micrograd's MLP, PyTorch's Linear.
 
-A parameter is a `Value`, and every unit is one `sumprod` node and its activation, so that a
-network's graph stays small enough to look at. Inputs are lists or tuples of numbers or Values, or
-anything else to iterate over, such as a row of a numpy array.
+A parameter is a `Value`. Every neuron is one `sumprod` node and its activation, so a network's
+graph stays small enough to look at. Inputs are lists or tuples of numbers or Values, or another
+iterable, such as a row of a numpy array.
 
 >>> import random
 >>> model = MLP(2, [3, 1], rng=random.Random(0))
@@ -39,7 +39,7 @@ _new = object.__new__
 __all__ = ["MLP", "Dropout", "Embedding", "Layer", "LayerNorm", "Linear", "Module", "Neuron"]
 __all__ += ["Sequential"]
 
-# How weights start, by name: drawn by a random.Random, for `nin` inputs and `nout` outputs.
+# By name, how a random.Random draws the first weights for `nin` inputs and `nout` outputs.
 INITIAL: dict[str, Callable[[Any, int, int], float]] = {
     "uniform": lambda rng, nin, nout: rng.uniform(-1, 1),
     "fan_in": lambda rng, nin, nout: rng.uniform(-1 / math.sqrt(nin), 1 / math.sqrt(nin)),
@@ -56,9 +56,9 @@ class Module:
     """Something that holds parameters: the base class of every layer and network.
 
     Its parameters are the leaf Values among its attributes, also inside lists, tuples, dicts and
-    other modules. A subclass sets attributes and defines `__call__`; it may override
-    `parameters`, and `zero_grad` then goes by that. `training` says whether it is in use for
-    training, as after `train()`, or not, as after `eval()`: Dropout goes by it.
+    other modules. A subclass sets attributes and defines `__call__`. It may override `parameters`;
+    `zero_grad` then uses that. `training` is True at first and after `train()`, and False after
+    `eval()`: Dropout does nothing then.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -75,7 +75,7 @@ class Module:
     training = True
 
     def train(self, mode: bool = True) -> Any:
-        """Put this module and all within it into training, or out of it; return this module.
+        """Set `training` of this module, and of all modules inside, to `mode`; return this module.
 
         >>> model = Sequential(Linear(2, 2), Dropout(0.5))
         >>> model.eval().layers[1].training
@@ -86,11 +86,11 @@ class Module:
         return self
 
     def eval(self) -> Any:
-        """Put this module and all within it out of training; return this module."""
+        """Set `training` of this module, and of all inside, to False; return this module."""
         return self.train(False)
 
     def modules(self) -> list[Module]:
-        """Return this module and all within it.
+        """Return this module and all modules inside it.
 
         >>> MLP(2, [1]).modules()[1:]
         [Layer of [LinearNeuron(2)], LinearNeuron(2)]
@@ -110,7 +110,7 @@ class Module:
             parameter.grad = 0
 
     def parameters(self) -> list[Value]:
-        """Return the parameters, in the order of the attributes, one that is shared once.
+        """Return the parameters in the order of the attributes. A shared one comes once.
 
         >>> len(Neuron(3).parameters())
         4
@@ -118,7 +118,7 @@ class Module:
         return [parameter for _, _, parameter in self._found()]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """Return the parameters with their names: the path of attributes, indices and keys.
+        """Return pairs of a name and a parameter. A name is a path of attributes, indices and keys.
 
         >>> [name for name, _ in MLP(2, [1]).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
@@ -128,7 +128,7 @@ class Module:
         ]
 
     def _found(self) -> Iterator[tuple[tuple[Any, ...], Any, Value]]:
-        """Yield each parameter once, with the path to what holds it and its key in that."""
+        """Yield each parameter once: the path to its container, its key there, the parameter."""
         found = set[Value]()
         for path, key, item in self._walked():
             if isinstance(item, Value) and item._op is None and item not in found:
@@ -136,7 +136,7 @@ class Module:
                 yield path, key, item
 
     def _walked(self) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
-        """Yield what is in it, each container once, with the path to what holds it and its key."""
+        """Yield what is inside, as `_found` yields parameters; each container comes once."""
         seen = {id(self)}
         stack: list[tuple[tuple[Any, ...], Iterator[tuple[Any, Any]]]] = [((), _children(self))]
         while stack:
@@ -155,8 +155,8 @@ class Module:
     def state_dict(self) -> dict[str, int | float]:
         """Return the parameters' numbers by name: plain data, ready for `json.dump`.
 
-        Ints and floats come back exactly by `load_state_dict`; other kinds of number are
-        converted to floats. Raises ValueError if two parameters have the same name.
+        `load_state_dict` gives ints and floats back exactly; other kinds of number become floats.
+        Raises ValueError if two parameters have the same name.
 
         >>> Neuron(1, rng=random.Random(0)).state_dict()
         {'w.0': 0.6888437030500962, 'b': 0.0}
@@ -167,10 +167,10 @@ class Module:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set every parameter's number from `state`, a dict as `state_dict` gives it.
+        """Set every parameter's number from `state`, a dict such as `state_dict` returns.
 
-        Raises TypeError if `state` is not a dict, and ValueError, with all their names, for
-        entries that are missing, unknown or not a real number; the model is then left as it was.
+        Raises TypeError if `state` is not a dict, and ValueError for entries that are missing,
+        unknown or not a real number, with all their names. The model does not change then.
 
         >>> neuron = Neuron(1)
         >>> neuron.load_state_dict({"w.0": 0.5, "b": -1.0})
@@ -214,15 +214,15 @@ class Module:
 class Neuron(Module):
     """A weighted sum of `nin` inputs and a bias, then an activation: micrograd's neuron.
 
-    Weights are drawn by `rng`, a `random.Random`, or else by the `random` module; the bias starts
-    at 0. `init` names how: "uniform" on [-1, 1), "fan_in" (uniform up to 1/sqrt(nin)), "normal",
-    "zeros", "xavier_uniform", "xavier_normal" (Glorot and Bengio, 2010: for `nout` neurons on the
-    same inputs), "kaiming_uniform" or "kaiming_normal" (He and others, 2015). `activation` is a
-    function of one number; with `nonlin=False` there is none.
+    `rng`, a `random.Random`, draws the first weights, or else the `random` module; the bias starts
+    at 0. `init` names the distribution: "uniform" on [-1, 1), "fan_in" (uniform up to
+    1/sqrt(nin)), "normal", "zeros", "xavier_uniform" or "xavier_normal" (Glorot and Bengio, 2010:
+    for `nout` neurons with the same inputs), "kaiming_uniform" or "kaiming_normal" (He and others,
+    2015). `activation` is a function of one number; with `nonlin=False` there is none.
 
-    Calling it gives a Value. Raises ValueError for the wrong number of inputs, for nin < 1 and for
-    an `init` that is not there, and TypeError for a size that is not a whole number, an activation
-    that is not a function or an rng that is not a random.Random.
+    A call gives a Value. Raises ValueError for the wrong number of inputs, for nin < 1 and for an
+    unknown `init`, and TypeError for a size that is not a whole number, an activation that is not a
+    function or an rng that is not a random.Random.
 
     >>> from scalargrad import tanh
     >>> neuron = Neuron(2, activation=tanh)
@@ -268,10 +268,10 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """`nout` neurons, each of the same `nin` inputs; further arguments are those of Neuron.
+    """`nout` neurons with the same `nin` inputs. Further arguments are those of Neuron.
 
-    Calling it gives the list of their outputs, or the output itself if there is one neuron.
-    Raises what Neuron raises.
+    A call gives the list of their outputs, or the output itself if there is one neuron. Raises what
+    Neuron raises.
 
     >>> layer = Layer(2, 3, nonlin=False)
     >>> [y.data for y in layer([0, 0])]
@@ -285,7 +285,7 @@ class Layer(Module):
         neurons = self.neurons
         if any(type(neuron) is not Neuron for neuron in neurons):
             row = _row(x)
-            # One of another class may have a call of its own.
+            # A subclass may define its own call.
             outputs = [neuron(row) for neuron in neurons]
         else:
             totals = _sums([n.w for n in neurons], [n.b for n in neurons], x)
@@ -306,11 +306,11 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """A multi-layer perceptron: layers of `nouts` neurons each on `nin` inputs, the last linear.
+    """A multi-layer perceptron of `nin` inputs. `nouts` has the number of neurons of each layer.
 
-    `activation`, `rng` and `init` are those of Neuron. Calling it gives what the last layer gives:
-    a list, or a Value if that layer has one neuron. Raises TypeError unless `nouts` is a list or
-    tuple, ValueError if it is empty, and what Neuron raises.
+    The last layer is linear. `activation`, `rng` and `init` are those of Neuron. A call gives what
+    the last layer gives: a list, or a Value if that layer has one neuron. Raises TypeError unless
+    `nouts` is a list or tuple, ValueError if it is empty, and what Neuron raises.
 
     >>> import random
     >>> MLP(2, [16, 16, 1], rng=random.Random(1337))([1.0, -1.0]).op
@@ -353,14 +353,14 @@ class MLP(Module):
 
 
 class Linear(Module):
-    """`nout` weighted sums of the same `nin` inputs, each with a bias of its own if `bias`.
+    """`nout` weighted sums of the same `nin` inputs, each plus its own bias if `bias` is True.
 
-    `weight` is a list of `nout` lists of `nin`, `bias` a list of `nout` or None. As in PyTorch
-    both start uniform on [-1/sqrt(nin), 1/sqrt(nin)), drawn by `rng` as in Neuron; with another
-    `init` of Neuron's names, the bias starts at 0.
+    `weight` is a list of `nout` lists of `nin` Values, `bias` a list of `nout` Values or None. As
+    in PyTorch both start uniform on [-1/sqrt(nin), 1/sqrt(nin)), drawn by `rng` as in Neuron. With
+    another `init` of Neuron's names the bias starts at 0.
 
-    Calling it gives a list, or the number itself if there is one, as Layer does. Raises ValueError
-    for the wrong number of inputs and for sizes below 1, and TypeError for sizes that are no whole
+    A call gives a list, or the number itself if there is one, as Layer does. Raises ValueError for
+    the wrong number of inputs and for sizes below 1, and TypeError for sizes that are not whole
     numbers.
 
     >>> linear = Linear(2, 1, bias=False)
@@ -392,10 +392,10 @@ class Linear(Module):
 
 
 class Sequential(Module):
-    """Modules and functions, each applied to what the one before it gave.
+    """Modules and functions, each applied to the result of the one before it.
 
-    A module gets its input whole; a function such as `tanh` is applied to each element of a list
-    or tuple. Raises TypeError for a layer that cannot be called.
+    A module gets its whole input; a function such as `tanh` is applied to each element of a list or
+    tuple. Raises TypeError for a layer that cannot be called.
 
     >>> from scalargrad import tanh
     >>> model = Sequential(Linear(2, 4), tanh, Linear(4, 1))
@@ -425,12 +425,12 @@ class Sequential(Module):
 
 
 class Dropout(Module):
-    """Each number replaced by 0 with probability `p` while training; the others divided by 1 - p.
+    """While training, replaces each number by 0 with probability `p`, or else divides it by 1 - p.
 
-    So the mean stays, and out of training (`eval()`) nothing is done. `rng` draws, a
-    `random.Random`, or else the `random` module. (Srivastava and others, "Dropout: a simple way to
-    prevent neural networks from overfitting", 2014.) Raises ValueError unless 0 <= p < 1, and
-    TraceError in a compiled function while training: a program would repeat what was drawn once.
+    So the mean stays the same. After `eval()` it does nothing. `rng`, a `random.Random`, draws, or
+    else the `random` module. (Srivastava and others, "Dropout: a simple way to prevent neural
+    networks from overfitting", 2014.) Raises ValueError unless 0 <= p < 1, and TraceError in a
+    compiled function while training: a program would repeat what was drawn once.
 
     >>> dropout = Dropout(0.5, rng=random.Random(0))
     >>> dropout([1.0, 2.0, 3.0])
@@ -464,10 +464,10 @@ class Dropout(Module):
 class Embedding(Module):
     """A row of `embedding_dim` numbers for each of `num_embeddings` things, such as letters.
 
-    Calling it with the number of a thing gives its row, with a list of numbers their rows. Rows
-    are drawn from the standard normal distribution by `rng`, or else by the `random` module. Raises
-    IndexError for a number out of range, and TypeError for what is no whole number: in a compiled
-    function it is a static argument.
+    A call with the number of a thing gives its row, and a call with a list of numbers their rows.
+    `rng`, or else the `random` module, draws the rows from the standard normal distribution. Raises
+    IndexError for a number out of range, and TypeError for what is not a whole number. In a
+    compiled function the number must be a static argument.
 
     >>> embedding = Embedding(3, 2, rng=random.Random(0))
     >>> embedding(1) is embedding.weight[1], len(embedding([0, 2]))
@@ -493,12 +493,11 @@ class Embedding(Module):
 
 
 class LayerNorm(Module):
-    """Numbers shifted and scaled to mean 0 and variance 1, then by a weight and a bias for each.
+    """Brings `size` numbers to mean 0 and variance 1; then each has its own weight and bias.
 
-    (x - mean) / sqrt(variance + eps) * weight + bias, as `torch.nn.LayerNorm` has it for `size`
-    numbers; the weights start at 1 and the biases at 0. (Ba, Kiros and Hinton, "Layer
-    normalization", 2016.) Raises ValueError for another number of inputs, and what Linear raises
-    for its size.
+    That is (x - mean) / sqrt(variance + eps) * weight + bias, as in `torch.nn.LayerNorm`. The
+    weights start at 1 and the biases at 0. (Ba, Kiros and Hinton, "Layer normalization", 2016.)
+    Raises ValueError for another number of inputs, and what Linear raises for its size.
 
     >>> [f"{y:.3f}" for y in LayerNorm(2)([1.0, 3.0])]
     ['-1.000', '1.000']
@@ -551,7 +550,7 @@ def _checked_rng(rng: Any) -> Any:
 def _drawn(
     rows: int, count: int, nout: int, init: str, rng: random.Random | None, nin: int = 0
 ) -> list[list[Value]]:
-    """Return so many rows of parameters, drawn as `init` names it for `nin` or `count` inputs."""
+    """Return rows of `count` parameters, drawn as `init` says, for `nin` or else `count` inputs."""
     if init not in INITIAL:
         raise ValueError(f"init is one of {', '.join(INITIAL)}, not {init!r}")
     source, draw = _checked_rng(rng), INITIAL[init]
@@ -559,7 +558,7 @@ def _drawn(
 
 
 def _row(x: Any) -> tuple[Any, ...]:
-    """Return the inputs as a row; one number, as a layer of one neuron gives, is a row of one."""
+    """Return the inputs as a tuple. One number, such as a layer of one neuron gives, is a row."""
     try:
         if type(x) is list or type(x) is tuple:
             row = tuple(x)
@@ -578,7 +577,7 @@ def _row(x: Any) -> tuple[Any, ...]:
 
 
 def _sums(weights: Sequence[list[Value]], biases: Sequence[Value | None], x: Any) -> list[Any]:
-    """Return for each neuron the sum of the inputs times its weights, and its bias, as one node."""
+    """Return a node for each neuron: the sum of the inputs times its weights, plus its bias."""
     row = _row(x)
     for w in weights:
         if len(w) != len(row):
@@ -595,9 +594,9 @@ def _sums(weights: Sequence[list[Value]], biases: Sequence[Value | None], x: Any
 def _float_sums(
     weights: Sequence[list[Value]], biases: Sequence[Value | None], row: tuple[Any, ...]
 ) -> list[Any] | None:
-    """Return `_sums` by one pass over the inputs, in half of the time.
+    """Return `_sums`, computed in half of the time by one pass over the inputs.
 
-    None where that is not the usual case: weights and biases that are leaves, sums that are floats.
+    It returns None unless weights and biases are leaves and all sums are floats, as is usual.
     """
     numbers = [v._data for v in row if isinstance(v, Value)]
     sources = None
@@ -609,7 +608,7 @@ def _float_sums(
     totals = []
     try:
         for w, b in zip(weights, biases):  # noqa: B905 - strict takes its time
-            # A weight that is a result is left out: an error then, as the lengths differ.
+            # A weight that is the result of an op is left out: the lengths differ, an error.
             y = sumprod([v._data for v in w if v._op is None], numbers)
             if b is None:
                 operands = (*w, *row)
@@ -620,7 +619,7 @@ def _float_sums(
                 return None
             if type(y) is not float:
                 return None
-            # As `make_node` has it.
+            # As in `make_node`.
             node = new(value)
             node._data = y
             node._grad = 0

@@ -45,9 +45,9 @@ _INSTEAD = {
         **dict.fromkeys(_FITS, _FIT),
         "Bounds": "write minimize(f, x0, bounds=[(0, 1), (None, 2)])",
         "LinearConstraint": "minimize takes bounds; for a constraint add a penalty to f",
-        "LBFGS": "minimize(f, x0) takes the function to make small",
-        "lr_scheduler": "the schedules stand in scalargrad.optim: optim.StepLR(optimizer, 30)",
-        "swa_utils": "average the numbers of model.state_dict() yourself",
+        "LBFGS": "write minimize(f, x0), with the loss as a function f of a list",
+        "lr_scheduler": "the schedules are in scalargrad.optim: optim.StepLR(optimizer, 30)",
+        "swa_utils": "compute the averages of the numbers in model.state_dict()",
     },
     "scalargrad.nn": {
         **{
@@ -59,9 +59,9 @@ _INSTEAD = {
         **dict.fromkeys(("BatchNorm1d", "Conv1d", "Conv2d", "LSTM", "RNN", "Transformer"), _LAYER),
         **{"Softmax": "write scalargrad.softmax(row)", "LogSoftmax": "scalargrad.log_softmax(row)"},
         "Parameter": "a Value that is an attribute of a module is a parameter",
-        "functional": "the functions are scalargrad.relu and its kin, and scalargrad.losses",
-        "init": "name the way: Linear(2, 3, init='xavier_uniform')",
-        "utils": "clip_grad_norm_ stands in scalargrad.optim",
+        "functional": "write scalargrad.relu(x), scalargrad.losses.mse(predictions, targets)",
+        "init": "give its name: Linear(2, 3, init='xavier_uniform')",
+        "utils": "clip_grad_norm_ is in scalargrad.optim",
     },
     "scalargrad.losses": {
         name: f"write {function}(predictions, targets)"

@@ -1,1 +1,1 @@
-"""Going down by gradients: optimisers, and schedules of learning rates. `optim` has the names."""
+"""Gradient descent: optimisers and learning-rate schedules. Import them from `optim`."""

@@ -1,8 +1,9 @@
 """Optimisers, their functions of plain numbers, and gradient clipping: PyTorch's formulas.
 
-An optimiser's formula stands here once, as a function of lists of numbers: what they become, and
-what is remembered of them, given their gradients. `Adam(...).step()` applies it to Values, and
-`adam_update` to nested numbers, in a function that is compiled as a whole training step, say.
+Each optimiser's formula is written once, as a method `_moved` of lists of numbers. It takes
+parameters, their gradients and what is remembered of them, and returns the next parameters and
+memory. `Adam(...).step()` applies it to Values. `adam_update` applies it to nested numbers, for
+example in a function that compiles a whole training step.
 """
 
 from __future__ import annotations
@@ -22,40 +23,41 @@ from scalargrad.functions.choices import choose
 from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
 
 Row = list[Any]
-# What is remembered of the parameters: by name, a number for each.
+# What an optimiser remembers: by name, a number for each parameter.
 Memory = dict[str, Row]
 State = dict[str, Any]
 
-# In place of parameters, by the functions that get them later: settings may then be traced.
+# Given in place of parameters by functions that get these later. Settings may then be traced.
 _LATER: Any = object()
 
 
 class Table(dict[str, Any]):
-    """Names, and what belongs to each."""
+    """A dict that `Table(name=x)` makes: settings with their defaults, or names with PyTorch's."""
 
 
 class Optimizer:
     """The base class: checks and keeps the parameters, and moves all of them in `step`.
 
-    Parameters are a list of Values, or of dicts, each of a group that has settings of its own:
-    `{"params": values, "lr": 0.1}`. A subclass has in `_settings` what its arguments are besides,
-    with defaults, and in `_remembered` what it keeps of each parameter, with PyTorch's names; it
-    defines `_moved`. Settings are attributes to read (of the first group) and to set (of all), `lr`
-    above all; `param_groups` has them by group, as PyTorch's. With `maximize` it goes up.
+    Parameters are a list of Values, of pairs of a name and a Value, or of dicts. Each dict is a
+    group with settings of its own: `{"params": values, "lr": 0.1}`. A subclass lists its settings
+    in `_settings`, with their defaults, and what it remembers of each parameter in `_remembered`,
+    with PyTorch's names; it defines `_moved`. A setting such as `lr` is an attribute: to read it
+    gives that of the first group, to set it sets that of all groups. `param_groups` has the
+    settings by group, as in PyTorch. With `maximize` the steps go uphill.
 
-    Raises ValueError where there are no parameters, for one that is given twice or is the result
-    of an op, and for a setting out of its range; TypeError for a parameter that is not a Value,
-    for a setting that is not a real number, and for one that is not there.
+    Raises ValueError if there are no parameters, for a parameter that is given twice or is the
+    result of an op, and for a setting out of its range; TypeError for a parameter that is not a
+    Value, for a setting that is not a real number, and for one that is not there.
     """
 
     defaults = Table()
     _settings = Table()
     _remembered = Table()
-    # Whether weights decay apart from the gradient, and not by an L2 penalty.
+    # Whether weight decay shrinks the parameters themselves, and is not added to the gradient.
     _decoupled = False
 
     def __init__(self, parameters: Iterable[Any], *values: Any, **named: Any) -> None:
-        given = dict(zip(self._settings, values))  # noqa: B905 - the others are named
+        given = dict(zip(self._settings, values))  # noqa: B905 - the other settings are named
         wrong = [name for name in named if name not in self._settings or name in given]
         if len(values) > len(self._settings) or wrong:
             got = ", ".join([*map(shown, values), *(f"{k}={shown(x)}" for k, x in named.items())])
@@ -95,17 +97,17 @@ class Optimizer:
 
     @property
     def parameters(self) -> list[Value]:
-        """The parameters of all groups."""
+        """The parameters of all groups, as one list."""
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
     @property
     def steps(self) -> int:
-        """How many steps were taken."""
+        """The number of steps so far."""
         count: int = max(state["steps"] for state in self._states)
         return count
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters, `params`, that have settings of their own, the others by default.
+        """Add a group: its parameters are `params`; a setting that it does not name is the default.
 
         >>> optimizer = SGD([Value(1.0)], lr=0.5)
         >>> optimizer.add_param_group({"params": [Value(2.0)], "lr": 0.25})
@@ -134,14 +136,14 @@ class Optimizer:
             parameter.grad = 0
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter by its gradient; one whose gradient is 0 takes part, as any other.
+        """Move every parameter by its gradient, also where that is 0.
 
-        A `closure`, as PyTorch's, is called before: it computes the gradients and returns the
-        loss, which is returned.
+        As in PyTorch, a `closure` is called first: it computes the gradients and returns the loss,
+        and `step` returns that.
 
-        Raises OverflowError where finite numbers make one that is too large for a float, of a
-        parameter or of what is remembered of it, and TypeError where a gradient is a Value; then
-        nothing has changed.
+        Raises OverflowError if finite numbers would give a parameter, or what is remembered of it,
+        a number too large for a float; and TypeError if a gradient is a Value. Nothing has changed
+        then.
         """
         loss = None if closure is None else closure()
         made = []
@@ -151,7 +153,7 @@ class Optimizer:
             made.append(self._stepped(xs, gs, state, group))
         self._states = [state for _, state in made]
         for group, (xs, _) in zip(self.param_groups, made, strict=True):
-            if set(map(type, xs)) == {float}:  # which need no checks
+            if set(map(type, xs)) == {float}:  # they need no checks
                 for parameter, x in zip(group["params"], xs, strict=True):
                     parameter._data = x
             else:
@@ -162,9 +164,9 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Return what it remembers and its settings: plain data, ready for `json.dump`.
 
-        The names are PyTorch's: `state` has a dict for each parameter by its number, as soon as
-        there was a step, and `param_groups` the settings. Ints and floats come back exactly by
-        `load_state_dict`; other kinds of number are converted to floats.
+        The names are PyTorch's: `state` has a dict for each parameter, by its number, after the
+        first step, and `param_groups` has the settings. `load_state_dict` gives ints and floats
+        back exactly; other kinds of number become floats.
 
         >>> optimizer = SGD([Value(1.0)], lr=0.5, momentum=0.5)
         >>> optimizer.step()
@@ -185,9 +187,9 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Set what it remembers and its settings from `state_dict`, as that gives it.
+        """Set what it remembers and its settings, from what `state_dict` returned.
 
-        Raises TypeError or ValueError, saying why, where it does not fit; nothing has changed then.
+        Raises TypeError or ValueError, saying why, if that does not fit. Nothing has changed then.
 
         >>> optimizer, other = SGD([Value(1.0)], lr=0.5), SGD([Value(1.0)], lr=0.25)
         >>> other.load_state_dict(optimizer.state_dict())
@@ -234,7 +236,7 @@ class Optimizer:
         return f"{type(self).__name__}({count} parameter{plural}, lr={self.lr!r})"
 
     def _stepped(self, xs: Row, gs: Row, state: State, s: Mapping[str, Any]) -> tuple[Row, State]:
-        """Return what `xs` with gradients `gs` become by settings `s`, and the next state."""
+        """Return the next `xs` and the next state, by gradients `gs` and settings `s`."""
         steps, moved, slopes = state["steps"] + 1, xs, gs
         before = [xs, gs, *(state[name] for name in self._remembered)]
         try:
@@ -258,11 +260,11 @@ class Optimizer:
         return moved, {**state, "steps": steps, **memory}
 
     def _moved(self, xs: Row, gs: Row, memory: Memory, steps: Any, s: Mapping[str, Any]) -> Any:
-        """Return what `xs` become by a step of settings `s`, and what changes in the memory."""
+        """Return the next `xs`, and the part of the memory that changes, by settings `s`."""
         raise NotImplementedError
 
     def _check(self, settings: Mapping[str, Any], traced: bool) -> None:
-        """Raise an error unless settings are numbers in their ranges, or tracers, if `traced`."""
+        """Raise an error unless settings are in their ranges. Tracers may be, if `traced`."""
         for name, x in settings.items():
             numbers = {name: x}
             if name == "betas":
@@ -279,9 +281,9 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked for: `torch.optim.SGD`.
+    """Gradient descent, with or without momentum: `torch.optim.SGD`.
 
-    v = momentum * v + (1 - dampening) * g, where the first v is g, and x moves by -lr * v; with
+    v = momentum * v + (1 - dampening) * g, where the first v is g. x moves by -lr * v, and with
     `nesterov` by -lr * (g + momentum * v). Raises what Optimizer raises, and ValueError for
     `nesterov` without a momentum or with a dampening.
 
@@ -329,10 +331,9 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Steps scaled by running averages of the gradient and of its square: `torch.optim.Adam`.
 
-    m = beta1 * m + (1 - beta1) * g and v = beta2 * v + (1 - beta2) * g**2, both divided after
-    t steps by 1 - beta**t since they start at 0; x moves by -lr * m / (sqrt(v) + eps).
-    (Kingma and Ba, "Adam: a method for stochastic optimization", 2015.) Raises what Optimizer
-    raises.
+    m = beta1 * m + (1 - beta1) * g and v = beta2 * v + (1 - beta2) * g**2. Both start at 0, so in
+    step t they are divided by 1 - beta**t. x moves by -lr * m / (sqrt(v) + eps). (Kingma and Ba,
+    "Adam: a method for stochastic optimization", 2015.) Raises what Optimizer raises.
 
     >>> x = Value(1.0)
     >>> x.grad = 1000.0
@@ -349,7 +350,7 @@ class Adam(Optimizer):
         rest1, rest2 = 1 - beta1, 1 - beta2
         ms = [beta1 * m + rest1 * g for m, g in zip(memory["m"], gs, strict=True)]
         vs = [beta2 * v + rest2 * g**2 for v, g in zip(memory["v"], gs, strict=True)]
-        # What a running mean that started at 0 lacks.
+        # A running mean that started at 0 is too small by these factors.
         share1, share2 = 1 - beta1**steps, 1 - beta2**steps
         root = _square_root_of([*vs, share2])
         moved = [
@@ -360,10 +361,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: `torch.optim.AdamW`.
+    """Adam with weight decay that is not a part of the gradient: `torch.optim.AdamW`.
 
     x first shrinks to x * (1 - lr * weight_decay), and then moves as in Adam. (Loshchilov and
-    Hutter, "Decoupled weight decay regularization", 2019.) Raises what Adam raises.
+    Hutter, "Decoupled weight decay regularization", 2019.) Raises what Optimizer raises.
 
     >>> x = Value(1.0)
     >>> AdamW([x], lr=0.5, weight_decay=0.5).step()
@@ -378,9 +379,9 @@ class AdamW(Adam):
 class RMSprop(Optimizer):
     """Steps scaled by a running average of the gradient's square: `torch.optim.RMSprop`.
 
-    v = alpha * v + (1 - alpha) * g**2, and x moves by -lr * u, where u = g / (sqrt(v) + eps);
-    with momentum by -lr * b, where b = momentum * b + u. If `centered`, v is first made a
-    variance: the square of the gradient's own running average is subtracted. Raises what
+    v = alpha * v + (1 - alpha) * g**2, and x moves by -lr * u, where u = g / (sqrt(v) + eps).
+    With momentum it moves by -lr * b, where b = momentum * b + u. If `centered`, the square of the
+    gradient's running average is subtracted from v, which makes it a variance. Raises what
     Optimizer raises.
 
     >>> x = Value(1.0)
@@ -416,12 +417,12 @@ class RMSprop(Optimizer):
 
 
 def _square_root_of(xs: Row) -> Callable[[Any], Any]:
-    """Return the function that takes the square roots of `xs`: the fastest, for floats."""
+    """Return the function that takes the square roots of `xs`: a faster one if all are floats."""
     return math.sqrt if set(map(type, xs)) == {float} else _root
 
 
 def _root(v: Any) -> Any:
-    """Return the square root of a mean of squares: where it is 0, so are their derivatives."""
+    """Return the square root of v, a mean of squares; at 0 its derivative is 0, too."""
     return choose(v > 0, sqrt(choose(v > 0, v, 1)), 0)
 
 
@@ -430,9 +431,9 @@ def _is_given(setting: Any) -> bool:
 
 
 def _refuse_overflow(before: Sequence[Row], after: Sequence[Row]) -> None:
-    """Raise OverflowError where finite numbers of a parameter, `before`, made one that is not."""
+    """Raise OverflowError if a parameter whose numbers were finite `before` has others `after`."""
     total = sum(map(sum, after))
-    if type(total) is float and math.isfinite(total):  # so all of them are
+    if type(total) is float and math.isfinite(total):  # then all of them are finite
         return
     for i, made in enumerate(zip(*after, strict=True)):
         given = [numbers[i] for numbers in before]
@@ -447,18 +448,18 @@ def _has_no_end(x: Any) -> bool:
     return isinstance(number, float) and not math.isfinite(number)
 
 
-_INIT = """Return the state to start `{0}_update` with: no steps, and zeros nested as `parameters`.
+_INIT = """Return the first state for `{0}_update`: no steps, and zeros nested as `parameters`.
 
-`parameters` are nested lists, tuples and dicts of numbers. Raises TypeError for others.
+`parameters` are nested lists, tuples, dicts and dataclasses of numbers. Raises TypeError if not.
 
 >>> {0}_init([1.0, 2.0])["steps"]
 0.0
 """
-_UPDATE = """Return the parameters and the state after one step of `{1}`; no list is changed.
+_UPDATE = """Return the parameters and the state after one step of `{1}`. It changes no argument.
 
-`parameters` and `gradients` are nested alike; `state` is of `{0}_init`, or of the step before.
-Settings are those of `{1}`, in its order. It may be part of a compiled function, whose arguments
-they all may be, but for settings that are True or False: an `lr` that is an argument can follow a
+`parameters` and `gradients` are nested alike; `state` comes from `{0}_init` or from the last step.
+Settings are those of `{1}`, in its order. A compiled function may call it, and pass on its own
+arguments, but not as settings that are True or False: an `lr` that is an argument can follow a
 schedule. Raises TypeError for another nesting, and what `{1}` raises for its settings.
 
 >>> state = {0}_init({{"w": 1.0}})
@@ -470,7 +471,7 @@ schedule. Raises TypeError for another nesting, and what `{1}` raises for its se
 def _functions(
     kind: type[Optimizer],
 ) -> tuple[Callable[[Any], State], Callable[..., tuple[Any, State]]]:
-    """Return an optimiser as functions of plain, nested numbers: its first state, and a step."""
+    """Return two functions of nested numbers: the optimiser's first state, and its step."""
 
     def init(parameters: Any) -> State:
         numbers, structure = flatten(parameters, "parameters")
@@ -514,11 +515,11 @@ rmsprop_init, rmsprop_update = _functions(RMSprop)
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
     """Scale the gradients down so that their Euclidean norm is at most `max_norm`.
 
-    They are multiplied by max_norm / (norm + 1e-6) where that is below 1, as in
-    `torch.nn.utils.clip_grad_norm_`. Returns the norm that they had before. Raises what Optimizer
-    raises for its parameters, TypeError where a gradient is a Value, and ValueError for a negative
-    `max_norm` or for gradients that are not finite: no factor would make them so. Where their norm
-    alone is too large for a float: OverflowError. The gradients are then as they were.
+    If max_norm / (norm + 1e-6) is below 1, each is multiplied by it, as in
+    `torch.nn.utils.clip_grad_norm_`. Returns the norm before. Raises what Optimizer raises for its
+    parameters, TypeError if a gradient is a Value, ValueError for a negative `max_norm` or for
+    gradients that are not finite (no factor would make them so), and OverflowError if only their
+    norm is too large for a float. The gradients are then as they were.
 
     >>> x, y = Value(0.0), Value(0.0)
     >>> x.grad, y.grad = 30.0, 40.0
@@ -549,7 +550,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: Any) -> Any:
 
 
 def _gradients(parameters: Sequence[Value], what: str) -> list[Any]:
-    """Return the gradients of parameters: numbers, which `what` takes."""
+    """Return the gradients of parameters. Raises TypeError for a Value: `what` takes numbers."""
     if active:
         refuse_access()
     gs = [parameter._grad for parameter in parameters]
@@ -599,7 +600,7 @@ def _without_name(parameter: Any) -> Any:
 
 
 def checked_number(name: str, x: Any, below: float = math.inf) -> Any:
-    """Return x. Raises an error unless it is a real number of at least 0, and below a bound."""
+    """Return x. Raises an error unless it is a real number, at least 0 and below a bound."""
     if not is_real(x):
         raise TypeError(f"{name} must be a real number, got {x!r} ({type(x).__name__})")
     if not 0 <= x < below:
@@ -618,7 +619,7 @@ def checked_count(name: str, x: Any) -> int:
 
 
 def plain(x: Any) -> Any:
-    """Return a number, or a list of numbers, as JSON takes them: others than ints as floats."""
+    """Return a number, or a list of numbers, as JSON takes them: int, float or bool."""
     if isinstance(x, list | tuple):
         return [plain(item) for item in x]
     return x if type(x) in (int, float, bool) else float(x)

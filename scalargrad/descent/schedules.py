@@ -13,13 +13,12 @@ from scalargrad.descent.optimizers import Optimizer, checked_count, checked_numb
 class Schedule:
     """The base class of learning-rate schedules: sets `optimizer.lr`, at once and on each `step`.
 
-    A subclass defines `_share`. The base of each group is the rate that it has when its first
-    schedule is made: a schedule that is made when another is over starts from there, too. Where
-    the rate was changed by others, the next one is the same share of that. Raises TypeError for
-    what is not an optimiser.
+    A subclass defines `_share`. The base rate of each parameter group is the rate that it has when
+    its first schedule is made; a later schedule starts from that base, too. If other code changes
+    the rate, the schedule goes on from the new rate. Raises TypeError for what is not an optimiser.
     """
 
-    # What the rate ends at: shares are of the way from there to the base.
+    # The rate is eta_min plus a share of the way from there to the base rate.
     eta_min: Any = 0
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -39,7 +38,7 @@ class Schedule:
     def step(self, epoch: Any = None) -> None:
         """Set the optimiser's lr for the next step: call it after `optimizer.step()`.
 
-        `epoch`, if given, is how many steps count as taken: it may have a fraction.
+        `epoch`, if given, sets the number of steps so far: it may have a fraction.
         """
         before, self.last_epoch = self.last_epoch, self.last_epoch + 1 if epoch is None else epoch
         share = self._share(self.last_epoch)
@@ -52,17 +51,17 @@ class Schedule:
         self._last_lr = [group["lr"] for group in groups]
 
     def get_last_lr(self) -> list[Any]:
-        """Return the rates that it set last, one for each group."""
+        """Return the rates that it set last, one for each parameter group."""
         return self._last_lr
 
     def state_dict(self) -> dict[str, Any]:
-        """Return its state, all but the optimiser: plain data, ready for `json.dump`."""
+        """Return its state, without the optimiser's: plain data, ready for `json.dump`."""
         return {name: plain(x) for name, x in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Set its state from `state_dict`, as that gives it; the optimiser's has the rate itself.
+        """Set its state from what `state_dict` returned. The optimiser's state has the rate itself.
 
-        Raises ValueError where the names differ; nothing has changed then.
+        Raises ValueError if the names differ. Nothing has changed then.
         """
         if not isinstance(state_dict, Mapping) or state_dict.keys() != self.state_dict().keys():
             raise ValueError(
@@ -72,16 +71,16 @@ class Schedule:
         vars(self).update(state_dict)
 
     def _share(self, epoch: Any) -> Any:
-        """Return which share of the way from `eta_min` to the base the rate has, after so long."""
+        """Return the share of the way from `eta_min` to the base rate, after so many steps."""
         raise NotImplementedError
 
 
 class CosineAnnealingLR(Schedule):
     """Half a cosine from the optimiser's lr down to `eta_min` in `T_max` steps, and up again.
 
-    After t steps lr = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2, as
-    `torch.optim.lr_scheduler.CosineAnnealingLR` has it. Raises TypeError or ValueError unless
-    `T_max` is a whole number above 0 and `eta_min` a real one of at least 0.
+    After t steps lr = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2, as in
+    `torch.optim.lr_scheduler.CosineAnnealingLR`. Raises TypeError or ValueError unless `T_max` is
+    a whole number above 0 and `eta_min` a real number, at least 0.
 
     >>> from scalargrad import Value
     >>> from scalargrad.optim import SGD
@@ -102,10 +101,10 @@ class CosineAnnealingLR(Schedule):
 
 
 class CosineAnnealingWarmRestarts(Schedule):
-    """Half cosines from the optimiser's lr down to `eta_min`, each starting from the top.
+    """Half a cosine from the optimiser's lr down to `eta_min`, again and again.
 
-    The first takes `T_0` steps, each other `T_mult` times as many as the one before, as
-    `torch.optim.lr_scheduler.CosineAnnealingWarmRestarts` has it. (Loshchilov and Hutter, "SGDR:
+    The first takes `T_0` steps, and each later one `T_mult` times as many as the one before, as in
+    `torch.optim.lr_scheduler.CosineAnnealingWarmRestarts`. (Loshchilov and Hutter, "SGDR:
     stochastic gradient descent with warm restarts", 2017.) Raises what CosineAnnealingLR raises.
 
     >>> from scalargrad import Value
@@ -131,11 +130,11 @@ class CosineAnnealingWarmRestarts(Schedule):
 
 
 class LinearLR(Schedule):
-    """A straight line from `start_factor` to `end_factor` times the optimiser's lr, then flat.
+    """The optimiser's lr times a factor that goes from `start_factor` to `end_factor` in a line.
 
-    It takes `total_iters` steps, as `torch.optim.lr_scheduler.LinearLR` has it. Raises TypeError
-    or ValueError unless `total_iters` is a whole number above 0 and the factors are real numbers
-    of at least 0.
+    It takes `total_iters` steps and then stays, as in `torch.optim.lr_scheduler.LinearLR`. Raises
+    TypeError or ValueError unless `total_iters` is a whole number above 0 and the factors are real
+    numbers, at least 0.
 
     >>> from scalargrad import Value
     >>> from scalargrad.optim import SGD
@@ -166,9 +165,9 @@ class LinearLR(Schedule):
 
 
 class ConstantLR(LinearLR):
-    """The optimiser's lr times `factor` for `total_iters` steps, then the lr: a first warming up.
+    """The optimiser's lr times `factor` for `total_iters` steps, then the lr itself.
 
-    As `torch.optim.lr_scheduler.ConstantLR`. Raises what LinearLR raises.
+    As in `torch.optim.lr_scheduler.ConstantLR`. Raises what LinearLR raises.
 
     >>> from scalargrad import Value
     >>> from scalargrad.optim import SGD
@@ -187,10 +186,10 @@ class ConstantLR(LinearLR):
 
 
 class StepLR(Schedule):
-    """The optimiser's lr, times `gamma` after each `step_size` steps.
+    """The optimiser's lr, multiplied by `gamma` after every `step_size` steps.
 
-    As `torch.optim.lr_scheduler.StepLR`. Raises TypeError or ValueError unless `step_size` is a
-    whole number above 0 and `gamma` a real one of at least 0.
+    As in `torch.optim.lr_scheduler.StepLR`. Raises TypeError or ValueError unless `step_size` is a
+    whole number above 0 and `gamma` a real number, at least 0.
 
     >>> from scalargrad import Value
     >>> from scalargrad.optim import SGD
@@ -212,9 +211,9 @@ class StepLR(Schedule):
 
 
 class ExponentialLR(StepLR):
-    """The optimiser's lr, times `gamma` after each step: `torch.optim.lr_scheduler.ExponentialLR`.
+    """The optimiser's lr, multiplied by `gamma` after each step.
 
-    Raises what StepLR raises.
+    As in `torch.optim.lr_scheduler.ExponentialLR`. Raises what StepLR raises.
 
     >>> from scalargrad import Value
     >>> from scalargrad.optim import SGD
@@ -230,10 +229,10 @@ class ExponentialLR(StepLR):
 
 
 class SequentialLR(Schedule):
-    """Schedules one after the other: the next begins at each of the `milestones`, in steps.
+    """Schedules one after the other. `milestones` has the steps at which the next one begins.
 
-    As `torch.optim.lr_scheduler.SequentialLR`. Raises ValueError unless the schedules are of this
-    optimiser, and there is a milestone between each two, in increasing order.
+    As in `torch.optim.lr_scheduler.SequentialLR`. Raises ValueError unless all schedules belong to
+    this optimiser and there is a milestone between each two, in increasing order.
 
     >>> from scalargrad import Value
     >>> from scalargrad.optim import SGD
@@ -257,7 +256,7 @@ class SequentialLR(Schedule):
             raise ValueError("all schedules must be of the optimizer that SequentialLR is given")
         if len(self.milestones) != len(self.schedulers) - 1:
             raise ValueError(
-                f"there is a milestone between each two schedules, got {len(self.schedulers)} "
+                f"there must be a milestone between each two schedules, got {len(self.schedulers)} "
                 f"schedules and {len(self.milestones)} milestones"
             )
         if self.milestones != sorted(set(self.milestones)):
@@ -265,7 +264,7 @@ class SequentialLR(Schedule):
         super().__init__(optimizer)
 
     def step(self, epoch: Any = None) -> None:
-        """Step the schedule whose turn it is; one that begins starts from the base."""
+        """Step the schedule whose turn it is. One that begins starts from the base rate."""
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         place = bisect_right(self.milestones, self.last_epoch)
         begun = self.milestones[place - 1] if place else 0

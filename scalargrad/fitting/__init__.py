@@ -1,1 +1,1 @@
-"""Fitting: least squares and minimisation with exact derivatives. `optim` has the functions."""
+"""Fitting: least squares and minima, with exact derivatives. Import them from `optim`."""
