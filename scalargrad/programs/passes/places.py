@@ -8,7 +8,7 @@ can fail, where it is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import choices
@@ -19,28 +19,35 @@ _WHERE, _LIKE = op_of(choices.where), choices.like.op
 # Conditions, each with its truth, all of which hold.
 Literals = frozenset[tuple[int, bool]]
 _NONE: Literals = frozenset()
+# The same of a place in a text, from the outermost one in.
+Nest = tuple[tuple[Operand, bool], ...]
 
 
 class Places:
-    """The variables that are computed at each row of a tree, before its branch.
+    """Where a program computes its variables, and in which order: `steps()`.
 
-    A program without branches has one row. `leaves` has of each row how many paths go on from
-    there. `choices` are the variables that a `where` wherever it is needed is: one side of it, as
-    its condition is known there.
+    `choices` are the variables that a `where` wherever it is needed is: one side of it, as its
+    condition is known there. `lazy` are those that are computed under the condition of a `where`.
 
     >>> from scalargrad.functions.elementary import sin, cos
     >>> from scalargrad.programs.code import Equation
     >>> equations = [Equation(sin.op, (1,)), Equation(cos.op, (1,))]
     >>> tree = [Branch(0, 1, 2), Leaf(1, 2, None), Leaf(2, 3, None)]
     >>> places = Places(Code(2, equations, [0, 2, 3], {}, tree))
-    >>> [places.ordered(row) for row in range(3)]
-    [[], [(2, ())], [(3, ())]]
+    >>> [(x, nest) for x, nest in places.steps() if type(x) is int]
+    [(2, ((0, True),)), (3, ())]
     """
 
     def __init__(self, code: Code) -> None:
         self._code = code
+        self.choices: dict[int, Operand] = {}
+        self.lazy: set[int] = set()
+        self._risky = _risky_variables(code)
         whole: list[Branch | Leaf] = [Leaf(0, len(code.outputs), None)]
         self._tree = tree = whole if code.tree is None else code.tree
+        self._is_straight = code.tree is None and not self._is_lazy()
+        if self._is_straight:
+            return
         self._above: dict[int, tuple[int, bool]] = {}
         # A row and all below it have the numbers from its own up to its last, on the way down.
         self._number: dict[int, int] = {}
@@ -56,23 +63,22 @@ class Places:
                     if side >= 0:
                         self._above[side] = row, truth
                         stack.append(side)
-        self.leaves = [0] * len(tree)
+        # Of each row how many paths go on from there.
+        self._leaves = [0] * len(tree)
         self._last = dict(self._number)
         for row in reversed(order):
             if isinstance(tree[row], Leaf):
-                self.leaves[row] = 1
+                self._leaves[row] = 1
             if row in self._above:
                 above, _ = self._above[row]
-                self.leaves[above] += self.leaves[row]
+                self._leaves[above] += self._leaves[row]
                 self._last[above] = max(self._last[above], self._last[row])
         # Of each row its variables, with the conditions under which they are needed.
         self._variables: list[dict[int, Literals]] = [{} for _ in tree]
-        self.choices: dict[int, Operand] = {}
         self._place()
 
     def _place(self) -> None:
         code, first = self._code, self._code.inputs
-        risky = risky_variables(code)
         needs: dict[int, list[tuple[int, Literals]]] = {}
         for row, node in enumerate(self._tree):
             leaf = isinstance(node, Leaf)
@@ -95,7 +101,7 @@ class Places:
                     operands = (self.choices[k],)
                     sides = (_NONE,)
                 else:
-                    yes, no = [type(x) is int and risky[x] for x in operands[1:]]
+                    yes, no = [type(x) is int and self._risky[x] for x in operands[1:]]
                     sides = (
                         _NONE,
                         frozenset([(c, True)]) if yes else _NONE,
@@ -135,7 +141,44 @@ class Places:
             kept.append((row, literals))
         return kept
 
-    def ordered(self, row: int) -> list[tuple[int, tuple[tuple[int, bool], ...]]]:
+    def _is_lazy(self) -> bool:
+        """Return whether a `where` has a side that may fail."""
+        return any(
+            op is _WHERE and any(type(x) is int and self._risky[x] for x in operands[1:])
+            for op, operands in self._code.equations
+        )
+
+    def steps(self) -> Iterator[tuple[int | Leaf | None, Nest]]:
+        """Give what is to be written, in order, and under which conditions.
+
+        That is a variable; a leaf, with which its path ends; or None for a side of a branch that
+        has not been traced. Where no condition is left, it is as none of those before holds.
+        """
+        if self._is_straight:
+            first = self._code.inputs
+            yield from [(k, ()) for k in range(first, first + len(self._code.equations))]
+            yield self._tree[0], ()  # type: ignore[misc]
+        else:
+            yield from self._from(0 if self._tree else -1, ())
+
+    def _from(self, row: int, nest: Nest) -> Iterator[tuple[int | Leaf | None, Nest]]:
+        while row >= 0:
+            for k, literals in self._ordered(row):
+                yield k, nest + literals
+            node = self._tree[row]
+            if isinstance(node, Leaf):
+                yield node, nest
+                return
+            # The side of fewer paths stands within, the other one goes on below: 64 nest 6 deep.
+            within, row = node.yes, node.no
+            turned = within >= 0 and (row < 0 or self._leaves[row] < self._leaves[within])
+            if turned:
+                within, row = row, within
+            condition = self._code.outputs[node.place]
+            yield from self._from(within, (*nest, (condition, not turned)))
+        yield None, nest
+
+    def _ordered(self, row: int) -> list[tuple[int, Nest]]:
         """Return the variables of a row in an order in which they can be computed.
 
         With each come the conditions under which it is, each after those that it needs itself.
@@ -148,6 +191,7 @@ class Places:
             k: tuple(sorted(literals, key=lambda literal: (sizes[literal[0]], literal)))
             for k, literals in needs.items()
         }
+        self.lazy.update([k for k, literals in needs.items() if literals])
         found: dict[int, None] = {}
         for k in reversed(needs):
             stack = [k]
@@ -164,7 +208,7 @@ class Places:
         return [(k, nests[k]) for k in found]
 
 
-def risky_variables(code: Code) -> list[bool]:
+def _risky_variables(code: Code) -> list[bool]:
     """Return of each variable whether computing it may fail."""
     found = [False] * code.inputs
     safe = {op for op in {op for op, _ in code.equations} if is_safe(op)}
@@ -178,14 +222,3 @@ def risky_variables(code: Code) -> list[bool]:
             )
         found.append(risky)
     return found
-
-
-def is_lazy(code: Code) -> bool:
-    """Return whether a `where` of `code` has a side that may fail."""
-    if not any(op is _WHERE for op, _ in code.equations):
-        return False
-    risky = risky_variables(code)
-    return any(
-        op is _WHERE and any(type(x) is int and risky[x] for x in operands[1:])
-        for op, operands in code.equations
-    )

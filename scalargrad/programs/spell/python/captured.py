@@ -53,14 +53,12 @@ def add_gradients(speller: Speller, values: Values, slopes: Sequence[Operand], l
         whole = whole if whole.isidentifier() else speller.named(whole)
         v, g = speller.names.new("v"), speller.names.new("g")
         pairs = f"{speller.zip()}({values.list}, {whole})"
-        speller.lines += [
-            f"{speller.indent}with {lock}:",
-            f"{speller.indent}    for {v}, {g} in {pairs}:",
-            f"{speller.indent}        {v}._grad += {g}",
-        ]
+        speller.statement("with", f"{lock}:")
+        speller.statement(f"    for {v}, {g} in", f"{pairs}:")
+        speller.statement(f"        {v}._grad +=", g)
         return
     texts = [speller.operand(x) for x in slopes]
     texts = [text if text.safe else speller.local(text) for text in texts]
-    speller.lines.append(f"{speller.indent}with {lock}:")
+    speller.statement("with", f"{lock}:")
     for name, text in zip(values.names, texts, strict=True):
         speller.statement(f"    {name}._grad +=", text.text)

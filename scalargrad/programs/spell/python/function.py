@@ -78,13 +78,10 @@ def spell_python(
             add_gradients(speller, values, outputs[1:], lock)
             speller.statement("return", y.text)
         else:
-            speller.statement("return", returned(speller, leaf.result, iter(outputs)))
+            nesting = result if code.tree is None else leaf.result
+            speller.statement("return", returned(speller, nesting, iter(outputs)))
 
-    if code.tree is not None:
-        speller.write_tree(end)
-    else:
-        speller.write()
-        end(Leaf(0, len(code.outputs), result))
+    speller.write(end)
     text = "\n".join([f"def {own_name}({', '.join(parameters)}):", *speller.lines, ""])
     source = "\n\n".join([*texts, text])
     called = list(module.functions.values())
@@ -113,13 +110,16 @@ def _spelled_call(call: Call, module: Module) -> str:
             speller.take_input_apart(k, name, len(kinds[k]))
         else:
             speller.name_input(k, name)
-    speller.write()
-    if len(code.outputs) == 1:
-        text = speller.operand(code.outputs[0]).text
-    else:
-        texts = speller.elements(code.outputs)
-        text = whole_of(texts) or ", ".join(texts)
-    speller.statement("return", text)
+
+    def end(leaf: Leaf) -> None:
+        if len(code.outputs) == 1:
+            text = speller.operand(code.outputs[0]).text
+        else:
+            texts = speller.elements(code.outputs)
+            text = whole_of(texts) or ", ".join(texts)
+        speller.statement("return", text)
+
+    speller.write(end)
     return "\n".join(
         [f"def {module.functions[call]}({', '.join(parameters)}):", *speller.lines, ""]
     )

@@ -30,7 +30,7 @@ from scalargrad.programs.code import (
     constant_key,
 )
 from scalargrad.programs.passes.kinds import FLOAT, NUMBERS, Kinds
-from scalargrad.programs.passes.places import Places, is_lazy
+from scalargrad.programs.passes.places import Nest, Places
 from scalargrad.programs.spell.names import Names
 from scalargrad.programs.trace.tuples import pack, pack_total
 
@@ -148,9 +148,9 @@ class Speller:
         self.names = names
         self.temporaries = map("t{}".format, count(1))
         self.indent = "    "
-        # What is computed under conditions; and choices that are known to be one of their sides.
-        self.lazy: set[int] = set()
-        self.choices: dict[int, Operand] = {}
+        # The conditions under which the next line stands, and those of the last one.
+        self._nest: Nest = ()
+        self._written_nest: Nest = ()
         self.texts: list[Text | None] = [None] * (code.inputs + len(code.equations))
         self.kind = Kinds(code, inputs).of
         self.uses = Counter(x for _, operands in code.equations for x in operands if type(x) is int)
@@ -173,73 +173,34 @@ class Speller:
             if type(op) is Pick and type(x := operands[0]) is int:
                 self.picks.setdefault(x, {})[op.place] = k
 
-    def write(self) -> None:
-        """Write all equations, where there is no tree of paths."""
-        if is_lazy(self.code):
-            self._write_lazily(0, self._placed())
-            return
-        for k in range(self.code.inputs, len(self.texts)):
-            self.write_one(k)
-
-    def write_tree(self, end: Callable[[Leaf], None]) -> None:
-        """Write a tree of paths: each equation in its place; `end` writes what a leaf gives."""
-        self._write_row(0 if self.code.tree else -1, self._placed(), end)
-
-    def _placed(self) -> Places:
-        """Return the places of all equations; count how often each is used there."""
+    def write(self, end: Callable[[Leaf], None]) -> None:
+        """Write each equation in its place; `end` writes what a leaf gives."""
         places = Places(self.code)
+        self.choices, self.lazy = places.choices, places.lazy
         for k in sorted(places.choices, reverse=True):
             # What is chosen stands for the choice: for each of its uses.
             if type(x := places.choices[k]) is int:
                 self.uses[x] += self.uses[k] - 1
-        self.choices = places.choices
-        return places
+        for step, self._nest in places.steps():
+            if type(step) is int:
+                self.write_one(step)
+            elif step is None:
+                self.statement("raise", self.constant(Untraced, "Untraced"))
+            else:
+                end(step)  # type: ignore[arg-type]
 
-    def _write_row(self, row: int, places: Places, end: Callable[[Leaf], None]) -> None:
-        while row >= 0:
-            self._write_lazily(row, places)
-            node = self.code.tree[row]  # type: ignore[index]
-            if isinstance(node, Leaf):
-                end(node)
-                return
-            # The side of fewer paths stands within, the other one goes on below: 64 nest 6 deep.
-            within, row = node.yes, node.no
-            turned = within >= 0 and (row < 0 or places.leaves[row] < places.leaves[within])
-            if turned:
-                within, row = row, within
-            self._begin(self.code.outputs[node.place], not turned)
-            self._write_row(within, places, end)
-            self.indent = self.indent[4:]
-        self.statement("raise", self.constant(Untraced, "Untraced"))
-
-    def _begin(self, condition: Operand, truth: bool) -> None:
-        """Write the line that begins what is done if a condition holds, or does not."""
-        text = self.operand(condition)
-        words = text.text if truth else f"not {text.within(COMPARISON)}"
-        self.lines.append(f"{self.indent}if {words}:")
-        self.indent += "    "
-
-    def _write_lazily(self, row: int, places: Places) -> None:
-        """Write the equations of a row: statements under the same conditions share an `if`."""
-        lines, indent = self.lines, self.indent
-        now: tuple[tuple[int, bool], ...] = ()
-        ordered = places.ordered(row)
-        self.lazy.update(k for k, nest in ordered if nest)
-        for k, nest in ordered:
-            self.lines, self.indent = [], indent + "    " * len(nest)
-            self.write_one(k)
-            if not self.lines:
-                continue
-            written, self.lines = self.lines, lines
-            same = 0
-            while same < min(len(now), len(nest)) and now[same] == nest[same]:
-                same += 1
-            self.indent = indent + "    " * same
-            for literal in nest[same:]:
-                self._begin(*literal)
-            lines += written
-            now = nest
-        self.lines, self.indent = lines, indent
+    def _turn(self) -> None:
+        """Write the lines that begin what is done under the conditions of what comes next."""
+        now, nest = self._written_nest, self._nest
+        same = 0
+        while same < min(len(now), len(nest)) and now[same] == nest[same]:
+            same += 1
+        for k, (condition, truth) in enumerate(nest[same:], same + 1):
+            text = self.operand(condition)
+            words = text.text if truth else f"not {text.within(COMPARISON)}"
+            self.lines.append(f"{'    ' * k}if {words}:")
+        self.indent = "    " * (len(nest) + 1)
+        self._written_nest = nest
 
     def write_one(self, k: int) -> None:
         """Write an equation: as a statement, or as a text for the place where it is used."""
@@ -427,6 +388,8 @@ class Speller:
 
     def statement(self, start: str, expression: str) -> None:
         """Write one line, or more where it is long."""
+        if self._nest != self._written_nest:
+            self._turn()
         line = f"{self.indent}{start} {expression}"
         if len(line.rpartition("\n")[2]) > 100:
             line = f"{self.indent}{start} (\n{_wrapped(expression, self.indent)}\n{self.indent})"
