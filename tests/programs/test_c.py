@@ -247,7 +247,7 @@ def test_derivatives_of_a_model() -> None:
 
 
 def test_programs_of_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalargrad.programs.spell.c.program.PIECE", 7)
+    monkeypatch.setattr("scalargrad.programs.spell.c.text.PIECE", 7)
 
     def f(xs: Any) -> Any:
         ys = list(xs)

@@ -337,7 +337,7 @@ def test_each_call_computes_what_its_own_results_need() -> None:
 
 
 def test_what_is_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalargrad.programs.spell.c.program.PIECE", 9)
+    monkeypatch.setattr("scalargrad.programs.spell.c.text.PIECE", 9)
     for f in TRANSFORMED.values():
         names = defined(in_c(same(f, POINT), POINT))
         assert any(name.startswith("network") and name.endswith("_1") for name in names), names

@@ -9,6 +9,7 @@ can fail, where it is not needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import choices
@@ -27,7 +28,8 @@ class Places:
     """Where a program computes its variables, and in which order: `steps()`.
 
     `choices` are the variables that a `where` wherever it is needed is: one side of it, as its
-    condition is known there. `lazy` are those that are computed under the condition of a `where`.
+    condition is known there. `lazy` are those that are computed under the condition of a `where`,
+    and `conditions` these conditions.
 
     >>> from scalargrad.functions.elementary import sin, cos
     >>> from scalargrad.programs.code import Equation
@@ -42,6 +44,7 @@ class Places:
         self._code = code
         self.choices: dict[int, Operand] = {}
         self.lazy: set[int] = set()
+        self.conditions: set[int] = set()
         self._risky = _risky_variables(code)
         whole: list[Branch | Leaf] = [Leaf(0, len(code.outputs), None)]
         self._tree = tree = whole if code.tree is None else code.tree
@@ -102,6 +105,8 @@ class Places:
                     sides = (_NONE,)
                 else:
                     yes, no = [type(x) is int and self._risky[x] for x in operands[1:]]
+                    if yes or no:
+                        self.conditions.add(c)
                     sides = (
                         _NONE,
                         frozenset([(c, True)]) if yes else _NONE,
@@ -147,6 +152,12 @@ class Places:
             op is _WHERE and any(type(x) is int and self._risky[x] for x in operands[1:])
             for op, operands in self._code.equations
         )
+
+    def recount(self, uses: Any) -> None:
+        """Correct how often each variable is used: what is chosen stands for the choice."""
+        for k in sorted(self.choices, reverse=True):
+            if type(x := self.choices[k]) is int:
+                uses[x] += uses[k] - 1
 
     def steps(self) -> Iterator[tuple[int | Leaf | None, Nest]]:
         """Give what is to be written, in order, and under which conditions.

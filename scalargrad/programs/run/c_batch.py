@@ -98,7 +98,7 @@ def sum_of_calls(
     given = [*numbers, *[x._data for x in program.captured]]
     kind = kind_of(given)
     machine = program._machine(kind, given) if kind != ANY else None
-    if machine is None or {FLOAT} != set(machine.spelled.results):
+    if machine is None or [{FLOAT}] != [set(kinds) for _, kinds in machine.spelled.results]:
         return None
     try:
         sums = _Batch(machine, given, parts, places, len(calls)).sums(executor, workers)

@@ -46,18 +46,16 @@ class CProgram:
     nesting, or None where Python must run: an error, a number that is not finite, a large int.
     """
 
-    def __init__(self, spelled: SpelledC, nested: Spelled) -> None:
+    def __init__(self, spelled: SpelledC, nested: Sequence[Spelled]) -> None:
         self.spelled = spelled
-        self._nested = nested  # the text that puts the results into their nesting
+        self._nested = nested  # the texts that put the results into their nestings
         self._library = library(spelled.source)  # loaded for as long as this object lives
         self.function = self._library.function(spelled.name)
         self.function.argtypes = [_Pointer, _Pointer, _Pointer]
         if "sg_python_function" in spelled.source:
             pointer = _Pointer.in_dll(self._library.loaded, "sg_python_function")
             pointer.value = _CALLBACK_ADDRESS
-        namespace: dict[str, Any] = {**nested.constants}
-        exec(nested.source, namespace)
-        self.nested: Callable[[Any], Any] = namespace[nested.name]
+        self.nested = _nested(nested)
         # Of all ways to copy a list of floats into an array, by far the fastest.
         self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
         self._free: list[_Arrays] = []
@@ -91,6 +89,18 @@ class CProgram:
 
     def __reduce__(self) -> Any:
         return CProgram, (self.spelled, self._nested)
+
+
+def _nested(texts: Sequence[Spelled]) -> Callable[[Any], Any]:
+    """Return the function that puts results into their nesting: where there are several, into that
+    of which they have the number.
+    """
+    functions: list[Callable[[Any], Any]] = []
+    for text in texts:
+        namespace: dict[str, Any] = {**text.constants}
+        exec(text.source, namespace)
+        functions.append(namespace[text.name])
+    return functions[0] if len(functions) == 1 else lambda ys: functions[int(ys[-1])](ys)
 
 
 def spell_nesting(structure: Structure, kinds: Sequence[str]) -> Spelled:

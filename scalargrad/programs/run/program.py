@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.engine.errors import FAILURES, shown
 from scalargrad.engine.graph import Node
 from scalargrad.engine.value import Value, backward_lock
-from scalargrad.programs.code import Code, evaluate
+from scalargrad.programs.code import Code, Leaf, evaluate
 from scalargrad.programs.passes.kinds import ANY, EITHER, FLOAT, kind_of, places_of_ints
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.run.bindings import Binding, guard_of, unguarded
@@ -278,8 +278,6 @@ class Program:
         from scalargrad.programs.spell.c.writer import NotSpelled
 
         assert self.code is not None
-        if self.code.tree is not None:
-            return None
         with collector_paused():
             try:
                 # As the Python program for these numbers has it: to the sign of a zero.
@@ -287,11 +285,16 @@ class Program:
                 result, count = self.result, len(self.captured)
                 if self.backward:
                     slopes = Nest(list, None, (NUMBER,) * count)
-                    result = Nest(tuple, None, (result, slopes))
+                    result = Nest(tuple, None, (NUMBER, slopes))
+                    if code.tree is not None:
+                        code.tree = [
+                            node._replace(result=result) if isinstance(node, Leaf) else node
+                            for node in code.tree
+                        ]
                 spelled = spell_c(code, self.name, self.arguments, count, result, ints)
             except NotSpelled:
                 return None
-            return CProgram(spelled, spell_nesting(result, spelled.results))
+            return CProgram(spelled, [spell_nesting(*one) for one in spelled.results])
 
     def runnable(self, kind: str) -> Runnable:
         """Return the text for numbers of this kind."""

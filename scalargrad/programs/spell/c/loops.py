@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 # What an operand is, by a letter: a constant, an element of the table of constants, of the work
@@ -17,6 +18,8 @@ from typing import NamedTuple
 CONSTANT, TABLE, WORK, OUT = "c", "t", "w", "o"
 # Letters from this one on are of numbers, which have a name and no places.
 NUMBERS = 0x10000
+# What a function of C does where a path ends within a block.
+RETURN = "return 1;"
 # The variables of loops within each other. One at most is added in each round, which joins what
 # repeats after so many statements: the inner loops first.
 VARIABLES = "ijkl"
@@ -57,6 +60,17 @@ class Statement(NamedTuple):
     constants: tuple[str, ...]
 
 
+def step_of(shape: Shape) -> int:
+    """Return 1 for what begins a block, -1 for what ends one, and 0 for all else."""
+    text = shape.text if isinstance(shape, Leaf) else ""
+    return (text[-1:] == "{") - (text == "}")
+
+
+def returns(shape: Shape) -> bool:
+    """Return whether a function may return in the midst of this."""
+    return shape.text == RETURN if isinstance(shape, Leaf) else any(map(returns, shape.parts))
+
+
 def rolled(statements: list[Statement], table: list[str]) -> list[Statement]:
     """Return the statements with loops for those that repeat.
 
@@ -78,6 +92,10 @@ def _rolled_once(
     for k in range(len(keys) - 1, -1, -1):
         following[k] = latest.get(keys[k], len(keys))
         latest[keys[k]] = k
+    # How many blocks each stands in: a turn begins and ends in the same one.
+    depths = [0] * (len(keys) + 1)
+    if any(step_of(shape) for shape, _ in numbers):
+        depths[1:] = accumulate(step_of(one.shape) for one in statements)
     result: list[Statement] = []
     k = 0
     while k < len(keys):
@@ -85,7 +103,8 @@ def _rolled_once(
         for _ in range(_PERIODS):
             if end == len(keys) or end - k > longest_period:
                 break
-            count = _turns(statements, keys, k, end - k)
+            if min(depths[k : end + 1]) == depths[k] == depths[end]:
+                count = _turns(statements, keys, k, end - k)
             saved = (count - 1) * sum(len(one.arrays) for one in statements[k:end])
             if count > 2 and saved >= _LEAST_SAVED:
                 break
@@ -190,6 +209,17 @@ class _Operand(NamedTuple):
         return f"{self.array}[{text}]"
 
 
+def spelled_block(
+    statements: Sequence[Statement], arrays: dict[str, str], work: int, indent: str = "    "
+) -> Iterator[str]:
+    """Give the lines of statements, as `spelled` does."""
+    for one in statements:
+        step = step_of(one.shape)
+        indent = indent[4:] if step < 0 else indent
+        yield from spelled(one, arrays, work, indent)
+        indent += "    " * (step > 0)
+
+
 def spelled(
     one: Statement, arrays: dict[str, str], work: int, indent: str = "    "
 ) -> Iterator[str]:
@@ -222,9 +252,12 @@ def _lines(shape: Shape, operands: Sequence[_Operand], indent: str, depth: int) 
     head = f"{indent}for (int {variable} = 0; {variable} < {shape.turns}; {variable}++)"
     yield head + " {" * several
     start = 0
+    inner = indent + "    "
     for part in shape.parts:
         end = start + operands_in(part)
-        yield from _lines(part, moving[start:end], indent + "    ", depth + 1)
+        inner = inner[4:] if step_of(part) < 0 else inner
+        yield from _lines(part, moving[start:end], inner, depth + 1)
+        inner += "    " * (step_of(part) > 0)
         start = end
     if several:
         yield f"{indent}}}"

@@ -2,8 +2,9 @@
 
 What is computed becomes statements, and those that repeat become loops. A function is a sequence of
 slices of bounded size, each a C function, so that the C compiler's time is linear. Numbers go from
-one to another in the work array. A compiled function that another one calls is a C function, too,
-which gets numbers, pointers to tuples, and a pointer to the place for its result. `c_rules.py` says
+one to another in the work array. Where a program branches, each path ends with a return, and a side
+that has not been traced fails. A compiled function that another one calls is a C function, too,
+which gets numbers, pointers to tuples, and a pointer to the place for its result. `rules.py` says
 how each op is written. What Python raises an error for sets a floating-point flag; the caller then
 runs the Python program.
 """
@@ -11,14 +12,17 @@ runs the Python program.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick
-from scalargrad.programs.code import Call, Code, Literal, Operand
+from scalargrad.engine.primitive import op_of
+from scalargrad.functions import choices
+from scalargrad.programs.code import Call, Code, Leaf, Literal, Operand
 from scalargrad.programs.passes.kinds import (
     ANY,
     EITHER,
@@ -27,13 +31,15 @@ from scalargrad.programs.passes.kinds import (
     Kinds,
     result_kind,
 )
+from scalargrad.programs.passes.places import Nest, Places
 from scalargrad.programs.spell.c.loops import (
     NUMBERS,
     OUT,
+    RETURN,
     TABLE,
     WORK,
     rolled,
-    spelled,
+    spelled_block,
 )
 from scalargrad.programs.spell.c.rules import (
     MOST_OFTEN,
@@ -41,6 +47,7 @@ from scalargrad.programs.spell.c.rules import (
     WILD,
     literal,
     total_of_tuples,
+    where,
 )
 from scalargrad.programs.spell.c.text import (
     INCLUDES,
@@ -67,19 +74,26 @@ from scalargrad.programs.spell.names import Names
 from scalargrad.programs.trace.tuples import pack, pack_total
 from scalargrad.transforms.nesting import Structure
 
+_WHERE = op_of(choices.where)
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
-# A C function has so many operands at most: gcc's time for one grows faster than its size.
-PIECE = 500
 # More numbers than these in a row go into a function as one array.
 _MOST_NUMBERS = 8
 # The arrays that a function is given have letters after the last one of those that all have.
 _GIVEN = 256
 
 
+class Result(NamedTuple):
+    """The nesting of a result, and the kinds of its numbers."""
+
+    nesting: Structure
+    kinds: tuple[Any, ...]
+
+
 class SpelledC(NamedTuple):
     """The text of a C program, its function's name, how long its arrays are, and what they hold.
 
-    `results` are the kinds of the outputs.
+    `results` are those that it may give: where there are several, the last of the outputs says
+    which one it is.
     """
 
     source: str
@@ -87,7 +101,7 @@ class SpelledC(NamedTuple):
     inputs: int
     outputs: int
     work: int
-    results: list[str]
+    results: list[Result]
 
 
 class _Function(NamedTuple):
@@ -113,33 +127,78 @@ class _Program:
         self.functions: dict[Any, _Function] = {}
         self.rules = WILD if _is_wild(code, {}) else RULES
 
-    def write(self, w: Writer, code: Code, inputs: Sequence[Value]) -> list[Value]:
-        """Write the equations of `code`, and that its outputs go to `out`; return these."""
-        uses, places = _uses(code), _in_place(code, list(map(kind_of, inputs)))
-        known = list(inputs)
-        for k, (op, operands) in enumerate(code.equations, code.inputs):
-            values = [known[x] if type(x) is int else literal(x.value) for x in operands]  # type: ignore[union-attr]
-            form = MOST_OFTEN.get(op)
-            if form is not None and values[0].kind == values[1].kind == FLOAT:
-                value = w.apply(form, FLOAT, *values)  # as the op's rule does it, but faster
+    def write(
+        self, w: Writer, code: Code, inputs: Sequence[Value], result: Structure = None
+    ) -> list[Result]:
+        """Write the equations of `code`, and that its outputs go to `out`.
+
+        Return the results that it may give, of the nesting `result` unless there is a tree. Of
+        several, which one it is goes to the place after all outputs.
+        """
+        uses, places = _uses(code), Places(code)
+        in_place = _in_place(code, list(map(kind_of, inputs)))
+        known: list[Any] = [*inputs, *[None] * len(code.equations)]
+        results: list[Result] = []
+        marks: list[int] = []  # the statements that say which result it is
+        places.recount(uses)
+        size = _size(code)
+
+        def values_of(operands: Sequence[Operand]) -> list[Value]:
+            return [known[x] if type(x) is int else literal(x.value) for x in operands]  # type: ignore[union-attr]
+
+        last: Nest = ()
+        for k, nest in places.steps():
+            if nest is not last:
+                conditions = values_of([condition for condition, _ in nest])
+                w.nest = tuple(zip(conditions, [truth for _, truth in nest], strict=True))
+                last = nest
+            if k is None or isinstance(k, Leaf):
+                if k is None:
+                    w.state("sg_fail();", "", (), ())
+                else:
+                    outputs = values_of(code.outputs[k.start : k.stop])
+                    w.fill(OUT, 0, outputs)
+                    nesting = k.result if code.tree else result
+                    own = Result(nesting, tuple(map(kind_of, outputs)))
+                    if own not in results:
+                        results.append(own)
+                    w.assign(OUT, size, literal(float(results.index(own))))
+                    marks.append(len(w.statements) - 1)
+                if nest:
+                    w.state(RETURN, "", (), ())
+                continue
+            op, operands = code.equations[k - code.inputs]
+            if k in places.choices:
+                [known[k]] = values_of([places.choices[k]])
+                continue
+            values = values_of(operands)
+            often = MOST_OFTEN.get(op)
+            if often is not None and values[0].kind == values[1].kind == FLOAT:
+                value = w.apply(often, FLOAT, *values)  # as the op's rule does it, but faster
             elif type(op) is Call:
                 function = self.function(op, tuple(map(kind_of, values)))
-                value = self.call(w, function, values, places.get(k))
+                value = self.call(w, function, values, in_place.get(k))
             else:
-                value = self.equation(w, op, operands, values)
-            if uses[k] > 1:
+                value = self.equation(w, op, operands, values, places.lazy)
+            if uses[k] > 1 or k in places.conditions:
                 value = w.kept(value)
             elif not uses[k]:
                 w.unused(value)
-            known.append(value)
-        outputs = [known[x] if type(x) is int else literal(x.value) for x in code.outputs]  # type: ignore[union-attr]
-        w.fill(OUT, 0, outputs)
-        return outputs
+            known[k] = value
+        if len(results) == 1:
+            for k in reversed(marks):
+                del w.statements[k]
+        return results
 
     def equation(
-        self, w: Writer, op: Op, operands: tuple[Operand, ...], values: list[Value]
+        self,
+        w: Writer,
+        op: Op,
+        operands: tuple[Operand, ...],
+        values: list[Value],
+        lazy: Container[Any],
     ) -> Value:
-        """Write one equation; return its result."""
+        """Write one equation; return its result. What is `lazy` is not computed unless chosen."""
         if type(op) is Pick:
             return w.element(values[0], op.place)
         if op is pack:
@@ -154,6 +213,8 @@ class _Program:
         kind = result_kind(op, [x.kind for x in values])
         if kind == ANY or op not in self.rules:
             raise NotSpelled  # the second is a function of somebody's own, which runs Python code
+        if op is _WHERE:
+            return where(w, values, kind, [x in lazy for x in operands[1:]])
         return self.rules[op](w, values, kind)
 
     def call(
@@ -194,14 +255,12 @@ class _Program:
             else:
                 inputs += [at(array, i, kind) for i, kind in enumerate(kinds[start:stop])]
         w = Writer()
-        outputs = self.write(w, code, inputs)
-        result = tuple(map(kind_of, outputs))
+        [(_, result)] = self.write(w, code, inputs)
         # Only now: what this function calls has its name.
         names = Names(self.names.taken)
         labels = [code.labels.get(start, "") for start, _ in groups]
         given = [names.new(x if _LABEL.fullmatch(x) else "x") for x in labels]
         name = self.names.new(function_name(op.name))
-        bodies = self.bodies(w, given)
         work = w.scratch + w.size
         typed = {
             x: f"const double *restrict {x}" if array else f"double {x}"
@@ -210,31 +269,35 @@ class _Program:
         parameters = {**typed, "out": OURS["out"], **(OURS if work else {})}
         found = self.functions[op, kinds] = _Function(
             name,
-            "\n".join(sliced(name, parameters, bodies, self.names)),
+            self.text_of(name, parameters, w, given),
             work,
             groups,
             result if len(result) != 1 else result[0],
         )
         return found
 
-    def bodies(self, w: Writer, given: Sequence[str]) -> list[list[str]]:
-        """Return the lines of a function's statements, in slices of bounded size.
+    def text_of(
+        self, name: str, parameters: dict[str, str], w: Writer, given: Sequence[str]
+    ) -> str:
+        """Return the text of the function of what was written.
 
         `given` are the names of what it is given. What it calls has the first part of
         the work array, and its own numbers stand after that.
         """
         arrays = {OUT: "out", WORK: "work", TABLE: "constants"}
-        for k, name in enumerate(given):
-            arrays[chr(_GIVEN + k)] = arrays[chr(NUMBERS + k)] = name
-        bodies: list[list[str]] = []
-        size = PIECE
-        for one in rolled(w.statements, self.constants):
-            if size and size + len(one.arrays) > PIECE:
-                bodies.append([])
-                size = 0
-            size += len(one.arrays)
-            bodies[-1] += spelled(one, arrays, w.scratch)
-        return bodies or [[]]
+        for k, own in enumerate(given):
+            arrays[chr(_GIVEN + k)] = arrays[chr(NUMBERS + k)] = own
+        w.nest = ()
+        w.turn()
+        statements = rolled(w.statements, self.constants)
+        lines_of = partial(spelled_block, arrays=arrays, work=w.scratch)
+        return "\n".join(sliced(name, parameters, statements, lines_of, self.names))
+
+
+def _size(code: Code) -> int:
+    """Return how many outputs the longest of its results has."""
+    leaves = [node for node in code.tree or () if isinstance(node, Leaf)]
+    return max([leaf.stop - leaf.start for leaf in leaves] or [len(code.outputs)])
 
 
 def _uses(code: Code) -> list[int]:
@@ -249,7 +312,7 @@ def _uses(code: Code) -> list[int]:
 def _in_place(code: Code, inputs: Sequence[Any]) -> dict[int, int]:
     """Return where among the outputs calls give all their numbers, side by side and in order."""
     calls = {k: op for k, (op, _) in enumerate(code.equations, code.inputs) if type(op) is Call}
-    if not calls:
+    if not calls or code.tree is not None:
         return {}
     kinds = Kinds(code, inputs)
     found: dict[int, int] = {}
@@ -328,20 +391,21 @@ def spell_c(
     kinds = [FLOAT] * code.inputs
     for k in ints:
         kinds[k] = INT
-    outputs = program.write(w, code, [at(chr(_GIVEN), k, kind) for k, kind in enumerate(kinds)])
-    results = list(map(kind_of, outputs))
-    if EITHER in results:
+    inputs = [at(chr(_GIVEN), k, kind) for k, kind in enumerate(kinds)]
+    results = program.write(w, code, inputs, result)
+    if any(EITHER in kinds for _, kinds in results):
         raise NotSpelled
-    work = w.scratch + w.size
-    bodies = program.bodies(w, ["in"])
-    lines = main_function(own, code.inputs, ints, program.constants, bodies, program.names)
-    functions = [*[one.text for one in program.functions.values()], "\n".join(lines)]
+    inner = program.names.new(f"{own}_0")
+    text = program.text_of(inner, {"in": "const double *restrict in", **OURS}, w, ["in"])
+    lines = main_function(own, inner, code.inputs, ints, program.constants)
+    functions = [*[one.text for one in program.functions.values()], text, "\n".join(lines)]
+    work, outputs = w.scratch + w.size, _size(code) + (len(results) > 1)
     parts = [
-        comment_on(own, code, arguments, captured, ints, result, work),
+        comment_on(own, code, arguments, captured, ints, results, work),
         INCLUDES,
         *runtime_for("\n".join(functions)),
         table_of(program.constants),
         *functions,
     ]
     source = "\n\n".join(part for part in parts if part) + "\n"
-    return SpelledC(source, own, code.inputs, len(outputs), work, results)
+    return SpelledC(source, own, code.inputs, outputs, work, results)

@@ -243,14 +243,17 @@ def _like(w: Writer, xs: Sequence[Number], kind: str) -> Number:
     return n._replace(kind=kind)
 
 
-def _where(w: Writer, xs: Sequence[Number], kind: str) -> Number:
+def where(
+    w: Writer, xs: Sequence[Number], kind: str, lazy: Sequence[bool] = (False, False)
+) -> Number:
+    """Write a choice. Both sides are computed, whichever is chosen, but for those that are lazy."""
     condition, a, b = xs
     if condition.kind != BOOL:
         condition = w.apply(_NOT_ZERO, BOOL, condition)
     if a[4:] == b[4:] or not (a.places or b.places):
         condition = w.computed(condition)  # a compiler may know the result without it
-    # Both are computed, whichever is chosen.
-    return w.apply(_WHERE, kind, condition, w.computed(a), w.computed(b))
+    a, b = [x if own else w.computed(x) for x, own in zip((a, b), lazy, strict=True)]
+    return w.apply(_WHERE, kind, condition, a, b)
 
 
 def _power(w: Writer, xs: Sequence[Number], kind: str) -> Number:
@@ -348,7 +351,7 @@ RULES: dict[Op, _Rule] = {
     arithmetic.ldexp.op: _ldexp,
     choices.inverse.op: _inverse,
     choices.like.op: _like,
-    op_of(choices.where): _where,
+    op_of(choices.where): where,
     elementary.power.op: _power,
     op_of(elementary.power_log): _power_log,
     activations.leaky_relu.op: _leaky_relu,

@@ -6,12 +6,22 @@ No name in it is one that C's headers define.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from scalargrad.programs.code import Code
-from scalargrad.programs.spell.c.loops import Leaf, Statement, broken, rolled, spelled
+from scalargrad.programs.spell.c.loops import (
+    RETURN,
+    Leaf,
+    Statement,
+    broken,
+    returns,
+    rolled,
+    spelled,
+    step_of,
+)
 from scalargrad.programs.spell.c.rules import FORMS
 from scalargrad.programs.spell.names import Names
 from scalargrad.transforms.nesting import NUMBER, Nest, Structure, parts_of, size_of
@@ -98,33 +108,84 @@ def table_of(constants: list[str]) -> str:
 OURS = {"out": "double *restrict out", "work": "double *restrict work"}
 
 
+# A C function has so many operands at most: gcc's time for one grows faster than its size.
+PIECE = 500
+
+
 def sliced(
-    name: str, parameters: dict[str, str], bodies: list[list[str]], names: Names
+    name: str,
+    parameters: dict[str, str],
+    statements: Sequence[Statement],
+    lines_of: Callable[[Sequence[Statement]], Iterator[str]],
+    names: Names,
 ) -> Iterator[str]:
-    """Give the lines of a function; of one with several bodies, those of a function for each."""
-    if len(bodies) == 1:
-        yield from _one_function(name, parameters, bodies[0])
+    """Give the lines of a function; of one that is long, after those of functions of its parts.
+
+    One that may return within a block gives 1 if it did, else 0.
+    """
+    if len(statements) <= 1 or _operands_in(statements) <= PIECE:
+        yield from _one_function(name, parameters, statements, lines_of(statements))
         return
-    calls: list[str] = []
-    for k, lines in enumerate(bodies):
+    lines: list[str] = []
+    for k, part in enumerate(_parts(statements)):
         own = names.new(f"{name}_{k}")
-        yield from _one_function(own, parameters, lines)
+        around: Sequence[Statement] = ()
+        if _operands_in(part) > PIECE and len(part) > 1:
+            around, part = (part[0], part[-1]), part[1:-1]
+        yield from sliced(own, parameters, part, lines_of, names)
         yield ""
-        calls += broken(f"    {own}({', '.join(parameters)});", "    ")
-    yield from _one_function(name, parameters, calls)
+        call = f"{own}({', '.join(parameters)})"
+        call = f"if ({call}) {RETURN}" if _returns(part) else f"{call};"
+        indent = "    " * (1 + len(around[:1]))
+        lines += [
+            *lines_of(around[:1]),
+            *broken(indent + call, indent),
+            *["    }"] * len(around[1:]),
+        ]
+    yield from _one_function(name, parameters, statements, lines)
 
 
-def _one_function(name: str, parameters: dict[str, str], lines: Iterable[str]) -> Iterator[str]:
+def _operands_in(statements: Sequence[Statement]) -> int:
+    return sum([len(one.arrays) for one in statements])
+
+
+def _returns(statements: Sequence[Statement]) -> bool:
+    return any(returns(one.shape) for one in statements)
+
+
+def _parts(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """Return the statements in parts of bounded size; a block that is larger is one itself."""
+    parts: list[list[Statement]] = []
+    size = depth = start = 0
+    for k, one in enumerate(statements, 1):
+        depth += step_of(one.shape)
+        if depth == 0:
+            whole, start = statements[start:k], k
+            own = _operands_in(whole)
+            if not parts or size + own > PIECE:
+                parts.append([])
+                size = 0
+            parts[-1] += whole
+            size += own
+    return parts
+
+
+def _one_function(
+    name: str, parameters: dict[str, str], statements: Sequence[Statement], lines: Iterable[str]
+) -> Iterator[str]:
     text = "\n".join(lines)
     words = set(_WORD.findall(text))
     typed = parameters.values()
-    head = f"SG_APART static void {name}({', '.join(typed)})"
+    ends = _returns(statements)
+    head = f"SG_APART static {'int' if ends else 'void'} {name}({', '.join(typed)})"
     if len(head) > _WIDTH:
-        head = f"SG_APART static void {name}(\n    " + ",\n    ".join(typed) + ")"
+        head = f"{head.partition('(')[0]}(\n    " + ",\n    ".join(typed) + ")"
     yield head
     yield "{"
     yield from [f"    (void){x};" for x in parameters if x not in words]
     yield text
+    if ends:
+        yield "    return 0;"
     yield "}"
 
 
@@ -139,17 +200,9 @@ def _checks(ints: Sequence[int], constants: list[str]) -> Iterator[str]:
 
 
 def main_function(
-    name: str,
-    inputs: int,
-    ints: Sequence[int],
-    constants: list[str],
-    bodies: list[list[str]],
-    names: Names,
+    name: str, inner: str, inputs: int, ints: Sequence[int], constants: list[str]
 ) -> Iterator[str]:
     """Give the lines of the function that a program is: it checks its inputs, and the flags."""
-    inner = names.new(f"{name}_0")
-    yield from sliced(inner, {"in": "const double *restrict in", **OURS}, bodies, names)
-    yield ""
     yield f"int {name}(const double *in, double *out, double *work)"
     yield "{"
     if inputs:
@@ -194,7 +247,7 @@ def comment_on(
     arguments: Sequence[tuple[str, Structure]],
     captured: int,
     ints: Sequence[int],
-    result: Structure,
+    results: Sequence[tuple[Structure, Any]],
     work: int,
 ) -> str:
     """Return the comment that says what the function takes and gives."""
@@ -218,7 +271,11 @@ def comment_on(
     for k in range(place, place + captured):
         label = _plain(code.labels.get(k, ""))
         lines.append(f"in[{k}]: captured{f', {label}' if label else ''}{', an int' * (k in whole)}")
-    lines += _places("out", "the result", result, 0, set())
+    for k, (nesting, _) in enumerate(results):
+        which = f", if it is the one of number {k}" if len(results) > 1 else ""
+        lines += _places("out", f"the result{which}", nesting, 0, set())
+    if len(results) > 1:
+        lines.append("The last number of out is that of the result.")
     return "/*\n" + "\n".join(f"   {line}".rstrip() for line in lines) + "\n*/"
 
 

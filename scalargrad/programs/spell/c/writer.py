@@ -3,6 +3,7 @@
 A number is an expression, which is written into its one use, or stored; a tuple is a range of an
 array, or its elements wherever they are. A statement that may set a flag for what is an error in
 Python is always executed: a compiler cannot leave out what is stored in an array of the caller's.
+What is written under conditions stands in blocks within each other.
 """
 
 from __future__ import annotations
@@ -117,12 +118,15 @@ def element(value: Value, k: int) -> Value:
 class Writer:
     """The statements of one C function, as they are written.
 
-    Its own part of the work array has `size` numbers; what it calls needs `scratch` of them.
+    Its own part of the work array has `size` numbers; what it calls needs `scratch` of them. What
+    comes next stands under the conditions of `nest`, each with its truth.
     """
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
         self.size = self.scratch = 0
+        self.nest: tuple[tuple[Number, bool], ...] = ()
+        self._written_nest: tuple[tuple[Number, bool], ...] = ()
         self._leaves: dict[str, Leaf] = {}
         self._ranges: dict[Parts, Stored] = {}
 
@@ -199,10 +203,31 @@ class Writer:
         self, text: str, arrays: str, places: tuple[int, ...], constants: tuple[str, ...]
     ) -> None:
         """Write a statement."""
+        if self.nest is not self._written_nest:
+            self.turn()
+        self._append(text, arrays, places, constants)
+
+    def _append(
+        self, text: str, arrays: str, places: tuple[int, ...], constants: tuple[str, ...]
+    ) -> None:
         leaf = self._leaves.get(text)
         if leaf is None:
             leaf = self._leaves[text] = Leaf(text)
         self.statements.append(Statement(leaf, arrays, places, constants))
+
+    def turn(self) -> None:
+        """End the blocks that what comes next does not stand in, and begin those that it does."""
+        now, nest = self._written_nest, self.nest
+        same = 0
+        while same < min(len(now), len(nest)) and now[same] == nest[same]:
+            same += 1
+        for _ in now[same:]:
+            self._append("}", "", (), ())
+            self._ranges.clear()  # what was put somewhere within has not been, after it
+        for x, truth in nest[same:]:
+            text = x.text if truth else f"!{x.text}" if x.binding == ATOM else f"!({x.text})"
+            self._append(f"if ({text}) {{", x.arrays, x.places, x.constants)
+        self._written_nest = nest
 
     def assign_sum(self, whole: Stored, *terms: Stored) -> None:
         """Write that a range of an array is the sum of others, element by element."""
@@ -210,6 +235,8 @@ class Writer:
         leaf = Leaf(f"@ = {' + '.join('@' * len(terms))};")
         shape = Loop(size, (leaf,), (1,) * len(ends)) if size > 1 else leaf
         arrays = "".join([x.array for x in ends])
+        if self.nest is not self._written_nest:
+            self.turn()
         self.statements.append(Statement(shape, arrays, tuple([x.place for x in ends]), ()))
 
     def fill(self, array: str, place: int, values: Sequence[Value]) -> None:

@@ -177,10 +177,7 @@ class Speller:
         """Write each equation in its place; `end` writes what a leaf gives."""
         places = Places(self.code)
         self.choices, self.lazy = places.choices, places.lazy
-        for k in sorted(places.choices, reverse=True):
-            # What is chosen stands for the choice: for each of its uses.
-            if type(x := places.choices[k]) is int:
-                self.uses[x] += self.uses[k] - 1
+        places.recount(self.uses)
         for step, self._nest in places.steps():
             if type(step) is int:
                 self.write_one(step)
