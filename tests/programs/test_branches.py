@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,7 @@ from scalargrad import (
     log,
     map_grad,
     maximum,
+    primitive,
     relu,
     sin,
     sqrt,
@@ -1092,16 +1094,21 @@ DOUBLE_WHERE: dict[str, tuple[Function, Function, list[Point]]] = {
 }
 
 
+@pytest.mark.parametrize("target", ["python", pytest.param("c", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["value", "grad", "value_and_grad", "jvp", "hessian", "hvp"])
 @pytest.mark.parametrize("name", DOUBLE_WHERE)
 def test_what_is_not_chosen_counts_for_nothing(
-    name: str, way: str, monkeypatch: pytest.MonkeyPatch
+    name: str, way: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     f, by_if, points = DOUBLE_WHERE[name]
-    program, reference = compile(WAYS[way](f)), eager(by_if, way)
+    program = compile(WAYS[way](f)) if target == "python" else in_c(WAYS[way](f))
+    reference = eager(by_if, way)
     monkeypatch.setattr(type(program), "_eagerly", refused)
     for point in [*points, *reversed(points)]:
-        assert is_same(outcome(program, point), outcome(reference, point)), point
+        expected = outcome(reference, point)
+        assert is_same(outcome(program, point), expected), point
+        if target == "c" and not isinstance(expected, type):
+            assert runs_in_c(program, point), point
 
 
 def test_a_choice_whose_sides_are_cheap_and_cannot_fail_is_as_it_was() -> None:
@@ -1119,11 +1126,161 @@ def test_a_choice_whose_sides_are_cheap_and_cannot_fail_is_as_it_was() -> None:
 # --- C -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="no C compiler is here")
-def test_in_c_a_function_that_branches_runs_in_python() -> None:
-    program = compile(value_and_grad(steps), target="c")
-    assert [program(0.5), program(2.5), program(0.5)] == [(0.5, 1.0), (7.5, 3.0), (0.5, 1.0)]
-    assert "def steps" in program.source
+def in_c(f: Function) -> Any:
+    if not any(map(shutil.which, COMPILERS)):
+        pytest.skip("no C compiler is here")
+    return compile(f, target="c")
+
+
+def runs_in_c(program: Any, point: Point) -> bool:
+    """Return whether C gives the result of the program that was called last, for these floats."""
+    machine = program._newest.machines[()]
+    return machine is not None and machine(list(point)) is not None
+
+
+EVERY = [(f, points, way) for f, points in FUNCTIONS for way in WAYS]
+
+
+@pytest.mark.parametrize(
+    ("f", "points", "way"),
+    [pytest.param(*one, marks=[pytest.mark.slow] * (k % 61 > 0)) for k, one in enumerate(EVERY)],
+    ids=[f"{f.__name__}, {way}" for f, _, way in EVERY],
+)
+def test_c_does_what_python_and_the_eager_engine_do(
+    f: Function, points: list[Point], way: str
+) -> None:
+    program, in_python, reference = in_c(WAYS[way](f)), compile(WAYS[way](f)), eager(f, way)
+    for k, point in enumerate([*points, *points, *reversed(points)]):
+        found, expected = outcome(program, point), outcome(in_python, point)
+        assert repr(found) == repr(expected), point
+        assert is_same(outcome(reference, point), found), point
+        if k >= 2 * len(points) and not isinstance(found, type) and f not in CATCHES:
+            assert runs_in_c(program, point), point
+
+
+def test_the_text_in_c_has_the_blocks_of_the_paths() -> None:
+    program = in_c(lambda x, y: x * sin(y) if x > y else sqrt(-x) if y > 2 else y)
+    assert [program(2.0, 1.0), program(-4.0, 3.0), program(0.0, 1.0)] == [2 * math.sin(1), 2, 1]
+    assert (
+        "{\n"
+        "    (void)work;\n"
+        "    if (in[0] > in[1]) {\n"
+        "        out[0] = in[0] * sin(in[1]);\n"
+        "        return 1;\n"
+        "    }\n"
+        "    if (in[1] > 2.0) {\n"
+        "        out[0] = sqrt(-in[0]);\n"
+        "        return 1;\n"
+        "    }\n"
+        "    out[0] = in[1];\n"
+        "    return 0;\n"
+        "}\n"
+    ) in program.source
+
+
+def test_a_side_that_c_has_not_is_traced_when_it_is_needed() -> None:
+    program = in_c(value_and_grad(steps))
+    for k in [*range(12), *range(12)]:
+        assert program(k - 0.5) == ((k - 0.5) * k, float(k))
+        assert "int steps(" in program.source
+    assert all(runs_in_c(program, (k - 0.5,)) for k in range(12))
+
+
+def test_results_in_c_that_differ_by_path() -> None:
+    def f(x: Any) -> Any:
+        if x > 0:
+            return {"big": [x * 2, 1], "small": x}
+        return (x, None) if x < -1 else 0
+
+    program = in_c(f)
+    for _ in range(2):
+        assert repr(program(2.0)) == "{'big': [4.0, 1], 'small': 2.0}"
+        assert repr(program(-2.0)) == "(-2.0, None)"
+        assert repr(program(-0.5)) == "0"
+    assert all(runs_in_c(program, (x,)) for x in (2.0, -2.0, -0.5))
+    for x in (2, -2):  # ints have a program of their own
+        assert repr(program(x)) == repr(f(x))
+
+
+def test_backward_in_c_adds_to_the_values_that_a_path_has() -> None:
+    w, b = Value(2.0, label="w"), Value(1.0, label="b")
+
+    def loss(x: float) -> Any:
+        y = w * x
+        return y * y + b if y > 1 else sqrt(y) * 3 if y > 0 else b * b
+
+    program, in_python = in_c(loss), compile(loss)
+    for point in (1.0, 0.25, -2.0, 0.25, 1.0, 0.0, 0.125):
+        found = []
+        for one in (in_python, program):
+            w.grad = b.grad = 0
+            found.append((one.backward(point), w.grad, b.grad))
+        assert repr(found[0]) == repr(found[1])
+    assert runs_in_c(program, (0.125, 2.0, 1.0))
+
+
+def test_a_batch_of_what_branches_is_one_call_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = value_and_grad(lambda x, y: x * y if x > y else where(y > 0, sqrt(y), -y) * x, (0, 1))
+    program = in_c(f)
+    batch = [(k * 0.75 - 3, 1.5 - k % 5) for k in range(40)]
+    expected = map_grad(compile(f), batch)
+    assert map_grad(program, batch) == expected  # it traces the paths
+    calls: list[Any] = []
+    once = type(program).__call__
+    monkeypatch.setattr(type(program), "__call__", lambda *xs: (calls.append(xs), once(*xs))[1])
+    assert map_grad(program, batch) == expected
+    assert len(calls) <= 1
+
+
+def test_long_sides_are_functions_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scalargrad.programs.spell.c.text.PIECE", 40)
+
+    def f(*xs: Any) -> Any:
+        total = xs[0]
+        for k, x in enumerate(xs):
+            total = sin(total * x) + cos(x + k) / 3
+        if total > 0.1:
+            for x in xs[::-1]:
+                total = total * x - sin(total + where(x > 0, log(x), x))
+                if x > 2.5:
+                    return total
+        else:
+            for k, x in enumerate(xs):
+                total = cos(total / (2 + x * x)) * k + (exp(x) if x < 1 else x)
+        return total * total
+
+    program, in_python = in_c(f), compile(f)
+    points = [[(3 * k * j) % 7 - 2.75 for k in range(20)] for j in range(1, 6)]
+    for point in [*points, *points]:
+        assert repr(program(*point)) == repr(in_python(*point))
+    assert all(runs_in_c(program, tuple(point)) for point in points)
+    bodies = program.source.split("\nSG_APART")[1:]
+    assert max(len(re.findall(r"\w\[", body)) for body in bodies) < 150
+
+
+def test_turns_that_branch_alike_are_a_loop_in_c() -> None:
+    def f(*xs: Any) -> Any:
+        total = 0.0
+        for x in xs:
+            total = total + where(x > 0, sqrt(x) * log(x), x)
+        return total
+
+    program, in_python = in_c(value_and_grad(f)), compile(value_and_grad(f))
+    point = [k / 7 - 3 for k in range(60)]
+    assert repr(program(*point)) == repr(in_python(*point))
+    assert runs_in_c(program, tuple(point))
+    assert len(program.source.split("SG_APART static")[1].splitlines()) < 300
+
+
+def test_in_c_a_function_of_a_users_own_runs_in_python() -> None:
+    @primitive(lambda g, y, x: g * 2)
+    def doubled(x: Any) -> Any:
+        return x + x
+
+    program = in_c(lambda x: doubled(x) if x > 0 else -x)
+    assert [program(1.0), program(-1.0), program(1.0)] == [2.0, 1.0, 2.0]
+    assert "def f(" in program.source
+    assert "int f(" not in program.source
 
 
 LAZY: list[tuple[Any, Any, list[tuple[float, ...]]]] = [
@@ -1151,7 +1308,7 @@ def test_where_of_functions_calls_the_one_that_is_chosen(order: int, target: str
     for lazy, branching, points in LAZY:
         for _ in range(order):
             lazy, branching = grad(lazy), grad(branching)
-        program = compile(lazy, target=target)
+        program = in_c(lazy) if target == "c" else compile(lazy)
         for point in [*points, *points]:
             right = branching(*point)
             assert lazy(*point) == pytest.approx(right, rel=1e-14)

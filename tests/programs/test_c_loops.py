@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ from scalargrad.programs.spell.c.loops import (
     operands_in,
     rolled,
     spelled,
+    step_of,
 )
 
 Element = tuple[str, int | str]
@@ -84,6 +85,9 @@ def programs(draw: st.DrawFn) -> list[Statement]:
             return [(text, operands)]
         count = draw(st.integers(1, 5))
         inner = [one for _ in range(draw(st.integers(1, 3))) for one in block(depth - 1, moves)]
+        if draw(st.booleans()):
+            condition: list[tuple[str, object]] = [("i", (draw(st.integers(0, 50)), 0))]
+            inner = [("if (@) {", condition), *inner, ("}", [])]
         result = []
         outer = [draw(strides) for _ in range(5)]
         for turn in range(count):
@@ -124,6 +128,11 @@ SAMPLES = [
     )
 ]
 
+IN_BLOCKS = [
+    *(statement("if (@) {", ("i", 0)), statement("@ = @;", ("w", 1), ("w", 2))),
+    *(statement("@ = @ + @;", ("w", 3), ("w", 4), ("w", 5)), statement("}")),
+]
+
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(programs())
@@ -134,6 +143,27 @@ def test_loops_do_the_same_in_the_same_order(statements: list[Statement]) -> Non
     loops = rolled(statements, table)
     done = [step for one in loops for step in unrolled(one, table)]
     assert done == [step for one in statements for step in unrolled(one, [])]
+
+
+def blocks_are_whole(shapes: Iterable[Shape]) -> bool:
+    """Return whether each block that begins in a row of shapes, or in a loop of it, ends there."""
+    depth = 0
+    for shape in shapes:
+        depth += step_of(shape)
+        if depth < 0 or not (isinstance(shape, Leaf) or blocks_are_whole(shape.parts)):
+            return False
+    return depth == 0
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(programs())
+@example(3 * IN_BLOCKS)
+@example([*3 * IN_BLOCKS[:3], *3 * IN_BLOCKS[-1:]])
+@example([*3 * IN_BLOCKS[:1], IN_BLOCKS[1], *3 * IN_BLOCKS[2:]])
+def test_a_loop_has_whole_blocks(statements: list[Statement]) -> None:
+    assert blocks_are_whole(one.shape for one in rolled(statements, []))
+    lines = [line for one in rolled(statements, []) for line in spelled(one, ARRAYS, 0)]
+    assert sum(line.count("{") for line in lines) == sum(line.count("}") for line in lines)
 
 
 def test_rows_and_samples_are_loops_within_loops() -> None:

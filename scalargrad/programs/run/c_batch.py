@@ -13,6 +13,7 @@ from typing import Any
 from scalargrad.programs.passes.kinds import ANY, FLOAT, kind_of
 from scalargrad.programs.run.c_compiler import Library, library
 from scalargrad.programs.run.c_program import CProgram
+from scalargrad.programs.spell.c.program import Result
 from scalargrad.transforms.nesting import (
     NUMBER,
     Doubles,
@@ -98,13 +99,22 @@ def sum_of_calls(
     given = [*numbers, *[x._data for x in program.captured]]
     kind = kind_of(given)
     machine = program._machine(kind, given) if kind != ANY else None
-    if machine is None or [{FLOAT}] != [set(kinds) for _, kinds in machine.spelled.results]:
+    if machine is None or not _are_pairs(machine.spelled.results):
         return None
     try:
         sums = _Batch(machine, given, parts, places, len(calls)).sums(executor, workers)
     except OverflowError:  # an int is too large for a double
         return None
     return None if sums is None else machine.nested(sums)
+
+
+def _are_pairs(results: Sequence[Result]) -> bool:
+    """Return whether all results are pairs of the same nesting, and all their numbers floats."""
+    if len(results) != 1:
+        return False
+    [(nesting, kinds)] = results
+    is_pair = isinstance(nesting, Nest) and nesting.kind is tuple and len(nesting.items) == 2
+    return is_pair and set(kinds) == {FLOAT}
 
 
 def _part(column: list[Any], structure: Structure) -> array[float] | None:

@@ -892,10 +892,9 @@ def compile(
     choice of which numbers are ints, captured ones too: for the first 4 choices that are met. The
     Python program runs in its place for further choices, where an int on the way reaches 2**53 in
     size or a number is not finite, where C cannot keep the kinds of results or has no text for a
-    function, such as one of your own, where f branches, and where an error is to be raised. Raises
-    TypeError for other kinds of number; ValueError for another target; RuntimeError where there is
-    no compiler, where CC has options that change the arithmetic, such as -ffast-math, and on
-    Windows.
+    function, such as one of your own, and where an error is to be raised. Raises TypeError for
+    other kinds of number; ValueError for another target; RuntimeError where there is no compiler,
+    where CC has options that change the arithmetic, such as -ffast-math, and on Windows.
 
     >>> from scalargrad import grad, sin
     >>> slope = compile(grad(lambda x, y: x * y + sin(x)))

@@ -17,7 +17,6 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.transforms.nesting import (
-    Nest,
     Structure,
     flatten,
     unflatten,
@@ -213,9 +212,6 @@ def _sums_in_c(compiled: Any, calls: list[Any], executor: Executor | None) -> An
             break
     else:
         program, numbers = compiled._program(first, {}, False)
-    result = program.result
-    if not (isinstance(result, Nest) and result.kind is tuple and len(result.items) == 2):
-        return None
     if program.followed:
         return None  # a transform may differentiate by what it captures
     from scalargrad.programs.run.c_batch import sum_of_calls  # only here: it loads ctypes

@@ -184,7 +184,7 @@ def _one_function(
     yield "{"
     yield from [f"    (void){x};" for x in parameters if x not in words]
     yield text
-    if ends:
+    if ends and statements[-1].shape != Leaf(RETURN):
         yield "    return 0;"
     yield "}"
 
