@@ -132,7 +132,8 @@ def push_forward(
     >>> tangents[y]
     6.0
     """
-    if tracing() is not None:
+    now = tracing()
+    if now is not None:
         ends = None
     failed: dict[Any, Exception] = {}
     for node in nodes:
@@ -148,8 +149,13 @@ def push_forward(
             continue
         try:
             tangent = None
-            for part in contributions(node, gs, as_graph):
-                if part is not None:
+            parts = contributions(node, gs, as_graph)
+            if now is not None and now.under:
+                parts = [now.guarded(g, [part])[0] for g, part in zip(gs, parts, strict=True)]
+            for part in parts:
+                if part is not None and tangent is not None and now is not None:
+                    tangent = now.added(tangent, part)
+                elif part is not None:
                     tangent = part if tangent is None else tangent + part
             if tangent is not None:
                 tangents[node] = tangent

@@ -112,8 +112,8 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
         if type(a) is type(b) is int and a == b:
             return a
         yes, no = 0 if a is None else a, 0 if b is None else b
-        yes = like(yes, no) if type(yes) is int and isinstance(no, Tracer) else yes
-        no = like(no, yes) if type(no) is int and isinstance(yes, Tracer) else no
+        yes = like(yes, no) if type(yes) is int and type(no) is not int else yes
+        no = like(no, yes) if type(no) is int and type(yes) is not int else no
         chosen = where(condition, yes, no)
         if (trace := tracing()) is not None:
             trace.chose(chosen, condition, a, b)

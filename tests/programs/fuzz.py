@@ -923,8 +923,6 @@ def agree(
             continue
         if what in ("third", "step") and type(a) is int and a == b == 0:
             continue  # a rule's own 0, which eager transforms of transforms may leave an int
-        if what == "jvp" and a == 0 and b != b:
-            continue  # on the way forward a zero tangent is a number: times an infinite slope, nan
         if slopes and program.parts and a == b == 0:
             continue  # by an argument that a part does not use, 0 may be of the seed's kind
         inexact = slopes and isinstance(b, float | Decimal)

@@ -1031,6 +1031,7 @@ DOUBLE_WHERE: dict[str, tuple[Function, Function, list[Point]]] = {
         lambda x: sqrt(x) if x > 0 else 0.0,
         HALF,
     ),
+    "sqrt of relu": (lambda x: sqrt(relu(x)), lambda x: sqrt(x) if x > 0 else 0.0, HALF),
     "log": (lambda x: where(x > 0, log(x), 0.0), lambda x: log(x) if x > 0 else 0.0, HALF),
     "power": (lambda x: where(x > 0, x**-1.5, x), lambda x: x**-1.5 if x > 0 else x, HALF),
     "one over": (lambda x: where(x != 0, 1 / x, x), lambda x: 1 / x if x != 0 else x, HALF),
@@ -1109,6 +1110,14 @@ def test_what_is_not_chosen_counts_for_nothing(
         assert is_same(outcome(program, point), expected), point
         if target == "c" and not isinstance(expected, type):
             assert runs_in_c(program, point), point
+
+
+def test_a_zero_tangent_counts_for_nothing_where_a_slope_is_infinite() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return where(x > 0, x, 3.0) * exp(y)
+
+    for point in ((-1.0, math.inf), (1.0, 2.0)):
+        assert compile(along(f))(*point) == along(f)(*point)
 
 
 def test_a_choice_whose_sides_are_cheap_and_cannot_fail_is_as_it_was() -> None:
