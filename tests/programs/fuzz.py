@@ -250,13 +250,28 @@ _BRANCHING: dict[str, tuple[Callable[..., Any], int]] = {
     "how_many": (_how_many, 3),
     "either": (lambda a, b: a or b, 2),
 }
-_MAY_FAIL = ("S_.log({})", "S_.sqrt({})", "1 / {}", "S_.acos({})", "S_.exp({})", "{} * 1", "-{}")
+# Functions that fail at some numbers: a program calls them compiled.
+_PIECES: dict[str, Callable[..., Any]] = {
+    "piece_log": lambda x: scalargrad.log(x) * x,
+    "piece_root": lambda x: scalargrad.where(x > 0, scalargrad.sqrt(x), 1 / (x + 1)),
+    "piece_if": lambda x: x * x if x > 1 else scalargrad.log(x + 2),
+    "piece_over": lambda x: (1 / x) * (x - 1),
+}
+_MAY_FAIL = (
+    *("S_.log({})", "S_.sqrt({})", "1 / {}", "S_.acos({})", "S_.exp({})", "{} * 1", "-{}"),
+    *(f"S_.{name}({{}})" for name in _PIECES),
+)
+_CHOICES = (
+    *("({a} if {c} else {b})", "S_.where({c}, {a}, {b})"),
+    "S_.where({c}, lambda: {a}, lambda: {b})",
+)
 
 S = SimpleNamespace(
     settings=_settings,
     **{name: function for name, (function, _) in _BRANCHING.items()},
     **{name: function for name, (function, _) in _FIXED.items()},
     **{f"many_{name}": function for name, function in _MANY.items()},
+    **_PIECES,
     **{"label": _label, "Point": Point, "OrderedDict": OrderedDict, "defaultdict": defaultdict},
     **{"list": list, "Fraction": Fraction, "Decimal": Decimal, "inf": math.inf, "nan": math.nan},
 )
@@ -293,6 +308,11 @@ class Program:
     items: list[Item]  # the steps as they are split into parts
     parts: list[Part]
     prune: bool = False  # whether the parts have only what is needed
+
+    @property
+    def calls_pieces(self) -> bool:
+        """Return whether it calls compiled functions: sums of derivatives have another order."""
+        return bool(self.parts) or any("S_.piece_" in step.text for step in self.steps)
 
     def needed(self, *names: str) -> list[Step]:
         """Return the steps that these names need."""
@@ -340,7 +360,8 @@ class Program:
             exec(self.source(name, lean, scalar), module)
         for name, scalar in (("split_f", False), ("split_f_1", True)):
             # The parts are other functions for each: of other results.
-            namespace = dict(module)
+            pieces = {name: compile(f) for name, f in _PIECES.items()}
+            namespace = {**module, "S_": SimpleNamespace(**{**vars(S), **pieces})}
             exec(self.split_source(name, scalar, self.prune), namespace)
             module[name] = namespace[name]
         return module
@@ -486,7 +507,7 @@ class _Drawing:
                 found.append(
                     None
                     if None in known.values() and _uses_unknown(text, known)
-                    else eval(text, module, known)
+                    else eval(text, {**module, **known})
                 )
             except FAILURES:
                 found.append(None)
@@ -545,8 +566,7 @@ class _Drawing:
             )
             text, uses = f"S_.where({c}, {a}, {b})", of_c + of_a + of_b
             if self.branches and random.random() < 0.5:
-                a, b = (random.choice(_MAY_FAIL).format(x) for x in (a, b))
-                text = f"({a} if {c} else {b})"
+                text, uses = self.choice(3)
         elif self.branches and way < 0.69:
             name = random.choice(list(_BRANCHING))
             parts = [self.operand() for _ in range(_BRANCHING[name][1])]
@@ -603,6 +623,18 @@ class _Drawing:
             text = f"S_.many_{name}({', '.join(text for text, _ in parts)})"
             uses = tuple(x for _, names in parts for x in names)
         return Step(f"v_{len(self.steps)}", text, uses, condition)
+
+    def choice(self, depth: int) -> tuple[str, tuple[str, ...]]:
+        """Draw a choice between what may fail, or choices themselves; return its text and names."""
+        random = self.random
+        (a, of_a), (b, of_b) = self.operand(), self.operand()
+        texts, uses = [f"({a} {random.choice(_COMPARISONS)} {b})"], of_a + of_b
+        for _ in range(2):
+            within = depth > 1 and random.random() < 0.5
+            text, own = self.choice(depth - 1) if within else self.operand()
+            texts.append(text if within else random.choice(_MAY_FAIL).format(text))
+            uses += own
+        return random.choice(_CHOICES).format(**dict(zip("cab", texts, strict=True))), uses
 
     def _within(self, text: str, most: float) -> bool:
         return all(
@@ -910,7 +942,7 @@ def agree(
         # A step that branches stays in the lean function, with an error that nothing may need; and
         # what a called function's derivative needs is not chosen by the conditions outside.
         dropped |= expected.error is not None and (
-            any(map(_branches, program.steps)) or (bool(program.parts) and _chooses(program))
+            any(map(_branches, program.steps)) or (program.calls_pieces and _chooses(program))
         )
         assert found.error is not None, differ
         assert type(found.error) is type(expected.error) or dropped, differ
@@ -923,12 +955,12 @@ def agree(
             continue
         if what in ("third", "step") and type(a) is int and a == b == 0:
             continue  # a rule's own 0, which eager transforms of transforms may leave an int
-        if slopes and program.parts and a == b == 0:
+        if slopes and program.calls_pieces and a == b == 0:
             continue  # by an argument that a part does not use, 0 may be of the seed's kind
         inexact = slopes and isinstance(b, float | Decimal)
         assert inexact, differ
         assert program.mixed or type(a) is type(b), differ
-        assert program.parts, differ
+        assert program.calls_pieces, differ
         most = bounds() if most is None else most
         assert abs(float(a) - float(b)) <= most[k] + _SUBNORMAL, (
             f"{differ}; they may differ by {most[k]}"
@@ -1321,7 +1353,7 @@ class _Ways:
                     )
                 # Powers of ints may grow without bound in derivatives of derivatives.
                 small = len(flatten(primals)[0]) <= 3 and len(program.steps) <= 16
-                if program.parts and small and not program.mixed:
+                if program.calls_pieces and small and not program.mixed:
                     self.higher(args, chosen, primals, tangents)
             if self.leaves:
                 self.backward(args)
@@ -1422,7 +1454,7 @@ class _Ways:
             # A slope that nothing was added to is the 0 that was there.
             if not (same(a, b) or a != a or (b != b and program.infinite) or _close(a, b)):
                 differ = f"backward: {expected}, but {found}"
-                assert program.parts, differ
+                assert program.calls_pieces, differ
                 assert isinstance(b, float | Decimal), differ
                 most = most or error_bounds(self._leaf_slopes(args))
                 assert abs(float(a) - float(b)) <= most[k] + _SUBNORMAL, differ
@@ -1466,7 +1498,7 @@ def _third(f: Callable[..., Any], primals: list[Any], tangents: list[Any]) -> An
 def _of_complex(error: Exception, program: Program) -> bool:
     """Return whether an error in a part is of what is a complex number of plain numbers."""
     text = str(error)
-    return bool(program.parts) and ("to a fractional power" in text or "(complex)" in text)
+    return program.calls_pieces and ("to a fractional power" in text or "(complex)" in text)
 
 
 def _branches(step: Step) -> bool:
