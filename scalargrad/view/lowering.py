@@ -30,6 +30,26 @@ def rule_code(
     code's inputs are the operands, constants too, and then the op's result; its outputs are the
     derivatives by each operand, 0 by a constant. `rules(y, *operands)` stands for the op's own.
     """
+    try:
+        trace, inputs, slopes = _traced_rule(op, operands, rules)
+        code, _ = lower(trace.symbols, [0 if x is None else x for x in slopes], inputs)
+    except (TypeError, AttributeError, KeyError):
+        if OPS.get(op.name) is op:
+            raise
+        return None
+    return optimised(code, "float")
+
+
+def may_have_no_path(op: Op, operands: Sequence[Any]) -> bool:
+    """Return whether a derivative of an op of ours may be 0 as it has not taken that operand."""
+    trace, _, slopes = _traced_rule(op, operands)
+    return any(x is not None and x in trace.perhaps_none for x in slopes)
+
+
+def _traced_rule(
+    op: Op, operands: Sequence[Any], rules: Callable[..., Sequence[Any]] | None = None
+) -> tuple[Trace, list[Any], list[Any]]:
+    """Return a trace of the local derivatives of `op`, its inputs, and what they are."""
     places = [symbol() for _ in operands]
     y = symbol()
     inputs = [
@@ -37,18 +57,10 @@ def rule_code(
     ]
     gs = [None if isinstance(x, Literal) else 1 for x in operands]
     trace = Trace({})
-    try:
-        with trace.running():
-            slopes = op.derivatives(gs, y, inputs) if rules is None else rules(y, *inputs)
-        outputs = [
-            0 if g is None or slope is None else slope for g, slope in zip(gs, slopes, strict=True)
-        ]
-        code, _ = lower(trace.symbols, outputs, [*places, y])
-    except (TypeError, AttributeError, KeyError):
-        if OPS.get(op.name) is op:
-            raise
-        return None
-    return optimised(code, "float")
+    with trace.running():
+        slopes = op.derivatives(gs, y, inputs) if rules is None else rules(y, *inputs)
+    found = [None if g is None else slope for g, slope in zip(gs, slopes, strict=True)]
+    return trace, [*places, y], found
 
 
 def code_of(y: Value, inputs: Sequence[Any] = ()) -> tuple[Code, list[Any]]:

@@ -12,12 +12,11 @@ from scalargrad.programs.code import Code, Equation
 from scalargrad.programs.passes.kinds import FLOAT, INT, Kinds
 from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Graph, Node, flows, in_brackets
+from scalargrad.view.graph import Graph, flows, in_brackets
 from scalargrad.view.languages.javascript import arrow, is_spelled, runtime_for
 from scalargrad.view.languages.notation import show
-from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.look import DARK, GRAPH, LIGHT
-from scalargrad.view.lowering import rule_code
+from scalargrad.view.lowering import may_have_no_path, rule_code
 from scalargrad.view.minify import script, style
 from scalargrad.view.picture import Picture
 from scalargrad.view.sentences import sentence_of
@@ -134,7 +133,13 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
                 **({} if node.op is None else {"op": node.op.name}),
                 **({} if node.formula is None else {"formula": node.formula.text}),
                 **({"parameter": True} if node.kind == "parameter" else {}),
-                **({"chooses": True} if live and _chooses(node) else {}),
+                **(
+                    {"chooses": True}
+                    if live
+                    and node.op
+                    and may_have_no_path(node.op, [x.operand for x in node.edges])
+                    else {}
+                ),
                 **({"whole": True} if live and kinds.of(k) == INT else {}),
                 "edges": [
                     [edge.operand, edge.formula.text, *([] if live else [edge.instead])]
@@ -168,24 +173,6 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
         "numbers": [float(node.value) for node in graph.nodes[: graph.inputs]] if live else [],
         "state": None if live else _still(graph),
     }
-
-
-def _chooses(node: Node) -> bool:
-    """Return whether a derivative of 0 may say that an operand was not taken: no path."""
-    # The rule of a power chooses between numbers, of which 0 is one.
-    code = (
-        None
-        if node.op in (None, *_POWERS)
-        else rule_code(node.op, [edge.operand for edge in node.edges])
-    )
-    return code is not None and any(
-        isinstance(x, int) and x >= code.inputs and code.equations[x - code.inputs].op is _WHERE
-        for x in code.outputs
-    )
-
-
-_WHERE = OPS["where"]
-_POWERS = OPS["**"], OPS["pow"]
 
 
 def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:

@@ -214,6 +214,36 @@ def in_c(quick: bool) -> Iterator[Row]:
             yield Row(machine, "not measured", f"at least {least}x", details=str(error))
 
 
+def branches(quick: bool) -> Iterator[Row]:
+    """Time guards, and functions of two paths against the same with `where`."""
+    rounds = 5 if quick else 25
+    points = [(k % 10 - 4.5, 1.5) for k in range(100)]
+    for target in ("python", "c"):
+        guarded, plain = [
+            compile(partial(workloads.with_guards, guards), target=target) for guards in (20, 0)
+        ]
+        timings = alternate(partial(guarded, 1.0, 2.0), partial(plain, 1.0, 2.0), rounds, 1000)
+        pairs = zip(timings.ours, timings.theirs, strict=True)
+        cost = median(ours - theirs for ours, theirs in pairs) / 20 * 1e9
+        yield Row(f"a guard, {target}", f"{cost:.0f} ns", "at most 60 ns", cost <= 60)
+        for what, by_if, by_where in (
+            ("short", workloads.short_if, workloads.short_where),
+            ("long", workloads.long_if, workloads.long_where),
+        ):
+            ours, theirs = [
+                partial(_at_each, compile(value_and_grad(f, (0, 1)), target=target), points)
+                for f in (by_if, by_where)
+            ]
+            row = f"two paths, {what} sides, {target}, where"
+            check_agreement(row, ours, theirs)
+            timings = alternate(ours, theirs, rounds)
+            yield at_most(row, timings.slowdown, 1.1, milliseconds(timings))
+
+
+def _at_each(f: Any, points: list[tuple[float, float]]) -> list[float]:
+    return [f(*point)[0] for point in points]
+
+
 def calls(quick: bool) -> Iterator[Row]:
     """Time what a call costs beside its program: value and gradient of a sample at a time."""
     rounds = 5 if quick else 25
@@ -433,6 +463,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "mlp": mlp,
     "compile": compiled,
     "pieces": pieces,
+    "branches": branches,
     "calls": calls,
     "c": in_c,
     "parallel": parallel,

@@ -12,7 +12,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from scalargrad import Value, compile, fsum, relu, sumprod, tanh
+from scalargrad import Value, compile, fsum, relu, sumprod, tanh, where
 from scalargrad.nn import MLP
 from tests.benchmarks.wrapped import Wrapped, functions_of
 
@@ -368,6 +368,36 @@ def moons_loss(points: list[Point], targets: list[int]) -> Any:
         return sum(losses) / len(losses) + ALPHA * sum(p * p for p in parameters)
 
     return loss
+
+
+def with_guards(guards: int, x: Any, y: Any) -> Any:
+    """Return a product, after so many branches that are not taken."""
+    for k in range(guards):
+        if x < -k:
+            return y
+    return x * y
+
+
+def short_if(x: Any, y: Any) -> Any:
+    return x * y if x > 0 else y - x * x
+
+
+def short_where(x: Any, y: Any) -> Any:
+    return where(x > 0, x * y, y - x * x)
+
+
+def _long_side(x: Any, y: Any) -> Any:
+    for k in range(1, 11):
+        x = tanh(x * y) + y / k
+    return x
+
+
+def long_if(x: Any, y: Any) -> Any:
+    return _long_side(x, y) if x > 0 else y - x * x
+
+
+def long_where(x: Any, y: Any) -> Any:
+    return where(x > 0, _long_side(x, y), y - x * x)
 
 
 def gpt_loss(parameters: list[Any]) -> Any:

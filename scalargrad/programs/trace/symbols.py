@@ -277,6 +277,8 @@ class Trace:
         # Of derivatives that are 0 as there is no path, unless conditions hold: all of these, each
         # with its truth. And of symbols whether computing them may fail.
         self.under: dict[Any, frozenset[tuple[Any, bool]]] = {}
+        # Derivatives that may be 0 as there is no path, on whatever conditions.
+        self.perhaps_none: set[Any] = {None}
         self._risky: dict[Any, bool] = {}
         self._judged: set[Any] = set()
 
@@ -387,6 +389,8 @@ class Trace:
         if type(chosen) is not Symbol or type(condition) is not Symbol:
             return
         under = self.under.get
+        if not self.perhaps_none.isdisjoint((a, b)):
+            self.perhaps_none.add(chosen)
         if a is None or b is None:
             literal = condition, b is None
             self.under[chosen] = under(b if a is None else a, _ALWAYS) | {literal}
@@ -445,6 +449,7 @@ class Trace:
     def forget(self) -> None:
         """Let go of the symbols, and of what these hold, when all is lowered."""
         held: list[Any] = [self.symbols, self.samples, self._sampled, self.packs, self.leaves]
+        held.append(self.perhaps_none)
         for kept in (*held, self.guards or {}, self.wanted, self.under, self._risky, self._judged):
             kept.clear()
         self.within = None
