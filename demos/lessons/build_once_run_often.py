@@ -8,17 +8,17 @@ b = Value(1.0, label="b")
 product = w * x
 y = product + b
 
-print("y = w*x + b is built, with w = 2, b = 1, and x a place to fill, now 0:")
+print("Build y = w*x + b with w = 2 and b = 1. x is 0 and gets its number later:")
 print(f"  y = {y.data}")
 
 x.data = 3.0
-print("\nPut a 3 into x. The graph does not know until forward() computes it again:")
+print("\nSet x to 3. y changes only when forward() computes the graph again:")
 print(f"  before forward():  y = {y.data}")
 y.forward()
 print(f"  after forward():   y = 2*3 + 1 = {y.data}")
 
 y.backward()
-print("\nThe walk back runs over the same graph. The slope by w is x, that by x is w:")
+print("\nbackward() uses the same graph. The slope by w is x, the slope by x is w:")
 print(f"  dy/dw = {w.grad}")
 print(f"  dy/dx = {x.grad}")
 print(f"  dy/db = {b.grad}")
@@ -31,10 +31,10 @@ for number in (-1.0, 0.5, 10.0):
     y.forward()
     y.backward()
     print(f"  x = {number:>4}   y = {y.data:>4}   dy/dw = {w.grad:>4}   dy/dx = {x.grad}")
-print(f"Nothing was built anew: y.parents[0] is product: {y.parents[0] is product}")
+print(f"No new graph was built: y.parents[0] is product: {y.parents[0] is product}")
 
-print("\nThe weights are leaves like any other. With w = 5, and x still 10:")
+print("\nThe weights are leaves, too. With w = 5, and x still 10:")
 w.data = 5.0
 print(f"  y = 5*10 + 1 = {y.forward()}")
 print('\nSee it:\n  python3 -m scalargrad draw "w*x + b" w=2 x=3 b=1 --open')
-print("\nExercise: put in w = -1, x = 4, b = 2, and run it.")
+print("\nExercise: run it with w = -1, x = 4 and b = 2.")

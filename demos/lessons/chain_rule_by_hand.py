@@ -8,11 +8,11 @@ b = exp(a)
 y = b**2
 a.label, b.label, y.label = "a = x**2", "b = exp(a)", "y = b**2"
 
-print("Three steps forward from x = 0.5. To run them is to define the graph:")
+print("Three steps forward from x = 0.5. Each step adds a node to the graph:")
 for node in (a, b, y):
     print(f"  {node.label:<10} = {node:.5f}")
 
-print("\nAnd back, by hand. Each step multiplies by the slope of one op:")
+print("\nNow back, by hand. Each step multiplies by the slope of one op:")
 print("  p**2 has the slope 2*p, and exp(p) has the slope exp(p)")
 node, slope = y, 1.0  # dy/dy is 1
 while node.parents:

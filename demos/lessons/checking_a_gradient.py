@@ -14,7 +14,7 @@ class Cube(Function):
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
         (x,) = ctx.saved_values
-        return g * 2 * x * x  # a slip: it should be 3
+        return g * 2 * x * x  # a mistake: it should be 3
 
 
 def cube(x: float) -> float:
@@ -25,7 +25,7 @@ print("The slope of x**3 at 2 is 3 * 2**2 = 12. Nudge x up and down by h, and di
 print("what y gains by 2*h. On paper that is 12 + h**2:")
 for h in (0.1, 0.01, 0.001):
     print(f"  h = {h:<6} gives {(cube(2 + h) - cube(2 - h)) / (2 * h):.6f}")
-print("Smaller is better, until rounding is all that is left of the difference:")
+print("A smaller h is better, until only rounding is left of the difference:")
 h = 1e-14
 print(f"  h = {h} is off by {abs((cube(2 + h) - cube(2 - h)) / (2 * h) - 12):.1g}")
 
@@ -38,4 +38,4 @@ try:
     gradcheck(Cube.apply, 2.0)
 except GradientError:
     print("  gradcheck raises GradientError: 2 * 2**2 = 8 is not 12")
-print("\nExercise: mend backward.")
+print("\nExercise: correct backward.")

@@ -26,8 +26,8 @@ for step in range(4):
     value = loss.backward(2.0, 6.0)
     print(f"  step {step}   w = {w:.5f}   loss = {value:.5f}   dloss/dw = {w.grad:.5f}")
     w.data -= rate * w.grad
-print("On paper: loss = (2*w - 6)**2, dloss/dw = 8*w - 24. A step takes 0.1 * 8 of the")
-print("distance to 3 away, and leaves a fifth.")
+print("On paper: loss = (2*w - 6)**2, dloss/dw = 8*w - 24. Each step goes 0.1 * 8 = 0.8")
+print("of the distance to 3.")
 
 print("\nA plain number that is captured is frozen into the program:")
 scaled = compile(lambda x: rate * x)

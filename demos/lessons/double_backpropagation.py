@@ -10,7 +10,7 @@ print("y = x**2, at x = 2")
 print(f"  y = {y.data}")
 print(f"  dy/dx = 2 * 2 = {slope.data}, and it is a Value too, made by {slope.op}")
 
-x.grad = 0  # or this slope would be counted in
+x.grad = 0  # or this slope would be added
 z = slope**3 + y
 z.backward()
 print("\nz = (dy/dx)**3 + y")
@@ -22,11 +22,11 @@ print("and 24 * 2**2 + 2 * 2 = 100.")
 x.grad = 0
 z = slope.data**3 + x**2
 z.backward()
-print("\nWith the bare number of the slope in z, the part of 96 is lost:")
+print("\nIf z gets only the number of the slope, 96 is missing:")
 print(f"  dz/dx = {x.grad}")
 
-print("\nThis is how a network is kept from being too steep: a penalty on its slope.")
-print("Let y = w*x be the network. It is to give 3 at x = 1, so w = 3 would be right.")
+print("\nA penalty on its slope keeps a network from being too steep.")
+print("Let y = w*x be the network. It should give 3 at x = 1, so w = 3 would be right.")
 print("Its slope by x is w. Go downhill in cost = (y - 3)**2 + slope**2:")
 w = Value(3.0)
 for step in range(6):
@@ -39,5 +39,5 @@ for step in range(6):
     print(f"  step {step}   w = {w:.5f}   cost = {cost:.5f}   dcost/dw = {w.grad:.5f}")
     w.data -= 0.2 * w.grad
 print("On paper: cost = (w - 3)**2 + w**2, dcost/dw = 4*w - 6, which is 0 at w = 1.5.")
-print("A step takes 0.2 * 4 of the distance to it away, and leaves a fifth.")
-print("\nExercise: let the cost have 2 * slope**2. Where does w go?")
+print("Each step goes 0.2 * 4 = 0.8 of the distance to 1.5.")
+print("\nExercise: put 2 * slope**2 into the cost. Where does w go?")

@@ -1,4 +1,4 @@
-"""Learning: a machine with two weights, a measure of how wrong it is, and steps downhill."""
+"""Learning: a model with two weights, a loss that says how wrong it is, and steps downhill."""
 
 from scalargrad import Value
 from scalargrad.losses import mse
@@ -30,7 +30,7 @@ for step in range(101):
         print(f"{step:>5}  {w:8.5f} {b:8.5f} {loss:10.6f} {w.grad:10.5f} {b.grad:10.5f}")
     optimizer.step()  # w.data -= 0.1 * w.grad, and the same for b
 
-print("\nThe points lie on 2*x + 1. Nobody told it so: it went downhill.")
+print("\nThe points lie on 2*x + 1. Nobody told it so: it only went downhill.")
 print(f"For x = 10 it says {w * 10 + b:.2f}.")
 print('\nSee it:\n  python3 -m scalargrad draw "(w*2 + b - 5)**2" w=0 b=0 --open')
 print("\nExercise: add the point (3, 9), and take 300 steps.")

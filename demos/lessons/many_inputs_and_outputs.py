@@ -1,4 +1,4 @@
-"""Ops of as many inputs as you like, and of several outputs."""
+"""Ops with any number of inputs, and ops with several outputs."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ y.backward()
 print(f"  y = 5 * 6 = {y.data}")
 print(f"  dy/da = 6*1 + 5*3 = {a.grad}")
 print(f"  dy/db = 6*1 + 5*2 = {b.grad}")
-print("One call served both outputs, after both had got their share.")
+print("backward was called once, when the shares of both outputs had arrived.")
 
 print("\nUse the product alone, in y = 10 * p. The sum's share is then 0:")
 a.grad = b.grad = 0
@@ -57,4 +57,4 @@ _, p = SumAndProduct.apply(a, b)
 (10 * p).backward()
 print(f"  dy/da = 10 * 3 = {a.grad}")
 print(f"  dy/db = 10 * 2 = {b.grad}")
-print("\nExercise: give a third output, a - b, and let y be the product of all.")
+print("\nExercise: add a third output, a - b, and let y be the product of all three.")

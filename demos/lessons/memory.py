@@ -1,4 +1,4 @@
-"""Memory: how long a graph lives, and how to do sums without building one."""
+"""Memory: how long a graph lives, and how to compute without a graph."""
 
 import gc
 
@@ -35,7 +35,7 @@ class Friend:
     other: object = None
 
 
-print("\nThings that hold each other both ways are another matter:")
+print("\nObjects that hold each other live on until the collector runs:")
 one, two = Friend(), Friend()
 one.other, two.other = two, one
 del one, two
@@ -43,9 +43,9 @@ print(f"Friends alive after dropping both:   {alive(Friend):>6}")
 gc.collect()
 print(f"after a run of the collector:        {alive(Friend):>6}")
 
-print("\nWhere the number alone is wanted, no graph need be built:")
+print("\nIf you only want the number, build no graph:")
 with no_grad():
     y = add_many(x)
 print(f"Values alive with y = {y:.0f} and x:     {alive(Value):>6}")
-print(f"y has {len(y.parents)} parents: backward() would find no way to x.")
+print(f"y has {len(y.parents)} parents: backward() cannot reach x.")
 print("\nExercise: how many Values are alive after x = Value(1.0), y = x * x + x?")

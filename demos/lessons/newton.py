@@ -15,8 +15,8 @@ def rosenbrock(point: Any) -> Any:
     return 100 * (y - x**2) ** 2 + (1 - x) ** 2
 
 
-print("y = x**4 - 2*x**2. If its slope changed evenly, by its curvature, it would be 0")
-print("at x - slope / curvature. Jump there, and again, from x = 2:\n")
+print("y = x**4 - 2*x**2. If the slope changed at a constant rate, the curvature, it")
+print("would be 0 at x - slope / curvature. Jump there, and again, from x = 2:\n")
 print(" step  x                  slope            curvature")
 x = 2.0
 for step in range(8):
@@ -29,7 +29,7 @@ print("goes to 2 - 24/44 = 1.454545. The slope is 0 at x = 1, at the bottom. Nea
 print("every step doubles the number of right digits.")
 
 print("\nThe same in two variables, in the valley of the lesson before, from (0, 2).")
-print("The curvature is now four numbers, the Hessian, and to jump is to solve two")
+print("The curvature is now four numbers, the Hessian, and each jump solves two")
 print("equations:\n")
 print(" step     x         y          z       length of the gradient")
 x, y = 0.0, 2.0
@@ -45,6 +45,6 @@ print("(0, 2) it is -798 and 0, 0 and 200, and the gradient is (-2, 400). So the
 print("jump goes to x = 0 - -2/-798 = -0.002506, y = 2 - 400/200 = 0. Far from the end")
 print("a jump may even go uphill, as the second one does; near it, nothing is faster.")
 print(f"Check another one: at (-1.2, 1) it is {hessian(rosenbrock)([-1.2, 1.0])},")
-print("as 1200 * 1.2**2 - 400 * 1 + 2 = 1330 and -400 * -1.2 = 480.")
+print("since 1200 * 1.2**2 - 400 * 1 + 2 = 1330 and -400 * -1.2 = 480.")
 print('\nSee it:\n  python3 -m scalargrad draw "100*(y - x**2)**2 + (1 - x)**2" x=0 y=2 --open')
 print("\nExercise: start at x = 0.5. Where does the first jump go?")

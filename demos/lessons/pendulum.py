@@ -1,4 +1,4 @@
-"""Differential equations: what a function does next is known, and so is its power series."""
+"""Differential equations: from them follows a power series, one coefficient at a time."""
 
 import math
 from functools import partial
@@ -19,7 +19,7 @@ def shown(series: list[float]) -> str:
     return " ".join(f"{c + 0.0:.6f}" for c in series)
 
 
-print("A sum of money grows as fast as it is large: y' = y, and y = 1 at t = 0.")
+print("Money grows in proportion to itself: y' = y, and y = 1 at t = 0.")
 print("If y = c0 + c1*t + c2*t**2 + ..., then y' = c1 + 2*c2*t + 3*c3*t**2 + ...")
 print("Both are the same series, so c1 = c0, 2*c2 = c1, 3*c3 = c2, and so on.")
 money = [1.0]
@@ -28,15 +28,15 @@ for k in range(19):
 print(f"  {shown(money[:6])}")
 print(f"  At t = 1 they add up to {value(money, 1.0):.9f}, and e is {math.e:.9f}.")
 
-print("\nA weight on a spring is pulled back as far as it is out: x'' = -x. Let go at 1,")
-print("it has the speed 0. Differentiate twice: c(k+2) * (k+1)*(k+2) = -c(k).")
+print("\nA spring pulls a weight back, in proportion to its distance x: x'' = -x. It")
+print("starts at 1 with the speed 0. Differentiate twice: c(k+2) * (k+1)*(k+2) = -c(k).")
 spring = [1.0, 0.0]
 for k in range(18):
     spring.append(-spring[k] / ((k + 1) * (k + 2)))
 print(f"  {shown(spring[:6])}")
 print(f"  At t = 1 it is at {value(spring, 1.0):.9f}, and cos(1) is {math.cos(1):.9f}.")
 
-print("\nA pendulum is pulled back by a sine: angle'' = -sin(angle). `taylor` finds the")
+print("\nGravity pulls a pendulum back: angle'' = -sin(angle). `taylor` finds the")
 print("coefficients of the sine, as far as the angle is known. From the angle pi/2:")
 
 
@@ -52,7 +52,7 @@ def swing(state: list[float], order: int) -> list[float]:
 print(f"  {shown(swing([math.pi / 2, 0.0], order=6))}")
 print("On paper: the sine of pi/2 - t**2/2 is 1 - t**4/8 + ..., 1/(8*5*6) = 0.004167.")
 
-print("\nThis series holds for a while. Take a step of 0.5, and start a new one there:\n")
+print("\nThis series is exact for a short time. Step by 0.5, and start a new one there:\n")
 print("  time   angle         speed         energy")
 state = [math.pi / 2, 0.0]
 for n in range(9):
@@ -61,5 +61,5 @@ for n in range(9):
     print(f"   {n / 2:.1f}  {angle:12.9f}  {speed:12.9f}  {abs(energy):.10f}")
     series = swing(state, order=20)
     state = taylor(partial(value, series), 0.5, 1)  # the angle, and its derivative
-print("\nThe energy, speed**2/2 - cos(angle), is 0 at the start, and so for ever.")
-print("\nExercise: let both go at 0.1. Where are the pendulum and the weight at 1.5?")
+print("\nThe energy, speed**2/2 - cos(angle), is 0 at the start, and stays 0.")
+print("\nExercise: start both at 0.1. Where are the pendulum and the weight at t = 1.5?")

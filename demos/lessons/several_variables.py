@@ -21,7 +21,7 @@ def goldstein_price(x: Any, y: Any) -> Any:
     return (1 + p**2 * q) * (30 + r**2 * s)
 
 
-print("Three landscapes that optimisers are tried on, each at (1, 1):")
+print("Three functions that optimisers are tested on, each at (1, 1):")
 for f in (sphere, matyas, goldstein_price):
     x, y = Value(1.0), Value(1.0)
     z = f(x, y)
@@ -30,8 +30,8 @@ for f in (sphere, matyas, goldstein_price):
 
 print("\nOn paper, at x = y = 1:")
 print("sphere:  dz/dx = 2*x = 2, and the same for y.")
-print("matyas:  dz/dx = 0.52*x - 0.48*y, that is 0.52 - 0.48 = 0.04, and so for y.")
-print("goldstein_price, with the names that the code has:")
+print("matyas:  dz/dx = 0.52*x - 0.48*y, that is 0.52 - 0.48 = 0.04, same for y.")
+print("goldstein_price, with the names in the code:")
 print("  p = 1 + 1 + 1 = 3")
 print("  q = 19 - 14 + 3 - 14 + 6 + 3 = 3")
 print("  r = 2 - 3 = -1")
@@ -48,6 +48,6 @@ print("Right factor, 30 + r**2 * s: slope 2*r*s * dr + r**2 * ds.")
 print("  by x: -74 * 2 + 1 * -44 = -192      by y: -74 * -3 + 1 * 66 = 288")
 print("The product's slope is left' * right + left * right'.")
 print("  by x: 0 * 67 + 28 * -192 = -5376    by y: 0 * 67 + 28 * 288 = 8064")
-print("A page of work with room for slips. The Values did it in one walk for both.")
+print("That is a page of work. The Values found both slopes in one walk.")
 print('\nSee it:\n  python3 -m scalargrad draw "0.26*(x**2 + y**2) - 0.48*x*y" x=1 y=1 --open')
-print("\nExercise: goldstein_price is lowest at (0, -1). What does it say there?")
+print("\nExercise: goldstein_price is lowest at (0, -1). What are z and the slopes?")

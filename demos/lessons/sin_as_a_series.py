@@ -17,7 +17,7 @@ def sin_series(x: Value, terms: int) -> Value:
 print("sin(x) = x - x**3/6 + x**5/120 - ...  and, differentiated term by term,")
 print("cos(x) = 1 - x**2/2 + x**4/24 - ...")
 
-print("\nA Value may hold a fraction, and then every sum is exact. At x = 1:")
+print("\nA Value may hold a fraction. Then all arithmetic is exact. At x = 1:")
 print("  terms           the series               its derivative")
 for terms in range(1, 6):
     x = Value(Fraction(1))
@@ -33,7 +33,7 @@ y.backward()
 print("\nThe sin of the package, whose rule says that its derivative is cos:")
 print(f"        sin(1) = {y:.6f}        cos(1) = {x.grad:.6f}")
 
-print("\nThe loop left no trace of itself, only of the sums that it did. So any for,")
-print("while and if that Python has may stand in what you differentiate.")
+print("\nThe graph has the sums that the loop did, and no loop. So you can use any for,")
+print("while and if of Python in what you differentiate.")
 print('\nSee it:\n  python3 -m scalargrad draw "x - x**3/6 + x**5/120" x=1 --open')
 print("\nExercise: what do six terms give?")

@@ -10,11 +10,11 @@ print(f"  dy/dx = 1 from the left x and 1 from the right: {x.grad}")
 
 y = x + x + x
 y.backward()
-print("\nShares are added to what x.grad holds, and it still holds that 2:")
+print("\nbackward() adds to x.grad, which still has the 2 from before:")
 print(f"  after y = x + x + x, x.grad = 2 + 3 = {x.grad}")
 x.grad = 0
 y.backward()
-print(f"  had it been set to 0 before:          {x.grad}")
+print(f"  with x.grad set to 0 before:          {x.grad}")
 
 x = Value(2.0)
 a = x**2
@@ -29,7 +29,7 @@ def slope(node: Value, parent: Value) -> float:
     return 1.0 if node.op == "+" else 2 * parent.data
 
 
-print("\nAn impatient walk back passes on whatever has arrived, at once:")
+print("\nAn impatient walk back passes on at once what has arrived:")
 got = {y: 1.0, b: 0.0, c: 0.0, a: 0.0, x: 0.0}
 waiting = [y]
 while waiting:
@@ -41,7 +41,7 @@ while waiting:
         print(f"  a has {got[a]} now, passes it on times 2*{x.data:g}, and x has {got[x]}")
 print(f"The first {2 * a.data:g} was passed on twice: {got[x]} is wrong.")
 
-print("\nSo put the nodes in order first, each after all that use it: y, b, c, a, x.")
+print("\nSo first put the nodes in order, each after all that use it: y, b, c, a, x.")
 got = {y: 1.0, b: 0.0, c: 0.0, a: 0.0, x: 0.0}
 for node in got:
     for parent in node.parents:
@@ -54,5 +54,5 @@ print("\nbackward() keeps that order:")
 print(f"  dy/dx = {x.grad}")
 print("On paper: y = 2 * x**4, so dy/dx = 8 * x**3.")
 print('\nSee it:\n  python3 -m scalargrad draw "(x**2)**2 + (x**2)**2" x=2 --open')
-print("\nExercise: begin the second part with x = Value(3.0). Guess before you run it:")
-print("what will the impatient walk say, and what is right?")
+print("\nExercise: start the second part with x = Value(3.0). Before you run it, guess:")
+print("what does the impatient walk say, and what is right?")

@@ -1,4 +1,4 @@
-"""A network: two layers learn what no straight line can, in steps that can be checked."""
+"""A network: two layers learn what a straight line cannot, in steps that you can check."""
 
 from scalargrad.losses import mse
 from scalargrad.nn import MLP
@@ -24,7 +24,7 @@ loss = mse([model(x) for x in inputs], targets)
 loss.backward()
 print("Only the last is wrong, by 1. The mean of the squared errors:")
 print(f"  loss = (0 + 0 + 0 + 1) / 4 = {loss.data}")
-print("\nSo the walk back goes through (1, 1) alone. There dloss/dy = 2 * 1 / 4 = 0.5,")
+print("\nSo the walk back goes only through (1, 1). There dloss/dy = 2 * 1 / 4 = 0.5,")
 print("and dloss/dh1 is 0.5 * 1, dloss/dh2 is 0.5 * -1, and x1 = x2 = 1. The slopes by")
 print("weight, weight and bias are therefore")
 for name, neuron, sums in [
@@ -34,7 +34,7 @@ for name, neuron, sums in [
 ]:
     print(f"  of {name:<2}  {sums:<21} {[p.grad for p in [*neuron.w, neuron.b]]}")
 
-print("\nStep 0.1 of that downhill, and again, over all four inputs:")
+print("\nGo 0.1 times that downhill, and again, with all four inputs:")
 optimizer = SGD(model.parameters(), lr=0.1)
 for step in range(201):
     outputs = [model(x) for x in inputs]
@@ -47,6 +47,6 @@ for step in range(201):
     optimizer.step()
 print("On paper, step 1 at (1, 1): h1 = 0.95 + 0.95 - 0.05 = 1.85,")
 print("h2 = 1.05 + 1.05 - 0.95 = 1.15, y = 0.9 * 1.85 - 1.05 * 1.15 - 0.05 = 0.4075.")
-print("In the end all four are right. A large network does this too, only more of it.")
+print("In the end all four are right. A large network does the same with more numbers.")
 print("\nSee it:\n  python3 -m scalargrad play xor")
 print("\nExercise: let it learn whether both are 1. What is the first loss?")
