@@ -76,6 +76,8 @@ def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = ""
         cure = "keep the divisor away from zero"
         if where:
             cure = "the derivative is not finite there: keep away from that point"
+    elif isinstance(error, TypeError) and "unsupported operand" in str(error):
+        cure = "numbers of these kinds do not mix: convert them to one kind, as by float(x)"
     # Some of Python's own errors carry an errno first: OverflowError(34, 'Numerical result ...').
     message = error.args[-1] if error.args else type(error).__name__
     error.args = (f"{message}, in {where}{describe_call(op, inputs)}" + (cure and f"; {cure}"),)

@@ -141,9 +141,9 @@ def _with_gradient(
 ) -> tuple[Code, list[Any], Branches | None]:
     """Return the code of the value and the derivatives, the Values captured, and the branches."""
     code, nodes, branches = code_of_function(f, arguments, labels)
-    written = with_written_gradient(as_written(code))
+    written = with_written_gradient(as_written(code, differentiated=True))
     if written is not None:
         return written, nodes[len(labels) : code.inputs], branches
     # A function that is called as one is differentiated by its own derivatives.
     code, captured = code_with_gradient(f, arguments, labels)
-    return as_written(code), captured, branches
+    return as_written(code, differentiated=True), captured, branches

@@ -17,7 +17,7 @@ from scalargrad.functions import activations, arithmetic, elementary, special
 from scalargrad.programs.code import Code, Equation, Literal, lower
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.trace.symbols import Trace, symbol
-from scalargrad.view.languages.notation import SHARE
+from scalargrad.view.languages.notation import SHARE, STOPPED
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.lowering import rule_code
 
@@ -61,6 +61,8 @@ _TEXTBOOK: dict[Op, Callable[..., list[Any]]] = {
 
 
 def _power_log(a: Any, b: Any, n: Any) -> Any:
+    if not isinstance(a, Node) and a == 0 and n:
+        return 0  # 0**b does not change with b
     power = a**b
     return power * elementary.log(a) ** n if n else power
 
@@ -86,11 +88,12 @@ def written_rule(op: Op, operands: Sequence[Any]) -> Code | None:
     return None if code is None else as_written(code)
 
 
-def as_written(code: Code) -> Code:
+def as_written(code: Code, differentiated: bool = False) -> Code:
     """Return `code` away from the points at which a power's rule chooses, in ops people call.
 
     The rule of a power has a `where` for its base 0 and for its exponent 0. A `where` that has
-    nothing to do with the rule of a power stays.
+    nothing to do with the rule of a power stays. So does `stop_gradient` in a function whose
+    derivatives are written too, where they are told from those without it.
     """
     chosen = _choices_of_powers(code)
 
@@ -98,6 +101,8 @@ def as_written(code: Code) -> Code:
         if equation.op is OPS["where"] and equation.operands[0] in chosen:
             return operands[2]
         written = _INSTEAD.get(equation.op)
+        if differentiated and equation.op is OPS["detach"]:
+            return _record(STOPPED, operands)  # a program that is simplified has no detach
         return _record(equation.op, operands) if written is None else written(*operands)
 
     inputs = [symbol() for _ in range(code.inputs)]
@@ -164,7 +169,8 @@ def with_written_gradient(code: Code) -> Code | None:
             slopes = _run(rule, [*operands, node])
             for x, slope in zip(operands, slopes, strict=True):
                 if isinstance(x, Node) and not (type(slope) is int and slope == 0):
-                    term = gradients[node] * slope
+                    g = gradients[node]
+                    term = slope if type(g) is int and g == 1 else g * slope
                     gradients[x] = gradients[x] + term if x in gradients else term
     outputs = [y, *(gradients.get(x, 0) for x in inputs)]
     return optimised(lower(trace.symbols, outputs, inputs)[0], "float")

@@ -170,7 +170,12 @@ def test_an_operand_that_knows_values_is_asked() -> None:
         (
             lambda: Value(Decimal(1)) * 1.5,
             TypeError,
-            r"in Decimal\('1'\) \* 1.5",
+            r"in Decimal\('1'\) \* 1.5; numbers of these kinds do not mix: convert them",
+        ),
+        (
+            lambda: log(Value(Decimal(2))).backward(),
+            TypeError,
+            r"in the derivative of log\(Decimal\('2'\)\); numbers of these kinds do not mix",
         ),
         (
             lambda: Value(1.0).backward(gradient="1"),

@@ -16,6 +16,7 @@ from scalargrad.functions.methods import public_functions
 
 _PYTHON: dict[str, Any] = {
     **public_functions(),
+    "stop_gradient": scalargrad.stop_gradient,
     **{"max": max, "sorted": sorted, "abs": abs, "inf": math.inf, "nan": math.nan},
 }
 
@@ -215,6 +216,7 @@ class _Latex:
 _LATEX: dict[str, Callable[..., Any]] = {
     **{f"arc{name}": getattr(math, f"a{name}") for name in ("sin", "cos", "tan")},
     **{"log2": math.log2, "log10": math.log10, "max": max, "min": min},
+    r"stop\_gradient": scalargrad.stop_gradient,
     "second_largest": lambda *xs: sorted(xs)[-2],
     "exponent": lambda x: math.frexp(x)[1],
     **{"Gamma": math.gamma, "psi": scalargrad.digamma, "sigma": scalargrad.sigmoid},

@@ -14,6 +14,7 @@ from scalargrad import (
     TraceError,
     Value,
     exp,
+    explain,
     grad,
     hypot,
     log,
@@ -21,6 +22,7 @@ from scalargrad import (
     sin,
     sinc,
     sqrt,
+    stop_gradient,
     sumprod,
     where,
 )
@@ -150,3 +152,12 @@ def test_letters_that_mean_something_are_no_names_of_variables() -> None:
 def test_a_choice_of_ones_own_stays() -> None:
     found = formula(lambda x: where(x == 0, 1.0, sin(x) / x), 1.0).text
     assert found.splitlines()[0] == "f = where(x == 0, 1, sin(x) / x)"
+
+
+def test_a_number_kept_constant_is_told_from_itself() -> None:
+    formulas = formula(lambda x: x * stop_gradient(x) + 0.0**x, 3.0)
+    assert formulas.ascii == "f = x * stop_gradient(x) + 0**x\ndf/dx = stop_gradient(x)"
+    assert r"&= \operatorname{stop\_gradient}\left(x\right)" in formulas.latex
+    assert "v1 = stop_gradient(x) = stop_gradient(3.0) = 3.0" in str(
+        explain(lambda x: x * stop_gradient(x), 3.0)
+    )

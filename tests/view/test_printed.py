@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from scalargrad import Value, exp, losses, sinc, sumprod, where
+from scalargrad import Value, exp, losses, sinc, stop_gradient, sumprod, where
 from scalargrad.engine.errors import FAILURES
 from scalargrad.functions.methods import public_functions
 from scalargrad.programs.code import evaluate
@@ -93,6 +93,7 @@ def functions() -> dict[str, tuple[Callable[..., Any], int]]:
         found[name] = f, 2
     found["neg"] = (lambda a: -(a * 3)), 1
     found["abs"] = (lambda a: abs(a) * abs(-abs(a))), 1
+    found["stop_gradient"] = (lambda a, b: stop_gradient(a * b) * a + stop_gradient(b)), 2
     found["both conditions"] = (lambda a, b: where((a > 0) & (b > 0), a, b)), 2
     return found
 

@@ -218,6 +218,7 @@ def _table(taken: Container[str]) -> dict[Op, Spelling]:
         "maximum": _function(r"\max"),
         "minimum": _function(r"\min"),
         "largest": _function(r"\max"),
+        "detach": _operator("stop_gradient"),
         "isclose": _close,
         "ldexp": (r"{0:PRODUCT} \cdot 2^{{{1}}}", PRODUCT),
         "fraction": (r"{0:SUM} - \operatorname{{trunc}}\left({0}\right)", SUM),

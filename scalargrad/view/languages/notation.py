@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from scalargrad.engine import operators
 from scalargrad.engine.op import Op
 from scalargrad.functions.activations import softmax
 from scalargrad.view.languages.spelling import (
@@ -141,7 +142,7 @@ def arithmetic(times: str) -> dict[str, Spelling]:
         "below": ("{0:SUM} - {1:PRODUCT}", SUM),
         "prod": lambda xs: joined(times, [x.within(PRODUCT) for x in xs], PRODUCT, "1"),
         "sum": total,
-        **{name: lambda operands: operands[0] for name in ("pos", "same", "detach", "like")},
+        **{name: lambda operands: operands[0] for name in ("pos", "same", "like")},
     }
 
 
@@ -180,6 +181,8 @@ def _of_lists(name: str, count: int = 1) -> Spelling:
 # What softmax gives for one of its inputs, of whose number it is told first: the derivative of
 # logsumexp, as people write it.
 SHARE = Op("softmax", lambda k, *xs: softmax(xs)[k], joint=lambda g, y, k, *xs: [0] * (len(xs) + 1))
+# A number from which no derivative goes back, where both stand side by side.
+STOPPED = Op("stop_gradient", lambda a: a, [operators.constant])
 
 
 def _share(operands: Sequence[Text]) -> Text:
@@ -204,6 +207,7 @@ _SPELLINGS: dict[str, Spelling] = {
     "exponent": ("frexp({0})[1]", ATOM),
     "fraction": ("modf({0})[0]", ATOM),
     "whole": ("modf({0})[1]", ATOM),
+    "detach": (f"{STOPPED.name}({{0}})", ATOM),
     "~": ("~{0:ATOM}", POWER),
     **{sign: (f"{{0:ATOM}} {sign} {{1:ATOM}}", COMPARISON) for sign in "&|^"},
     **{sign: (f"{{0:SUM}} {sign} {{1:SUM}}", COMPARISON) for sign in _COMPARISONS},
