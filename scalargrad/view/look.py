@@ -13,6 +13,10 @@ DARK = (
     "--forward:#7cb7ff;--soft:#152c47;--gradient:#ff8cc4;--tint:#3c1a2c;--leaf:#18283b;"
     "--on:#10141a;--below:#6aaeff;--above:#ff9a4d"
 )
+# The same for a page.
+COLOURS = f""":root{{color-scheme:light dark;{LIGHT}}}
+@media(prefers-color-scheme:dark){{:root{{{DARK}}}}}
+"""
 # Cards and edges, in the drawing and in the page alike.
 GRAPH = """
 .sg text{fill:var(--ink);text-anchor:middle;unicode-bidi:isolate}

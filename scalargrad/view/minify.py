@@ -16,10 +16,10 @@ _BEFORE_REGEX = "(,=:[!&|?{};\n>"
 def script(text: str) -> str:
     """Return JavaScript without comments, and with spaces where two words meet alone.
 
-    The text must end each statement with a semicolon.
+    The text must end each statement with a semicolon, and have no empty ones.
 
-    >>> script("const a = `x ${ b + 1 }`; // a text")
-    'const a=`x ${b+1}`;'
+    >>> script("const a = `x ${ b + 1 }`; function f() { g(); } // a text")
+    'const a=`x ${b+1}`;function f(){g()}'
     """
     return _script(text, 0)[0]
 
@@ -39,6 +39,8 @@ def _script(text: str, place: int) -> tuple[str, int]:
             continue
         if now == "}" and depth == 0:
             return found, place
+        if now == "}":
+            found = found.removesuffix(";")
         depth += {"{": 1, "}": -1}.get(now, 0)
         if kind == "template":
             now, place = _template(text, place)

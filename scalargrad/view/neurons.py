@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scalargrad.programs.code import Code, Literal, Operand
+from scalargrad.programs.code import Code, Literal, Operand, needed
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.sums import users_of
 
@@ -18,14 +18,14 @@ class Unit:
     """An input of a model, or a neuron: its terms, its sum, and its output, which others take.
 
     `terms` are pairs of a weight's variable and of the unit that it weighs, by its place in the
-    list of units. `bias`, `total` and `output` are variables of the code. `column` is 0 for
+    list of units; a step that is no neuron has operands, without weights. `bias`, `total` and `output` are variables of the code. `column` is 0 for
     inputs, else one more than the last of the columns that it takes from.
     """
 
     column: int
     output: int
     total: int | None = None
-    terms: tuple[tuple[int, int], ...] = ()
+    terms: tuple[tuple[int | None, int], ...] = ()
     bias: int | None = None
     function: str = ""
 
@@ -38,6 +38,24 @@ def units_of(code: Code, inputs: range, weights: range) -> list[Unit]:
     one number alone takes the sum, the neuron's output is what that gives.
     """
     return _Finder(code, inputs, weights).units
+
+
+def steps_of(code: Code, inputs: range, most: int = 40) -> list[Unit]:
+    """Return the inputs and then all results on the way from them to the outputs of `code`.
+
+    Of more than `most` there are the inputs alone.
+    """
+    used = needed(code)
+    units = [Unit(0, k) for k in inputs]
+    places = {k: place for place, k in enumerate(inputs)}
+    for k, (op, operands) in enumerate(code.equations, code.inputs):
+        sources = [places[x] for x in operands if isinstance(x, int) and x in places]
+        if sources and used[k]:
+            places[k] = len(units)
+            column = 1 + max(units[source].column for source in sources)
+            terms = tuple((None, source) for source in sources)
+            units.append(Unit(column, k, k, terms, function=op.name))
+    return units if len(units) <= most else units[: len(inputs)]
 
 
 class _Finder:

@@ -12,16 +12,15 @@ from scalargrad.programs.code import Code, Equation
 from scalargrad.programs.passes.kinds import FLOAT, INT, Kinds
 from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
-from scalargrad.view.graph import Graph, flows, in_brackets
-from scalargrad.view.languages.javascript import arrow, is_spelled, runtime_for
+from scalargrad.view.graph import Edge, Graph, Node, flows, in_brackets
+from scalargrad.view.languages.javascript import arrow, is_spelled
 from scalargrad.view.languages.notation import show
-from scalargrad.view.look import DARK, GRAPH, LIGHT
+from scalargrad.view.look import GRAPH
 from scalargrad.view.lowering import may_have_no_path, rule_code
-from scalargrad.view.minify import script, style
 from scalargrad.view.picture import Picture
 from scalargrad.view.sentences import sentence_of
 from scalargrad.view.svg import text
-from scalargrad.view.templates import as_json, filled, read
+from scalargrad.view.templates import script_page
 from scalargrad.view.written import written_rule
 
 _FORMS = {"wide": WIDE, "close": CLOSE, "compact": COMPACT, "tall": TALL}
@@ -45,25 +44,19 @@ def page_of(graph: Graph, picture: Picture) -> str:
     if not live:
         reason = reason or "there are no gradients at these numbers"
         help_ += f" These numbers cannot be changed here: {reason}."
+    rows = any(isinstance(shape.group, Rows) for shape in picture.shapes)
     heading = whole_formula(graph, 120) or _of_what(graph)
-    return filled(
-        read("page.html"),
-        {
-            "title": text(heading),
-            "colours": f":root{{color-scheme:light dark;{LIGHT}}}\n"
-            f"@media(prefers-color-scheme:dark){{:root{{{DARK}}}}}\n{style(GRAPH)}",
-            "style": style(read("page.css")),
-            "heading": text(heading),
-            "help": text(help_.strip()),
-            "note": text(picture.note),
-            "description": text(picture.description),
-            "data": as_json(_data(graph, picture, live)),
-            "runtime": script(runtime_for(program + asked)),
-            "program": program,
-            "branches": asked,
-            "player": script(read("page.js")),
-        },
-    )
+    parts = {
+        "heading": text(heading),
+        "help": text(help_.strip()),
+        "note": text(picture.note),
+        "description": text(picture.description),
+        "program": program,
+        "branches": asked,
+    }
+    scripts = ["rows.js"] if rows else []
+    data = _data(graph, picture, live)
+    return script_page("page", heading, data, parts, program + asked, GRAPH, scripts)
 
 
 def _path(graph: Graph) -> str:
@@ -124,55 +117,69 @@ def _program(graph: Graph) -> str:
 def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
     top = graph.nodes[graph.output]
     ops = {node.op.name: node.op for node in graph.nodes if node.op is not None}
-    # The numbers given are floats in a page that computes.
-    kinds = Kinds(graph.code, [FLOAT] * graph.inputs)
     return {
-        "nodes": [
-            {
-                "name": node.name,
-                **({} if node.op is None else {"op": node.op.name}),
-                **({} if node.formula is None else {"formula": node.formula.text}),
-                **({"parameter": True} if node.kind == "parameter" else {}),
-                **(
-                    {"chooses": True}
-                    if live
-                    and node.op
-                    and may_have_no_path(node.op, [x.operand for x in node.edges])
-                    else {}
-                ),
-                **({"whole": True} if live and kinds.of(k) == INT else {}),
-                "edges": [
-                    [edge.operand, edge.formula.text, *([] if live else [edge.instead])]
-                    if isinstance(edge.operand, int)
-                    else [None, edge.formula.text, show(edge.operand.value)]
-                    for edge in node.edges
-                ],
-            }
-            for k, node in enumerate(graph.nodes)
-        ],
+        "nodes": _live_nodes(graph) if live else _still_nodes(graph),
         "ops": {name: [*sentence_of(op), op.hint] for name, op in ops.items()},
-        "steps": [
-            *(["forward", k] for k in range(graph.inputs, len(graph.nodes))),
-            *([] if graph.failure else [["seed", graph.output]]),
-            *(["backward", flow.node, flow.edge] for flow in flows(graph, untaken=live)),
-        ],
         "cards": _cards(graph, picture),
         "forms": {
             name: _form(picture, form)
             for name, form in _FORMS.items()
             if len(picture.shapes) <= _MOST_WIDE or not form.rows
         },
-        **({"branches": told} if live and (told := _told(graph)) else {}),
+        "branches": _told(graph) if live else [],
         "inputs": graph.inputs,
         "output": graph.output,
         "live": live,
-        "differentiable": not graph.failure,
         "failure": graph.failure,
         "one": "1.0" if live else "" if graph.failure else show(top.value * 0 + 1),
         "zero": "0.0" if live else "0",
         "numbers": [float(node.value) for node in graph.nodes[: graph.inputs]] if live else [],
-        "state": None if live else _still(graph),
     }
+
+
+def _node(node: Node, edges: list[list[Any]], **more: Any) -> dict[str, Any]:
+    found = {"name": node.name, "edges": edges}
+    if node.op is not None and node.formula is not None:
+        found |= {"op": node.op.name, "formula": node.formula.text}
+    if node.kind == "parameter":
+        found["parameter"] = True
+    return {**found, **more}
+
+
+def _live_nodes(graph: Graph) -> list[dict[str, Any]]:
+    # The numbers given are floats in a page that computes.
+    kinds = Kinds(graph.code, [FLOAT] * graph.inputs)
+    found = []
+    for k, node in enumerate(graph.nodes):
+        flags = {"chooses": _chooses(node), "whole": kinds.of(k) == INT}
+        edges = [_edge(edge) for edge in node.edges]
+        found.append(_node(node, edges, **{name: True for name, is_so in flags.items() if is_so}))
+    return found
+
+
+def _still_nodes(graph: Graph) -> list[dict[str, Any]]:
+    """Return the nodes of a page that cannot compute: with all their numbers, as text."""
+    flowing = {(flow.node, flow.edge): flow for flow in flows(graph)}
+    found = []
+    for k, node in enumerate(graph.nodes):
+        edges = [_edge(edge) for edge in node.edges]
+        for place, (written, edge) in enumerate(zip(edges, node.edges, strict=True)):
+            if flow := flowing.get((k, place)):
+                shown = map(show, (edge.derivative, flow.product, flow.total))
+                written += [edge.instead, *shown]
+        found.append(_node(node, edges, value=show(node.value)))
+    return found
+
+
+def _edge(edge: Edge) -> list[Any]:
+    if isinstance(edge.operand, int):
+        return [edge.operand, edge.formula.text]
+    return [None, edge.formula.text, show(edge.operand.value)]
+
+
+def _chooses(node: Node) -> bool:
+    """Return whether a derivative of 0 may say that an operand was not taken: no path."""
+    return node.op is not None and may_have_no_path(node.op, [x.operand for x in node.edges])
 
 
 def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:
@@ -211,19 +218,4 @@ def _form(picture: Picture, form: Form) -> dict[str, Any]:
             ]
             for line in layout.lines
         ],
-    }
-
-
-def _still(graph: Graph) -> dict[str, Any]:
-    """Return all numbers of a page that cannot compute them, as text."""
-    forward: list[str | None] = [None] * (len(graph.nodes) - graph.inputs + (not graph.failure))
-    backward = flows(graph)
-    return {
-        "value": [show(node.value) for node in graph.nodes],
-        "local": [
-            ["" if edge.derivative is None else show(edge.derivative) for edge in node.edges]
-            for node in graph.nodes
-        ],
-        "product": [*forward, *(show(flow.product) for flow in backward)],
-        "total": [*forward, *(show(flow.total) for flow in backward)],
     }

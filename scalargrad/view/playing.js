@@ -1,21 +1,9 @@
-const data = JSON.parse(document.getElementById("data").textContent);
-const find = (query) => document.querySelector(query);
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const narrow = matchMedia("(max-width: 899px)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const live = !data.reason;
 const { inputs, outputs } = data;
 const classes = data.classes ? outputs : 2;
 
-function show(x, digits = 3) {
-  if (!Number.isFinite(x)) return String(x);
-  if (x === 0) return "0.0";
-  const size = Math.abs(x);
-  let text = size >= 1e5 || size < 1e-3 ? size.toExponential(1) : String(Number(size.toPrecision(digits)));
-  if (!/[.e]/.test(text)) text += ".0";
-  return (x < 0 ? "\u2212" : "") + text;
-}
-
+const brief = (x) => few(x, 3);
 const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 // --- data: examples, and what a target means
@@ -41,6 +29,8 @@ const sides = inputs <= 2 ? Array.from({ length: inputs }, (_, k) => windowOf(k)
 // --- the model
 const units = data.units || [];
 const neurons = units.map((unit, k) => ({ ...unit, k })).filter((unit) => unit.column > 0);
+// A model without neurons is shown step by step: its terms have no weights.
+const stepwise = neurons.some((unit) => unit.terms[0][0] === null);
 const size = data.starts[0].length;
 const p = new Float64Array(size), g = new Float64Array(size), constants = Float64Array.from(data.constants || []);
 const memory = Array.from({ length: data.memories || 0 }, () => new Float64Array(size));
@@ -129,7 +119,7 @@ function compare() {
 }
 
 function sameness() {
-  const same = find("#same");
+  const same = ui.same;
   same.hidden = !live;
   same.textContent = edited || changed ? "changed here" : agreement;
   same.classList.toggle("off", edited || changed || !agreement.startsWith("✓"));
@@ -210,6 +200,15 @@ const heatOf = (map, scale, table) => (pixels) => {
   for (let k = 0; k < pixels.length; k++) pixels[k] = heat(map[k] * scale, table);
 };
 
+// Half as fine: enough for the picture of a unit.
+const small = { columns: kind === "plane" ? COLUMNS >> 1 : COLUMNS, rows: kind === "plane" ? ROWS >> 1 : ROWS };
+const smallHeatOf = (map, scale) => (pixels) => {
+  const { columns, rows } = small, apart = COLUMNS / columns;
+  for (let r = 0, k = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++, k++) pixels[k] = heat(map[(r * COLUMNS + c) * apart] * scale, C.heat);
+  }
+};
+
 function greatest(values) {
   let most = 1e-9;
   for (let k = 0; k < values.length; k++) most = Math.max(most, Math.abs(values[k]));
@@ -235,6 +234,8 @@ function contour(context, map, columns, rows, level, wide, high) {
     for (let c = 0; c < columns - 1; c++) {
       const k = r * columns + c;
       const a = map[k] - level, b = map[k + 1] - level, d = map[k + columns + 1] - level, e = map[k + columns] - level;
+      const above = a > 0;
+      if (above === b > 0 && above === d > 0 && above === e > 0) continue;
       const ends = [];
       if (a > 0 !== b > 0) ends.push([x(c + a / (a - b)), y(r)]);
       if (b > 0 !== d > 0) ends.push([x(c + 1), y(r + b / (b - d))]);
@@ -284,7 +285,7 @@ let span = [-1, 1];
 const heightOf = (v, high) => high - (v - span[0]) / (span[1] - span[0]) * high;
 
 function drawField() {
-  const [context, wide, high] = fit(find("#plane"));
+  const [context, wide, high] = fit(ui.plane);
   ({ plane: drawPlane, curve: drawCurve, scatter: drawScatter })[kind](context, wide, high);
 }
 
@@ -325,7 +326,7 @@ function drawExamples(context, wide, high, colour) {
       }
     });
   }
-  if (cross && document.activeElement === find("#plane")) {
+  if (cross && document.activeElement === ui.plane) {
     const [x, y] = placeOf(cross, wide, high);
     context.strokeStyle = css(C.ink);
     context.lineWidth = 2;
@@ -407,17 +408,18 @@ function nameOf(k) {
   const place = columnsOf[column].indexOf(k);
   if (column === 0) return inputs === 1 ? "x" : inputs === 2 ? "xy"[k] : `x${k + 1}`;
   if (out !== null && out !== undefined) return outputs === 1 ? "the output" : `output ${out}`;
+  if (stepwise) return `v${k - inputs + 1}`;
   return last > 2 ? `h${column}.${place + 1}` : `h${place + 1}`;
 }
 
 function layOut() {
-  const root = find("#units"), box = root.getBoundingClientRect();
+  const root = ui.units, box = root.getBoundingClientRect();
   root.querySelectorAll("button").forEach((button) => button.remove());
   places = new Map();
   if (!units.length) return;
   const most = Math.min(MOST, Math.max(...columnsOf.map((c) => c.length)));
   const margin = narrow.matches ? 16 : 34, base = narrow.matches ? 6 : 26;
-  const high = Math.max(14, Math.min(70, (box.height - base) / most - 8, box.width / 12));
+  const high = Math.max(14, Math.min(70, (box.height - base) / most - (stepwise ? 26 : 8), box.width / 12, (box.width - 2 * margin) / (2.1 * columnsOf.length)));
   const wide = high * 1.6, apart = (box.width - 2 * margin - wide) / Math.max(1, last);
   columnsOf.forEach((column, c) => {
     const shown = column.slice(0, MOST), gap = Math.min((box.height - base) / shown.length, high + 40);
@@ -449,7 +451,7 @@ function walk(event, c, j) {
 
 function drawNetwork() {
   if (!units.length) return;
-  const [context, , high] = fit(find("#units canvas"));
+  const [context, , high] = fit(ui.units.firstElementChild);
   const gradient = lines === "gradients" || phase === "backward", most = greatest(g);
   for (const unit of neurons) {
     const to = places.get(unit.k);
@@ -457,8 +459,8 @@ function drawNetwork() {
     unit.terms.forEach(([weight, source], i) => {
       const from = places.get(source);
       if (!from) return;
-      const waits = phase === "backward" && unit.column <= reached, ofGradient = gradient && !waits;
-      const v = ofGradient ? g[weight] / most : p[weight];
+      const waits = phase === "backward" && unit.column <= reached, ofGradient = gradient && !waits && !stepwise;
+      const v = stepwise ? 0.5 : ofGradient ? g[weight] / most : p[weight];
       const near = selected === null || selected === unit.k || selected === source;
       const width = ofGradient ? 0.3 + 8 * Math.abs(v) ** 0.8 : Math.min(8, 0.4 + 2.4 * Math.abs(v));
       const [x0, y0, x1] = [from.x + from.w, from.y + from.h / 2, to.x];
@@ -468,7 +470,7 @@ function drawNetwork() {
       context.bezierCurveTo(x0 + (x1 - x0) / 2, y0, x1 - (x1 - x0) / 2, y1, x1, y1);
       context.lineWidth = width;
       const alpha = waits ? 0.16 : (near ? 1 : 0.12) * (ofGradient ? 0.75 : Math.min(0.9, 0.25 + Math.abs(v) * 0.5));
-      context.strokeStyle = css(ofGradient ? C.gradient : v < 0 ? C.below : C.above, alpha);
+      context.strokeStyle = css(stepwise ? C.dim : ofGradient ? C.gradient : v < 0 ? C.below : C.above, alpha);
       context.setLineDash(v < 0 ? [Math.max(3, width * 1.3), Math.max(2.5, width)] : []);
       context.stroke();
     });
@@ -481,7 +483,7 @@ function drawNetwork() {
   columnsOf.forEach((column, c) => {
     const first = places.get(column[0]);
     if (column.length > MOST) context.fillText(`… ${column.length - MOST} more`, first.x + first.w / 2, high - 22);
-    if (!narrow.matches) context.fillText(c === 0 ? "inputs" : c === last ? "output" : `layer ${c}`, first.x + first.w / 2, high - 6);
+    if (!narrow.matches) context.fillText(c === 0 ? "inputs" : c === last ? "output" : stepwise ? "" : `layer ${c}`, first.x + first.w / 2, high - 6);
   });
   if (!narrow.matches) columnsOf[0].slice(0, MOST).forEach((k) => {
     const place = places.get(k);
@@ -503,7 +505,7 @@ function drawUnit(context, k, place) {
     context.strokeStyle = css(C.ink);
     context.lineWidth = 1.6;
     context.stroke();
-  } else context.drawImage(tileOf(COLUMNS, ROWS, heatOf(map, scale, C.heat)), place.x, place.y, place.w, place.h);
+  } else context.drawImage(tileOf(small.columns, small.rows, smallHeatOf(map, scale)), place.x, place.y, place.w, place.h);
   context.restore();
   const active = phase === "forward" && unit.column === reached;
   context.lineWidth = active || phase === "backward" && unit.column === reached ? 4 : 1.4;
@@ -517,13 +519,18 @@ function drawUnit(context, k, place) {
     context.fillRect(place.x - 7, place.y + place.h / 2 - (b > 0 ? tall : 0), 4, tall);
   }
   place.button.setAttribute("aria-pressed", String(selected === k));
+  if (!stepwise || unit.column === 0) return;
+  context.fillStyle = css(C.dim);
+  context.font = "12.5px system-ui";
+  context.textAlign = "center";
+  context.fillText(unit.function, place.x + place.w / 2, place.y - 6);
 }
 
 // --- the loss
 let pointed = null;
 function drawLoss() {
-  if (find("#loss-box").hidden) return;
-  const [context, wide, high] = fit(find("#loss"));
+  if (ui.lossBox.hidden) return;
+  const [context, wide, high] = fit(ui.loss);
   const left = 48, below = 20, above = 6, right = 56, values = history.flatMap((h) => [h.train, h.test]).filter(Number.isFinite);
   if (!values.length) return;
   const logs = values.every((v) => v > 0), scaled = (v) => logs ? Math.log(v) : v;
@@ -572,7 +579,7 @@ function drawLoss() {
     context.strokeStyle = css(C.forward);
     context.strokeRect(x(at.step), above, 0, high - above - below);
   }
-  find("#loss-read").textContent = at ? `step ${at.step}: train ${show(at.train)}${Number.isFinite(at.test) ? `, test ${show(at.test)}` : ""}` : "";
+  ui.lossRead.textContent = at ? `step ${at.step}: train ${brief(at.train)}${Number.isFinite(at.test) ? `, test ${brief(at.test)}` : ""}` : "";
 }
 
 // --- a neuron's chain rule at the ringed example
@@ -588,29 +595,31 @@ function worst() {
 function select(k) {
   selected = k;
   const inner = k !== null && k >= inputs;
-  find("#loss-box").hidden = inner;
-  find("#inspector").hidden = !inner;
+  ui.lossBox.hidden = inner;
+  ui.inspector.hidden = !inner;
   if (inner && (ringed < 0 || ringed >= train.length)) ringed = worst();
   draw();
   say();
-  if (inner && narrow.matches) find("#low").scrollIntoView({ block: "nearest", behavior: calm.matches ? "instant" : "smooth" });
+  if (inner && narrow.matches) ui.low.scrollIntoView({ block: "nearest", behavior: calm.matches ? "instant" : "smooth" });
 }
 
 let ofNeuron = "";
 function inspect() {
-  if (find("#inspector").hidden) return;
+  if (ui.inspector.hidden) return;
   const unit = units[selected], at = neurons.findIndex((n) => n.k === selected), e = train[ringed];
   backward(p, e.x, e.t, constants, passed);
   const [total, output, byTotal, byOutput] = passed.subarray(1 + 4 * at, 5 + 4 * at);
   const by = (k) => passed[1 + 4 * neurons.length + k];
   const value = (k) => k < inputs ? e.x[k] : passed[2 + 4 * neurons.findIndex((n) => n.k === k)];
-  const rows = unit.terms.map(([weight, source]) => `<tr><td>${show(p[weight])} · ${nameOf(source)}</td><td>${show(value(source))}</td><td>${show(p[weight] * value(source))}</td><td class="g">${show(by(weight))}</td></tr>`);
-  if (unit.bias !== null) rows.push(`<tr><td>bias</td><td></td><td>${show(p[unit.bias])}</td><td class="g">${show(by(unit.bias))}</td></tr>`);
-  rows.push(`<tr class="sum"><td>sum${unit.function ? ` → ${escaped(unit.function)}` : ""}</td><td>${show(total)}</td><td>${show(output)}</td><td class="g">${show(byTotal)} ↑</td></tr>`);
-  find("#inspector").innerHTML = `<div class="line"><h2>Chain rule of ${nameOf(selected)}</h2><button class="close" aria-label="back to the loss" title="Esc">✕</button></div><table><thead><tr><th>weight · input</th><th>input</th><th>term</th><th class="g">∂loss/∂weight</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
-  find("#inspector .close").onclick = () => select(null);
-  const through = unit.function && byOutput !== 0 ? `, times the slope of ${escaped(unit.function)} ${show(byTotal / byOutput)} it is <b class="g">${show(byTotal)}</b> at the sum` : "";
-  ofNeuron = byOutput === 0 ? "At the ringed example nothing is passed back to this neuron: all its gradients are 0." : `At the ringed example <b class="g">${show(byOutput)}</b> comes back${through}. Each weight gets that times its input.`;
+  const rows = unit.terms.map(([weight, source]) => stepwise ? `<tr><td>${nameOf(source)}</td><td>${brief(value(source))}</td><td></td><td class="g"></td></tr>` : `<tr><td>${brief(p[weight])} · ${nameOf(source)}</td><td>${brief(value(source))}</td><td>${brief(p[weight] * value(source))}</td><td class="g">${brief(by(weight))}</td></tr>`);
+  if (unit.bias !== null) rows.push(`<tr><td>bias</td><td></td><td>${brief(p[unit.bias])}</td><td class="g">${brief(by(unit.bias))}</td></tr>`);
+  rows.push(`<tr class="sum"><td>${escaped([stepwise ? "" : "sum", unit.function].filter(Boolean).join(" → "))}</td><td>${stepwise ? "" : brief(total)}</td><td>${brief(output)}</td><td class="g">${brief(byTotal)} ↑</td></tr>`);
+  const heads = stepwise ? ["operand", "input", "result", "∂loss/∂result"] : ["weight · input", "input", "term", "∂loss/∂weight"];
+  ui.inspector.innerHTML = `<div class="line"><h2>Chain rule of ${nameOf(selected)}</h2><button class="close" aria-label="back to the loss" title="Esc">✕</button></div><table><thead><tr>${heads.map((words) => `<th>${words}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  ui.inspector.querySelector(".close").onclick = () => select(null);
+  const through = unit.function && byOutput !== 0 ? `, times the slope of ${escaped(unit.function)} ${brief(byTotal / byOutput)} it is <b class="g">${brief(byTotal)}</b> at the sum` : "";
+  if (stepwise) ofNeuron = `At the ringed example the loss grows <b class="g">${brief(byOutput)}</b> times as fast as this result.`;
+  else ofNeuron = byOutput === 0 ? "At the ringed example nothing is passed back to this neuron: all its gradients are 0." : `At the ringed example <b class="g">${brief(byOutput)}</b> comes back${through}. Each weight gets that times its input.`;
 }
 
 // --- words
@@ -622,11 +631,11 @@ function say(words, back) {
   if (!text && live && step === 0) text = "The weights are random, so the output is arbitrary. Press Train, or Step to see one step slowly.";
   if (!text && !live && step === 0) text = "Press Replay to see the training that Python ran.";
   if (!text) {
-    text = `Step ${step}: loss ${show(now.train)}.`;
+    text = `Step ${step}: loss ${brief(now.train)}.`;
     if (knowsRight && live) text += ` Right are ${now.right} of ${train.length} training examples${test.length ? ` and ${Math.round(100 * now.rightOfTest / test.length)}% of the test` : ""}.`;
   }
-  find("#say").classList.toggle("back", Boolean(back));
-  if (text !== said) find("#say span").innerHTML = said = text;
+  ui.say.classList.toggle("back", Boolean(back));
+  if (text !== said) ui.say.firstElementChild.innerHTML = said = text;
 }
 
 function draw() {
@@ -635,15 +644,15 @@ function draw() {
   drawNetwork();
   inspect();
   drawLoss();
-  find("#n").textContent = step;
+  ui.n.textContent = step;
   sameness();
-  find("#field-title").textContent = kind === "scatter" ? (data.classes ? "Probability of the right class" : "Predictions against targets") : selected === null || showsOutput() && selected >= inputs ? "Output" : selected < inputs ? `Input ${nameOf(selected)}` : `Neuron ${nameOf(selected)}`;
+  ui.fieldTitle.textContent = kind === "scatter" ? (data.classes ? "Probability of the right class" : "Predictions against targets") : selected === null || showsOutput() && selected >= inputs ? "Output" : selected < inputs ? `Input ${nameOf(selected)}` : `${stepwise ? "Step" : "Neuron"} ${nameOf(selected)}`;
 }
 
 // After a pause: one evaluation for each pixel, if there is time.
 function sharpen() {
   if (!live || kind !== "plane" || playing) return;
-  const box = find("#plane").getBoundingClientRect(), columns = Math.floor(box.width), rows = Math.floor(box.height);
+  const box = ui.plane.getBoundingClientRect(), columns = Math.floor(box.width), rows = Math.floor(box.height);
   const began = performance.now(), found = scores.map(() => new Float32Array(columns * rows));
   for (let row = 0, k = 0; row < rows; row++) {
     if (performance.now() - began > 300) return;
@@ -693,7 +702,7 @@ function guarded(action) {
 
 function frame(time) {
   if (!playing) return;
-  const speed = SPEEDS[find("#speed").value], passedTime = Math.min(100, time - lastTime);
+  const speed = SPEEDS[ui.speed.value], passedTime = Math.min(100, time - lastTime);
   lastTime = time;
   debt = speed === Infinity ? 1e9 : Math.min(debt + speed * passedTime / 1000, 30);
   const began = performance.now();
@@ -731,7 +740,7 @@ function frame(time) {
 
 function replayed(time) {
   if (!playing) return;
-  if (time - lastTime > 1000 / Math.min(20, SPEEDS[find("#speed").value])) {
+  if (time - lastTime > 1000 / Math.min(20, SPEEDS[ui.speed.value])) {
     lastTime = time;
     if (step >= data.frames.length - 1) {
       toggle();
@@ -754,7 +763,7 @@ function toggle() {
   playing = !playing;
   phase = null;
   busy++;
-  const play = find("#play");
+  const play = ui.play;
   play.textContent = playing ? "❚❚ Pause" : live ? "▶ Train" : "▶ Replay";
   play.setAttribute("aria-pressed", String(playing));
   fine = null;
@@ -788,11 +797,11 @@ async function slowly() {
       drawNetwork();
       if (!await pause(260)) return;
     }
-    say(`The loss, the mean over the examples${data.penalised ? " and the penalty" : ""}, is <b>${show(before)}</b>.`);
+    say(`The loss, the mean over the examples${data.penalised ? " and the penalty" : ""}, is <b>${brief(before)}</b>.`);
     if (!await pause(700)) return;
     for (reached = last - 1; reached >= 0; reached--) {
       phase = "backward";
-      say(`Backward: <b class="g">the gradient flows from the loss to every weight</b>; wider lines matter more${reached ? "" : `. The largest is ${show(greatest(g))}`}.`, true);
+      say(`Backward: <b class="g">the gradient flows from the loss to every weight</b>; wider lines matter more${reached ? "" : `. The largest is ${brief(greatest(g))}`}.`, true);
       drawNetwork();
       if (!await pause(620)) return;
     }
@@ -803,7 +812,7 @@ async function slowly() {
     note();
     draw();
   })) return;
-  say(`Update: ${data.optimizer} moves every weight against its gradient. The loss goes from ${show(before)} to <b>${show(history[history.length - 1].train)}</b>.`);
+  say(`Update: ${data.optimizer} moves every weight against its gradient. The loss goes from ${brief(before)} to <b>${brief(history[history.length - 1].train)}</b>.`);
   settle();
 }
 
@@ -823,20 +832,20 @@ function reset() {
 }
 
 // --- controls
-find("#play").onclick = toggle;
-find("#one").onclick = slowly;
-find("#reset").onclick = reset;
-find("#speed").oninput = (event) => { find("#speed-shown").textContent = ["1/s", "5/s", "20/s", "60/s", "max"][event.target.value]; };
-const rateShown = () => { find("#rate-shown").textContent = String(rate); };
-find("#rate").value = Math.log10(data.lr);
-find("#rate").oninput = (event) => {
+ui.play.onclick = toggle;
+ui.one.onclick = slowly;
+ui.reset.onclick = reset;
+ui.speed.oninput = (event) => { ui.speedShown.textContent = ["1/s", "5/s", "20/s", "60/s", "max"][event.target.value]; };
+const rateShown = () => { ui.rateShown.textContent = String(rate); };
+ui.rate.value = Math.log10(data.lr);
+ui.rate.oninput = (event) => {
   rate = Number((10 ** event.target.value).toPrecision(2));
   changed = changed || rate !== data.lr;
   rateShown();
   sameness();
 };
-data.starts.forEach((_, k) => find("#start").append(new Option(String(k), String(k))));
-find("#start").onchange = (event) => {
+data.starts.forEach((_, k) => ui.start.append(new Option(String(k), String(k))));
+ui.start.onchange = (event) => {
   start = Number(event.target.value);
   compare();
   reset();
@@ -850,7 +859,7 @@ function choose(buttons, picked) {
     };
   });
 }
-choose([find("#show-weights"), find("#show-gradients")], (k) => {
+choose([ui.showWeights, ui.showGradients], (k) => {
   lines = ["weights", "gradients"][k];
   if (k) guarded(gradients);
   drawNetwork();
@@ -866,7 +875,7 @@ if (edits && kind === "plane") {
     button.textContent = `${shapes[k % 4]} add`;
     button.title = `a click adds an example of class ${data.classes ? k : k ? 1 : low}`;
     button.setAttribute("aria-pressed", String(k === 0));
-    find("#adds").append(button);
+    ui.adds.append(button);
     return button;
   });
   choose(buttons, (k) => { adds = k; });
@@ -875,7 +884,7 @@ const keys = { plane: edits ? ["filled: training, hollow: test", signs ? "line: 
 keys[kind].forEach((words) => {
   const span_ = document.createElement("span");
   span_.textContent = words;
-  find("#field-key").append(span_);
+  ui.fieldKey.append(span_);
 });
 
 function edit() {
@@ -888,7 +897,7 @@ function edit() {
   say();
   if (!playing) settle();
 }
-const plane = find("#plane");
+const plane = ui.plane;
 // What a place of the field means, from 0 to 1 from the left and from the top: an example.
 function exampleAt(right, below) {
   const x = sides[0][0] + right * (sides[0][1] - sides[0][0]);
@@ -982,7 +991,7 @@ function editable() {
 }
 if (edits) editable();
 
-const chart = find("#loss");
+const chart = ui.loss;
 chart.onpointermove = (event) => {
   const box = chart.getBoundingClientRect(), end = Math.max(live ? 100 : data.frames.length - 1, step);
   const at = (event.clientX - box.left - 48) / (box.width - 104) * end;
@@ -1027,7 +1036,7 @@ new ResizeObserver(() => {
     draw();
     settle();
   }, 60);
-}).observe(find("#units"));
+}).observe(ui.units);
 
 // --- begin
 readColours();
@@ -1035,15 +1044,20 @@ rateShown();
 if (live) {
   guarded(compare);
 } else {
-  find("#reason").hidden = false;
-  find("#reason").textContent = `${data.reason} Shown is the training that Python ran.`;
-  find("#play").textContent = "▶ Replay";
-  for (const query of ["#one", ".rate", ".start"]) find(query).hidden = true;
-  find("#field").hidden = kind === "scatter" || !data.frames[0].length;
+  ui.reason.hidden = false;
+  ui.reason.textContent = `${data.reason} Shown is the training that Python ran.`;
+  ui.play.textContent = "▶ Replay";
+  [ui.one, ui.rate.parentElement, ui.start.parentElement].forEach((part) => (part.hidden = true));
+  ui.field.hidden = kind === "scatter" || !data.frames[0].length;
 }
-if (!units.some((unit) => unit.column > 0)) {
-  find("#network").hidden = true;
-  find("main").classList.add("alone");
+if (stepwise) {
+  ui.networkTitle.textContent = "Steps of the model";
+  ui.showWeights.parentElement.hidden = true;
+  ui.networkKey.textContent = "picture: what a step gives for each input";
+}
+if (!neurons.length) {
+  ui.network.hidden = true;
+  ui.main.classList.add("alone");
 }
 layOut();
 if (live) {

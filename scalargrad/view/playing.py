@@ -23,14 +23,13 @@ from scalargrad.programs.code import Builder, Code, Literal, Operand, lower, reb
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.run.compiled import compile
 from scalargrad.programs.trace.symbols import Trace, symbol
-from scalargrad.view import minify
-from scalargrad.view.languages.javascript import is_spelled, runtime_for, statements
+from scalargrad.view.languages.javascript import is_spelled, statements
 from scalargrad.view.languages.spelling import OPS
 from scalargrad.view.lowering import slopes_of
-from scalargrad.view.neurons import Unit, units_of
+from scalargrad.view.neurons import Unit, steps_of, units_of
 from scalargrad.view.showing import ShownPage
 from scalargrad.view.svg import text
-from scalargrad.view.templates import as_json, filled, read
+from scalargrad.view.templates import script_page
 from scalargrad.view.training import Window
 
 MOST_PARAMETERS = 2_500
@@ -155,16 +154,8 @@ class Playground:
         return ShownPage(self.html)
 
     def _page(self) -> str:
-        parts = {
-            "title": text(self._title),
-            "about": text(self._about()),
-            "style": minify.style(read("playing.css")),
-            "data": as_json(self._data()),
-            "runtime": minify.script(runtime_for(self._script)),
-            "program": self._script,
-            "player": minify.script(read("playing.js")),
-        }
-        return filled(read("playing.html"), parts)
+        parts = {"about": text(self._about()), "program": self._script}
+        return script_page("playing", self._title, self._data(), parts, self._script)
 
     def _about(self) -> str:
         model = self._models[0]
@@ -375,6 +366,8 @@ def _traced(task: _Task, model: Any, parameters: Sequence[Value]) -> _Traced:
         first = len(xs) + len(ts)
         weights = range(first, first + len(parameters))
         units = units_of(code, range(len(xs)), weights)
+        if all(unit.total is None for unit in units):
+            units = steps_of(code, range(len(xs)))
         computed = [*leaves, *trace.symbols]
         # Of each neuron its sum and its output, and then the derivatives by all of them.
         neurons = [

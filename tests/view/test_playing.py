@@ -117,8 +117,21 @@ class TestNeurons:
             (2, ""),
         ]
 
-    def test_of_a_model_without_sums_there_are_none(self) -> None:
+    def test_a_model_without_sums_is_shown_step_by_step(self) -> None:
         data = script_of(playground(Own, squared, CURVE))
+        assert [(unit["column"], unit["function"]) for unit in data["units"]] == [
+            *((0, ""), (1, "*"), (2, "exp"), (3, "*"), (4, "+"))
+        ]
+
+    def test_a_model_of_many_steps_has_its_inputs_alone(self) -> None:
+        class Long(Own):
+            def __call__(self, x: Any) -> Any:
+                y = x[0]
+                for _ in range(50):
+                    y = exp(-y) * self.w[0]
+                return y
+
+        data = script_of(playground(Long, squared, CURVE))
         assert [unit["column"] for unit in data["units"]] == [0]
 
     def test_each_weight_is_counted_once(self) -> None:
@@ -327,7 +340,7 @@ class TestInTheBrowser:
     def test_it_trains_and_pauses(self, show: Show) -> None:
         browser = opened(show, data_page("xor"))
         before = browser.run("history[0].train")
-        browser.run("find('#speed').value = 4, toggle(), 1")
+        browser.run("ui.speed.value = 4, toggle(), 1")
         browser.until("step >= 50")
         browser.run("toggle(), 1")
         assert browser.run("step") >= 50
@@ -348,7 +361,7 @@ class TestInTheBrowser:
             lambda rng: nn.MLP(1, [1], rng=rng), squared, CURVE, (), lambda p: optim.SGD(p, lr=90.0)
         )
         browser = opened(show, page)
-        browser.run("find('#speed').value = 4, toggle(), 1")
+        browser.run("ui.speed.value = 4, toggle(), 1")
         browser.until("!playing")
         said = browser.text("#say")
         assert "lower the learning rate, press ↺" in said
@@ -363,7 +376,7 @@ class TestInTheBrowser:
         reason = browser.text("#reason")
         assert "chooses with if (test_playing.py:" in reason
         assert browser.text("#play") == "▶ Replay"
-        browser.run("find('#speed').value = 4, toggle(), 1")
+        browser.run("ui.speed.value = 4, toggle(), 1")
         browser.until("step >= 5")
         assert browser.run("step") >= 5
         assert browser.problems == []
