@@ -48,10 +48,10 @@ class Rows(Group):
         return next(k for k, row in enumerate(self.rows) if edge in (row.weight, row.operand))
 
 
-def cards_of(graph: Graph, groups: Sequence[Group] = (), most: int | None = None) -> Picture:
+def cards_of(graph: Graph, groups: Sequence[Group] = ()) -> Picture:
     """Return the picture of `graph` whose shapes are cards: constants have none."""
     taken = {k for group in groups for k in group.members}
-    return picture_of(graph, [*groups, *_with_rows(graph, taken)], most, constants=False)
+    return picture_of(graph, [*groups, *_with_rows(graph, taken)], constants=False)
 
 
 def _with_rows(graph: Graph, taken: set[int]) -> list[Rows]:

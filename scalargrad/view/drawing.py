@@ -14,16 +14,18 @@ from scalargrad.view.dot import dot_of
 from scalargrad.view.graph import Graph, part_of
 from scalargrad.view.groups import Group
 from scalargrad.view.mermaid import mermaid_of
-from scalargrad.view.picture import picture_of
+from scalargrad.view.picture import Picture, picture_of
 from scalargrad.view.showing import ShownPage
 from scalargrad.view.subject import caller_variables, subject_of
 from scalargrad.view.svg import svg_of
 from scalargrad.view.text import text_of
 
-# So many nodes at most are laid out: the others would not be found among them.
-MOST_NODES = 300
-# A page whose boxes hold many nodes computes so many at most.
+# So many cards at most are laid out: the others would not be found among them.
+_MOST_CARDS = 300
+# A page whose cards hold many nodes computes so many at most.
 _MOST_LIVE = 1500
+# Of larger graphs, where nothing is collapsed, no cards are looked for.
+_MOST_NODES = 20_000
 
 
 class Drawing:
@@ -39,25 +41,34 @@ class Drawing:
 
     @cached_property
     def svg(self) -> str:
-        """The picture as SVG: of more than 300 nodes, those nearest the output."""
-        return svg_of(self._graph, cards_of(self._graph, self._groups, most=MOST_NODES))
+        """The picture as SVG: of more than 300 cards, the 300 nodes nearest the output."""
+        return svg_of(*self._shown(len(self._graph.nodes) if self._groups else _MOST_NODES))
 
     @cached_property
     def html(self) -> str:
         """The live page: one file, to step through, with numbers that can be changed.
 
-        Of more than 300 nodes it has those nearest the output.
+        Of more than 300 cards, or 1,500 nodes, it has the 300 nodes nearest the output.
         """
         from scalargrad.view.page import page_of
 
-        graph = part_of(self._graph, _MOST_LIVE if self._groups else MOST_NODES)
-        picture = cards_of(graph, self._groups if graph is self._graph else ())
+        graph, picture = self._shown(_MOST_LIVE)
         if graph is not self._graph:
-            picture.note = (
-                f"The {len(graph.nodes)} nodes nearest the output, of {len(self._graph.nodes):,}; "
-                f"what they are computed from can be changed. {picture.note}"
-            )
+            picture.note += " What they are computed from can be changed."
         return page_of(graph, picture)
+
+    def _shown(self, most: int) -> tuple[Graph, Picture]:
+        """Return what is laid out: the whole, if it has at most `most` nodes, or a part."""
+        count = len(self._graph.nodes)
+        if count <= most:
+            picture = cards_of(self._graph, self._groups)
+            if len(picture.shapes) <= _MOST_CARDS:
+                return self._graph, picture
+        part = part_of(self._graph, _MOST_CARDS)
+        picture = cards_of(part)
+        note = f"The {len(part.nodes)} nodes nearest the output, of {count:,}."
+        picture.note = f"{note} {picture.note}".strip()
+        return part, picture
 
     @cached_property
     def dot(self) -> str:

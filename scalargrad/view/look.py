@@ -20,8 +20,6 @@ COLOURS = f""":root{{color-scheme:light dark;{LIGHT}}}
 # Cards and edges, in the drawing and in the page alike.
 GRAPH = """
 .sg text{fill:var(--ink);text-anchor:middle;unicode-bidi:isolate}
-.sg{font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-.sg{font-variant-numeric:tabular-nums}
 .sg .b{fill:var(--stage);stroke:var(--edge);stroke-width:1.4}
 .sg .leaf .b{fill:var(--leaf);stroke:var(--forward)}
 .sg .group .b{stroke-dasharray:7 3}
@@ -38,5 +36,4 @@ GRAPH = """
 .sg .badge rect{fill:var(--stage);stroke:var(--gradient);stroke-dasharray:3 2.5}
 .sg .badge text{fill:var(--gradient);font-size:14px;font-weight:650}
 .sg .badge .why{fill:var(--dim);font-size:12px;font-weight:400}
-.sg .note{text-anchor:start;fill:var(--dim);font-size:13px}
 """.strip()

@@ -18,8 +18,9 @@ class Unit:
     """An input of a model, or a neuron: its terms, its sum, and its output, which others take.
 
     `terms` are pairs of a weight's variable and of the unit that it weighs, by its place in the
-    list of units; a step that is no neuron has operands, without weights. `bias`, `total` and `output` are variables of the code. `column` is 0 for
-    inputs, else one more than the last of the columns that it takes from.
+    list of units; a step that is no neuron has operands, without weights. `bias`, `total` and
+    `output` are variables of the code. `column` is 0 for inputs, else one more than the last of the
+    columns that it takes from.
     """
 
     column: int

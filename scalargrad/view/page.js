@@ -5,13 +5,13 @@ const output = nodes[data.output];
 nodes.forEach((node, k) => {
   // Of an op: what computes it, and its derivatives.
   Object.assign(node, { k, arrivals: [], taken: true, ...program[k - inputs] });
-  node.edges = node.edges.map(([at, formula, last, slope, product, total], e) => {
+  node.edges = (node.edges ?? []).map(([at, formula, last, slope, product, total], e) => {
     return { of: node, e, at: nodes[at], formula, last, slope, product, total };
   });
 });
 cards.forEach((card) => {
   card.shown = card.shown.map((k) => nodes[k]);
-  card.members = card.members.map((k) => nodes[k]);
+  card.members = card.members?.map((k) => nodes[k]) ?? card.shown;
   card.members.forEach((node) => (node.card = card));
   if (card.kind !== "rows") return;
   card.sum = nodes[card.sum];
@@ -20,6 +20,8 @@ cards.forEach((card) => {
   card.rows = card.rows.map((row) => row.map((e) => card.sum.edges[e]));
   card.neuron = card.rows.some(([weight]) => weight?.at && card.members.includes(weight.at));
 });
+// What changes nothing has no card: sentences call it by what it is computed from.
+nodes.forEach((node) => (node.said = node.card ? node.name : (node.edges[0]?.at?.said ?? node.name)));
 const leaves = nodes.slice(0, inputs);
 const given = leaves.filter((node) => !node.parameter);
 
@@ -201,7 +203,7 @@ function addition(a, b, total) {
   const numbers = [a, b].map(Number);
   const digits = digitsFor(4, numbers, ([x, y]) => x + y, Number(total));
   const [x, y] = live ? numbers : [a, b];
-  return `${show(x, digits)} + ${inFormula(y, digits)}`.replaceAll("-", "−");
+  return minus(`${show(x, digits)} + ${inFormula(y, digits)}`);
 }
 
 function lineOf({ kind, node, edge, i }) {
@@ -260,7 +262,7 @@ const V = (text) => [text, "v"];
 const G = (text) => [text, "g"];
 const listed = (texts) =>
   texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
-const withValue = (node, digits) => `${node.name} = ${few(valueOf(node), digits)}`;
+const withValue = (node) => `${node.said} = ${few(valueOf(node))}`;
 const kindOf = ({ op }) => data.ops[op][1];
 
 function sentence(u) {
@@ -297,11 +299,10 @@ function doneSentence() {
 
 function forwardSentence(node) {
   const words = data.ops[node.op][0];
-  const texts = node.edges.map(({ at, last }) => at?.name ?? last);
+  const texts = node.edges.map(({ at, last }) => at?.said ?? minus(last));
   let said = words.replace(/\{(\d)\}/g, (_, e) => texts[e]);
   if (words.startsWith("Apply")) said += ` to ${listed(texts)}`;
-  const numbers = inNumbers(node, 4).replaceAll("-", "−");
-  return [`${said}: `, V(`${node.name} = ${numbers} = ${few(valueOf(node))}`), "."];
+  return [`${said}: `, V(`${node.said} = ${minus(inNumbers(node, 4))} = ${few(valueOf(node))}`), "."];
 }
 
 function manyForward({ card, from: first, end: last }) {
@@ -316,9 +317,9 @@ function manyBackward({ card, from: first, end: last }) {
     const { at: node, product } = edge;
     if (!card.members.includes(node)) targets.set(node, (targets.get(node) ?? 0) + Number(product));
   }
-  const who = card.kind === "group" ? card.title : card.shown[0].name;
+  const who = card.kind === "group" ? card.title : card.shown[0].said;
   const found = [`${who} gets `, G(listed(got)), " and passes on "];
-  [...targets].slice(0, 3).forEach(([node, x], i) => found.push(i ? "; " : "", G(few(x)), ` to ${node.name}`));
+  [...targets].slice(0, 3).forEach(([node, x], i) => found.push(i ? "; " : "", G(few(x)), ` to ${node.said}`));
   if (targets.size > 3) found.push(`; and so on to ${targets.size - 3} more`);
   if (!targets.size) found.push("what its own parameters get");
   return [...found, "."];
@@ -327,15 +328,15 @@ function manyBackward({ card, from: first, end: last }) {
 function backwardSentence(step) {
   const { node, edge } = step;
   const { at: to, slope, product, total } = edge;
-  const { op, edges, name } = node;
-  if (!taken(step)) return [`Nothing arrives at ${name}: it was not taken, and passes nothing to ${to.name}.`];
+  const { op, edges, said } = node;
+  if (!taken(step)) return [`Nothing arrives at ${said}: it was not taken, and passes nothing to ${to.said}.`];
   const times = to.arrivals.filter(taken).length;
   const before = gradientAt(to, step.i - 1);
   const found = passing();
   if (before !== null && times > 1) {
     const sum = `${addition(before, product, total)} = ${few(total)}`;
     const used = times === 2 ? "twice; the two" : `${times} times; they`;
-    found.push(` ${to.name} is used ${used} add up: `, G(sum), ".");
+    found.push(` ${to.said} is used ${used} add up: `, G(sum), ".");
   }
   return found;
 
@@ -343,30 +344,30 @@ function backwardSentence(step) {
   function passing() {
     const kind = kindOf(node);
     const number = Number(slope);
-    const whole = (text) => [`${text}: `, G(few(product)), ` flows back to ${to.name}.`];
+    const whole = (text, flow = few(product)) => [`${text}: `, G(flow), ` flows back to ${to.said}.`];
     const equation = `${few(gradientAt(node, step.i - 1))} × ${inBrackets(few(slope))} = ${few(product)}`;
-    const multiplied = (text) => [`${text}: `, G(equation), ` flows back to ${to.name}.`];
     if (kind === "sum" || (kind === "difference" && number > 0)) return whole(`A ${kind} passes the gradient on unchanged`);
     if (kind === "difference") {
       return whole(`A ${op === "neg" ? "turned sign" : kind} passes the gradient on with its sign changed`);
     }
     if (op === "*") {
       const other = edges[1 - edge.e];
-      return multiplied(`A product passes it on times the other factor, ${other.at ? withValue(other.at) : other.last}`);
+      return whole(`A product passes it on times the other factor, ${other.at ? withValue(other.at) : minus(other.last)}`, equation);
     }
-    if (kind === "switch" && number === 0) return [`${op} is off here: nothing passes to ${to.name}.`];
+    if (kind === "switch" && number === 0) return [`${op} is off here: nothing passes to ${to.said}.`];
     if (kind === "switch" && number === 1) return whole(`${op} is on here and passes it on unchanged`);
-    if (kind === "choice" && number === 0) return [`${to.name} was not taken: nothing passes to it.`];
+    if (kind === "choice" && number === 0) return [`${to.said} was not taken: nothing passes to it.`];
     if (kind === "choice" && number === 1) {
       const who = { maximum: "The larger takes all", minimum: "The smaller takes all" }[op];
-      return whole(who || `${to.name} was taken and gets all`);
+      return whole(who || `${to.said} was taken and gets all`);
     }
     const variables = edges.filter((one) => one.at);
     const where = variables.filter((one) => edges.length <= 2 || one.at === to).slice(0, 2);
     const formula = slopeOf(edge);
     const equals = formula === inFormula(slope) ? "" : `${formula} = `;
-    const by = variables.length > 1 ? ` by ${to.name}` : "";
-    return multiplied(`At ${listed(where.map((one) => withValue(one.at)))} ${op} has the slope${by} ${equals}${few(slope)}`);
+    const by = variables.length > 1 ? ` by ${to.said}` : "";
+    const called = { "/": "the quotient", "//": "the quotient", "%": "the remainder", "**": "the power" }[op] ?? op;
+    return whole(`At ${listed(where.map((one) => withValue(one.at)))} ${called} has the slope${by} ${equals}${few(slope)}`, equation);
   }
 }
 
@@ -417,7 +418,7 @@ const SMALLEST = 12 / 14; // the scale at which a title has 12 pixels
 
 function shape(tag, attributes = {}, text = "") {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  set(element, attributes);
   element.textContent = text;
   return element;
 }
@@ -426,11 +427,16 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function set(element, name, value) {
-  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+  }
 }
 
 const [edgeLayer, badgeLayer, cardLayer, pillLayer] = [0, 1, 2, 3].map(() => ui.graph.appendChild(shape("g")));
+// The ways to draw the cards: the room for what stands on an edge, and how many rows they have.
+const FORMS = { wide: { label: 100, rows: 12 }, close: { label: 64, rows: 12 }, compact: { label: 64 }, tall: { label: 56, tall: true } };
+Object.entries(data.forms).forEach(([name, found]) => Object.assign(FORMS[name], found));
 let form = null;
 let arrows = []; // their paths and what stands on them
 let scale = 1;
@@ -444,8 +450,7 @@ function measure() {
 const fitting = ({ size }) => Math.min(room[0] / (size[0] + 32), room[1] / (size[1] + 32));
 
 function chooseForm() {
-  const { wide, close: closer, compact, tall } = data.forms;
-  const candidates = narrow.matches ? [tall] : [wide, closer, compact].filter(Boolean);
+  const candidates = narrow.matches ? [FORMS.tall] : [FORMS.wide, FORMS.close, FORMS.compact].filter(({ size }) => size);
   return candidates.find((one) => fitting(one) >= SMALLEST) || candidates.at(-1);
 }
 
@@ -472,7 +477,7 @@ function build() {
   arrows = form.lines.map(makeArrow);
   cards.forEach(makeCard);
   const small = ui.overview.firstElementChild;
-  set(small, "viewBox", `-16 -16 ${form.size[0] + 32} ${form.size[1] + 32}`);
+  set(small, { viewBox: `-16 -16 ${form.size[0] + 32} ${form.size[1] + 32}` });
   small.replaceChildren(
     ...form.cards.map(([x, y, width, height]) => shape("rect", { x, y, width, height })),
     shape("rect", { class: "seen" }),
@@ -493,8 +498,11 @@ function makeArrow([c, place, x, y, points]) {
   const badge = badgeLayer.appendChild(shape("g", { class: "badge" }));
   badge.append(shape("rect", { rx: 10 }), shape("text"), shape("text", { class: "why", y: 13 }));
   return {
-    ...{ card, source: cards[source], edges: edges.map(([k, e]) => nodes[k].edges[e]) },
-    ...{ d, x, y, line, river, tip, head, start, badge, rows: card.kind === "rows" || edges.length > 1 },
+    card,
+    source: cards[source],
+    edges: edges.map(([k, e]) => nodes[k].edges[e]),
+    rows: card.kind === "rows" || edges.length > 1,
+    d, x, y, line, river, tip, head, start, badge,
   };
 }
 
@@ -502,7 +510,7 @@ function makeCard(card, c) {
   const [x, y, w, h] = form.cards[c];
   const leaf = card.kind === "leaf";
   const changes = leaf && live;
-  const rows = card.kind === "rows" && form.rows > 0;
+  const rows = card.kind === "rows" && form.rows;
   const kind = leaf || card.kind === "group" ? card.kind : "op";
   const group = cardLayer.appendChild(
     shape("g", {
@@ -525,11 +533,12 @@ function makeCard(card, c) {
   if (changes) makeDraggable(group, card.shown[0]);
   else {
     group.onclick = () => choose(card);
-    group.onkeydown = ({ key }) => key === "Enter" && choose(card);
+    group.onkeydown = ({ key }) => {
+      if (key === "Enter") choose(card); // to return false would keep the Tab key in here
+    };
   }
 }
 
-const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const shownOp = ({ op }) => (op === "sumprod" ? "sum" : op);
 const titleOf = ({ kind, last, title }) => (kind === "rows" ? `${last.name} · ${shownOp(last)}` : title);
 
@@ -548,7 +557,7 @@ function makeFace(card, text, w, h) {
     const found = card.shown.map((node) => gradientAt(node, i)).filter((g) => g !== null);
     const all = found.map((g) => few(g)).join(", ");
     const whole = card.shown.length === 1 ? `${partial(card.shown[0])} = ${all}` : "";
-    put(gradient, !found.length ? "" : whole && whole.length <= most ? whole : `∂ ${cut(all, most - 2)}`);
+    put(gradient, !found.length ? "" : whole && whole.length <= most - 2 ? whole : `∂ ${cut(all, most - 2)}`);
   };
   return { value, gradient, paint: paint_ };
 }
@@ -575,8 +584,8 @@ function paint() {
     const text = shown.map((node) => fullText(node, i)).join("; ");
     put(card.full, text);
     if (card.kind === "leaf" && live) {
-      set(group, "aria-label", text);
-      set(group, "aria-valuenow", v[shown[0].k]);
+      group.ariaLabel = text;
+      group.ariaValueNow = v[shown[0].k];
     }
   }
   const flows = arrows.map((arrow) => Math.abs(flowOf(arrow)));
@@ -608,13 +617,13 @@ function paintArrow(arrow, share) {
   shown(tip, !flowed && (u.end < end || data.failure !== ""));
   shown(river, flowed);
   shown(head, flowed);
-  shown(badge, visible && (form.rows > 0 || !narrow.matches || now || arrows.length < 12));
+  shown(badge, visible && (!form.tall || now || arrows.length < 12));
   line.classList.toggle("now", now && u.kind === "forward");
   tip.classList.toggle("now", now && u.kind === "forward");
   badge.classList.toggle("now", now && u.kind === "backward");
   const width = 2 + 8 * Math.sqrt(share);
-  set(river, "stroke-width", width.toFixed(2));
-  set(head, "transform", `translate(${start.x},${start.y}) scale(${(0.75 + width / 14).toFixed(3)})`);
+  set(river, { "stroke-width": width.toFixed(2) });
+  set(head, { transform: `translate(${start.x},${start.y}) scale(${(0.75 + width / 14).toFixed(3)})` });
   if (visible) badgeText(arrow, `× ${few(edges[0].slope)}`);
 }
 
@@ -625,13 +634,13 @@ function badgeText({ badge, x, y, edges, rows }, text) {
   if (first.textContent === text && second.textContent === why) return;
   put(first, text);
   put(second, why);
-  set(first, "y", why ? -2 : 5);
+  set(first, { y: why ? -2 : 5 });
   const width = Math.max(8.4 * text.length, 7 * why.length) + 14;
   const height = why ? 38 : 28;
   // Where it is wider than its place, it goes over the curve and not over the card.
   const left = form.tall ? 0 : Math.max(0, (width + 8 - form.label) / 2);
-  set(badge, "transform", `translate(${x - left},${y})`);
-  Object.entries({ x: -width / 2, y: -height / 2, width, height }).forEach((pair) => set(rect, ...pair));
+  set(badge, { transform: `translate(${x - left},${y})` });
+  set(rect, { x: -width / 2, y: -height / 2, width, height });
 }
 
 // --- where it is looked at -----------------------------------------------------------------------
@@ -671,9 +680,9 @@ function lookAt(x, y) {
     return (seen[n] >= size + 32 ? size / 2 : Math.min(Math.max(middle, least), size - least)) - seen[n] / 2;
   });
   view = [...corner, ...seen];
-  set(ui.graph, "viewBox", view.map((n) => n.toFixed(1)).join(" "));
-  const frame = ui.overview.querySelector(".seen");
-  ["x", "y", "width", "height"].forEach((name, n) => frame.setAttribute(name, view[n]));
+  set(ui.graph, { viewBox: view.map((n) => n.toFixed(1)).join(" ") });
+  const [left, top, width, height] = view;
+  set(ui.overview.querySelector(".seen"), { x: left, y: top, width, height });
 }
 
 ui.overview.onpointerdown = (event) => {
@@ -692,7 +701,7 @@ ui.overview.onpointerdown = (event) => {
 
 function paintPanels(i) {
   ui.scrub.value = unit;
-  ui.scrub.setAttribute("aria-valuetext", ui.sentence.textContent);
+  ui.scrub.ariaValueText = ui.sentence.textContent;
   ui.back.disabled = unit === 0;
   ui.forward.disabled = unit === units.length - 1;
   const whole = known(output, i);
@@ -710,7 +719,7 @@ function paintPanels(i) {
   });
   markSteps(units[unit]);
   put(ui.play, playing ? "❚❚ Pause" : "▶ Play");
-  ui.play.setAttribute("aria-pressed", playing);
+  ui.play.ariaPressed = playing;
   if (chosen) paintChosen(i);
   if (live && plotted) plot(plotted);
 }
@@ -719,8 +728,8 @@ let marked = [];
 function markSteps({ from: first, end: last }) {
   const items = [...ui.list.children].slice(first, last + 1);
   if (items.length === marked.length && items[0] === marked[0]) return;
-  marked.forEach((item) => item.removeAttribute("aria-current"));
-  items.forEach((item) => item.setAttribute("aria-current", "step"));
+  marked.forEach((item) => (item.ariaCurrent = null));
+  items.forEach((item) => (item.ariaCurrent = "step"));
   marked = items;
   const panel = ui.list.closest(".steps");
   if (!items.length || narrow.matches) return;
@@ -880,7 +889,7 @@ ui.by.onchange = () => {
   jump(i >= end ? units.length - 1 : units.findIndex((u) => u.end >= i), false);
 };
 
-document.addEventListener("keydown", (event) => {
+document.onkeydown = (event) => {
   const { key, target } = event;
   if (target.matches("input, select") || event.ctrlKey || event.altKey || event.metaKey) return;
   const to = { ArrowRight: unit + 1, ArrowLeft: unit - 1, Home: 0, End: units.length - 1 }[key];
@@ -888,7 +897,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (key === " ") play();
   else jump(to);
-});
+};
 
 function setUnits(by) {
   makeUnits(by);
@@ -1085,16 +1094,12 @@ setUnits(by);
 unit = units.length - 1;
 listSteps();
 paint();
-const again = () => {
-  settle();
+new ResizeObserver(() => {
   measure();
+  if (chooseForm() === form) return follow();
+  playing = false;
+  settle();
   build();
   reserve();
   paint();
-};
-narrow.onchange = again;
-new ResizeObserver(() => {
-  measure();
-  if (chooseForm() === form) follow();
-  else again();
 }).observe(ui.picture);

@@ -10,13 +10,14 @@ from typing import Any
 
 from scalargrad.programs.code import Code, Equation
 from scalargrad.programs.passes.kinds import FLOAT, INT, Kinds
-from scalargrad.view.cards import CLOSE, COMPACT, MOST_ROWS, TALL, WIDE, Form, Rows, arranged
+from scalargrad.view.cards import CLOSE, COMPACT, TALL, WIDE, Form, Rows, arranged
 from scalargrad.view.explanation import whole_formula
 from scalargrad.view.graph import Edge, Graph, Node, flows, in_brackets
 from scalargrad.view.languages.javascript import arrow, is_spelled
 from scalargrad.view.languages.notation import show
 from scalargrad.view.look import GRAPH
 from scalargrad.view.lowering import may_have_no_path, rule_code
+from scalargrad.view.minify import script
 from scalargrad.view.picture import Picture
 from scalargrad.view.sentences import sentence_of
 from scalargrad.view.svg import text
@@ -111,7 +112,7 @@ def _program(graph: Graph) -> str:
         if rules != written and is_spelled(written):
             parts.append(f"written:{arrow(written, [*places, 'y'], 'v,y')}")
         found.append(f"{{{','.join(parts)}}}")
-    return "\n" + ",\n".join(found) + "\n"
+    return script(",".join(found))
 
 
 def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
 
 
 def _node(node: Node, edges: list[list[Any]], **more: Any) -> dict[str, Any]:
-    found = {"name": node.name, "edges": edges}
+    found: dict[str, Any] = {"name": node.name, **({"edges": edges} if edges else {})}
     if node.op is not None and node.formula is not None:
         found |= {"op": node.op.name, "formula": node.formula.text}
     if node.kind == "parameter":
@@ -190,9 +191,10 @@ def _cards(graph: Graph, picture: Picture) -> list[dict[str, Any]]:
             "kind": "leaf" if shape.is_leaf else shape.kind,
             "title": shape.title,
             "shown": shape.shown,
-            "members": sorted(group.members) if group is not None else shape.shown,
             "arrows": [[arrow.source, arrow.row, arrow.edges] for arrow in shape.arrows],
         }
+        if group is not None:
+            card["members"] = sorted(group.members)
         if isinstance(group, Rows):
             card |= {"kind": "rows", "sum": group.op, "function": group.function}
             card["rows"] = [[row.weight, row.operand] for row in group.rows]
@@ -204,9 +206,6 @@ def _form(picture: Picture, form: Form) -> dict[str, Any]:
     boxes, layout = arranged(picture, form)
     return {
         "size": [round(layout.width), round(layout.height)],
-        "tall": form.tall,
-        "label": form.label,
-        "rows": MOST_ROWS if form.rows else 0,
         "cards": [
             list(map(round, (box.x - box.width / 2, box.y - box.height / 2, box.width, box.height)))
             for box in boxes

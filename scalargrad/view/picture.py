@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 
 from scalargrad.programs.code import Literal
 from scalargrad.view.graph import Graph, Node, operand_names
@@ -70,29 +71,24 @@ class Picture:
     note: str = ""
 
 
-def picture_of(
-    graph: Graph, groups: Sequence[Group] = (), most: int | None = None, constants: bool = True
-) -> Picture:
-    """Return the picture of `graph`, at most of its `most` nodes nearest to the output.
+def picture_of(graph: Graph, groups: Sequence[Group] = (), constants: bool = True) -> Picture:
+    """Return the picture of `graph`, with each group as one shape.
 
     Without `constants` these have no shapes, and no more have steps that change nothing.
     """
     nodes = graph.nodes
     group_of = {k: group for group in groups for k in group.members}
-    kept = _nearest(graph, most, group_of)
     used_outside = _used_outside(graph, group_of)
     shapes: list[Shape] = []
     by_node: dict[int, int] = {}
     by_group: dict[int, Shape] = {}
     for number in _contracted_order(graph, group_of):
-        if number not in kept:
-            continue
         node = nodes[number]
         group = group_of.get(number)
         if group is None:
             if not constants and number != graph.output and _is_alias(node):
                 source = node.edges[0].operand
-                if isinstance(source, int) and source in kept:
+                if isinstance(source, int):
                     by_node[number] = by_node[source]
                     continue
             _add_node(graph, number, shapes, by_node, constants)
@@ -112,11 +108,7 @@ def picture_of(
             shape.gradient = ", ".join(gradient_text(nodes[k]) for k in shape.shown)
             shape.full = f"{shape.title}: value {shape.value}, gradient {shape.gradient}"
             shape.value, shape.gradient = cropped(shape.value, 18), cropped(shape.gradient, 18)
-    note = ""
-    if len(kept) < len(nodes):
-        note = f"The {len(kept)} nodes nearest the output, of {len(nodes):,}."
-    if graph.failure:
-        note = f"{note} No gradients: {plain(graph.failure, 200)}".strip()
+    note = f"No gradients: {plain(graph.failure, 200)}" if graph.failure else ""
     return Picture(shapes, _title(graph), _description(graph), note)
 
 
@@ -170,54 +162,19 @@ def _description(graph: Graph) -> str:
     return text + "; ".join(parts) + more + "."
 
 
-def _nearest(graph: Graph, most: int | None, group_of: dict[int, Group]) -> set[int]:
-    """Return the nodes nearest to the output that make `most` shapes; all if that is None."""
-    everything = set(range(len(graph.nodes)))
-    if most is None or len(everything) <= most:
-        return everything
-    found: set[int] = set()
-    queue = [graph.output]
-    shapes = 0
-    for number in queue:
-        if number in found:
-            continue
-        if shapes == most:
-            return found
-        shapes += 1
-        unit = group_of[number].members if number in group_of else {number}
-        found |= unit
-        for member in sorted(unit, reverse=True):
-            operands = [edge.operand for edge in graph.nodes[member].edges]
-            queue += [x for x in operands if isinstance(x, int) and x not in found]
-    return everything if shapes + len(everything - found) <= most else found
-
-
 def _contracted_order(graph: Graph, group_of: dict[int, Group]) -> list[int]:
     """Return the nodes with those of a group together, each after what it is computed from."""
     if not group_of:
         return list(range(len(graph.nodes)))
     unit_of = [id(group_of[k]) if k in group_of else -k - 1 for k in range(len(graph.nodes))]
     members: dict[int, list[int]] = {}
-    needs: dict[int, set[int]] = {}
-    users: dict[int, list[int]] = {unit: [] for unit in unit_of}
+    needs: dict[int, dict[int, None]] = {}  # of each unit the others, in order
     for k, (unit, node) in enumerate(zip(unit_of, graph.nodes, strict=True)):
         members.setdefault(unit, []).append(k)
-        sources = {unit_of[edge.operand] for edge in node.edges if isinstance(edge.operand, int)}
-        needs.setdefault(unit, set()).update(sources - {unit})
-    for unit, sources in needs.items():
-        for source in sources:
-            users[source].append(unit)
-    missing = {unit: len(sources) for unit, sources in needs.items()}
-    ready = [unit for unit, count in reversed(missing.items()) if count == 0]
-    found: list[int] = []
-    while ready:
-        unit = ready.pop()
-        found += members[unit]
-        for user in users[unit]:
-            missing[user] -= 1
-            if missing[user] == 0:
-                ready.append(user)
-    return found
+        sources = [unit_of[edge.operand] for edge in node.edges if isinstance(edge.operand, int)]
+        others = dict.fromkeys(source for source in sources if source != unit)
+        needs.setdefault(unit, {}).update(others)
+    return [k for unit in TopologicalSorter(needs).static_order() for k in members[unit]]
 
 
 def _used_outside(graph: Graph, group_of: dict[int, Group]) -> set[int]:

@@ -152,6 +152,8 @@ const colourOf = (k) => C.classes[k % C.classes.length];
 // --- what each unit gives at each place of the window (or for each example)
 const COLUMNS = kind === "plane" ? (live ? 96 : data.grid[0]) : kind === "curve" ? (live ? 160 : data.grid[0]) : train.length;
 const ROWS = kind === "plane" ? (live ? 60 : data.grid[1]) : 1;
+// Each in a place of its own, those of a class beside each other.
+const ordered = [...train].sort((a, b) => classOf(a.t) - classOf(b.t) || a.t[0] - b.t[0]);
 const maps = units.map(() => new Float32Array(COLUMNS * ROWS));
 const scores = Array.from({ length: outputs }, () => new Float32Array(COLUMNS * ROWS));
 const across = (k, n) => sides[0][0] + (k + 0.5) / n * (sides[0][1] - sides[0][0]);
@@ -160,7 +162,7 @@ const down = (k, n) => sides[1][1] - (k + 0.5) / n * (sides[1][1] - sides[1][0])
 function evaluateMaps() {
   for (let row = 0, k = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++, k++) {
-      const x = kind === "scatter" ? train[column % train.length].x : kind === "curve" ? [across(column, COLUMNS)] : [across(column, COLUMNS), down(row, ROWS)];
+      const x = kind === "scatter" ? ordered[column].x : kind === "curve" ? [across(column, COLUMNS)] : [across(column, COLUMNS), down(row, ROWS)];
       forward(p, x, zeros, constants, seen);
       for (let j = 0; j < outputs; j++) scores[j][k] = seen[1 + j];
       for (let j = 0; j < units.length; j++) maps[j][k] = j < inputs ? x[j] : seen[1 + outputs + j - inputs];
@@ -418,7 +420,7 @@ function layOut() {
   places = new Map();
   if (!units.length) return;
   const most = Math.min(MOST, Math.max(...columnsOf.map((c) => c.length)));
-  const margin = narrow.matches ? 16 : 34, base = narrow.matches ? 6 : 26;
+  const margin = narrow.matches ? 16 : 34, base = (narrow.matches ? 6 : 26) + (columnsOf.some((c) => c.length > MOST) ? 16 : 0);
   const high = Math.max(14, Math.min(70, (box.height - base) / most - (stepwise ? 26 : 8), box.width / 12, (box.width - 2 * margin) / (2.1 * columnsOf.length)));
   const wide = high * 1.6, apart = (box.width - 2 * margin - wide) / Math.max(1, last);
   columnsOf.forEach((column, c) => {
@@ -571,7 +573,7 @@ function drawLoss() {
     const now = known[known.length - 1], other = history[history.length - 1][name === "train" ? "test" : "train"];
     const near = Number.isFinite(other) && Math.abs(y(now[name]) - y(other)) < 15;
     const shift = near ? (now[name] > other || now[name] === other && name === "test" ? -8 : 8) : 0;
-    context.fillText(name, Math.min(x(now.step), wide - right) + 6, Math.max(12, y(now[name]) + 4 + shift));
+    context.fillText(name, Math.min(x(now.step), wide - right) + 6, Math.max(shift > 0 ? 28 : 12, y(now[name]) + 4 + shift));
   }
   context.setLineDash([]);
   const at = pointed === null ? null : history[Math.max(0, Math.min(history.length - 1, pointed))];
@@ -1050,6 +1052,7 @@ if (live) {
   [ui.one, ui.rate.parentElement, ui.start.parentElement].forEach((part) => (part.hidden = true));
   ui.field.hidden = kind === "scatter" || !data.frames[0].length;
 }
+if (kind === "scatter") ui.networkKey.firstElementChild.textContent = "picture: what a neuron gives for each example, by class";
 if (stepwise) {
   ui.networkTitle.textContent = "Steps of the model";
   ui.showWeights.parentElement.hidden = true;

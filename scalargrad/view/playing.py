@@ -229,11 +229,12 @@ class Playground:
         horizontal, vertical = [*sides, (0.0, 0.0)][:2]
         columns, rows = _GRID
         cells = Window(*horizontal, *vertical).grid(columns, rows if len(sides) == 2 else 1)
-        return [_short(_outputs(model(list(cell[: len(sides)])))[0]) for cell in cells]
+        digits = 2 if len(sides) == 2 else 4  # colours, or the height of a line
+        return [_short(_outputs(model(list(cell[: len(sides)])))[0], digits) for cell in cells]
 
 
-def _short(x: Any) -> float:
-    return float(f"{float(x.data if isinstance(x, Value) else x):.2g}")
+def _short(x: Any, digits: int) -> float:
+    return float(f"{float(x.data if isinstance(x, Value) else x):.{digits}g}")
 
 
 def _examples(name: str, given: Sequence[Any]) -> list[tuple[list[float], Any]]:

@@ -1,4 +1,7 @@
-const data = JSON.parse(document.getElementById("data").textContent);
+// JSON has no numbers that are not finite: they are texts after a character that no other text has.
+const data = JSON.parse(document.getElementById("data").textContent, (_, x) =>
+  typeof x === "string" && x[0] === "\uf8ff" ? Number(x.slice(1)) : x,
+);
 // The elements of the page that have a name, by it.
 const ui = Object.fromEntries([...document.querySelectorAll("[id]")].map((part) => [part.id, part]));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -26,9 +29,11 @@ function show(x, digits = 6) {
   return text.includes(".") ? text : `${text}.0`;
 }
 
+const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const minus = (text) => text.replaceAll("-", "−");
+
 // As on cards: few digits, and a proper minus sign.
 function few(x, digits = 4) {
   const size = Math.abs(x);
-  const text = show(x, size >= 10 ** digits && size < 1e6 ? 6 : digits).replace(/^-/, "−");
-  return text.length > 11 ? `${text.slice(0, 10)}…` : text;
+  return cut(minus(show(x, size >= 10 ** digits && size < 1e6 ? 6 : digits)), 11);
 }

@@ -6,7 +6,6 @@ It is the finished picture: all values, all gradients, and how much of them flow
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Sequence
 from html import escape
@@ -52,9 +51,11 @@ def svg_of(graph: Graph, picture: Picture) -> str:
     # A name of its own, where several drawings stand in one page.
     key = f"sg{zlib.crc32((picture.title + body).encode()):08x}"
     style = (
-        f".sg{{{LIGHT};background:var(--stage)}}\n"
+        f".sg{{{LIGHT};background:var(--stage);font-variant-numeric:tabular-nums;"
+        'font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}\n'
         f"@media (prefers-color-scheme:dark){{.sg{{{DARK}}}}}\n"
-        f"{GRAPH}\n@media print{{.sg{{{LIGHT}}}}}"
+        f"{GRAPH}\n.sg .note{{text-anchor:start;fill:var(--dim);font-size:13px}}\n"
+        f"@media print{{.sg{{{LIGHT}}}}}"
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="sg" role="img" '
@@ -147,7 +148,7 @@ def _badge(graph: Graph, arrow: Arrow, line: Route) -> list[str]:
 def few(x: object, digits: int = 4) -> str:
     """Return a number in four digits, as cards and badges have it, with a proper minus sign."""
     large = isinstance(x, float) and 10**digits <= abs(x) < 1e6
-    return cropped(re.sub("^-", "−", show(x, 6 if large else digits)), 11)
+    return cropped(show(x, 6 if large else digits).replace("-", "−"), 11)
 
 
 def _card(graph: Graph, box: Box, shape: Shape) -> str:
@@ -185,7 +186,9 @@ def _faces(graph: Graph, box: Box, shape: Shape) -> list[str]:
     gradients = ", ".join(few(graph.nodes[k].gradient) for k in shape.shown)
     name = graph.nodes[shape.shown[0]].name if len(shape.shown) == 1 else ""
     label = f"∂{graph.nodes[graph.output].name}/∂{name} = {gradients}"
-    shown = label if name and cells(label) <= _LONGEST else f"∂ {cropped(gradients, _LONGEST - 2)}"
+    shown = (
+        label if name and cells(label) <= _LONGEST - 2 else f"∂ {cropped(gradients, _LONGEST - 2)}"
+    )
     return [
         f'<path class="tint" d="{strip}"/>',
         *drawn,

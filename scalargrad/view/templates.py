@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,21 @@ def read(name: str) -> str:
 
 
 def as_json(data: Any) -> str:
-    """Return JSON that can stand in a script of a page: without < and > and &."""
-    dumped = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    """Return JSON that can stand in a script of a page: without < and > and &.
+
+    A number that is not finite becomes a text, which `shared.js` reads.
+    """
+    dumped = json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for c in "<>&\u2028\u2029":
         dumped = dumped.replace(c, f"\\u{ord(c):04x}")
     return dumped
+
+
+def _finite(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: _finite(part) for key, part in x.items()}
+    if isinstance(x, list | tuple):
+        return list(map(_finite, x))
+    if isinstance(x, float) and not math.isfinite(x):
+        return "\uf8ffNaN" if math.isnan(x) else f"\uf8ff{'-' if x < 0 else ''}Infinity"
+    return x

@@ -7,6 +7,7 @@ import math
 import random
 import re
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -15,13 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import scalargrad as sg
 from scalargrad import (
     Function,
     Value,
     explain,
     frexp,
+    fsum,
     log,
     losses,
+    maximum,
     primitive,
     relu,
     sin,
@@ -498,6 +502,52 @@ def test_steps_that_change_nothing_are_no_steps_of_their_own(show: Show) -> None
     assert browser.problems == []
     assert browser.run("units.length") == 9
     assert check_sentences(browser) == 5
+    browser = show(draw(lambda x: x / 1 + x, 3.0))
+    assert browser.run("sentence(units[1]).flat()[0]") == "Add x and x: "
+
+
+@pytest.mark.parametrize("x", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_has_a_page(show: Show, x: float) -> None:
+    browser = show(draw(lambda x: x * 2, x))
+    assert browser.problems == []
+    assert close(result(browser), x * 2) or result(browser) == x
+    assert gradients(browser) == [2.0]
+    type_number(browser, 0, 3.0)
+    assert result(browser) == 6.0
+
+
+@primitive(lambda g, y, a, b: g * 2 * a * b, lambda g, y, a, b: g * a * a)
+def square_times(a: Any, b: Any) -> Any:
+    return a * a * b
+
+
+OWN: dict[str, tuple[Callable[..., Any], list[Any]]] = {
+    "the largest of many": (lambda *xs: max(xs) * 2, [1.0, 5.0, 3.0, 2.0, 4.0]),
+    "one after another": (lambda a, b, c: maximum(maximum(a, b), c), [1.0, 2.0, 3.0]),
+    "a sum of many": (lambda *xs: fsum(xs) * 2, [float(k) for k in range(20)]),
+    "large and small": (lambda a, b, c, d: fsum([a, b, c, d]), [1e300, 1.0, -1e300, 2.0]),
+    "products": (lambda *xs: sg.prod(xs) + sg.hypot(*xs), [2.0, 3.0, 4.0, 5.0]),
+    "in pairs": (lambda a, b: tanh(sg.sumprod([a, b], [a, 2.0])), [0.1, 0.2]),
+    "one's own": (lambda a, b: square_times(a, b) + 1, [3.0, 2.0]),
+    "a branch": (lambda x: x * x if x > 1 and x < 5 else -x, [2.0]),
+    "beyond floats": (lambda x: x * x, [1e300]),
+    "tiny": (lambda x, y: x * y / 3, [1e-300, 1e-5]),
+    "fractions": (lambda x, y: x * x / y + x, [Fraction(1, 3), Fraction(2, 7)]),
+    "nothing": (lambda x: x, [2.0]),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_odd_graphs_have_true_lines_at_each_step(show: Show, name: str) -> None:
+    g, point = OWN[name]
+    browser = show(draw(g, *point))
+    assert same_lines(listed(browser), python_lines(g, point))
+    if name not in ("one's own", "fractions"):  # which the reader of formulas does not know
+        check_sentences(browser)
+    browser.run("cards.forEach(choose)")
+    while browser.run("unit"):
+        browser.press("ArrowLeft")
+    assert browser.problems == []
 
 
 def test_ints_are_shown_as_ints(show: Show) -> None:
@@ -539,6 +589,12 @@ def test_ops_of_ones_own_have_a_general_sentence(show: Show) -> None:
 
 
 # --- sizes ---------------------------------------------------------------------------------------
+
+
+def test_a_page_has_45_kb_and_1_kb_a_node() -> None:
+    for f, *arguments in (EXAMPLES["expression"], *models().values()):
+        drawing = draw(f, *arguments)
+        assert len(drawing.html.encode()) <= 45_000 + 1_000 * len(drawing._graph.nodes)
 
 
 EXAMPLES: dict[str, tuple[Any, ...]] = {
@@ -609,6 +665,15 @@ def test_fields_have_labels(xy: Browser) -> None:
         "!(b.getAttribute('aria-label') || b.textContent || (b.labels && b.labels.length))).length"
     )
     assert unnamed == 0
+
+
+def test_the_tab_key_reaches_everything(xy: Browser) -> None:
+    name = "(({id, tagName, classList: c}) => id || c[1] || tagName)(document.activeElement)"
+    reached = set()
+    for _ in range(24):
+        xy.press("Tab")
+        reached.add(xy.run(name))
+    assert {"leaf", "op", "play", "back", "scrub", "speed", "leaf0", "leaf1", "list"} <= reached
 
 
 def test_a_number_outside_the_domain_is_said_as_python_says_it(show: Show) -> None:

@@ -140,7 +140,7 @@ class TestNeurons:
         model = nn.MLP(2, [5, 4, 1], activation=tanh, rng=random.Random(0))
         code, _, _ = traced(["x", "y"], [0.5, 0.2], model)
         units = units_of(code, range(2), range(2, code.inputs))
-        used = [weight for unit in units for weight, _ in unit.terms]
+        used = [weight for unit in units for weight, _ in unit.terms if weight is not None]
         used += [unit.bias for unit in units if unit.bias is not None]
         assert sorted(used) == list(range(2, code.inputs))
 
@@ -355,6 +355,41 @@ class TestInTheBrowser:
             r"The loss goes from [\d.]+ to [\d.]+\.",
             browser.text("#say"),
         )
+
+    def test_losses_that_are_not_finite_are_compared_too(self, show: Show) -> None:
+        page = playground(
+            lambda rng: nn.MLP(1, [1], rng=rng),
+            lambda output, target: (output - target) * (output - target),
+            CURVE,
+            optimizer=lambda p: optim.SGD(p, lr=1e30),
+        )
+        assert not all(map(math.isfinite, page._run(0)[0]))
+        browser = show(page)
+        assert browser.problems == []
+        assert browser.text("#same")
+
+    def test_a_models_steps_have_pictures(self, show: Show) -> None:
+        browser = opened(show, playground(Own, squared, CURVE))
+        assert browser.text("#networkTitle") == "Steps of the model"
+        assert browser.count("#units button") == 5
+        browser.run("select(2), 1")
+        model = Own(random.Random(0))
+        x, t = CURVE[browser.run("ringed")]
+        e = exp(-model.w[1] * x[0])
+        squared(model.w[0] * e + model.w[2], t).backward()
+        shown = browser.text("#inspector tr:last-child .g").replace("\u2212", "-")
+        assert float(shown.rstrip(" ↑")) == pytest.approx(e.grad, rel=5e-3)
+        assert browser.problems == []
+
+    def test_the_tab_key_reaches_everything(self, show: Show) -> None:
+        browser = opened(show, playground(small, hinge, POINTS))
+        name = "document.activeElement.id || document.activeElement.ariaLabel"
+        reached = set()
+        for _ in range(20):
+            browser.press("Tab")
+            reached.add(browser.run(name))
+        wanted = {"play", "one", "reset", "speed", "rate", "start", "input x", "plane", "loss"}
+        assert wanted <= reached
 
     def test_a_loss_without_bounds_is_told(self, show: Show) -> None:
         page = playground(
