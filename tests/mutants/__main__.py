@@ -44,7 +44,7 @@ def main() -> int:
         parser.error(f"{error.name} is missing: {sys.executable} -m pip install {error.name}")
     os.nice(10)
     with tempfile.TemporaryDirectory(prefix="mutants ") as directory:
-        say("running all tests, then once more to see which run which lines ...")
+        say("running all tests, to see which run which lines ...")
         trial = Trial(Path(directory))
         for test in trial.failing:
             say(f"left out, as it fails without any mutant: {test}")
