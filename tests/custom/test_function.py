@@ -166,7 +166,7 @@ def test_unused_outputs_have_gradient_zero() -> None:
 
 
 def test_many_outputs_take_linear_time_and_no_recursion() -> None:
-    count = 20_000
+    count = 5_000
 
     def forward(ctx: Any, x: Any) -> Any:
         return tuple(k * x for k in range(count))
@@ -182,12 +182,12 @@ def test_many_outputs_take_linear_time_and_no_recursion() -> None:
 
 def test_a_deep_chain_of_functions() -> None:
     y = x = Value(1.0)
-    for _ in range(20_000):
+    for _ in range(11_000):
         y = MultiplyAdd.apply(y, 1.0, x)
     y.backward()
-    assert (y.data, x.grad) == (20_001.0, 20_001.0)
+    assert (y.data, x.grad) == (11_001.0, 11_001.0)
     x.data = 2.0
-    assert y.forward() == 40_002.0
+    assert y.forward() == 22_002.0
     del y
 
 
