@@ -12,7 +12,7 @@ from tests.engines.shapes import RIGHT, WRONG, Engine
 from tests.sampled import one_in
 
 
-@pytest.mark.parametrize("engine", one_in(16, [*RIGHT, *WRONG]))
+@pytest.mark.parametrize("engine", one_in(32, [*RIGHT, *WRONG]))
 def test_what_fails_is_what_is_wrong(engine: Engine, tmp_path: Path) -> None:
     if "numpy" in engine.source:
         pytest.importorskip("numpy")

@@ -47,7 +47,7 @@ def numbers_shown(counterexample: str, engine: Any) -> list[str]:
     return printed
 
 
-@pytest.mark.parametrize("defect", one_in(8, DEFECTS))
+@pytest.mark.parametrize("defect", one_in(16, DEFECTS))
 def test_defect_is_found_by_its_property(defect: Defect) -> None:
     engine = load(defect)
     # Doublings hang: two seconds of that are enough.
