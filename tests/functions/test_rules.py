@@ -22,7 +22,10 @@ from scalargrad.testing import FUNCTIONS, Operation, expressions, fractions, poi
 from tests.jets import Jet, coefficients, jet_engine
 from tests.sampled import by_differences
 
-ANALYTIC = [f for f in FUNCTIONS.values() if f.analytic]
+WITH_COMPLEX_FORMS = [
+    *(f for f in FUNCTIONS.values() if f.analytic),
+    *(FUNCTIONS[name] for name in ("%", "fmod", "copysign", "leaky_relu", "elu")),
+]
 exact = [f for f in FUNCTIONS.values() if f.exact]
 
 
@@ -32,7 +35,7 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
     return [leaf.grad for leaf in leaves]
 
 
-@by_differences(f.name for f in ANALYTIC)
+@by_differences(f.name for f in WITH_COMPLEX_FORMS)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
@@ -47,16 +50,21 @@ def test_gradient_agrees_with_finite_differences(function: Operation, data: st.D
         assert error <= 1e-3 * max(1.0, abs(slope)), "too uncertain to judge by"
 
 
-@pytest.mark.parametrize("function", ANALYTIC, ids=lambda f: f.name)
+@pytest.mark.parametrize("function", WITH_COMPLEX_FORMS, ids=lambda f: f.name)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataObject) -> None:
     # Both sides round a few times; and where terms cancel (silu, 1 + tan**2 near a pole) or an
     # exponential multiplies the error of its argument, by at most 30 here, that grows.
     inputs = data.draw(points(function))
+    slopes = gradient(function, inputs)
     steps = complex_step_gradient(function, inputs)
-    for found, slope in zip(gradient(function, inputs), steps, strict=True):
+    for found, slope in zip(slopes, steps, strict=True):
         assert found == pytest.approx(slope, rel=1e-12, abs=1e-14)
+    # And the complex form's value besides: through a product with itself.
+    y = function(*inputs)
+    square = [pytest.approx(2 * y * float(slope), rel=1e-11, abs=1e-11) for slope in slopes]
+    assert complex_step_gradient(lambda *xs: function(*xs) * function(*xs), inputs) == square
 
 
 @given(drawn=expressions(exact, numbers=fractions(), largest=10**9))
