@@ -1,6 +1,6 @@
 """Settings of all tests: how long an example takes is no failure.
 
-Each run tries the same 30 examples a property, or fewer where one is dear: the suite stays short,
+Each run tries the same 20 examples a property, or fewer where one is dear: the suite stays short,
 and a failure comes again. New ones, 120 a property, are drawn by
 `python3 -m pytest --hypothesis-profile=thorough`: run it when you change something, and add what it
 finds with `@example`. It also explains which parts of an example do not matter; the short form does
@@ -17,7 +17,7 @@ settings.register_profile("thorough", deadline=None, max_examples=120)
 settings.register_profile(
     "short",
     settings.get_profile("thorough"),
-    max_examples=30,
+    max_examples=20,
     derandomize=True,
     database=None,
     phases=[phase for phase in Phase if phase != Phase.explain],
