@@ -28,7 +28,7 @@ POINT = {-1: 51, +1: 220}
 
 
 def make_moons(count: int, noise: float, rng: random.Random) -> tuple[list[Point], list[int]]:
-    """Return points of an upper half circle, labelled -1, and of a lower one in its arms, +1."""
+    """Return points of an upper half circle, labelled -1, and of a lower one inside it, +1."""
     points, labels = [], []
     for i in range(count):
         angle = pi * (i // 2) / (count // 2 - 1)
@@ -50,9 +50,9 @@ def accuracy(scores: list[Any], labels: list[int]) -> float:
 
 
 def draw(model: MLP, points: list[Point], labels: list[int], screen: Screen) -> list[str]:
-    """Return lines that show where the network says which class, and the points over that."""
-    # A character is about twice as high as it is wide, and the plane's window 4 by 2.5. Room is
-    # left for the lines above and below.
+    """Return lines of text that show the class of each place, and the points."""
+    # A character is about twice as high as it is wide, and the window of the plane is 4 by 2.5.
+    # The lines above and below need some room.
     width = max(16, min(64, screen.columns - 1, (screen.rows - 6) * 16 // 5))
     height = width * 5 // 16
     point_at = {}

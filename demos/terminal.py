@@ -31,9 +31,9 @@ def parse_options(
     saves: str = "",
     compiles: bool = False,
 ) -> Options:
-    """Return the options; `saves` is the ending of the file that the demo can save, if it can.
+    """Return the options. A demo that `saves` can save a file with this ending.
 
-    One that `compiles` takes the target to compile for.
+    A demo that `compiles` has an option for the target.
     """
     parser = argparse.ArgumentParser(prog=f"python3 -m {prog}", description=description)
     parser.add_argument(
@@ -74,7 +74,7 @@ def _path_ending_in(ending: str) -> Callable[[str], Path]:
         path = Path(text)
         new = not path.exists()
         try:
-            path.open("ab").close()  # to know it before the training
+            path.open("ab").close()  # an error comes before the training
         except OSError as error:
             raise argparse.ArgumentTypeError(f"cannot write {text}: {error.strerror}") from None
         if new:
@@ -98,11 +98,11 @@ def _whole_number_from(least: int) -> Callable[[str], int]:
 
 
 class Screen:
-    """Standard output, by what it can show. Used as a context manager while training runs.
+    """Standard output, and what it can show. It is a context manager for the time of the training.
 
-    Where `live`, it's a terminal: a picture and the progress line under it are redrawn in place.
-    Elsewhere only a progress line is printed, now and then. `colour` tells whether colours and
-    block characters may be used.
+    If `live`, it is a terminal: a picture and the progress line under it are redrawn in place. If
+    not, a progress line is printed now and then. `colour` says whether colours and block characters
+    may be used.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class Screen:
 
     def __enter__(self) -> Screen:
         if self.live:
-            atexit.register(_leave)  # before anything is changed: Ctrl-C may come at any point
+            atexit.register(_leave)  # first, since Ctrl-C may come at any time
             print("\x1b[?25l", end="")  # hide the cursor
         return self
 
@@ -152,13 +152,13 @@ _PLAIN = "\x1b[0m\x1b[?25h"
 
 
 def _leave() -> None:
-    """Leave the terminal as it was: nothing interrupts that."""
+    """Leave the terminal as it was. Ctrl-C cannot interrupt this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     print(_PLAIN, end="", flush=True)
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call main; end without a traceback on Ctrl-C or when nobody reads on (`| head`)."""
+    """Call main. Ctrl-C, or a reader that stops as `head` does, ends it without a traceback."""
     try:
         main()
         sys.stdout.flush()

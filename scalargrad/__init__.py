@@ -29,7 +29,7 @@ from scalargrad.functions import (
     many,
     methods,  # noqa: F401 - it gives Value its methods
     special,
-    ufuncs,  # noqa: F401 - it tells numpy what becomes of its functions
+    ufuncs,  # noqa: F401 - it tells numpy how to apply its functions
 )
 from scalargrad.functions.activations import *
 from scalargrad.functions.arithmetic import *
@@ -110,5 +110,5 @@ def _picture(self: Any) -> str | None:
     return picture(self)
 
 
-# Here, since the engine knows nothing of pictures.
+# It is set here because the engine does not import pictures.
 Value._repr_html_ = _picture  # type: ignore[method-assign]

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 
 import scalargrad
 
-# Each module has a `main` that takes the arguments and returns the exit status. Loaded when called.
+# Each module has a `main` that takes the arguments and returns the exit status. It is loaded when
+# its command is called.
 COMMANDS = {
     "explain": ("scalargrad.commands.explaining", "show each step of the chain rule"),
     "draw": ("scalargrad.commands.picturing", "draw a graph: .svg, .html, .dot, .mmd"),
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as in `| head`
+    except BrokenPipeError:  # nobody reads the rest, as in `| head`
         # Python flushes standard output once more at exit, which would raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -40,9 +40,9 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Return the arguments. Ends the process, with status 2, where they make no sense."""
+        """Return the arguments. Ends the process with status 2 if they are wrong."""
         known = {option for action in self._actions for option in action.option_strings}
-        # A space before it tells argparse that it is no option.
+        # A space before a word tells argparse that it is not an option.
         return self.parse_args(
             [
                 f" {word}"
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def read(text: str) -> Expression:
-    """Return the parsed expression; it must have a name in it."""
+    """Return the parsed expression. Raises UsageError if it has no name in it."""
     expression = Expression(text)
     if not expression.names:
         raise UsageError(
@@ -85,14 +85,14 @@ def read_with_values(text: str, words: Sequence[str]) -> tuple[Expression, list[
 
 
 def opened(page: ShownPage) -> None:
-    """Say where a page is that was shown. Raises UsageError if there is no browser."""
+    """Print where the page is that was opened. Raises UsageError if there is no browser."""
     if not page.opened:
         raise UsageError(f"no browser was found: open {page.file} yourself")
     print(f"opened {page.file}")
 
 
 def run(command: Callable[[], None]) -> int:
-    """Run a command; print what is wrong in place of a traceback; return the exit status."""
+    """Run a command and return its exit status. Errors are printed without a traceback."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

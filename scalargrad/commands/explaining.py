@@ -12,9 +12,9 @@ _EPILOG = """examples:
   python -m scalargrad explain "-log(1 - p)" p=0.25
   python -m scalargrad explain "where(x > 0, x, 0.1*x)" x=-3
 
-The forward pass computes each step from the ones before. The backward pass starts with the
-derivative of the result by itself, 1, and goes back: what arrives at a step, times the local
-derivative of that step by an operand, is added to the operand's derivative.
+The forward pass computes each step from the steps before. The backward pass starts at the result,
+whose derivative by itself is 1, and goes back. At each step it multiplies the derivative that
+arrives by the local derivative by an operand, and adds the product to the operand's derivative.
 """
 
 

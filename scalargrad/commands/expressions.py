@@ -1,7 +1,7 @@
-"""Expressions that people type: parsed with `ast` against a list of what is allowed, never eval'ed.
+"""Expressions that people type. `ast` parses them, and a table evaluates them: never `eval`.
 
-What is allowed: numbers, names, `pi` and `e`, + - * / % **, our functions, and a comparison as the
-first argument of `where`. All else is an `ExpressionError`, which knows the place.
+Allowed are numbers, names, `pi` and `e`, + - * / % **, our functions, and a comparison as the first
+argument of `where`. Anything else raises an `ExpressionError`, which has its place in the text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scalargrad.functions.methods import public_functions
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 FUNCTIONS = {"abs": abs} | public_functions()
-# What other languages call some functions, and what gives no number here.
+# Names that functions have in other languages, and functions that do not give one number.
 _NAMES = {
     "ln": "the natural logarithm is log(x)",
     "max": "the larger of two is maximum(a, b)",
@@ -38,7 +38,7 @@ _SIGNS = {
     **{"·": "*", "×": "*", "÷": "/", "−": "-", "²": "**2", "³": "**3"},
     **{"√": "sqrt(x)", "|": "abs(x), for |x|"},
 }
-# Those that take lists.
+# The functions that take lists.
 _OF_LISTS = {"fsum", "prod", "sumprod", "dist", "logsumexp"}
 # Python's parser recurses, and in WebAssembly its stack is small.
 _LONGEST = 4000 if sys.platform != "emscripten" else 1000
@@ -70,19 +70,19 @@ _INSTEAD: dict[type[ast.AST], str] = {
     ast.Lambda: "lambda is not allowed: write the expression alone",
     ast.IfExp: "if is not allowed: write where(x > 0, a, b)",
     ast.BoolOp: "and, or are not allowed: put one where within another",
-    ast.Compare: "a comparison is allowed as the first argument of where alone",
-    ast.List: "a list is allowed as an argument of fsum, prod, sumprod, dist and logsumexp alone",
-    ast.Tuple: "a comma is allowed between arguments alone",
-    ast.FloorDiv: "// is not allowed: its derivative is zero wherever there is one",
+    ast.Compare: "a comparison is allowed only as the first argument of where",
+    ast.List: "a list is allowed only as an argument of fsum, prod, sumprod, dist or logsumexp",
+    ast.Tuple: "a comma is allowed only between arguments",
+    ast.FloorDiv: "// is not allowed: its derivative is zero or does not exist",
     ast.BitXor: "^ is not a power in Python: write **",
-    ast.Not: "not is not allowed: turn the comparison round",
+    ast.Not: "not is not allowed: reverse the comparison",
     ast.NamedExpr: ":= is not allowed",
     ast.Starred: "a star before an argument is not allowed",
 }
 
 
 class UsageError(ValueError):
-    """What was asked for cannot be done: the message says why, and what to do, in one line."""
+    """A command cannot be run: the message says why, and what to do, in one line."""
 
 
 class ExpressionError(ValueError):
@@ -108,7 +108,7 @@ class ExpressionError(ValueError):
 
 
 class _Instruction(NamedTuple):
-    """A step of the evaluation, on a stack: push a number or a name's, or apply a function."""
+    """A step of the evaluation on a stack: push a number, push a name's value, or call."""
 
     kind: str  # "number", "name", "call" or "list"
     what: Any
@@ -121,9 +121,9 @@ def _evaluate(
     values: Mapping[str, Any],
     apply: Callable[[Callable[..., Any], list[Any], int], Any],
 ) -> Any:
-    """Return what a program gives: names have these values, or None, and calls what `apply` says.
+    """Return the result of a program. A name that is not in `values` is None.
 
-    It gets the function, the operands, and the place in the text.
+    `apply` computes each call from the function, the operands, and the place in the text.
     """
     stack: list[Any] = []
     for kind, what, count, place in program:
@@ -155,7 +155,7 @@ class Expression:
             if step.kind == "name" and step.what not in self.names:
                 self.names.append(step.what)
         parameter = inspect.Parameter
-        # For all that asks a function for the names of its parameters.
+        # Other code asks a function for the names of its parameters.
         self.__signature__ = inspect.Signature(
             [parameter(name, parameter.POSITIONAL_OR_KEYWORD) for name in self.names]
         )
@@ -214,8 +214,8 @@ class _Parser:
     def program(self) -> list[_Instruction]:
         self._check_text()
         tree = self._tree()
-        # What is to be done: a node to visit, or an instruction to add; and the function that the
-        # node is an argument of, with its number among them.
+        # What is to do: a node to visit or an instruction to add; the function whose argument the
+        # node is; and the number of that argument.
         stack: list[tuple[Any, str, int]] = [(tree.body, "", 0)]
         while stack:
             item, within, number = stack.pop()
@@ -296,7 +296,7 @@ class _Parser:
         self.fail(_INSTEAD.get(type(node), f"this is not allowed; allowed are {_ALLOWED}"), place)
 
     def _end(self, node: ast.expr) -> int:
-        """Return where what follows `node` begins."""
+        """Return the place after `node` and the brackets and spaces that follow."""
         end = len(self.text.encode()[: node.end_col_offset].decode(errors="ignore"))
         while end < len(self.text) and self.text[end] in ") ":
             end += 1
@@ -360,12 +360,12 @@ class _Parser:
                 if not isinstance(argument, ast.List):
                     self.fail(f"{name} takes lists: {name}([x, y], ...)", self.place(argument))
         step = _Instruction("call", function, count, place)
-        # An order, say, is no number to differentiate by.
+        # An argument such as an order is a constant: there is no derivative by it.
         arguments = [self._whole(x, name) if x in whole else x for x in node.args]
         return [*((x, name, k) for k, x in enumerate(arguments)), (step, "", 0)]
 
     def _whole(self, node: ast.expr, name: str) -> _Instruction:
-        """Return the instruction of a whole number that is written as one."""
+        """Return the instruction that pushes a whole number."""
         sign = -1 if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else 1
         constant = node.operand if isinstance(node, ast.UnaryOp) and sign < 0 else node
         place = self.place(node)
@@ -377,9 +377,9 @@ class _Parser:
         return _Instruction("number", int(number), place=place)
 
     def _constant(self, function: Callable[..., Any], operands: list[Any], place: int) -> Any:
-        """Return a result of numbers alone, None for others.
+        """Return the result of a call if all its operands are numbers, else None.
 
-        Raises ExpressionError at the place where the numbers cannot be computed with.
+        Raises ExpressionError with the place if it cannot be computed.
         """
         if any(x is None or (isinstance(x, list) and None in x) for x in operands):
             return None

@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _program(expression: Expression, language: str) -> str:
-    # Any numbers will do: only their kind matters, and an expression never looks at them.
+    # Any numbers will do: an expression does not branch, so only their kind matters.
     numbers = [1.0] * len(expression.names)
     if language == "latex":
         from scalargrad.view.formulas import formula
@@ -63,7 +63,7 @@ def _source(expression: Expression, language: str) -> str:
         program: Any = compile(both, **options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"there is no program in {language} here: {error}") from None
-    # It is written at the first call; that it may fail at these numbers does not matter.
+    # The first call writes the program, even if it fails at these numbers.
     with suppress(ArithmeticError, ValueError):
         program(*[1.0] * len(expression.names))
     source: str = program.source
