@@ -16,6 +16,15 @@ EPSILON = sys.float_info.epsilon
 Vector = list[float]
 
 
+class _Point(NamedTuple):
+    x: Vector
+    value: float
+    gradient: Vector
+
+    def is_finite(self) -> bool:
+        return math.isfinite(self.value) and all(map(math.isfinite, self.gradient))
+
+
 class Stopped(NamedTuple):
     """Where the method stopped, and why; `converged` says whether that counts as a minimum."""
 
@@ -50,83 +59,75 @@ def newton_cg(
     SIAM Journal on Numerical Analysis 20 (3), 1983.
     """
 
-    def tried(x: Vector) -> tuple[float, Vector]:
+    def at(x: Vector) -> _Point:
         try:
-            return value_and_gradient(x)
+            return _Point(x, *value_and_gradient(x))
         except (ArithmeticError, ValueError):
-            return math.nan, [math.nan] * len(x)
+            return _Point(x, math.nan, [math.nan] * len(x))
 
-    value, gradient = value_and_gradient(x)
+    def stopped(message: str, converged: bool = True) -> Stopped:
+        return Stopped(*here, iteration, message, converged)
+
+    here = seen = _Point(x, *value_and_gradient(x))
     radius = size = max(1.0, math.hypot(*x))
-    steepest, floor = 0.0, -1e200 * max(1.0, abs(value))
-    seen, level = x, abs(value)
+    steepest, level = 0.0, abs(here.value)
+    floor = -1e200 * max(1.0, level)
     iteration = 0
     while iteration < max_iterations:
-        if x is not seen and callback is not None and callback(x, value):
-            return Stopped(x, value, gradient, iteration, "the callback ended it", True)
-        model = _Model(curvature, x, gradient, box)
-        seen, slope = x, math.hypot(*model.gradient)
-        steepest, size = max(steepest, slope), max(size, math.hypot(*x))
-        level = max(level, abs(value))
-        message = ""
-        if slope == 0:
-            message = "the gradient is 0"
-        elif slope < gtol:
-            return Stopped(x, value, gradient, iteration, "the gradient is below gtol", True)
-        else:
+        if here is not seen and callback is not None and callback(here.x, here.value):
+            return stopped("the callback ended it")
+        model = _Model(curvature, here, box)
+        seen, slope = here, math.hypot(*model.gradient)
+        steepest, size = max(steepest, slope), max(size, math.hypot(*here.x))
+        level = max(level, abs(here.value))
+        if 0 < slope < gtol:
+            return stopped("the gradient is below gtol")
+        message, there, rounding = "the gradient is 0", here, False
+        if slope:
             step, promised, is_minimum = model.minimum(radius)
             length = math.hypot(*step)
-            there = box.clamped(_plus(x, step))
-            new_value, new_gradient = tried(there)
-            finite = math.isfinite(new_value) and all(map(math.isfinite, new_gradient))
-            if new_value < floor or (finite and length > _LONGEST):
-                reason = "f has no minimum downhill of x0"
-                return Stopped(x, value, gradient, iteration, reason, False)
+            there = at(box.clamped(_plus(here.x, step)))
+            if there.value < floor or (there.is_finite() and length > _LONGEST):
+                return stopped("f has no minimum downhill of x0", False)
             tiny = length <= 4 * EPSILON * size
-            new_slope = math.hypot(*_Model(curvature, there, new_gradient, box).gradient)
+            new_slope = math.hypot(*_Model(curvature, there, box).gradient)
             # The value may be a sum of large terms that cancel: rounding is of their size.
-            if is_minimum and promised <= 16 * EPSILON * level and new_slope < slope / 2:
-                x, value, gradient = there, new_value, new_gradient
-                iteration += 1
-                continue
-            if tiny or abs(promised) <= 16 * EPSILON * abs(value):
-                # The value no longer tells a better point from a worse one, the gradient does.
-                before, after = (math.fsum(map(mul, g, step)) for g in (gradient, new_gradient))
-                # Where the curvature underflows, the function is as steep there as here.
-                at_edge = length > 0.9 * radius
-                steep = at_edge and not tiny and after < before / 2
-                if finite and (new_slope < slope or steep):
-                    x, value, gradient = there, new_value, new_gradient
-                    radius *= 16 if at_edge else 1
-                    iteration += 1
-                    continue
-                turned = after >= 0 and tiny and slope < 1e-6 * steepest
-                if turned or model.is_small(value, size):
-                    message = "a further step would change x by rounding only"
+            better = is_minimum and promised <= 16 * EPSILON * level and new_slope < slope / 2
+            rounding = tiny or abs(promised) <= 16 * EPSILON * abs(here.value)
+            message = ""
+        if slope and rounding and not better:
+            # The value no longer tells a better point from a worse one, but the gradient does.
+            before, after = (math.fsum(map(mul, p.gradient, step)) for p in (here, there))
+            at_edge = length > 0.9 * radius
+            # Where the curvature underflows, the function is as steep there as here.
+            steep = at_edge and not tiny and after < before / 2
+            better = there.is_finite() and (new_slope < slope or steep)
+            radius *= 16 if better and at_edge else 1
+            turned = after >= 0 and tiny and slope < 1e-6 * steepest
+            if not better and (turned or model.is_small(here.value, size)):
+                message = "a further step would change x by rounding only"
         if message:
-            lower, is_open = _lower(tried, model, value, size)
+            lower, is_open = _lower(at, model, size)
             if lower is None:
                 if is_open:
                     message += "; the Hessian is singular there, so that it may be a saddle"
-                return Stopped(x, value, gradient, iteration, message, True)
-            x = lower
-            value, gradient = value_and_gradient(x)
-            iteration += 1
-            continue
-        fall = value - new_value if finite else -math.inf
-        ratio = fall / promised if promised > 0 else -math.inf
-        if ratio < 0.25:
-            radius = 0.25 * min(length, radius)
-        elif ratio > 0.75 and length > 0.9 * radius:
-            radius *= 2
-        if ratio > 1e-4:
-            x, value, gradient = there, new_value, new_gradient
-        elif radius <= EPSILON**2 * size:
-            message = "no step brings f down: it may have a kink there"
-            return Stopped(x, value, gradient, iteration, message, False)
+                return stopped(message)
+            here = lower
+        elif better:
+            here = there
+        else:
+            fall = here.value - there.value if there.is_finite() else -math.inf
+            ratio = fall / promised if promised > 0 else -math.inf
+            if ratio < 0.25:
+                radius = 0.25 * min(length, radius)
+            elif ratio > 0.75 and length > 0.9 * radius:
+                radius *= 2
+            if ratio > 1e-4:
+                here = there
+            elif radius <= EPSILON**2 * size:
+                return stopped("no step brings f down: it may have a kink there", False)
         iteration += 1
-    message = f"{max_iterations} iterations were not enough"
-    return Stopped(x, value, gradient, iteration, message, False)
+    return stopped(f"{max_iterations} iterations were not enough", False)
 
 
 _LONGEST = 1e300  # of all steps
@@ -136,15 +137,12 @@ class _Model:
     """The quadratic model at a point, as a function of the variables that may move there."""
 
     def __init__(
-        self,
-        curvature: Callable[[Vector, Vector], Vector],
-        x: Vector,
-        gradient: Vector,
-        box: Box,
+        self, curvature: Callable[[Vector, Vector], Vector], here: _Point, box: Box
     ) -> None:
-        self.curvature, self.x, self.full, self.box = curvature, x, gradient, box
-        self.held = box.held(x, gradient)
-        self.gradient = self._free(gradient, self.held)
+        self.curvature, self.here, self.box = curvature, here, box
+        self.x, self.full = here.x, here.gradient
+        self.held = box.held(self.x, self.full)
+        self.gradient = self._free(self.full, self.held)
 
     @staticmethod
     def _free(vector: Vector, held: list[bool]) -> Vector:
@@ -235,8 +233,8 @@ class _Model:
 
 
 def _lower(
-    tried: Callable[[Vector], tuple[float, Vector]], model: _Model, value: float, size: float
-) -> tuple[Vector | None, bool]:
+    at: Callable[[Vector], _Point], model: _Model, size: float
+) -> tuple[_Point | None, bool]:
     """Return a lower point near a stationary one, if there is one, and whether it may be a saddle.
 
     It may be one if the Hessian does not bend upwards in some direction. Conjugate gradients find
@@ -255,9 +253,9 @@ def _lower(
         return None, False
     for sign in (1, -1):
         for power in range(-8, 1):
-            there = model.box.clamped(_plus(model.x, direction, sign * 10.0**power * size))
-            change = tried(there)[0] - value
-            if not abs(change) <= 16 * EPSILON * abs(value):
+            there = at(model.box.clamped(_plus(model.x, direction, sign * 10.0**power * size)))
+            change = there.value - model.here.value
+            if not abs(change) <= 16 * EPSILON * abs(model.here.value):
                 if change < 0:
                     return there, True
                 break

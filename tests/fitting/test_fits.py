@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scalargrad import Value, cos, cosh, exp, grad, log, optim, sin
 from scalargrad.fitting.arguments import Box
-from scalargrad.fitting.newton_cg import EPSILON, _Model, _to_edge, newton_cg
+from scalargrad.fitting.newton_cg import EPSILON, _Model, _Point, _to_edge, newton_cg
 from scalargrad.optim import Fit, Minimum, OptimizeWarning, curve_fit, least_squares, minimize
 
 ENDLESS = Box([-math.inf], [math.inf])
@@ -454,7 +454,8 @@ def test_a_step_is_lost_where_the_value_would_fall_by_10000_roundings(
     fall, length = slope**2 / (2 * bend), slope / bend
 
     def small(value: float, size: float) -> bool:
-        model = _Model(lambda x, v: [bend * v[0]], [0.0], [slope], ENDLESS)
+        here = _Point([0.0], 0.0, [slope])
+        model = _Model(lambda x, v: [bend * v[0]], here, ENDLESS)
         return model.is_small(value, size)
 
     assert small(-fall / share / (1e4 * EPSILON), 0.0) is (share < 1)
