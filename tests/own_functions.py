@@ -13,6 +13,18 @@ from scalargrad import Function, Value
 from scalargrad.testing import fractions
 
 
+class Multiply(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        ctx.save_for_backward(a, b)
+        return a * b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        a, b = ctx.saved_values
+        return g * b, g * a
+
+
 class MultiplyAdd(Function):
     @staticmethod
     def forward(ctx: Any, w: Any, x: Any, b: Any) -> Any:

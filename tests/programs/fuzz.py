@@ -55,6 +55,7 @@ from scalargrad.programs.code import check as check_code
 from scalargrad.programs.passes.simplify import sees_signs
 from scalargrad.programs.trace.tuples import pack, pack_total
 from scalargrad.transforms.nesting import flatten, unflatten
+from tests.own_functions import Multiply
 from tests.programs.pieces import (
     Item,
     Made,
@@ -97,18 +98,6 @@ def _own() -> dict[str, Callable[..., Any]]:
     return {"own_sin": sin, "own_max": max, "own_captured": captured, "own_sign": sign}
 
 
-class _Multiply(Function):
-    @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        ctx.save_for_backward(a, b)
-        return a * b
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        a, b = ctx.saved_values
-        return g * b, g * a
-
-
 class _Both(Function):
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -140,7 +129,7 @@ for _name, _op in all_ops().items():
             _MANY[_name] = _op.function
 for _name, _function in _own().items():
     _FIXED[_name] = _function, _name.count("max") + 1
-_FIXED["Multiply"] = _Multiply.apply, 2
+_FIXED["Multiply"] = Multiply.apply, 2
 _FIXED["Both"] = lambda a, b: _Both.apply(a, b)[0], 2
 _FIXED["Both1"] = lambda a, b: _Both.apply(a, b)[1], 2
 _FIXED["detach"] = _detach, 1

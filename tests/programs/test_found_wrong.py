@@ -20,7 +20,6 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import (
-    Function,
     Value,
     compile,
     grad,
@@ -36,6 +35,7 @@ from scalargrad import (
 from scalargrad.functions.methods import all_ops
 from scalargrad.programs.code import Code, Equation
 from scalargrad.programs.passes.simplify import sees_signs
+from tests.own_functions import Multiply
 
 THIRD = Fraction(1, 3)
 LARGE = 2**53 + 1
@@ -45,18 +45,6 @@ Pair = namedtuple("Pair", ["a", "b"])
 @dataclass(frozen=True)
 class Setting:
     rate: Any
-
-
-class Mul(Function):
-    @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        ctx.save_for_backward(a, b)
-        return a * b
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        a, b = ctx.saved_values
-        return g * b, g * a
 
 
 def same(a: Any, b: Any) -> bool:
@@ -227,7 +215,7 @@ def test_labelling_a_result_does_not_rename_what_it_is_simplified_to(
 
 def test_a_captured_result_of_a_function() -> None:
     w = Value(2.0)
-    square = Mul.apply(w, w)
+    square = Multiply.apply(w, w)
     program = compile(lambda x: square * x)
     assert program(3.0) == 12.0
     assert program.backward(3.0) == 12.0
@@ -306,7 +294,7 @@ def test_work_to_compile_calls_of_functions_is_linear() -> None:
     def calls(count: int) -> int:
         def chain(x: Any) -> Any:
             for _ in range(count):
-                x = Mul.apply(x, 0.999)
+                x = Multiply.apply(x, 0.999)
             return x
 
         seen = 0

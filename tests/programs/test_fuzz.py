@@ -77,24 +77,20 @@ def unused_elements_overwrite_an_argument(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(speller.Speller, "unused", lambda self: "_")
 
 
-@mutation
-def times_a_float_one_is_dropped_for_any_kind(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, arithmetic.mul.op, lambda s, a, b: a if is_constant(b, 1) else None)
+NEUTRAL = {
+    "times_a_float_one": (arithmetic.mul.op, 1),
+    "plus_a_float_zero": (arithmetic.add.op, 0),
+    "over_one": (arithmetic.div.op, 1),
+    "to_the_power_one": (elementary.power.op, 1),
+}
 
 
-@mutation
-def plus_a_float_zero_is_dropped_for_any_kind(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, arithmetic.add.op, lambda s, a, b: a if is_constant(b, 0) else None)
+def dropped_for_any_kind(op: Any, number: float) -> Patch:
+    return lambda patch: rule(patch, op, lambda s, a, b: a if is_constant(b, number) else None)
 
 
-@mutation
-def over_one_is_dropped_for_any_kind(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, arithmetic.div.op, lambda s, a, b: a if is_constant(b, 1) else None)
-
-
-@mutation
-def to_the_power_one_is_dropped_for_any_kind(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, elementary.power.op, lambda s, a, b: a if is_constant(b, 1) else None)
+for _name, _neutral in NEUTRAL.items():
+    MUTATIONS[f"{_name}_is_dropped_for_any_kind"] = dropped_for_any_kind(*_neutral)
 
 
 @mutation
