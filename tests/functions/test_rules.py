@@ -36,7 +36,7 @@ def gradient(function: Any, inputs: list[Any]) -> list[Any]:
 
 
 @by_differences(f.name for f in WITH_COMPLEX_FORMS)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_gradient_agrees_with_finite_differences(function: Operation, data: st.DataObject) -> None:
     inputs = data.draw(points(function))
@@ -51,7 +51,7 @@ def test_gradient_agrees_with_finite_differences(function: Operation, data: st.D
 
 
 @pytest.mark.parametrize("function", WITH_COMPLEX_FORMS, ids=lambda f: f.name)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_gradient_agrees_with_complex_steps(function: Operation, data: st.DataObject) -> None:
     # Both sides round a few times; and where terms cancel (silu, 1 + tan**2 near a pole) or an

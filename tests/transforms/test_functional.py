@@ -126,7 +126,7 @@ def smooth_points(function: Operation) -> st.SearchStrategy[list[float]]:
 
 @differences
 @given(data=st.data())
-@settings(max_examples=8)
+@settings(max_examples=6)
 def test_second_derivatives_agree_with_differences_of_gradients(
     function: Operation, data: st.DataObject
 ) -> None:
@@ -174,7 +174,7 @@ def noise(inputs: Sequence[float], f: Any) -> Any:
 
 @pytest.mark.parametrize("function", ANALYTIC, ids=lambda f: f.name)
 @given(data=st.data())
-@settings(max_examples=8)
+@settings(max_examples=6)
 def test_second_derivatives_agree_with_complex_steps_through_the_rule(
     function: Operation, data: st.DataObject
 ) -> None:
