@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from scalargrad.view.graph import Graph
 from scalargrad.view.groups import Group
 from scalargrad.view.layout import Box, Layout, place
+from scalargrad.view.neurons import SUM, function_of, own_parameters, users_of
 from scalargrad.view.picture import Picture, Shape, picture_of
-from scalargrad.view.sums import SUM, function_of, own_parameters, users_of
 
 # An op of more operands has a row for each.
 _MOST_OPERANDS = 3

@@ -10,15 +10,13 @@ from typing import Any
 
 from scalargrad.view.cards import cards_of
 from scalargrad.view.characters import in_ascii, shows_unicode
-from scalargrad.view.dot import dot_of
 from scalargrad.view.graph import Graph, part_of
 from scalargrad.view.groups import Group
-from scalargrad.view.mermaid import mermaid_of
+from scalargrad.view.outlines import dot_of, mermaid_of, tree_of
 from scalargrad.view.picture import Picture, picture_of
 from scalargrad.view.showing import ShownPage
 from scalargrad.view.subject import caller_variables, subject_of
 from scalargrad.view.svg import svg_of
-from scalargrad.view.text import text_of
 
 # So many cards at most are laid out: the others would not be found among them.
 _MOST_CARDS = 300
@@ -83,7 +81,7 @@ class Drawing:
     @cached_property
     def text(self) -> str:
         """The graph as a tree in text, 200 lines at most."""
-        return text_of(picture_of(self._graph, self._groups))
+        return tree_of(picture_of(self._graph, self._groups))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the file `path`: .svg, .html, .dot or .gv, .mmd or .mermaid, .txt.

@@ -12,7 +12,7 @@ from typing import Any
 
 from scalargrad.programs.code import Code, needed
 from scalargrad.transforms.nesting import values_in
-from scalargrad.view.sums import users_of
+from scalargrad.view.neurons import users_of
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 

@@ -252,22 +252,17 @@ function contour(context, map, columns, rows, level, wide, high) {
   context.stroke();
 }
 
+// The corners of a triangle, a square and a diamond, in parts of a radius.
+const CORNERS = [
+  [[0, -1.15], [1.1, 0.85], [-1.1, 0.85]],
+  [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
+  [[0, -1.25], [1.1, 0], [0, 1.25], [-1.1, 0]],
+];
 function mark(context, x, y, shape, colour, radius, hollow) {
   context.beginPath();
   if (shape === 0) context.arc(x, y, radius, 0, 7);
-  else if (shape === 1) {
-    context.moveTo(x, y - radius * 1.15);
-    context.lineTo(x + radius * 1.1, y + radius * 0.85);
-    context.lineTo(x - radius * 1.1, y + radius * 0.85);
-    context.closePath();
-  } else if (shape === 2) context.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
-  else {
-    context.moveTo(x, y - radius * 1.25);
-    context.lineTo(x + radius * 1.1, y);
-    context.lineTo(x, y + radius * 1.25);
-    context.lineTo(x - radius * 1.1, y);
-    context.closePath();
-  }
+  else CORNERS[shape - 1].forEach(([right, down_]) => context.lineTo(x + right * radius, y + down_ * radius));
+  context.closePath();
   context.lineWidth = 1.4;
   if (hollow) {
     context.strokeStyle = css(colour, 0.9);
@@ -360,41 +355,34 @@ function drawScatter(context, wide, high) {
   context.fillStyle = css(C.dim);
   const left = 40, below = 24;
   const inner = (x, y) => [left + x * (wide - left - 12), 10 + (1 - y) * (high - below - 16)];
-  const points = [];
+  const all = [...train, ...test].map((e) => e.t[0]), least = Math.min(...all), range = Math.max(...all) - least || 1;
+  // Where an example stands, in parts of the width and the height, and its class.
+  const placed = (e, k) => {
+    forward(p, e.x, e.t, constants, seen);
+    if (!data.classes) return [(e.t[0] - least) / range, (seen[1] - least) / range, 0];
+    const given_ = seen.subarray(1, 1 + outputs), top = Math.max(...given_), c = classOf(e.t);
+    const total = given_.reduce((sum, v) => sum + Math.exp(v - top), 0);
+    return [(c + 0.15 + 0.7 * ((k * 0.618) % 1)) / outputs, Math.exp(given_[c] - top) / total, c];
+  };
+  context.textAlign = "center";
   if (data.classes) {
-    for (const [examples, hollow] of [[train, false], [test, true]]) {
-      examples.forEach((e, k) => {
-        forward(p, e.x, e.t, constants, seen);
-        const own_ = Array.from(seen.subarray(1, 1 + outputs)), top = Math.max(...own_), c = classOf(e.t);
-        const total = own_.reduce((sum, v) => sum + Math.exp(v - top), 0);
-        points.push([(c + 0.15 + 0.7 * ((k * 0.618) % 1)) / outputs, Math.exp(own_[c] - top) / total, c, hollow, k]);
-      });
-    }
-    for (let c = 0; c < outputs; c++) {
-      context.textAlign = "center";
-      context.fillText(`class ${c}`, inner((c + 0.5) / outputs, 0)[0], high - 6);
-    }
+    for (let c = 0; c < outputs; c++) context.fillText(`class ${c}`, inner((c + 0.5) / outputs, 0)[0], high - 6);
   } else {
-    const all = [...train, ...test].map((e) => e.t[0]), least = Math.min(...all), most = Math.max(...all), width = most - least || 1;
-    for (const [examples, hollow] of [[train, false], [test, true]]) {
-      examples.forEach((e, k) => {
-        forward(p, e.x, e.t, constants, seen);
-        points.push([(e.t[0] - least) / width, (seen[1] - least) / width, 0, hollow, k]);
-      });
-    }
     context.strokeStyle = css(C.line);
     context.beginPath();
     context.moveTo(...inner(0, 0));
     context.lineTo(...inner(1, 1));
     context.stroke();
-    context.textAlign = "center";
     context.fillText("target", inner(0.5, 0)[0], high - 6);
   }
   context.textAlign = "right";
   for (const v of [0, 0.5, 1]) context.fillText(data.classes ? `${100 * v}%` : "", left - 6, inner(0, v)[1] + 4);
-  for (const [x, y, c, hollow] of points) {
-    const [px, py] = inner(x, Math.max(-0.05, Math.min(1.05, y)));
-    mark(context, px, py, c % 4, colourOf(c), hollow ? 3.2 : 4.4, hollow);
+  for (const [examples, hollow] of [[train, false], [test, true]]) {
+    examples.forEach((e, k) => {
+      const [x, y, c] = placed(e, k);
+      const [px, py] = inner(x, Math.max(-0.05, Math.min(1.05, y)));
+      mark(context, px, py, c % 4, colourOf(c), hollow ? 3.2 : 4.4, hollow);
+    });
   }
 }
 
@@ -634,7 +622,7 @@ function say(words, back) {
   if (!text && !live && step === 0) text = "Press Replay to see the training that Python ran.";
   if (!text) {
     text = `Step ${step}: loss ${brief(now.train)}.`;
-    if (knowsRight && live) text += ` Right are ${now.right} of ${train.length} training examples${test.length ? ` and ${Math.round(100 * now.rightOfTest / test.length)}% of the test` : ""}.`;
+    if (knowsRight && live) text += ` ${now.right} of ${train.length} training examples are right${test.length ? `, and ${Math.round(100 * now.rightOfTest / test.length)}% of the test examples` : ""}.`;
   }
   ui.say.classList.toggle("back", Boolean(back));
   if (text !== said) ui.say.firstElementChild.innerHTML = said = text;

@@ -28,7 +28,7 @@ from scalargrad.view.lowering import (
     why_fixed,
     with_outputs,
 )
-from scalargrad.view.sums import named, together
+from scalargrad.view.neurons import named, together
 
 # How deep names are looked for within lists, dicts and modules.
 _DEEPEST = 3
