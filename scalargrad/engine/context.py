@@ -28,7 +28,8 @@ class Context:
     function. `watch` looks at results and derivatives, within `detect_anomaly`. `forbids` says why
     numbers of Values may not be read or set. `both_sides` is not None where the graph of a
     derivative is to hold on both sides of a choice, so that it can be computed again on the other
-    one: the list of the choices that were met. `inline` says that what is in calls must be seen.
+    one: the set of those slopes that are zero here, since only a side that was not taken has
+    them. `inline` says that what is in calls must be seen.
     """
 
     before: Context | None = None
@@ -36,7 +37,7 @@ class Context:
     trace: Any = None
     watch: Any = None
     forbids = ""
-    both_sides: list[Any] | None = None
+    both_sides: set[Any] | None = None
     inline = False
     # Whether ops on Values simply record.
     plain = True

@@ -37,6 +37,8 @@ power = Op(
     _real_power,
     hint="a negative base takes a constant whole exponent; for a real cube root use cbrt",
 )
+# Ops whose derivatives, of all orders, are sums and products, which cannot fail.
+SUMS_AND_PRODUCTS = {add, sub, mul, neg}
 # The same number, as a constant.
 detach = Op("detach", lambda a: a, [constant])
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
+from scalargrad.engine import operators
 from scalargrad.engine.context import (
     active,
     differentiated,
@@ -56,19 +57,21 @@ def pull_back(
     >>> slopes[x]
     6.0
     """
-    now = tracing() if as_graph else None
+    now: Any = tracing() if as_graph else None
     if now is not None:
         now.within = within  # for calls, to which it is not handed
+    under = now.under if now is not None else None
     added_at_once = now is not None or not as_graph
     watch = here().watch if active else None
+    untaken = here().both_sides if as_graph and active else None
     # In a graph, the terms of a sum of three or more become one node.
     terms: dict[Any, list[Any]] = {}
-    passed_by: list[Any] = []
+    passed_by: list[Any] = []  # plain numbers among them
     for node in reversed(nodes):
         if node not in slopes:
-            passed_by += [x for x in operands_of(node) if isinstance(x, Node)]
+            passed_by += operands_of(node)
             continue
-        g = _summed(node, slopes, terms) if node in terms else slopes[node]
+        g = _summed(node, slopes, terms, untaken) if node in terms else slopes[node]
         a, b = node._first, node._second
         gs: Sequence[Any]
         if type(a) is tuple:
@@ -83,15 +86,17 @@ def pull_back(
                 g if isinstance(b, Node) and (within is None or b in within) else None,
             )
         found = contributions(node, gs, as_graph)
-        if now is not None and now.under:
+        if untaken and g in untaken:
+            _check_second(node, operands, g, found)
+            untaken.update([slope for slope in found if slope is not None])
+        if under:
             found = now.guarded(g, found)
         for x, slope in zip(operands, found):  # noqa: B905 - strict takes its time
             if slope is None:
-                if isinstance(x, Node):
-                    passed_by.append(x)
+                passed_by.append(x)
             elif x not in slopes:
                 slopes[x] = slope
-            elif now is not None and now.under:
+            elif under:
                 slopes[x] = now.added(slopes[x], slope)
             elif added_at_once or type(slope) is Cotangents:
                 had = slopes[x]
@@ -101,14 +106,27 @@ def pull_back(
             else:
                 terms[x] = [slopes[x], slope]
     for x in list(terms):
-        _summed(x, slopes, terms)
-    return passed_by
+        _summed(x, slopes, terms, untaken)
+    return [x for x in passed_by if isinstance(x, Node)]
 
 
-def _summed(x: Any, slopes: dict[Any, Any], terms: dict[Any, list[Any]]) -> Any:
+def _summed(
+    x: Any, slopes: dict[Any, Any], terms: dict[Any, list[Any]], untaken: set[Any] | None
+) -> Any:
     found = terms.pop(x)
     slopes[x] = found[0] + found[1] if len(found) == 2 else x.record(total, tuple(found))
+    if untaken and untaken.issuperset(found):
+        untaken.add(slopes[x])
     return slopes[x]
+
+
+def _check_second(node: Any, operands: Sequence[Any], g: Any, found: Sequence[Any]) -> None:
+    """Raise the error, if there is one, of differentiating again what the rule of `node` gave."""
+    if node._op in operators.SUMS_AND_PRODUCTS:
+        return
+    known = {x for x in (node, g, *operands) if isinstance(x, Node)}
+    ends = {x: in_kind(1, x._data) for x in found if isinstance(x, Node)}
+    pull_back(topological_order(ends, known), ends, as_graph=False)
 
 
 def push_forward(
@@ -259,15 +277,9 @@ def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) 
     A target that `y` does not depend on has none; of all Values, what nothing reached has zero.
     """
     if as_graph and here().both_sides is None:
-        choices: list[Any] = []
         try:
-            with in_context(both_sides=choices):
-                found = slopes_by(y, seed, targets, as_graph)
-            if choices:
-                # Whether they can be differentiated again, too.
-                ends = {x: in_kind(1, x._data) for x in found.values() if isinstance(x, Node)}
-                pull_back(topological_order(ends), ends, as_graph=False)
-            return found
+            with in_context(both_sides=set()):
+                return slopes_by(y, seed, targets, as_graph)
         except FAILURES:
             pass  # perhaps of a side that was not taken: now without these
     slopes: dict[Any, Any] = {y: seed}

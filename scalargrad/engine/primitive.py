@@ -166,9 +166,12 @@ def _function_of_many(op: Op, like: Callable[..., Any]) -> Callable[..., Any]:
     forward = op.forward
     code = getattr(like, "__code__", None)
     count = code.co_argcount if code is not None else 0
+    defaults = getattr(like, "__defaults__", None) or ()
 
     def function(*inputs: Any, **keywords: Any) -> Any:
-        if keywords or (count and len(inputs) != count):
+        if not keywords and 0 < count - len(inputs) <= len(defaults):
+            inputs += defaults[len(inputs) - count :]
+        elif keywords or (count and len(inputs) != count):
             if count == 2 and len(inputs) == 1 and not (keywords or like.__defaults__):
                 _missing.record(op, inputs)
             inputs = _bound(like, inputs, keywords)

@@ -100,12 +100,10 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
     Value(data=1.0, grad=0)
     """
     if isinstance(condition, Tracer):
+        number = getattr(condition, "_data", None)
+        untaken = here().both_sides
         if a is None or b is None:
-            number = getattr(condition, "_data", None)
-            both_sides = here().both_sides
-            if both_sides is not None:
-                both_sides.append(condition)
-            elif number is not None:
+            if number is not None and untaken is None:
                 return a if number else b
             if a is b:
                 return None
@@ -115,7 +113,11 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
         yes = like(yes, no) if type(yes) is int and type(no) is not int else yes
         no = like(no, yes) if type(no) is int and type(yes) is not int else no
         chosen = where(condition, yes, no)
-        if (trace := tracing()) is not None:
+        if untaken is not None and number is not None:
+            taken = a if number else b
+            if taken is None or taken in untaken:
+                untaken.add(chosen)
+        elif (trace := tracing()) is not None:
             trace.chose(chosen, condition, a, b)
         return chosen
     return a if condition else b

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from scalargrad.engine import fast, passes
+from scalargrad.engine import fast, operators, passes
 from scalargrad.engine.errors import shown
 from scalargrad.engine.op import Op
 from scalargrad.engine.operators import constant
@@ -228,6 +228,7 @@ def _add_sumprod_gradients(g: Any, inputs: Sequence[Any]) -> None:
 
 # Networks spend most of their time in this rule. Unrolled, it takes half of that.
 fast.unrolled[flat_sumprod.op] = _add_sumprod_gradients
+operators.SUMS_AND_PRODUCTS.add(flat_sumprod.op)
 
 
 @overload

@@ -45,6 +45,7 @@ SIDES: dict[str, Callable[[Any], Any]] = {
     "asin": lambda x: scalargrad.asin(1 - x) - math.pi / 2,
     "of a root": lambda x: scalargrad.sin(sqrt(x)) * 3 + sqrt(x) ** 2,
     "of many": lambda x: scalargrad.sumprod([sqrt(x), x], [2.0, sqrt(x)]),
+    "of a sum": lambda x: (lambda v: v * v + scalargrad.sin(v) + 2 * v)(x**1.5),
 }
 # What takes the other side at 0, where f is 0. Each is x * x + 3 * x + 1 there, or that and a bit.
 CHOICES: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
@@ -155,6 +156,28 @@ def test_the_side_not_taken_has_no_part_in_first_derivatives(choice: str, mode: 
 def test_the_side_not_taken_has_no_part_in_second_derivatives(choice: str, mode: str) -> None:
     for side, f in SIDES.items():
         assert SECOND[mode](CHOICES[choice](f)) == 2.0, side
+
+
+class Power(scalargrad.Function):
+    """x**1.5, the second derivative of which fails at 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x**1.5
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_values
+        return g * 1.5 * x**0.5
+
+
+def test_a_function_on_the_side_not_taken_has_no_part() -> None:
+    def f(x: Any) -> Any:
+        return where(x > 0, Power.apply(x), 1.0) + x * x + 3 * x
+
+    assert FIRST["create_graph"](f) == 3.0
+    assert SECOND["create_graph"](f) == SECOND["create_graph again"](f) == 2.0
 
 
 @pytest.mark.parametrize("mode", FIRST)
