@@ -8,13 +8,13 @@ can fail, where it is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import choices
 from scalargrad.programs.code import Branch, Code, Leaf, Literal, Operand
-from scalargrad.programs.trace.safe import is_safe
+from scalargrad.programs.trace.safe import SAFE, is_safe
 
 _WHERE, _LIKE = op_of(choices.where), choices.like.op
 # Conditions, each with its truth, all of which hold.
@@ -82,55 +82,54 @@ class Places:
 
     def _place(self) -> None:
         code, first = self._code, self._code.inputs
-        needs: dict[int, list[tuple[int, Literals]]] = {}
+        # For each variable the rows that need it, with the conditions that hold at all its uses.
+        needs: dict[int, dict[int, Literals]] = {}
         for row, node in enumerate(self._tree):
             leaf = isinstance(node, Leaf)
             start, stop = (node.start, node.stop) if leaf else (node.place, node.place + 1)  # type: ignore[union-attr]
             for x in code.outputs[start:stop]:
                 if type(x) is int:
-                    needs.setdefault(x, []).append((row, _NONE))
+                    needs.setdefault(x, {})[row] = _NONE
         for k in range(first + len(code.equations) - 1, first - 1, -1):
             if k not in needs:
                 continue
             found = self._lowest(needs.pop(k))
             op, operands = code.equations[k - first]
-            sides: tuple[Literals, ...] = (_NONE,) * len(operands)
+            sides: tuple[Literals, ...] = ()
             if op is _WHERE and type(c := operands[0]) is int:
-                truths = {
-                    truth for truth in (True, False) if all((c, truth) in x for _, x in found)
-                }
-                if truths:
-                    self.choices[k] = operands[1] if True in truths else operands[2]
-                    operands = (self.choices[k],)
-                    sides = (_NONE,)
-                else:
-                    yes, no = [type(x) is int and self._risky[x] for x in operands[1:]]
-                    if yes or no:
-                        self.conditions.add(c)
-                    sides = (
-                        _NONE,
-                        frozenset([(c, True)]) if yes else _NONE,
-                        frozenset([(c, False)]) if no else _NONE,
-                    )
-            for row, literals in found:
+                chosen = [
+                    x
+                    for x, truth in zip(operands[1:], (True, False), strict=True)
+                    if all((c, truth) in literals for literals in found.values())
+                ]
+                if chosen:
+                    operands = (chosen[0],)
+                    self.choices[k] = chosen[0]
+                elif any(type(x) is int and self._risky[x] for x in operands[1:]):
+                    self.conditions.add(c)
+                    sides = (_NONE, frozenset([(c, True)]), frozenset([(c, False)]))
+            for row, literals in found.items():
                 self._variables[row][k] = literals
-            for x, side in zip(operands, sides, strict=True):
-                if type(x) is int and x >= first:
-                    needs.setdefault(x, []).extend(
-                        [(row, literals | side) for row, literals in found] if side else found
-                    )
+                for i, x in enumerate(operands):
+                    if type(x) is int and x >= first:
+                        own = literals | sides[i] if sides and self._risky[x] else literals
+                        rows = needs.get(x)
+                        if rows is None:
+                            needs[x] = {row: own}
+                        else:
+                            rows[row] = rows[row] & own if row in rows else own
 
-    def _lowest(self, needs: Sequence[tuple[int, Literals]]) -> list[tuple[int, Literals]]:
+    def _lowest(self, needs: dict[int, Literals]) -> dict[int, Literals]:
         """Return the lowest rows that serve all these, and no path that does not need it.
 
         With each come the conditions that hold wherever it is needed from there on.
         """
         if len(needs) == 1:
-            return list(needs)
+            return needs
         kept: list[tuple[int, Literals]] = []
         last = -1
-        for row, literals in sorted(needs, key=lambda need: self._number[need[0]]):
-            if self._number[row] <= last:  # it is that row, or below it
+        for row, literals in sorted(needs.items(), key=lambda need: self._number[need[0]]):
+            if self._number[row] <= last:  # it is below that row
                 at, others = kept[-1]
                 kept[-1] = at, others & literals
                 continue
@@ -144,7 +143,7 @@ class Places:
                 kept.pop()
                 row, literals = above, literals & others
             kept.append((row, literals))
-        return kept
+        return dict(kept)
 
     def _is_lazy(self) -> bool:
         """Return whether a `where` has a side that may fail."""
@@ -200,11 +199,16 @@ class Places:
         sizes = {c: len(needs.get(c, _NONE)) for literals in needs.values() for c, _ in literals}
         nests = {
             k: tuple(sorted(literals, key=lambda literal: (sizes[literal[0]], literal)))
+            if literals
+            else ()
             for k, literals in needs.items()
         }
         self.lazy.update([k for k, literals in needs.items() if literals])
         found: dict[int, None] = {}
         for k in reversed(needs):
+            if not needs[k]:  # its operands come before it
+                found[k] = None
+                continue
             stack = [k]
             while stack:
                 x = stack[-1]
@@ -222,14 +226,13 @@ class Places:
 def _risky_variables(code: Code) -> list[bool]:
     """Return of each variable whether computing it may fail."""
     found = [False] * code.inputs
-    safe = {op for op in {op for op, _ in code.equations} if is_safe(op)}
     for op, operands in code.equations:
-        if op in safe:
-            risky = op is not _LIKE and any([type(x) is int and found[x] for x in operands])  # noqa: C419
-        else:
+        risky = False
+        if op not in SAFE:
             last = operands[-1] if operands else None
-            risky = not is_safe(op, last.value if type(last) is Literal else None) or any(
-                type(x) is int and found[x] for x in operands
-            )
-        found.append(risky)
+            risky = not is_safe(op, last.value if type(last) is Literal else None)
+        for x in operands:
+            if type(x) is int and found[x]:
+                risky = True
+        found.append(risky and op is not _LIKE)
     return found

@@ -75,13 +75,14 @@ class _Simplifier(Builder):
         self.kind = Kinds(self.code, inputs).of
         self.calls, self.signed = calls, signed
         self.negatives: dict[Operand, Operand] = {}
+        self.negative = self.negatives.keys()
 
     def emit(self, op: Op, operands: tuple[Operand, ...]) -> Operand:
         """Return the simplest operand with the value and the kind of `op` of `operands`."""
         if type(op) is Call:
             return self.add(self.of_kinds(op, tuple(map(wide, map(self.kind, operands)))), operands)
         constant = Literal in map(type, operands)
-        if constant or op in _OF_VARIABLES or not self.negatives.keys().isdisjoint(operands):
+        if constant or op in _OF_VARIABLES or not self.negative.isdisjoint(operands):
             rule = _RULES.get(op)
             simpler = rule(self, *operands) if rule is not None else None
             if simpler is None and constant and int not in map(type, operands):

@@ -13,7 +13,8 @@ from scalargrad.engine.passes import total
 from scalargrad.engine.primitive import op_of
 from scalargrad.functions import activations, arithmetic, choices, elementary, many, special
 
-_SAFE: set[Any] = {
+# Those that cannot fail whatever their operands are.
+SAFE: set[Any] = {
     *(arithmetic.add.op, arithmetic.sub.op, arithmetic.mul.op, arithmetic.neg.op),
     *(arithmetic.pos.op, arithmetic.absolute.op, arithmetic.fabs.op, arithmetic.copysign.op),
     *(arithmetic.sign.op, arithmetic.same.op, arithmetic.detach.op, total),
@@ -41,7 +42,7 @@ def is_safe(op: Any, last: Any = None) -> bool:
     """
     if op is arithmetic.div.op:
         return bool(last) and is_finite(last)
-    return op in _SAFE or type(op) is Pick
+    return op in SAFE or type(op) is Pick
 
 
 def is_finite(x: Any) -> bool:

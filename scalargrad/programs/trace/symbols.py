@@ -19,7 +19,7 @@ from scalargrad.engine.op import Op
 from scalargrad.engine.outputs import Pick, pick
 from scalargrad.engine.primitive import record
 from scalargrad.engine.real import is_real
-from scalargrad.engine.value import Value, record_value
+from scalargrad.engine.value import Value
 from scalargrad.functions import choices
 from scalargrad.functions.arithmetic import detach
 from scalargrad.programs.code import (
@@ -32,7 +32,7 @@ from scalargrad.programs.code import (
     lower,
     succeeded,
 )
-from scalargrad.programs.trace.safe import is_finite, is_safe
+from scalargrad.programs.trace.safe import SAFE, is_finite, is_safe
 
 _new = object.__new__
 _ALWAYS: frozenset[Any] = frozenset()
@@ -122,9 +122,11 @@ class Symbol(Node):
     @staticmethod
     def record(op: Op, inputs: tuple[Any, ...]) -> Any:
         """Return the symbol of `op` on `inputs`."""
-        if here().trace is None:
+        now = here()
+        if now.trace is None:
             raise ended(*inputs)
-        return record_value(op, inputs)
+        y = now.trace.record(op, inputs)
+        return y if now.records else y.detach()
 
     @property
     def data(self) -> Any:
@@ -275,11 +277,13 @@ class Trace:
         self.within: set[Any] | None = None
         self.wanted: dict[Any, Any] = {}
         # Of derivatives that are 0 as there is no path, unless conditions hold: all of these, each
-        # with its truth. And of symbols whether computing them may fail.
-        self.under: dict[Any, frozenset[tuple[Any, bool]]] = {}
+        # with its truth, by the symbol's number. And whether computing symbols may fail, in their
+        # order, as far as it was asked for; and that of what is not of this trace.
+        self.under: dict[int, frozenset[tuple[Any, bool]]] = {}
         # Derivatives that may be 0 as there is no path, on whatever conditions.
         self.perhaps_none: set[Any] = {None}
-        self._risky: dict[Any, bool] = {}
+        self._risky: list[bool] = []
+        self._risky_elsewhere: dict[Any, bool] = {}
         self._judged: set[Any] = set()
 
     def record(self, op: Op, inputs: tuple[Any, ...]) -> Any:
@@ -388,22 +392,25 @@ class Trace:
         """Say that a rule chose by a condition between a and b: None for no path."""
         if type(chosen) is not Symbol or type(condition) is not Symbol:
             return
-        under = self.under.get
         if not self.perhaps_none.isdisjoint((a, b)):
             self.perhaps_none.add(chosen)
         if a is None or b is None:
             literal = condition, b is None
-            self.under[chosen] = under(b if a is None else a, _ALWAYS) | {literal}
+            self.under[chosen.number] = self._way(b if a is None else a) | {literal}
             self._is_zero_or_wanted(chosen)
-        elif both := under(a, _ALWAYS) & under(b, _ALWAYS):
-            self.under[chosen] = both
+        elif both := self._way(a) & self._way(b):
+            self.under[chosen.number] = both
+
+    def _way(self, x: Any) -> frozenset[tuple[Any, bool]]:
+        """Return the conditions, each with its truth, unless which `x` is 0."""
+        return self.under.get(x.number, _ALWAYS) if type(x) is Symbol else _ALWAYS
 
     def guarded(self, g: Any, slopes: Sequence[Any]) -> Sequence[Any]:
         """Return what a rule gave for the derivative `g`: 0 where no path leads there.
 
         What may fail is chosen by the conditions: it is not computed unless they hold.
         """
-        way = self.under.get(g)
+        way = self._way(g)
         if not way:
             return slopes
         found = []
@@ -416,48 +423,73 @@ class Trace:
                         pair = (slope, zero) if truth else (zero, slope)
                         slope = choices.where(condition, *pair)
                     self._is_zero_or_wanted(slope)
-                self.under[slope] = way | self.under.get(slope, _ALWAYS)
+                self.under[slope.number] = way | self._way(slope)
             found.append(slope)
         return found
 
     def _is_zero_or_wanted(self, x: Any) -> None:
         """Say that `x` is computed under its conditions alone, and so cannot fail without need."""
-        self._risky[x] = False
-        self._judged.add(x)
+        self.is_risky(x)
+        self._risky[x.number] = False
 
     def added(self, a: Any, b: Any) -> Any:
         """Return the sum of two derivatives by the same number."""
         total = a + b
-        if both := self.under.get(a, _ALWAYS) & self.under.get(b, _ALWAYS):
-            self.under[total] = both
+        if both := self._way(a) & self._way(b):
+            self.under[total.number] = both
         return total
 
-    def is_risky(self, x: Any) -> bool:
+    def is_risky(self, x: Symbol) -> bool:
         """Return whether computing `x` may fail: whether any op on the way to it may."""
-        known = self._risky
-        if x in known:
-            return known[x]
+        risky = self._risky
+        for node in self.symbols[len(risky) : x.number + 1]:
+            risky.append(node._op is not choices.like.op and self._may_fail(node))
+        return risky[x.number]
+
+    def _may_fail(self, node: Any) -> bool:
+        """Return whether the op of `node` may fail, or what it is applied to."""
+        operands = operands_of(node)
+        if node._op not in SAFE:
+            last = operands[-1]
+            if not is_safe(node._op, None if isinstance(last, Node) else last):
+                return True
+        risky = self._risky
+        for x in operands:
+            if not isinstance(x, Node):
+                found = not is_finite(x)
+            elif x._op is None:
+                found = False
+            elif isinstance(x, Symbol) and self._is_computed_here(x):
+                found = risky[x.number]
+            else:
+                found = self._is_risky_elsewhere(x)
+            if found:
+                return True
+        return False
+
+    def _is_risky_elsewhere(self, x: Any) -> bool:
+        """Return whether computing what is not of this trace may fail, as a captured result."""
+        known = self._risky_elsewhere
         for node in topological_order([x], self._judged):
-            *_, last = operands = operands_of(node)
-            safe = is_safe(node._op, None if isinstance(last, Node) else last)
-            risky = not safe or any(
-                known.get(y, False) if isinstance(y, Node) else not is_finite(y) for y in operands
-            )
-            known[node] = risky and node._op is not choices.like.op
-        return known.get(x, False)
+            known[node] = node._op is not choices.like.op and self._may_fail(node)
+        return known[x]
 
     def forget(self) -> None:
         """Let go of the symbols, and of what these hold, when all is lowered."""
         held: list[Any] = [self.symbols, self.samples, self._sampled, self.packs, self.leaves]
+        held += [self.guards or {}, self.wanted, self.under, self._risky_elsewhere, self._judged]
         held.append(self.perhaps_none)
-        for kept in (*held, self.guards or {}, self.wanted, self.under, self._risky, self._judged):
+        for kept in held:
             kept.clear()
         self.within = None
 
     def has(self, x: Symbol) -> bool:
         """Return whether `x` is an input of this trace, or was computed in it."""
+        return x in self.samples or self._is_computed_here(x)
+
+    def _is_computed_here(self, x: Symbol) -> bool:
         k = x.number
-        return x in self.samples or (0 <= k < len(self.symbols) and self.symbols[k] is x)
+        return 0 <= k < len(self.symbols) and self.symbols[k] is x
 
     def refused(self, error: Exception) -> None:
         self.refusal = self.refusal or error
@@ -499,25 +531,25 @@ class Trace:
         for k, x in enumerate(inputs):
             x.number = ~k
         needed = [False] * len(symbols)
-
-        def need(operands: Sequence[Any]) -> None:
-            for x in operands:
-                if not isinstance(x, Symbol):
+        kept: list[Symbol] = []
+        used = [outputs]
+        for node in (None, *reversed(symbols)):
+            if node is not None:
+                if not needed[node.number]:
                     continue
-                k = x.number
-                own, place = (symbols, k) if k >= 0 else (inputs, ~k)
-                if place >= len(own) or own[place] is not x:
-                    raise TraceError(ENDED)
-                if k >= 0:
-                    needed[k] = True
-
-        need(outputs)
-        for x in reversed(symbols):
-            if needed[x.number]:
-                need(operands_of(x))
-        kept = [x for x in symbols if needed[x.number]]
-        used = [operands_of(x) for x in kept]
-        found = _values([*used, outputs])
+                kept.append(node)
+                used.append(operands_of(node))
+            for x in used[-1]:
+                if type(x) is Symbol or isinstance(x, Symbol):
+                    k = x.number
+                    own, place = (symbols, k) if k >= 0 else (inputs, ~k)
+                    if place >= len(own) or own[place] is not x:
+                        raise TraceError(ENDED)
+                    if k >= 0:
+                        needed[k] = True
+        kept.reverse()
+        used.reverse()
+        found = _values(used)
         results = topological_order(found)
         found.update(_values(map(operands_of, results)))
         captured = [x for x in found if x._op is None]
@@ -532,8 +564,13 @@ class Trace:
 
         for x in results:
             values[x] = builder.write(x._op, tuple(map(operand, operands_of(x))))
-        for x, operands in zip(kept, used, strict=True):
-            places[x.number] = builder.write(x._op, tuple(map(operand, operands)))  # type: ignore[arg-type]
+        for x, operands in zip(kept, used[:-1], strict=True):
+            # The common case of `operand` is unrolled.
+            row = [
+                places[y.number] if type(y) is Symbol and y.number >= 0 else operand(y)
+                for y in operands
+            ]
+            places[x.number] = builder.write(x._op, tuple(row))  # type: ignore[arg-type]
         labelled = [x for x in (*inputs, *captured, *results, *kept) if x.label]
         builder.code.labels = {operand(x): x.label for x in labelled}  # type: ignore[misc]
         builder.code.outputs = list(map(operand, outputs))
