@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import Value, compile, value_and_grad
-from tests.benchmarks import from_index, tuple_engine
+from tests.benchmarks import from_index, growth, tuple_engine
 from tests.benchmarks.others import __main__ as command
 from tests.benchmarks.others import arrays, child, plot, problems, tables
 from tests.benchmarks.others.processes import Result, measured
@@ -264,6 +264,17 @@ def test_every_tool_has_a_pinned_requirement() -> None:
             name, version = from_index.REQUIREMENTS[tool.package].split("==")
             assert name == tool.package
             assert version[0].isdigit()
+
+
+class TestGrowth:
+    def test_examples(self) -> None:
+        assert doctest.testmod(growth) == (0, 1)
+
+    def test_a_small_program_is_measured_in_all_ways(self) -> None:
+        names = ["eager forward", "eager backward", "compile, Python", "call, Python"]
+        found = dict(growth.measured(100, targets=("python",)))
+        assert list(found) == names
+        assert all(seconds > 0 for seconds in found.values())
 
 
 class TestPlot:
