@@ -75,12 +75,11 @@ def _described(g: Any) -> str:
 def detect_anomaly() -> Iterator[None]:
     """In this block, raise ArithmeticError where an op, or its derivative, first makes a nan.
 
-    The error names the op and its inputs with their labels. A nan that was put in is none of its
-    business, and infinities are not. Each op takes longer in it, and a `Function`'s backward runs
-    twice: it is for looking for an error, as PyTorch's. It holds in `backward`, `derivatives` and
-    the transforms (but not for the coefficients of `taylor`), where it was entered, by the rules of
-    `no_grad`. Plain numbers are not looked at: in place of a compiled function call
-    the function that was compiled.
+    The error names the op and its inputs with their labels. It ignores nans in your inputs, and
+    infinities. Each op takes longer in it, and a `Function`'s backward runs twice: use it to look
+    for an error, as PyTorch's. It holds in `backward`, `derivatives` and the transforms, but not
+    for the coefficients of `taylor`. Where it holds follows the rules of `no_grad`. It does not see
+    plain numbers, so it cannot look into a compiled function: call the original one instead.
 
     >>> from scalargrad import detect_anomaly
     >>> x = Value(float("inf"), label="x")

@@ -29,7 +29,7 @@ class Context:
     numbers of Values may not be read or set. `both_sides` is not None where the graph of a
     derivative is to hold on both sides of a choice, so that it can be computed again on the other
     one: the set of those slopes that are zero here, since only a side that was not taken has
-    them. `inline` says that what is in calls must be seen.
+    them. Where `inline` is true, a compiled function that is called runs as the function itself.
     """
 
     before: Context | None = None

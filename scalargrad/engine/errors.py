@@ -64,8 +64,7 @@ def describe_call(op: Op, inputs: tuple[Any, ...]) -> str:
 
 def explained(error: Exception, op: Op, inputs: tuple[Any, ...], where: str = "") -> Exception:
     """Put into `error`'s message which op failed, on which inputs, and what to do; return it."""
-    # A Function, which does not share, may take lists.
-    # (An array's truth is a ValueError.)
+    # Not for a Function, which may take lists. (To ask for an array's truth is a ValueError.)
     kinds = (TypeError, ValueError)
     if type(error) in kinds and op.shares and (refused := _of_a_list(op, inputs)) is not None:
         return refused

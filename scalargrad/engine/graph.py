@@ -27,9 +27,9 @@ class Node(Tracer):
     """
 
     # _first and _second are the operands, the second None for an op of one input: two slots cost
-    # less than a tuple. Ops with a joint rule have the tuple of them in the first; and in the
-    # second, where all are nodes, a tuple of those that are results, leaves perhaps among them: a
-    # layer's sums share one.
+    # less than a tuple. An op with a joint rule has the tuple of its operands in _first. If all of
+    # them are nodes, _second is a tuple that has the results among them; it may have leaves too,
+    # and the sums of a layer share one.
     __slots__ = ("_first", "_op", "_second", "label")
 
     label: str
@@ -116,8 +116,9 @@ def contributions(node: Any, gs: Sequence[Any], as_graph: bool) -> Sequence[Any]
     """Return the chain rule at one node: for each operand its derivative.
 
     That is None where g is None, and where the rule says that there is no path.
-    `gs` holds for each operand the derivative to carry through: on the way back that of the node,
-    for those that want one, on the way forward the operand's own. As a graph, the rules work on
+    `gs` holds for each operand the derivative to carry through. On the way back that is the one of
+    the node, for operands that want one; on the way forward, the operand's own.
+    As a graph, the rules work on
     the nodes themselves, and so give nodes that can be differentiated again; else on their
     numbers. Raises what the rules raise, naming the op and its inputs.
     """

@@ -14,8 +14,8 @@ from scalargrad.engine.op import Op
 class Cotangents:
     """The derivatives by some of the outputs of one node; adding gathers them.
 
-    `wholes` are further ones, each by all outputs at once: a tuple as one number. Each is made for
-    one such sum, which may therefore change it.
+    `wholes` are further derivatives, each by all outputs at once, as one tuple. A sum changes its
+    left operand, so each object takes part in one sum only.
     """
 
     __slots__ = ("by_output", "wholes")

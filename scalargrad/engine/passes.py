@@ -45,8 +45,9 @@ def pull_back(
 
     `slopes` holds the outputs' own to begin with; `nodes` are the results to pass through, each
     after its parents; `within`, if given, are the nodes whose derivatives are wanted. As a graph,
-    the derivatives are nodes themselves, which can be differentiated again. A node that none
-    reaches is not visited, and has none. Return the nodes that were passed by at least once.
+    the derivatives are nodes themselves, which can be differentiated again. A node that no
+    derivative reaches is not visited and gets none.
+    Return the nodes that were passed by at least once.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -138,9 +139,9 @@ def push_forward(
     """Carry derivatives forward through the graph: add to `tangents` those of all `nodes`.
 
     `tangents` holds those of the inputs to begin with, along one direction; `nodes` and `as_graph`
-    are as in `pull_back`. A node that no tangent reaches gets none. With `ends`, the nodes whose
-    tangents are asked for, a rule that fails raises only if one of them takes part in that: not on
-    the side that a choice did not take.
+    are as in `pull_back`. A node that no tangent reaches gets none. `ends` are the nodes whose
+    tangents are asked for. If they are given, the error of a rule is raised only if one of them
+    depends on it: an error on a side that a choice did not take is not.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -229,7 +230,7 @@ def recompute(nodes: Sequence[Any]) -> None:
 def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
     """Return those of `nodes`, each after its parents, that depend on any in `reached`.
 
-    They are added to it.
+    Add them to `reached`.
 
     >>> from scalargrad import Value
     >>> x, w = Value(3.0), Value(2.0)
@@ -255,8 +256,7 @@ def dependents(nodes: Iterable[Any], reached: set[Any]) -> list[Any]:
 def is_differentiated(ys: Iterable[Any], own: Sequence[Any] = ()) -> bool:
     """Return whether a transform that runs now differentiates by what any of `ys` depends on.
 
-    What lies beyond the nodes `own` is left out. While a function is traced, that is so of all
-    its symbols.
+    It does not look beyond the nodes `own`. While a function is traced, its inputs count, too.
     """
     traced = tracing() is not None
     if not (differentiated or traced):
@@ -274,7 +274,8 @@ def is_differentiated(ys: Iterable[Any], own: Sequence[Any] = ()) -> bool:
 def slopes_by(y: Any, seed: Any, targets: Sequence[Any] | None, as_graph: bool) -> dict[Any, Any]:
     """Return the derivatives of `y`, times `seed`, by all Values of its graph, or by `targets`.
 
-    A target that `y` does not depend on has none; of all Values, what nothing reached has zero.
+    A target that `y` does not depend on has none. Without targets, a Value that no derivative
+    reached has zero.
     """
     if as_graph and here().both_sides is None:
         try:

@@ -62,9 +62,9 @@ def where(condition: Any, a: Any, b: Any) -> Any: ...
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return a if the condition holds, else b; the gradient goes to the one returned.
 
-    The condition is a bool or a number, as of an `if`. Both a and b have been evaluated, but for a
-    compiled function, which does not compute what may fail and is not chosen. Functions of no
-    arguments may stand in their place: then only the one that is chosen is called.
+    The condition is a bool or a number, as of an `if`. Python evaluates both a and b before the
+    call; a compiled function does not compute a side that may fail and is not chosen. Functions of
+    no arguments may stand in their place: then only the one that is chosen is called.
 
     >>> where(3 > 2, 1.0, -1.0)
     1.0
@@ -91,9 +91,9 @@ where.op.lazily = _lazily  # type: ignore[attr-defined]
 def choose(condition: Any, a: Any, b: Any) -> Any:
     """Return `where` of these, but a or b at once where the condition is plain: for the rules.
 
-    None, for no path, stays None where the side is known; where it is not, as of a traced number,
-    or where a graph is to hold on both sides, it is 0. A rule's own plain 0 becomes one of the
-    other's kind.
+    None means no path. It stays None where the side is known. Where the side is not known, as for a
+    traced number, or where a graph is to hold on both sides, it becomes 0. A plain 0 of a rule
+    becomes a 0 of the other side's kind.
 
     >>> from scalargrad import Value
     >>> choose(True, Value(1.0), 0)

@@ -16,7 +16,8 @@ from scalargrad.functions import activations, arithmetic, choices, elementary, m
 from scalargrad.programs.code import Call, Code, Operand
 from scalargrad.programs.trace.tuples import pack, pack_total
 
-# A float; an int; a float or an int; a bool; anything. Of a tuple, the tuple of its elements'.
+# A float; an int; a float or an int; a bool; anything. The kind of a tuple is the tuple of the
+# kinds of its elements.
 FLOAT, INT, EITHER, BOOL, ANY = "float", "int", "either", "bool", "any"
 NUMBERS = {FLOAT, INT, EITHER}
 _KNOWN = {*NUMBERS, BOOL}

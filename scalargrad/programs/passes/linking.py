@@ -18,7 +18,7 @@ from scalargrad.programs.code import Builder, Call, Code, Literal, rebuild
 from scalargrad.programs.trace.subprograms import Subprogram
 from scalargrad.programs.trace.tuples import pack, pack_total
 
-# Their result is their operand: they only mean something to derivatives.
+# Each gives its operand, and matters to derivatives alone.
 ALIASES = {arithmetic.same.op, arithmetic.detach.op}
 
 

@@ -27,9 +27,9 @@ Nest = tuple[tuple[Operand, bool], ...]
 class Places:
     """Where a program computes its variables, and in which order: `steps()`.
 
-    `choices` are the variables that a `where` wherever it is needed is: one side of it, as its
-    condition is known there. `lazy` are those that are computed under the condition of a `where`,
-    and `conditions` these conditions.
+    `choices` has each `where` whose condition is known wherever it is needed, with the side that it
+    takes there. `lazy` are the variables that are computed under the condition of a `where`, and
+    `conditions` are these conditions.
 
     >>> from scalargrad.functions.elementary import sin, cos
     >>> from scalargrad.programs.code import Equation
@@ -66,7 +66,7 @@ class Places:
                     if side >= 0:
                         self._above[side] = row, truth
                         stack.append(side)
-        # Of each row how many paths go on from there.
+        # For each row how many paths go on from there.
         self._leaves = [0] * len(tree)
         self._last = dict(self._number)
         for row in reversed(order):
@@ -76,7 +76,7 @@ class Places:
                 above, _ = self._above[row]
                 self._leaves[above] += self._leaves[row]
                 self._last[above] = max(self._last[above], self._last[row])
-        # Of each row its variables, with the conditions under which they are needed.
+        # For each row its variables, with the conditions under which they are needed.
         self._variables: list[dict[int, Literals]] = [{} for _ in tree]
         self._place()
 
@@ -224,7 +224,7 @@ class Places:
 
 
 def _risky_variables(code: Code) -> list[bool]:
-    """Return of each variable whether computing it may fail."""
+    """Return for each variable whether computing it may fail."""
     found = [False] * code.inputs
     for op, operands in code.equations:
         risky = False

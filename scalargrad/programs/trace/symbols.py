@@ -276,12 +276,13 @@ class Trace:
         # inputs that are tuples, by which elements.
         self.within: set[Any] | None = None
         self.wanted: dict[Any, Any] = {}
-        # Of derivatives that are 0 as there is no path, unless conditions hold: all of these, each
-        # with its truth, by the symbol's number. And whether computing symbols may fail, in their
-        # order, as far as it was asked for; and that of what is not of this trace.
+        # A derivative may be 0 unless conditions hold, as there is no path: these conditions, each
+        # with its truth, by the number of the derivative's symbol.
         self.under: dict[int, frozenset[tuple[Any, bool]]] = {}
         # Derivatives that may be 0 as there is no path, on whatever conditions.
         self.perhaps_none: set[Any] = {None}
+        # Whether computing a symbol may fail, by its number, up to the last one that was asked for;
+        # and the same of nodes that are not of this trace.
         self._risky: list[bool] = []
         self._risky_elsewhere: dict[Any, bool] = {}
         self._judged: set[Any] = set()
@@ -402,7 +403,7 @@ class Trace:
             self.under[chosen.number] = both
 
     def _way(self, x: Any) -> frozenset[tuple[Any, bool]]:
-        """Return the conditions, each with its truth, unless which `x` is 0."""
+        """Return the conditions, each with its truth, that must hold for `x` to be other than 0."""
         return self.under.get(x.number, _ALWAYS) if type(x) is Symbol else _ALWAYS
 
     def guarded(self, g: Any, slopes: Sequence[Any]) -> Sequence[Any]:
@@ -477,8 +478,8 @@ class Trace:
     def forget(self) -> None:
         """Let go of the symbols, and of what these hold, when all is lowered."""
         held: list[Any] = [self.symbols, self.samples, self._sampled, self.packs, self.leaves]
-        held += [self.guards or {}, self.wanted, self.under, self._risky_elsewhere, self._judged]
-        held.append(self.perhaps_none)
+        held += [self.guards or {}, self.wanted, self.under, self.perhaps_none]
+        held += [self._risky_elsewhere, self._judged]
         for kept in held:
             kept.clear()
         self.within = None
@@ -524,8 +525,8 @@ class Trace:
     ) -> tuple[Code, list[Any], list[Any]]:
         """Return the Code of what `outputs` need, the Values that it captures, and their results.
 
-        Its order is that of the traced function: errors are then found in that order, too. What
-        it captures are the inputs after `inputs`; results of Values are computed from their leaves.
+        Its order is that of the traced function: errors are then found in that order, too. The
+        Values that it captures are the inputs after `inputs`; their results are computed from them.
         """
         symbols = self.symbols
         for k, x in enumerate(inputs):
