@@ -353,6 +353,46 @@ def test_what_any_function_looks_up_is_looked_after(
         f(*args)
 
 
+CLASSES = """
+class Base:
+    rate = 2.0
+    def method(self, x):
+        return x * Base.rate
+class Derived(Base):
+    def method(self, x):
+        return super().method(x)
+class Point:
+    __match_args__ = ("rate",)
+    def __init__(self):
+        self.rate = 2.0
+def helper(x):
+    return x * helper.rate
+helper.rate = 2.0
+derived, point = Derived(), Point()
+"""
+# The body of a function, what is bound anew or for the first time, and how errors name it.
+FOUND = [
+    ("return helper(x)", "helper.rate = 3.0", "helper.rate"),
+    ("return derived.method(x)", "Base.rate = 3.0", "rate"),
+    ("return derived.method(x)", "Base.method = lambda self, x: x", "method"),
+    ("match point:\n        case Point(k): return x * k", "point.rate = 3.0", "point.rate"),
+    ("return x * hasattr(point, 'late')", "point.late = 1", "point.late"),
+    ("return x * getattr(point, 'late', 2.0)", "point.late = 1", "point.late"),
+    ("try: return x * point.late\n    except AttributeError: return x", "point.late = 2", "late"),
+    ("try: return x * late\n    except NameError: return x", "late = 2.0", "late"),
+]
+
+
+@pytest.mark.parametrize(("body", "change", "name"), FOUND)
+def test_what_is_found_or_not_there_is_looked_after(body: str, change: str, name: str) -> None:
+    module = defined(f"{CLASSES}\ndef f(x):\n    {body}")
+    f = compile(module["f"])
+    assert f(1.0) == f(1.0)
+    exec(change, module)
+    with pytest.raises(TraceError, match=rf"was compiled when .*{re.escape(name)}.? was "):
+        f(1.0)
+
+
 def test_what_a_trace_binds_itself_is_its_own() -> None:
     module = defined(
         REBINDABLE

@@ -53,6 +53,7 @@ _LOAD_GLOBAL, _STORE_NAME = opmap["LOAD_GLOBAL"], opmap["STORE_NAME"]
 _LOADS = {opmap.get(f"LOAD_{name}", -1) for name in ("GLOBAL", "NAME", "FROM_DICT_OR_GLOBALS")}
 _STORES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
 _CATCHES = {opmap.get(name, -1) for name in ("CHECK_EXC_MATCH", "JUMP_IF_NOT_EXC_MATCH")}
+_MATCH_CLASS = opmap["MATCH_CLASS"]
 _STORES_IN_CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
 # A lookup that finds nothing raises one of these; an empty cell ValueError.
 _NOT_THERE = (AttributeError, LookupError, TypeError, ValueError)
@@ -70,13 +71,14 @@ _NOT_IMPLICIT = frozenset(
 class _Lookups(NamedTuple):
     """What a code object, with the functions that it defines, looks up and binds.
 
-    `keys` are names of attributes, and strings that may be such; `catches` says whether it catches
-    errors of some class.
+    `keys` are names of attributes, and strings that may be such; of `tried` it may ask whether they
+    are there. `catches` says whether it catches errors of some class.
     """
 
     names: frozenset[str]
     stored: frozenset[str]
     keys: frozenset[str]
+    tried: frozenset[str]
     catches: bool
 
 
@@ -109,17 +111,24 @@ def _lookups(code: CodeType) -> _Lookups:
             local.add(code.co_names[operand])
         elif instruction in _CATCHES:
             catches = True
+        elif instruction == _MATCH_CLASS:
+            keys.add("__match_args__")
         operand = 0
+    tried: set[str] = set()
     for x in code.co_consts:
         if isinstance(x, CodeType):
             inner = _lookups(x)
+            tried |= inner.tried
             loads |= inner.names
             stored |= inner.stored
             keys |= inner.keys
             catches |= inner.catches
         elif type(x) is str:
             keys.add(x)
-    return _Lookups(frozenset(loads), frozenset(stored), frozenset(keys), catches)
+    if catches or not loads.isdisjoint(("getattr", "hasattr")):
+        tried |= keys
+    parts = frozenset(loads), frozenset(stored), frozenset(keys), frozenset(tried)
+    return _Lookups(*parts, catches)
 
 
 def bindings_of(*roots: tuple[str, Any]) -> list[Binding]:
@@ -146,21 +155,22 @@ def catches(*roots: tuple[str, Any]) -> bool:
 
 def _searched(roots: Sequence[tuple[str, Any]]) -> _Search:
     keys: set[str] = set()
+    tried: set[str] = set()
     while True:
-        search = _Search(keys)
+        search = _Search(keys, tried)
         for name, root in roots:
             search.visit(name, root)
         # A function that was reached last may name attributes of what was seen before.
-        if search.keys == keys:
+        if search.keys == keys and search.tried == tried:
             return search
-        keys = search.keys
+        keys, tried = search.keys, search.tried
 
 
 class _Search:
     """One walk from the roots, over all that code with these keys can look up."""
 
-    def __init__(self, keys: set[str]) -> None:
-        self.keys = set(keys)
+    def __init__(self, keys: set[str], tried: set[str]) -> None:
+        self.keys, self.tried = set(keys), set(tried)
         self._names = sorted(keys)
         self.found: dict[tuple[int, str], Binding] = {}
         self.catches = False
@@ -242,6 +252,7 @@ class _Search:
             return
         lookups, names = _lookups(f.__code__), f.__globals__
         self.keys |= lookups.keys
+        self.tried |= lookups.tried
         self.catches |= lookups.catches
         if f.__code__.co_filename == _NN:  # nobody binds its names anew
             return
@@ -250,8 +261,10 @@ class _Search:
                 self._add(name, cell, "{}.cell_contents is {}", _contents, _equal)
         for name in lookups.names - lookups.stored:
             self._key("", names, name)
-            if name not in names and hasattr(builtins, name):
+            if name not in names and (hasattr(builtins, name) or name in lookups.tried):
                 self._absent("", names, name)
+        for name in self._names if f.__dict__ else ():
+            self._key(f.__name__, f.__dict__, name)
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self._reach(f.__name__, default)
 
@@ -264,12 +277,16 @@ class _Search:
             return self._classes[cls]
         found = self._classes[cls] = {}
         bases = [base for base in cls.__mro__ if _is_looked_into(base)]
+        if "__match_args__" in self.keys:
+            self.keys.update(getattr(cls, "__match_args__", ()))
         for k, base in enumerate(bases):
             for name, x in vars(base).items():
                 special = name.startswith("__") and isinstance(x, FunctionType)
-                if name in found or not (
-                    name in self.keys or (special and name not in _NOT_IMPLICIT)
-                ):
+                if not (name in self.keys or (special and name not in _NOT_IMPLICIT)):
+                    continue
+                if name in found:
+                    if "super" in self.keys:
+                        self._key(base.__name__, vars(base), name)
                     continue
                 found[name] = x
                 if not (isinstance(x, FunctionType) and _is_foreign(x.__code__.co_filename)):
@@ -281,7 +298,7 @@ class _Search:
     def _object(self, path: str, x: Any) -> None:
         self._items(path, x)
         of_class = self._class(type(x))
-        own = getattr(x, "__dict__", {})
+        own = getattr(x, "__dict__", ())
         for name, attribute in of_class.items():
             if isinstance(attribute, MemberDescriptorType):  # a slot
                 self._add(
@@ -296,6 +313,12 @@ class _Search:
                 self._absent(path, own, name)
         for name in self._names:
             self._key(path, own, name)
+            if (
+                name in self.tried
+                and type(own) is dict
+                and not (name in own or hasattr(type(x), name))
+            ):
+                self._absent(path, own, name)
 
     def _items(self, path: str, x: Any) -> None:
         """Look at a container and its items: a loop may read them all."""
