@@ -285,8 +285,9 @@ class _Problem:
             solution = least_squares_minimum(linearise, start, here, box, settings, size, scale)
         except NotConverged as error:
             where = "stuck at the start" if error.parameters == start else "it stood"
+            total = "squares" if rho is None else "losses"
             raise RuntimeError(
-                f"no convergence: {error}; {where}, at a sum of squares of "
+                f"no convergence: {error}; {where}, at a sum of {total} of "
                 f"{error.length * error.length!r}, at the parameters {error.parameters!r}: "
                 "try another start, or fewer parameters"
             ) from None

@@ -369,6 +369,11 @@ def test_robust_fits_are_minima_of_their_loss(loss: str, f_scale: float) -> None
     assert fit.covariance[1][0] == pytest.approx(-normal[0][1] / det * variance, rel=1e-6)
 
 
+def test_what_a_robust_fit_that_fails_says_of_its_sum() -> None:
+    with pytest.raises(RuntimeError, match=r"not enough; it stood, at a sum of losses of \d"):
+        curve_fit(decay, XS, YS, [5.0, 0.5], loss="cauchy", max_nfev=3)
+
+
 def test_an_outlier_counts_for_less() -> None:
     ys = [1.0 + 2.0 * x for x in XS]
     ys[3] += 100.0
