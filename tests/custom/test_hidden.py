@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from scalargrad import Function, Value, derivatives, grad, hessian, hvp, jacobia
 from scalargrad import compile as compile_
 from scalargrad.functions.choices import where
 from tests.own_functions import single
+from tests.sampled import one_in
 
 LEFT: list[Any] = []
 GLOBAL: Any = None
@@ -132,9 +134,9 @@ TWICE: dict[str, Callable[[Callable[[Any], Any], Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("setup", [False, True])
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("twice", TWICE)
+@pytest.mark.parametrize(
+    ("twice", "door", "setup"), one_in(5, product(TWICE, DOORS, [False, True]))
+)
 def test_a_number_left_anywhere_is_refused(twice: str, door: str, setup: bool) -> None:
     f = cube_with(door, setup).apply
     assert grad(f)(2.0) == 12.0

@@ -436,8 +436,9 @@ def compiled_taylor(f: Callable[[Any], Any], order: int, direction: Any = None) 
     return compile(lambda x: taylor(f, x, order, direction))
 
 
-def test_compiled() -> None:
-    for name, inputs, direction, expected in BY_MPMATH[::6]:
+@pytest.mark.parametrize("every", [20, pytest.param(6, marks=pytest.mark.slow)])
+def test_compiled(every: int) -> None:
+    for name, inputs, direction, expected in BY_MPMATH[::every]:
         compiled = compiled_taylor(along(name), 3, direction)
         # Rounded elsewhere: sums of products, and powers, whose base is not known to be above 0.
         assert compiled(inputs) == pytest.approx(expected[:4], rel=1e-11, abs=0), (name, inputs)
