@@ -16,6 +16,7 @@ from tests.mutants.plugin import PLAN, REPORT
 from tests.mutants.sample import Mutant, difference, mutated
 
 ROOT = Path(__file__).parents[2]
+WHOLE = 3 * 3600.0  # seconds that all tests may take, with coverage on a busy machine
 _NO_TESTS = 5  # of those chosen: pytest's exit status
 
 
@@ -52,7 +53,9 @@ class Trial:
         command += ["--invalidation-mode", "checked-hash", "scalargrad"]
         subprocess.run(command, cwd=self.copy, check=True)
         coverage = ("--cov=scalargrad", "--cov-context=test", "--cov-report=")
-        lines = self._pytest({}, 10**9, *coverage)[1]
+        status, lines = self._pytest({}, 10**9, *coverage)
+        if status == -signal.SIGALRM:
+            raise RuntimeError(f"the tests did not end, not even in {WHOLE / 60:.0f} minutes")
         # Some measure what coverage changes: these once more without it.
         failed = {line["test"] for line in lines if line["failed"]}
         if failed:
@@ -133,7 +136,7 @@ class Trial:
         }
         if durations:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        limit = 120 + 10 * sum(durations.values()) if durations else 3600
+        limit = 120 + 10 * sum(durations.values()) if durations else WHOLE
         with (self.directory / "output.txt").open("w") as output:
             process = subprocess.Popen(
                 command,
