@@ -278,6 +278,8 @@ class Program:
         from scalargrad.programs.spell.c.writer import NotSpelled
 
         assert self.code is not None
+        if self.code.tree == []:
+            return None  # it has no path yet
         with collector_paused():
             try:
                 # As the Python program for these numbers has it: to the sign of a zero.
