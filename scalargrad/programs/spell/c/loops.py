@@ -93,9 +93,9 @@ def _rolled_once(
         following[k] = latest.get(keys[k], len(keys))
         latest[keys[k]] = k
     # How many blocks each stands in: a turn begins and ends in the same one.
-    depths = [0] * (len(keys) + 1)
+    depths: list[int] = []
     if any(step_of(shape) for shape, _ in numbers):
-        depths[1:] = accumulate(step_of(one.shape) for one in statements)
+        depths = [0, *accumulate(step_of(one.shape) for one in statements)]
     result: list[Statement] = []
     k = 0
     while k < len(keys):
@@ -103,7 +103,7 @@ def _rolled_once(
         for _ in range(_PERIODS):
             if end == len(keys) or end - k > longest_period:
                 break
-            if min(depths[k : end + 1]) == depths[k] == depths[end]:
+            if not depths or min(depths[k : end + 1]) == depths[k] == depths[end]:
                 count = _turns(statements, keys, k, end - k)
             saved = (count - 1) * sum(len(one.arrays) for one in statements[k:end])
             if count > 2 and saved >= _LEAST_SAVED:
