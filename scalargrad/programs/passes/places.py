@@ -45,9 +45,12 @@ class Places:
         self.choices: dict[int, Operand] = {}
         self.lazy: set[int] = set()
         self.conditions: set[int] = set()
-        self._risky = _risky_variables(code)
         whole: list[Branch | Leaf] = [Leaf(0, len(code.outputs), None)]
         self._tree = tree = whole if code.tree is None else code.tree
+        self._is_straight = code.tree is None and not any(op is _WHERE for op, _ in code.equations)
+        if self._is_straight:
+            return
+        self._risky = _risky_variables(code)
         self._is_straight = code.tree is None and not self._is_lazy()
         if self._is_straight:
             return

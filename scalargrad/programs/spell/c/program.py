@@ -171,7 +171,7 @@ class _Program:
             if k in places.choices:
                 [known[k]] = values_of([places.choices[k]])
                 continue
-            values = values_of(operands)
+            values = [known[x] if type(x) is int else literal(x.value) for x in operands]  # type: ignore[union-attr]
             often = MOST_OFTEN.get(op)
             if often is not None and values[0].kind == values[1].kind == FLOAT:
                 value = w.apply(often, FLOAT, *values)  # as the op's rule does it, but faster
