@@ -488,7 +488,7 @@ function makeArrow([c, place, x, y, points]) {
   const d = pathOf(points);
   const card = cards[c];
   const [source, , edges] = card.arrows[place];
-  const path = (kind, line_, attributes) => edgeLayer.appendChild(shape("path", { class: kind, d: line_, ...attributes }));
+  const path = (kind, along, attributes) => edgeLayer.appendChild(shape("path", { class: kind, d: along, ...attributes }));
   const moved = (point, tall, wide) => ({ d: form.tall ? tall : wide, transform: `translate(${point.x},${point.y})` });
   const line = path("edge", d);
   const river = path("river", d, { pathLength: 1 });
@@ -550,16 +550,19 @@ function makeFace(card, text, w, h) {
   text("t", w / 2, lower ? 18 : 20, cut(short, most));
   const value = text("v", w / 2, h - (lower ? 37 : 41));
   const gradient = text("g", w / 2, h - 10);
-  const paint_ = (i) => {
-    const values = card.shown.map((node) => (known(node, i) ? few(valueOf(node)) : "…")).join(", ");
-    put(value, cut(values, 20));
-    value.style.fontSize = values.length > (narrower ? 8 : 11) ? "14px" : "";
-    const found = card.shown.map((node) => gradientAt(node, i)).filter((g) => g !== null);
-    const all = found.map((g) => few(g)).join(", ");
-    const whole = card.shown.length === 1 ? `${partial(card.shown[0])} = ${all}` : "";
-    put(gradient, !found.length ? "" : whole && whole.length <= most - 2 ? whole : `∂ ${cut(all, most - 2)}`);
+  return {
+    value,
+    gradient,
+    paint(i) {
+      const values = card.shown.map((node) => (known(node, i) ? few(valueOf(node)) : "…")).join(", ");
+      put(value, cut(values, 20));
+      value.style.fontSize = values.length > (narrower ? 8 : 11) ? "14px" : "";
+      const found = card.shown.map((node) => gradientAt(node, i)).filter((g) => g !== null);
+      const all = found.map((g) => few(g)).join(", ");
+      const whole = card.shown.length === 1 ? `${partial(card.shown[0])} = ${all}` : "";
+      put(gradient, !found.length ? "" : whole && whole.length <= most - 2 ? whole : `∂ ${cut(all, most - 2)}`);
+    },
   };
-  return { value, gradient, paint: paint_ };
 }
 
 // How much flows back along an arrow.
@@ -941,8 +944,12 @@ function change(node, x, typed) {
   if (typed !== range) centre(range, x);
   paint();
   // The list is written once for each frame: a drag may change numbers more often.
-  if (!waiting) requestAnimationFrame(() => listSteps((waiting = false)));
+  if (waiting) return;
   waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    listSteps();
+  });
 }
 
 function centre(range, x) {
@@ -1032,8 +1039,8 @@ function plot(node) {
   ui.plot.hidden = ys.length === 0;
   if (ys.length === 0) return;
   const shown = [ys[Math.floor(0.03 * ys.length)], ys[Math.ceil(0.97 * (ys.length - 1))], y].filter((a) => a === a);
-  const room_ = (Math.max(...shown) - Math.min(...shown) || 1) * 0.15;
-  const [bottom, top] = [Math.min(...shown) - room_, Math.max(...shown) + room_];
+  const margin = (Math.max(...shown) - Math.min(...shown) || 1) * 0.15;
+  const [bottom, top] = [Math.min(...shown) - margin, Math.max(...shown) + margin];
   const px = (there) => ((there - low) / (high - low)) * WIDE;
   const py = (height) => HIGH - ((height - bottom) / (top - bottom)) * HIGH;
   const parts = [];

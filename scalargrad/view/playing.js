@@ -261,7 +261,7 @@ const CORNERS = [
 function mark(context, x, y, shape, colour, radius, hollow) {
   context.beginPath();
   if (shape === 0) context.arc(x, y, radius, 0, 7);
-  else CORNERS[shape - 1].forEach(([right, down_]) => context.lineTo(x + right * radius, y + down_ * radius));
+  else CORNERS[shape - 1].forEach(([right, below]) => context.lineTo(x + right * radius, y + below * radius));
   context.closePath();
   context.lineWidth = 1.4;
   if (hollow) {
@@ -360,9 +360,9 @@ function drawScatter(context, wide, high) {
   const placed = (e, k) => {
     forward(p, e.x, e.t, constants, seen);
     if (!data.classes) return [(e.t[0] - least) / range, (seen[1] - least) / range, 0];
-    const given_ = seen.subarray(1, 1 + outputs), top = Math.max(...given_), c = classOf(e.t);
-    const total = given_.reduce((sum, v) => sum + Math.exp(v - top), 0);
-    return [(c + 0.15 + 0.7 * ((k * 0.618) % 1)) / outputs, Math.exp(given_[c] - top) / total, c];
+    const outs = seen.subarray(1, 1 + outputs), top = Math.max(...outs), c = classOf(e.t);
+    const total = outs.reduce((sum, v) => sum + Math.exp(v - top), 0);
+    return [(c + 0.15 + 0.7 * ((k * 0.618) % 1)) / outputs, Math.exp(outs[c] - top) / total, c];
   };
   context.textAlign = "center";
   if (data.classes) {

@@ -33,17 +33,20 @@ function makeRows(card, text, w, h) {
   const value = text("v", column - 10, h - 9, "", "text-anchor:end;font-size:20px");
   const gradient = text("rg", w - 10, h - 10, "", "font-size:15px");
   const least = (node, i) => [known(node, i) ? few(valueOf(node), 3) : "…", few(gradientAt(node, i) ?? "", 3)];
-  const paint_ = (i) => {
-    const write = (fields, ...texts) => fields.forEach((field, n) => put(field, texts[n]));
-    lines.forEach(([row, fields]) => {
-      const [name, number, edge] = rowTexts(card, row);
-      write(fields, name, known(sum, i) ? number : "…", passed(edge, i));
-    });
-    if (applied) write(total, "sum", ...least(sum, i));
-    put(value, known(last, i) ? few(valueOf(last)) : "…");
-    put(gradient, least(last, i)[1]);
+  return {
+    value,
+    gradient,
+    paint(i) {
+      const write = (fields, ...texts) => fields.forEach((field, n) => put(field, texts[n]));
+      lines.forEach(([row, fields]) => {
+        const [name, number, edge] = rowTexts(card, row);
+        write(fields, name, known(sum, i) ? number : "…", passed(edge, i));
+      });
+      if (applied) write(total, "sum", ...least(sum, i));
+      put(value, known(last, i) ? few(valueOf(last)) : "…");
+      put(gradient, least(last, i)[1]);
+    },
   };
-  return { value, gradient, paint: paint_ };
 }
 
 // The rows of a card as a table.
