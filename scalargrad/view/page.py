@@ -127,7 +127,7 @@ def _data(graph: Graph, picture: Picture, live: bool) -> dict[str, Any]:
             for name, form in _FORMS.items()
             if len(picture.shapes) <= _MOST_WIDE or not form.rows
         },
-        "branches": _told(graph) if live else [],
+        **({"branches": told} if live and (told := _told(graph)) else {}),
         "inputs": graph.inputs,
         "output": graph.output,
         "live": live,
