@@ -224,7 +224,8 @@ def _chosen(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
             raise TypeError(f"argnums must be an int or a sequence of ints, got {shown(argnums)}")
         if not -len(args) <= i < len(args):
             raise TypeError(
-                f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments"
+                f"argnums is {shown(argnums)}, but there are {len(args)} positional arguments: "
+                "give by position what to differentiate by"
             )
     places = [i % len(args) for i in chosen]
     if len(set(places)) < len(places):
