@@ -201,7 +201,8 @@ def _verdict(
         # Close to a jump or a kink long steps see another function than short ones do.
         closer = (_estimate_or_nothing(f, x, noise, 2.0**-i) for i in (6, 12, 18))
         estimates = [found, *closer]
-        known = found.error <= max(0.05 * abs(found.derivative), 1e-6 * max(_usual(near), size))
+        usual = max(_usual(near), size, abs(given - found.derivative))
+        known = found.error <= max(0.05 * abs(found.derivative), 1e-6 * usual)
         if (
             not known
             or abs(given - found.derivative) <= error

@@ -282,6 +282,10 @@ AT_ONE_POINT: list[tuple[Any, Any, float]] = [
     (math.cos, lambda x: -math.sin(x), 1.0),
     (math.exp, math.exp, 0.0),
     (lambda x: x**3, lambda x: 3 * x * x, 0.0),
+    # Even ones: all of their differences around 0 are 0.
+    (lambda x: x * x, lambda x: 2 * x, 0.0),
+    (math.cos, lambda x: -math.sin(x), 0.0),
+    (lambda x: abs(x) ** 1.5, lambda x: math.copysign(1.5, x) * abs(x) ** 0.5, 0.0),
     (lambda x: x * x, lambda x: 2 * x, -1.0),
     (lambda x: 1e-9 * x * x, lambda x: 2e-9 * x, 1.0),
     (lambda x: 1 / x, lambda x: -1 / x / x, 1e-3),
