@@ -23,7 +23,7 @@ import signal
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 IMPORT_SECONDS = 8.0
@@ -177,31 +177,26 @@ def load_file(path: str) -> types.ModuleType:
         try:
             return import_parts(parts, path)
         except ImportError as error:
-            # Files that import each other from folders that are no packages: look further up.
-            relative = "relative import" in str(error)
-            wanted = (error.name or "").split(".")[0]
-            if not relative and folder not in sys.path and holds(folder, wanted):
-                sys.path.insert(1, folder)  # only now: else a module might be loaded twice
-                continue
-            if not relative and wanted in parts[1:-1]:
-                # A folder above that package has an __init__.py too, and is none.
-                outer = parts[: parts.index(wanted)]
-                top, parts = os.path.join(top, *outer), parts[len(outer) :]
+            if "relative import" in str(error) and top != os.path.dirname(top):
+                parts.insert(0, os.path.basename(top))
+                top = os.path.dirname(top)
                 sys.path.insert(0, top)
                 continue
-            ups = [up for up in above(top) if relative or holds(up, wanted)]
-            if not ups:
+            # Files that import each other from folders that are no packages. Only where they are
+            # wanted are those looked into: else a module might be loaded twice.
+            wanted = (error.name or "").split(".")[0]
+            places = [up for up in above(path) if up not in sys.path and holds(up, wanted)]
+            if not places:
                 raise
-            if relative:
-                parts.insert(0, os.path.basename(top))
-            top = ups[0]
-            sys.path.insert(0, top)
+            sys.path.insert(1, places[0])
+            if wanted in parts[1:-1]:  # a folder around the package has an __init__.py too
+                parts = parts[parts.index(wanted) :]
 
 
-def above(folder: str) -> list[str]:
-    """Return the folders that a folder is in, the nearest first."""
-    up = os.path.dirname(folder)
-    return [up, *above(up)] if up != folder else []
+def above(path: str) -> list[str]:
+    """Return the folders that a file or folder is in, the nearest first."""
+    up = os.path.dirname(path)
+    return [up, *above(up)] if up != path else []
 
 
 def holds(folder: str, module: str) -> bool:
@@ -294,7 +289,11 @@ class Session:
             os._exit(0)
 
     def run(
-        self, lines: list[str], observe: list[str], gradients: list[str], collect: bool
+        self,
+        lines: list[str],
+        observe: Iterable[str] = (),
+        gradients: Iterable[str] = (),
+        collect: bool = False,
     ) -> dict[str, Any]:
         """Run the lines of code, then return the numbers that the expressions give.
 

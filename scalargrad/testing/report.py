@@ -124,17 +124,8 @@ class Report:
 
     def json(self) -> str:
         """Return one JSON object, with the verdicts under "properties"."""
-        found = [
-            {
-                "name": r.name,
-                "law": r.law,
-                "verdict": r.verdict,
-                "reason": r.reason,
-                "counterexample": r.counterexample,
-                "cause": r.cause,
-            }
-            for r in self.results
-        ]
+        fields = ("name", "law", "verdict", "reason", "counterexample", "cause")
+        found = [{name: getattr(r, name) for name in fields} for r in self.results]
         whole = {
             "engine": self.engine,
             "import": self.import_line(),

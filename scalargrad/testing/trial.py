@@ -178,7 +178,8 @@ class Trial:
     ) -> Reply:
         """Run code in the child: {"values": [...]}, or {"error": ...} if it raises."""
         self.last_lines = list(lines)
-        (reply,) = self._run_all([_program(lines, observe, gradients)])
+        program = {"lines": list(lines), "observe": list(observe), "gradients": list(gradients)}
+        (reply,) = self._run_all([program])
         return reply
 
     def compute(self, program: Program) -> tuple[Reply, list[str]]:
@@ -493,25 +494,11 @@ class Trial:
         return self.deadline - time.monotonic() < self.options.seconds
 
 
-def _program(
-    lines: Sequence[str],
-    observe: Sequence[str] = (),
-    gradients: Sequence[str] = (),
-    collect: bool = False,
-) -> Reply:
-    return {
-        "lines": list(lines),
-        "observe": list(observe),
-        "gradients": list(gradients),
-        "collect": collect,
-    }
-
-
 def _asked(question: Question) -> Reply:
     """Return the program that asks a question."""
-    if question.places:
-        return _program(question.lines, (), question.reads, question.collect)
-    return _program(question.lines, question.reads)
+    kind = "gradients" if question.places else "observe"
+    lines, reads = list(question.lines), list(question.reads)
+    return {"lines": lines, kind: reads, "collect": question.collect}
 
 
 def _refused(reply: Reply) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import scalargrad
 from scalargrad.testing import check_engine
-from tests.engines import creators, deferred, dual, shapes, tuples
+from tests.engines import dual, shapes, tuples
 from tests.engines.defects import DEFECTS, load
 from tests.engines.making import written
 
@@ -32,7 +32,7 @@ def engines(folder: Path) -> Iterator[tuple[str, Any, set[str]]]:
     for shape in (*shapes.WRONG, *shapes.RIGHT):
         file = written(folder, shape.source, f"{shape}.py")
         yield str(shape), f"{file}:{shape.engine}", set(shape.found_by)
-    for right in (tuples.Var, creators.Variable, deferred.Node, dual.Dual, scalargrad.Value):
+    for right in (tuples.Var, dual.Dual, scalargrad.Value):
         yield right.__module__, right, set()
 
 

@@ -737,6 +737,9 @@ numpy single
 - np.float64
 + np.float32
 creators plain
+creators gradients_are_variables
+- x.grad = g if x.grad is None else x.grad + g
++ x.grad = Variable(np.asarray(g if x.grad is None else x.grad.data + g))
 creators gradient
 - .grad
 + .gradient
@@ -749,6 +752,15 @@ creators array_to_start_with
 + def backward(self, start):
 +         passed = {self: np.ones(start.shape) * start}
 deferred plain
+deferred number_given
+- self.inputs = inputs
+-         self.value = None
++ self.inputs = [x for x in inputs if isinstance(x, Node)]
++         self.value = None if self.inputs else inputs[0]
+- node = Node()
+-     node.set_value(x)
+-     return node
++ return Node(x)
 deferred evaluates
 - def forward(
 + def evaluate(
