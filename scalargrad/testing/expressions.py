@@ -120,9 +120,15 @@ def expressions(
     # An operand says how many results to go back, or is one of two constants. So a step keeps its
     # meaning when one before it is deleted, and Hypothesis shrinks by deleting.
     operand = st.integers(0, counts[1] + max_ops + 1)
-    step = st.tuples(st.sampled_from(range(len(candidates))), operand, operand, operand)
+    op = st.sampled_from(range(len(candidates)))
     points = st.lists(numbers, min_size=counts[0], max_size=counts[1])
-    steps = st.lists(step, min_size=1, max_size=max_ops)
+
+    @st.composite
+    def step(draw: st.DrawFn) -> list[int]:
+        chosen = draw(op)
+        return [chosen, *(draw(operand) for _ in range(candidates[chosen].arity or 4))]
+
+    steps = st.lists(step(), min_size=1, max_size=max_ops)
 
     # Not by `builds` or `map`, whose examples Hypothesis writes as calls of a function of ours.
     @st.composite
@@ -131,9 +137,6 @@ def expressions(
         return _build(candidates, constants, choices, _Results(point, largest, condition))
 
     return drawn()
-
-
-Choice = tuple[int, int, int, int]
 
 
 def _operation(op: str | Operation) -> Operation:
@@ -184,7 +187,7 @@ class _Results:
 def _build(
     candidates: list[Operation],
     constants: list[Any],
-    choices: list[Choice],
+    choices: list[list[int]],
     results: _Results,
 ) -> tuple[Expression, list[Any]]:
     """Return the expression that the choices mean, each made legal if it is not."""
@@ -225,15 +228,15 @@ def _whole(low: float, high: float) -> float:
 
 
 def _nearest(
-    candidates: list[Operation], choice: Choice, count: int, constants: list[Any]
+    candidates: list[Operation], choice: list[int], count: int, constants: list[Any]
 ) -> Iterator[Step]:
     """Yield the step that was chosen, then those with other operands, then those of other ops."""
     first, *picks = choice
     places: list[int | tuple[Any]] = [*range(count - 1, -1, -1), *((x,) for x in constants)]
     for offset in range(len(candidates)):
         function = candidates[(first + offset) % len(candidates)]
-        arity = function.arity or 2 + 2 * (picks[2] % 2)
-        chosen = [places[n % len(places)] for n in (*picks, sum(picks))[:arity]]
+        arity = function.arity or 2 + 2 * (picks[-1] % 2)
+        chosen = [places[n % len(places)] for n in itertools.islice(itertools.cycle(picks), arity)]
         if not any(isinstance(n, int) for n in chosen):
             chosen[0] = count - 1
         yield Step(function, tuple(chosen))
