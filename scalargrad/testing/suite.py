@@ -1,7 +1,6 @@
 """Run the properties on an engine: `check_engine`, and `EngineSuite` for pytest."""
 
 import math
-import time
 import unittest
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -60,7 +59,7 @@ def check_engine(
         results = [Result(usable.name, usable.law, "failed", str(error))]
         results += _hidden(chosen, usable, "the class cannot be used")
         return Report(str(source), source.imports, tuple(results))
-    began = time.monotonic()
+    began = bench.trial.clock()
     try:
         results = []
         if bench.trial.adapter.mode == "values" and usable in chosen:
@@ -70,7 +69,7 @@ def check_engine(
         for prop in chosen:
             if progress is not None:
                 progress(prop.name)
-            remaining = options.total_seconds - (time.monotonic() - began)
+            remaining = options.total_seconds - (bench.trial.clock() - began)
             if remaining <= 0:
                 reason = "the time for the whole check is used up"
                 results.append(Result(prop.name, prop.law, "absent", reason, not_run=True))
@@ -110,7 +109,7 @@ class Bench:
         """Return the verdict on one property, in `seconds` if that is less than the limit."""
         # An engine that hangs everywhere is given less and less time, so that all is tested. Many
         # short programs may take longer than one that counts as endless.
-        self.trial.deadline = time.monotonic() + min(5 * self.options.seconds, max(seconds, 0.1))
+        self.trial.deadline = self.trial.clock() + min(5 * self.options.seconds, max(seconds, 0.1))
         self.trial.patience = min(self.options.seconds, max(seconds / 6, 0.1))
         return Result(prop.name, prop.law, *self._verdict(prop))
 

@@ -12,7 +12,7 @@ from scalargrad import numerical_gradient
 from scalargrad.testing.adapter import DUNDERS, Absent, Adapter, letters, number
 from scalargrad.testing.cases import Program, Question
 from scalargrad.testing.functions import FUNCTIONS, SYMBOLS
-from scalargrad.testing.process import Child, EngineDiedError, Source, TooSlowError
+from scalargrad.testing.process import PATIENCE, Child, EngineDiedError, Source, TooSlowError
 from scalargrad.testing.reference import supports
 
 Reply = dict[str, Any]
@@ -101,6 +101,8 @@ class Trial:
         self.last_lines: list[str] = []
         self.folder = tempfile.TemporaryDirectory(prefix="check-", ignore_cleanup_errors=True)
         self._child: Child | None = None
+        self._children: list[Child] = []
+        self._began = time.monotonic(), time.process_time()
         self._start_took = 0.0
         self._there: dict[str, str] = {}
         self.whole: set[str] = set()  # operators that take ints on the right, and no floats
@@ -129,6 +131,13 @@ class Trial:
             self._child.close()
             self._child = None
 
+    def clock(self) -> float:
+        """Return the time in seconds, of which less goes by where the machine is busy."""
+        passed = time.monotonic() - self._began[0]
+        computed = time.process_time() - self._began[1]
+        computed += sum(child.computed for child in self._children)
+        return max(min(computed, passed), passed / PATIENCE)
+
     # --- asking the child ----------------------------------------------------------------------
 
     def _start(self) -> Child:
@@ -138,13 +147,14 @@ class Trial:
             self._child = Child(
                 self.source, self.options.memory, self.options.stub, self.folder.name
             )
+            self._children.append(self._child)
             self.ready = self._child.ready
             self._start_took = time.monotonic() - began
         return self._child
 
     def _ask(self, request: Reply, seconds: float | None = None) -> Reply:
         if seconds is None:
-            seconds = min(self.deadline - time.monotonic(), self.patience)
+            seconds = min(self.deadline - self.clock(), self.patience)
         out_of_time = Absent("the time for it is used up")
         if seconds <= 0:
             raise out_of_time
@@ -491,7 +501,7 @@ class Trial:
 
     def hurried(self) -> bool:
         """Return whether most of the property's time is used up."""
-        return self.deadline - time.monotonic() < self.options.seconds
+        return self.deadline - self.clock() < self.options.seconds
 
 
 def _asked(question: Question) -> Reply:

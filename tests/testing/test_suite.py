@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,26 @@ def test_limits_that_the_system_lacks_are_said() -> None:
         assert "cannot limit a process's memory" in bench.notes()[0]
     finally:
         bench.close()
+
+
+def test_on_a_busy_machine_time_goes_by_more_slowly() -> None:
+    bench = Bench(Source.of(closures.Value), Options())
+    try:
+        began, before = time.monotonic(), bench.trial.clock()
+        time.sleep(0.3)
+        assert 0 < bench.trial.clock() - before < (time.monotonic() - began) / 2
+        before, until = bench.trial.clock(), time.process_time() + 0.1
+        while time.process_time() < until:
+            pass
+        assert bench.trial.clock() - before >= 0.05
+    finally:
+        bench.close()
+
+
+def test_too_few_random_graphs_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scalargrad.testing.trial.Trial.hurried", lambda trial: True)
+    (result,) = check_engine(tuples.Var, only=["random-graphs"], quick=True).results
+    assert (result.verdict, result.reason) == ("absent", "there was time for 0 graphs only")
 
 
 class TestAsAClass(EngineSuite):

@@ -181,6 +181,7 @@ def _random_graphs(trial: Trial) -> None:
     sides = {op: there for op, there in trial.adapter.sides.items() if op in taken}
     adapter = replace(trial.adapter, sides=sides)
     found: list[Failed] = []
+    tried: list[object] = []
 
     @hypothesis_seed(trial.options.seed)
     @settings(
@@ -196,6 +197,7 @@ def _random_graphs(trial: Trial) -> None:
     def judge(drawn: tuple[Expression, list[float]]) -> None:
         if trial.hurried():
             return  # what was found is small enough, and there is no time for more
+        tried.append(drawn)
         expression, point = without_dead_ends(*drawn)
         programs = [from_expression(expression, point, adapter)]
         if adapter.names_output and expression != drawn[0]:
@@ -213,6 +215,8 @@ def _random_graphs(trial: Trial) -> None:
         judge()
     except (Failed, HypothesisException):
         raise found[-1] from None
+    if len(tried) < trial.options.graphs / 10:
+        raise Absent(f"there was time for {len(tried)} graphs only")
 
 
 def _numbers_to_draw() -> st.SearchStrategy[float]:
