@@ -50,11 +50,14 @@ def add_gradients(nodes: list[Any], seed: Any) -> None:
                             x._grad += slope
                 else:
                     inputs = [x._data if isinstance(x, Node) else x for x in a]
+                    y = node._data
                     if op.rules:
-                        gs = [g if isinstance(x, Node) else None for x in a]
-                        slopes = op.derivatives(gs, node._data, inputs)
+                        pairs = zip(op.rules, a, strict=True)
+                        slopes = [
+                            r(g, y, *inputs) if isinstance(x, Node) else None for r, x in pairs
+                        ]
                     else:
-                        slopes = joint(g, node._data, *inputs)
+                        slopes = joint(g, y, *inputs)
                     for x, slope in zip(a, slopes, strict=True):
                         if slope is not None and isinstance(x, Node):
                             x._grad += slope
