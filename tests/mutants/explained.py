@@ -30,6 +30,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "+ return x if x >= 0 else alpha * math.expm1(x)",
     ): "At 0 both forms give 0.",
     (
+        "scalargrad/functions/choices.py",
+        "- @overload",
+    ): "The function itself, which follows, takes the place of what is overloaded.",
+    (
         "scalargrad/functions/elementary.py",
         "- return a * 1.0\n+ return a / 1.0",
     ): "The number is a 0, times or by 1.0.",
@@ -83,6 +87,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "scalargrad/transforms/functional.py",
         "- if len(set(places)) < len(places):\n+ if len(set(places)) != len(places):",
     ): "A set of places is never larger than their list.",
+    (
+        "scalargrad/transforms/series.py",
+        "- for leaf, direction in zip(leaves, directions, strict=True):\n"
+        "+ for leaf, direction in zip(leaves, directions, strict=False):",
+    ): "A direction that has not the nesting of its argument was refused before.",
     (
         "scalargrad/transforms/series.py",
         "- priority = 10\n+ priority = 9",
