@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from scalargrad.engine.context import active, refuse_access
@@ -20,7 +21,13 @@ from scalargrad.engine.tracer import Tracer
 from scalargrad.engine.value import Value
 from scalargrad.functions.arithmetic import sqrt
 from scalargrad.functions.choices import choose
-from scalargrad.transforms.nesting import flatten, flatten_like, unflatten
+from scalargrad.transforms.nesting import (
+    flatten,
+    flatten_like,
+    unflatten,
+    with_arrays,
+    without_arrays,
+)
 
 Row = list[Any]
 # What an optimiser remembers: by name, a number for each parameter.
@@ -450,7 +457,8 @@ def _has_no_end(x: Any) -> bool:
 
 _INIT = """Return the first state for `{0}_update`: no steps, and zeros nested as `parameters`.
 
-`parameters` are nested lists, tuples, dicts and dataclasses of numbers. Raises TypeError if not.
+`parameters` are nested lists, tuples, dicts and dataclasses of numbers, and buffers of doubles,
+whose zeros are an `array.array("d")`. Raises TypeError if not.
 
 >>> {0}_init([1.0, 2.0])["steps"]
 0.0
@@ -466,6 +474,22 @@ schedule. Raises TypeError for another nesting, and what `{1}` raises for its se
 >>> {0}_update({{"w": 1.0}}, {{"w": 0.0}}, state, weight_decay=0)[0]
 {{'w': 1.0}}
 """
+
+
+def _taking_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of nests that takes buffers among them, too, and gives arrays for them."""
+
+    @wraps(function)
+    def run(*args: Any, **named: Any) -> Any:
+        try:
+            return function(*args, **named)
+        except TypeError:
+            given = without_arrays((args, named))
+            if given[0] is args and given[1] is named:
+                raise
+        return with_arrays(function(*given[0], **given[1]))
+
+    return run
 
 
 def _functions(
@@ -503,7 +527,7 @@ def _functions(
     for function, text in ((init, _INIT), (update, _UPDATE)):
         function.__name__ = function.__qualname__ = f"{name}_{function.__name__}"
         function.__doc__ = text.format(name, kind.__name__)
-    return init, update
+    return _taking_arrays(init), _taking_arrays(update)
 
 
 sgd_init, sgd_update = _functions(SGD)

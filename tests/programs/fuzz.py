@@ -1007,10 +1007,8 @@ def _as_values(nest: Any) -> Any:
 
 def _latest(compiled: Any) -> Any:
     """Return the program that ran last, if one has."""
-    for program in reversed(compiled._programs.values()):
-        if program.latest is not None:
-            return program
-    return None
+    ran = [program for program in compiled._programs.values() if program.latest is not None]
+    return max(ran, key=lambda program: program.used, default=None)
 
 
 def _ops_of(code: Code) -> Iterator[Op]:

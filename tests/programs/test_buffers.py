@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad as sg
-from scalargrad import compile, grad, hvp, value_and_grad
+from scalargrad import compile, grad, hvp, optim, value_and_grad
 from tests.programs.test_c import COMPILER, cache  # noqa: F401
 from tests.threads import in_threads
 
@@ -150,3 +150,150 @@ def test_buffers_beside_numbers_of_all_kinds(target: str) -> None:
         assert quotient(doubles([1.0]), y) == 1.0 / y
     with pytest.raises(ZeroDivisionError, match=r"1\.0"):
         quotient(doubles([1.0]), 0.0)
+
+
+# --- out=: results in buffers that the caller gives -----------------------------------------------
+
+
+def halves(xs: Any, y: Any) -> Any:
+    return {"value": sg.fsum(xs) * y, "parts": ([x / 2 for x in xs], xs)}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_out_is_written(target: str) -> None:
+    f = compile(halves, target=target)
+    expected = f([1.0, 2.0], 3.0)
+    first, second = doubles([7.0, 7.0]), doubles([8.0, 9.0, 8.0, 9.0])
+    every_other = memoryview(second)[::2]
+    for _ in range(3):
+        out = {"value": None, "parts": (first, every_other)}
+        found = f(doubles([1.0, 2.0]), 3.0, out=out)
+        assert found["value"] == expected["value"] == 9.0
+        assert found["parts"][0] is first
+        assert found["parts"][1] is every_other
+        assert (first.tolist(), second.tolist()) == ([0.5, 1.0], [1.0, 9.0, 2.0, 9.0])
+        first[0] = second[0] = 0.0
+    assert f([1.0, 2.0], 3.0, out=None) == expected
+    assert f([1.0, 2.0], 3.0, out={"value": 1.0, "parts": None}) == expected
+    # Of an argument itself: it is read before.
+    xs = doubles([1.0, 2.0])
+    compile(lambda xs: [x + y for x, y in zip(xs, reversed(xs))], target=target)(xs, out=xs)
+    assert xs == doubles([3.0, 3.0])
+    rows = memoryview(doubles([0.0] * 4)).cast("b").cast("d", [2, 2])
+    compile(lambda xs: [xs, xs], target=target)(xs, out=rows)
+    assert rows.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_out_that_does_not_fit_changes_nothing(target: str) -> None:
+    f = compile(halves, target=target)
+    first = doubles([7.0, 7.0])
+    for bad, error, words in (
+        (doubles([1.0]), ValueError, r"out\['parts'\]\[1\] has room for 1 numbers, and the .* 2"),
+        (array("f", [1.0, 2.0]), TypeError, r"\['parts'\]\[1\] must be a buffer of doubles that"),
+        (memoryview(first).toreadonly(), TypeError, "which is read-only"),
+        ("xy", TypeError, "must be a buffer of doubles that can be written to"),
+        ([None], TypeError, r"out\['parts'\]\[1\] must be nested as the result"),
+    ):
+        with pytest.raises(error, match=words):
+            f([1.0, 2.0], 3.0, out={"value": None, "parts": (first, bad)})
+    with pytest.raises(TypeError, match="out must be nested as the result"):
+        f([1.0, 2.0], 3.0, out={"value": None})
+    with pytest.raises(ZeroDivisionError):
+        compile(lambda xs: [1 / x for x in xs], target=target)([1.0, 0.0], out=first)
+    assert first == doubles([7.0, 7.0])
+
+
+def test_out_belongs_to_a_function_that_takes_it_and_not_to_a_trace() -> None:
+    assert compile(lambda x, out: x * out)(2.0, out=3.0) == 6.0
+    assert compile(lambda x, **rest: x * rest["out"])(2.0, out=3.0) == 6.0
+    f = compile(lambda xs: [2 * x for x in xs])
+    with pytest.raises(TypeError, match="out= takes numbers, which there are none of while"):
+        compile(lambda xs: f(xs, out=doubles([0.0])))([1.0])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop"])
+def test_a_training_step_on_buffers(name: str, target: str) -> None:
+    init, update = (getattr(optim, f"{name}_{what}") for what in ("init", "update"))
+
+    def step(parameters: Any, state: Any, x: Any) -> Any:
+        value, slopes = value_and_grad(loss)(parameters["w"], x)
+        return *update(parameters, {"w": slopes}, state, lr=0.1), value
+
+    compiled = compile(step, target=target)
+    wanted: Any = {"w": [1.0, 2.0, -0.5]}
+    w = doubles(wanted["w"])
+    parameters, state, expected = {"w": w}, init({"w": w}), init(wanted)
+    assert repr(state) == repr(with_arrays_for_lists(expected))
+    for k in range(4):
+        x = [1.0, k / 3, -0.5]
+        wanted, expected, value = compiled(wanted, expected, x)
+        parameters, state, found = compiled(
+            parameters, state, x, out=(parameters, state, None) if k else None
+        )
+        assert (found, w if k > 1 else parameters["w"]) == (value, parameters["w"])
+        assert repr(parameters) == repr(with_arrays_for_lists(wanted))
+        assert repr(state) == repr(with_arrays_for_lists(expected))
+        w = parameters["w"]
+    # Without a program, too.
+    found, after = update(parameters, {"w": doubles([1.0, 2.0, 3.0])}, state)
+    assert (found, after) == with_arrays_for_lists(update(wanted, {"w": [1.0, 2.0, 3.0]}, expected))
+    with pytest.raises(TypeError, match="gradients"):
+        update(parameters, {"w": doubles([1.0])}, state)
+
+
+def with_arrays_for_lists(nest: Any) -> Any:
+    if isinstance(nest, dict):
+        return {key: with_arrays_for_lists(x) for key, x in nest.items()}
+    if isinstance(nest, tuple):
+        return tuple(map(with_arrays_for_lists, nest))
+    return doubles(nest) if isinstance(nest, list) else nest
+
+
+# --- buffers that are used or changed by others meanwhile -----------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_buffer_that_threads_change_and_resize(target: str) -> None:
+    f = compile(value_and_grad(lambda xs: sum(x * x for x in xs)), target=target)
+    w = doubles([1.0] * 200)
+    lengths = {200: f(w)[0], 201: f([1.0] * 201)[0]}
+    for length in lengths:
+        f(doubles([1.0] * length))
+    found: list[float] = []
+
+    def run(k: int) -> None:
+        for _ in range(100):
+            if k:
+                # What was given for the call is what the result is of, whole.
+                value, slopes = f(w)
+                found.append(value)
+                assert slopes.tolist() == [2.0] * len(slopes)
+            else:
+                w.append(1.0)
+                w.pop()
+
+    in_threads(run, 3)
+    assert set(found) <= set(lengths.values())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_buffer_is_let_go_after_the_call(target: str) -> None:
+    def f(xs: Any) -> Any:
+        return [1 / x for x in xs]
+
+    inverse = compile(f, target=target)
+    w, out = doubles([2.0]), doubles([0.0])
+    for xs in (w, memoryview(w)):
+        inverse(xs, out=out)
+    xs.release()  # type: ignore[union-attr]
+    w[0] = 0.0
+    with pytest.raises(ZeroDivisionError):
+        inverse(w)
+    for buffer in (w, out):
+        buffer.append(1.0)  # nothing holds it
+    with memoryview(w), pytest.raises(BufferError):
+        w.append(1.0)  # as it is while somebody does
+    with pytest.raises(ValueError, match="released memoryview"):
+        inverse(xs)

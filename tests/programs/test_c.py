@@ -193,12 +193,12 @@ def test_many_numbers_in_a_thread_with_a_small_stack(name: str, count: int) -> N
     found: list[Any] = []
     before = threading.stack_size(64 * 1024)  # less than 10,000 doubles take
     try:
-        thread = threading.Thread(target=lambda: found.append(machine(xs)))
+        thread = threading.Thread(target=lambda: found.append(machine.run(xs)))
         thread.start()
         thread.join()
     finally:
         threading.stack_size(before)
-    ((result,),) = found
+    (result,) = found
     assert outcome(lambda: result) == expected
 
 
@@ -705,7 +705,7 @@ def test_a_library_stays_for_calls_that_run() -> None:
     def run(_: int) -> None:
         machine = calls[0]
         for _ in range(40):
-            assert machine([0.5]) == (expected,)
+            assert machine.run([0.5]) == expected
             calls[:] = [pickle.loads(pickle.dumps(machine))]  # others drop theirs meanwhile
             machine = calls[0]
 

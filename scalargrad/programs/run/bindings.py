@@ -11,11 +11,11 @@ It does not look into Python's own library, installed packages, and this package
 from __future__ import annotations
 
 import builtins
+import dis
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from opcode import EXTENDED_ARG, opmap
 from types import (
     CellType,
     CodeType,
@@ -48,13 +48,9 @@ class Binding(NamedTuple):
 
 
 _UNBOUND = object()
-_OLD = sys.version_info < (3, 11)
-_LOAD_GLOBAL, _STORE_NAME = opmap["LOAD_GLOBAL"], opmap["STORE_NAME"]
-_LOADS = {opmap.get(f"LOAD_{name}", -1) for name in ("GLOBAL", "NAME", "FROM_DICT_OR_GLOBALS")}
-_STORES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
-_CATCHES = {opmap.get(name, -1) for name in ("CHECK_EXC_MATCH", "JUMP_IF_NOT_EXC_MATCH")}
-_MATCH_CLASS = opmap["MATCH_CLASS"]
-_STORES_IN_CELLS = {opmap["STORE_DEREF"], opmap["DELETE_DEREF"]}
+_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_STORES = {f"{does}_{where}" for does in ("STORE", "DELETE") for where in ("GLOBAL", "DEREF")}
+_CATCHES = {"CHECK_EXC_MATCH", "JUMP_IF_NOT_EXC_MATCH"}
 # A lookup that finds nothing raises one of these; an empty cell ValueError.
 _NOT_THERE = (AttributeError, LookupError, TypeError, ValueError)
 _PLAIN = frozenset((int, float, bool, str, bytes, complex, type(None), type(...)))
@@ -88,32 +84,19 @@ def _lookups(code: CodeType) -> _Lookups:
     stored: set[str] = set()
     keys = set(code.co_names)
     local: set[str] = set()  # in the body of a class
-    # Each instruction is two bytes, with further bytes of its operand in those before it. The
-    # module `dis` takes fifty times as long.
-    more = [x for x in code.co_cellvars if x not in code.co_varnames]
-    cells = (*(code.co_cellvars if _OLD else (*code.co_varnames, *more)), *code.co_freevars)
-    operand = 0
     catches = False
-    for instruction, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        operand = operand << 8 | low
-        if instruction == EXTENDED_ARG:
-            continue
-        if instruction in _LOADS:
-            # The lowest bit says something else.
-            k = operand >> 1 if instruction == _LOAD_GLOBAL and not _OLD else operand
-            if (name := code.co_names[k]) not in local:
-                loads.add(name)
-        elif instruction in _STORES:
-            stored.add(code.co_names[operand])
-        elif instruction in _STORES_IN_CELLS:
-            stored.add(cells[operand])
-        elif instruction == _STORE_NAME:
-            local.add(code.co_names[operand])
-        elif instruction in _CATCHES:
+    for instruction in dis.get_instructions(code):
+        name, what = instruction.opname, instruction.argval
+        if name in _LOADS and what not in local:
+            loads.add(what)
+        elif name in _STORES:
+            stored.add(what)
+        elif name == "STORE_NAME":
+            local.add(what)
+        elif name in _CATCHES:
             catches = True
-        elif instruction == _MATCH_CLASS:
+        elif name == "MATCH_CLASS":
             keys.add("__match_args__")
-        operand = 0
     tried: set[str] = set()
     for x in code.co_consts:
         if isinstance(x, CodeType):

@@ -1,4 +1,4 @@
-"""A C program that can be called: its library, and the arrays that numbers go in and out by."""
+"""A C program that can be called: its library, and how numbers go in and out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ctypes
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
-from typing import Any, NamedTuple
+from itertools import count, groupby
+from typing import Any
 
 from scalargrad.engine.errors import FAILURES
 from scalargrad.programs.code import Code
@@ -20,7 +20,6 @@ from scalargrad.programs.spell.python.nests import returned
 from scalargrad.programs.spell.python.speller import Module, Spelled, Speller, Text
 from scalargrad.transforms.nesting import NUMBER, Doubles, Nest, Structure
 
-_Pointer = ctypes.c_void_p
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int,
     ctypes.c_int,
@@ -30,65 +29,54 @@ _Callback = ctypes.CFUNCTYPE(
 )
 
 
-class _Arrays(NamedTuple):
-    """The arrays of one run: several threads may run the same program at once."""
-
-    numbers: array[float]
-    results: array[float]
-    work: array[float]
-    addresses: list[int]
-
-
 class CProgram:
     """A spelled C program that has been compiled and loaded.
 
-    Called with the numbers, floats and ints as it was spelled for, it returns the result in its
-    nesting, or None where Python must run: an error, a number that is not finite, a large int.
+    `run` takes pieces as it was spelled for, of these `sizes`, and returns the result. Where C
+    cannot (an error, a number that is not finite, a large int) that is what `otherwise` gives.
     """
 
-    def __init__(self, spelled: SpelledC, nested: Sequence[Spelled]) -> None:
+    def __init__(
+        self, spelled: SpelledC, nested: Sequence[Spelled], sizes: list[int | None]
+    ) -> None:
         self.spelled = spelled
         self._nested = nested  # the texts that put the results into their nestings
+        self._sizes = sizes
         self._library = library(spelled.source)  # loaded for as long as this object lives
         self.function = self._library.function(spelled.name)
-        self.function.argtypes = [_Pointer, _Pointer, _Pointer]
+        self.function.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]
         if "sg_python_function" in spelled.source:
-            pointer = _Pointer.in_dll(self._library.loaded, "sg_python_function")
+            pointer = ctypes.c_void_p.in_dll(self._library.loaded, "sg_python_function")
             pointer.value = _CALLBACK_ADDRESS
         self.nested = _nested(nested)
-        # Of all ways to copy a list of floats into an array, by far the fastest.
-        self._pack = struct.Struct(f"{spelled.inputs}d").pack_into
-        self._free: list[_Arrays] = []
+        # What is returned for all results, and what runs where C cannot.
+        self.result = self.nested
+        self.otherwise: Callable[[Any], Any] = self.nested
+        # Of all ways to make an array of a list of floats, by far the fastest.
+        self.pack = struct.Struct(format_of(sizes)).pack
+        # The arrays of results and work that no run uses, with their addresses: several threads may
+        # run the same program at once.
+        self._free: list[tuple[Any, ...]] = []
 
-    def __call__(self, numbers: Sequence[Any]) -> tuple[Any] | None:
-        """Return the result in a tuple of one, or None where Python must run."""
-        free = self._free
+    def run(self, pieces: Sequence[Any]) -> Any:
+        """Return the result for these pieces."""
         try:
-            arrays = free.pop()  # as append, one step: no other thread gets the same
+            arrays = self._free.pop()  # as append, one step: no other thread gets the same
         except IndexError:
-            arrays = self._new_arrays()
-        inputs, outputs, _, addresses = arrays
+            made = [array("d", bytes(8 * n)) for n in (self.spelled.outputs, self.spelled.work)]
+            arrays = (*made, *[x.buffer_info()[0] for x in made])
+        results, _, out, work = arrays
         try:
-            if type(numbers) is array:
-                failed = self.function(numbers.buffer_info()[0], *addresses[1:])
-            else:
-                self._pack(inputs, 0, *numbers)
-                failed = self.function(*addresses)
+            if not self.function(self.pack(*pieces), out, work):
+                return self.result(results)
         except struct.error:  # an int is too large for a double
-            failed = True
-        result = None if failed else (self.nested(outputs),)
-        free.append(arrays)
-        return result
-
-    def _new_arrays(self) -> _Arrays:
-        spelled = self.spelled
-        sizes = (spelled.inputs, spelled.outputs, spelled.work)
-        numbers, results, work = [array("d", bytes(8 * size)) for size in sizes]
-        addresses = [x.buffer_info()[0] for x in (numbers, results, work)]
-        return _Arrays(numbers, results, work, addresses)
+            pass
+        finally:
+            self._free.append(arrays)
+        return self.otherwise(pieces)
 
     def __reduce__(self) -> Any:
-        return CProgram, (self.spelled, self._nested)
+        return CProgram, (self.spelled, self._nested, self._sizes)
 
 
 def _nested(texts: Sequence[Spelled]) -> Callable[[Any], Any]:
@@ -101,6 +89,19 @@ def _nested(texts: Sequence[Spelled]) -> Callable[[Any], Any]:
         exec(text.source, namespace)
         functions.append(namespace[text.name])
     return functions[0] if len(functions) == 1 else lambda ys: functions[int(ys[-1])](ys)
+
+
+def format_of(sizes: Sequence[int | None]) -> str:
+    """Return the format, as `struct` has it, of pieces of these sizes.
+
+    >>> format_of([None, None, 4, None])
+    '2d32s1d'
+    """
+    parts = []
+    for size, some in groupby(sizes):
+        count = len([*some])
+        parts.append(f"{8 * size}s" * count if size is not None else f"{count}d")
+    return "".join(parts)
 
 
 def spell_nesting(structure: Structure, kinds: Sequence[str]) -> Spelled:

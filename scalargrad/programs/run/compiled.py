@@ -6,13 +6,13 @@ There is one program for each nesting of the arguments.
 from __future__ import annotations
 
 import copy
+import dis
 import inspect
 import pickle
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
-from opcode import opmap
+from itertools import count
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 from warnings import warn
@@ -24,7 +24,6 @@ from scalargrad.engine.passes import is_differentiated, pull_back
 from scalargrad.engine.value import Value
 from scalargrad.functions.choices import like
 from scalargrad.programs.code import Code, Literal, Untraced
-from scalargrad.programs.passes.kinds import ANY, kind_of
 from scalargrad.programs.passes.linking import linked
 from scalargrad.programs.run.bindings import (
     Binding,
@@ -35,7 +34,8 @@ from scalargrad.programs.run.bindings import (
     holds,
     own_name,
 )
-from scalargrad.programs.run.program import Program, collector_paused
+from scalargrad.programs.run.program import Program, Run, collector_paused
+from scalargrad.programs.run.results import written
 from scalargrad.programs.trace.arguments import Arguments
 from scalargrad.programs.trace.calls import called_function, is_called_with
 from scalargrad.programs.trace.paths import Differs, Path, Paths, held_elsewhere
@@ -57,11 +57,12 @@ if TYPE_CHECKING:
 
 _STATIC = (str, type(None), bool)
 TARGETS = ("python", "c")
-_RAISE = opmap["RAISE_VARARGS"]
 # Stands for a called function that cannot be traced alone: it branches, or needs plain numbers.
 _BRANCHES: Any = object()
 # The readers of so many programs are tried.
 _MOST_READERS = 8
+# Numbers the calls of all programs: those that were called longest ago are forgotten.
+_calls = count(1)
 # Attributes that a pickle leaves behind, with the function.
 _LEFT_BEHIND = {"__wrapped__", "__annotations__", "__annotate__", "__type_params__", "_owner"}
 R = TypeVar("R")
@@ -113,19 +114,17 @@ class Compiled(Generic[R]):
         given = set(vars(self))
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self._f: Callable[..., Any] | None = f
-        self._programs: OrderedDict[Any, Program] = OrderedDict()
-        # Those whose readers are tried, with their keys: of `backward`, True, and of calls, False.
-        self._read: dict[bool, tuple[tuple[Program, Any], ...]] = {False: (), True: ()}
-        self._newest: Program | None = None  # the one that was used last
+        self._programs: dict[Any, Program] = {}
+        # Those whose readers are tried: of `backward`, True, and of calls, False.
+        self._read: dict[bool, tuple[Program, ...]] = {False: (), True: ()}
         self._lock = threading.Lock()
         self._hits = self._misses = 0
         self._signature = inspect.signature(f)
         self._names = tuple(self._signature.parameters)
         self._static = frozenset(_static_names(static_argnums, static_argnames, self._names))
-        self._simple = all(
-            p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-            for p in self._signature.parameters.values()
-        )
+        kind, kinds = inspect.Parameter, {p.kind for p in self._signature.parameters.values()}
+        self._simple = kinds <= {kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD}
+        self._takes_out = "out" in self._names or kind.VAR_KEYWORD in kinds
         # What is not the function's own, nor set by a user later.
         self._own = tuple(sorted({*vars(self), "_own"} - given))
 
@@ -133,9 +132,12 @@ class Compiled(Generic[R]):
         """Return what the function returns, as plain numbers in its nesting.
 
         While another function is traced, it stays a function of that one's program. Within a
-        transform f itself is called: that must see what it computes.
+        transform f itself is called: that must see what it computes. `out`, unless f takes an
+        argument of that name, has buffers for results: see `compile`.
         """
-        if (active or differentiated) and self._f is not None and _is_within(args, kwargs):
+        if kwargs and "out" in kwargs and not self._takes_out:
+            return written(self(*args, **_without_out(args, kwargs)), kwargs["out"])  # type: ignore[no-any-return]
+        if (active or differentiated) and self._f is not None and is_within(args, kwargs):
             return self._within(args, kwargs)  # type: ignore[no-any-return]
         return self._run(args, kwargs, False)  # type: ignore[no-any-return]
 
@@ -157,7 +159,7 @@ class Compiled(Generic[R]):
         the function does not return one number, and within `no_grad`, where nothing is recorded
         to go back through.
         """
-        if (active or differentiated) and _is_within(args, kwargs):
+        if (active or differentiated) and is_within(args, kwargs):
             _refuse_backward()
         if active and not here().plain:
             raise TypeError(
@@ -176,10 +178,11 @@ class Compiled(Generic[R]):
     @property
     def source(self) -> str:
         """The text of the program that ran last. Raises ValueError if none has."""
-        for program in reversed(self._programs.values()):
-            if program.latest is not None:
-                return program.latest.spelled.source
-        raise ValueError("there is no program yet: call the compiled function first")
+        ran = [x for x in self._programs.values() if x.latest is not None]
+        if not ran:
+            raise ValueError("there is no program yet: call the compiled function first")
+        latest = max(ran, key=lambda program: program.used).latest
+        return latest.spelled.source  # type: ignore[union-attr]
 
     def prepare(self, *args: Any, **kwargs: Any) -> None:
         """Write the program for arguments nested like these, if there is none yet.
@@ -187,13 +190,8 @@ class Compiled(Generic[R]):
         A pickle has the programs alone: so a function is prepared before it goes to other
         processes. One that branches is called, so that its program has their path.
         """
-        for program, _ in () if kwargs else self._read[False]:
-            numbers = program.read(args)  # type: ignore[misc]
-            if numbers is not None:
-                break
-        else:
-            program, numbers = self._program(args, kwargs, False)
-        program.prepare(numbers)
+        program, pieces, _ = self._found(args, kwargs, False)
+        program.prepare(pieces)
         if program.paths is not None:
             self._run(args, kwargs, False)
 
@@ -245,7 +243,7 @@ class Compiled(Generic[R]):
     def _of_nests(self, names: tuple[str, ...], nests: list[Any]) -> Any:
         """Return what f returns for these arguments."""
         assert self._f is not None
-        bound = inspect.BoundArguments(self._signature, OrderedDict(zip(names, nests, strict=True)))
+        bound = inspect.BoundArguments(self._signature, dict(zip(names, nests, strict=True)))
         try:
             return self._f(*bound.args, **bound.kwargs)
         except TypeError as error:
@@ -253,34 +251,32 @@ class Compiled(Generic[R]):
             raise
 
     def _run(self, args: Any, kwargs: Any, backward: bool) -> Any:
-        for program, key in () if kwargs else self._read[backward]:
-            numbers = program.read(args)  # type: ignore[misc]
-            if numbers is None:
-                continue
-            kind = program.kind(numbers)
-            if kind == ANY:
-                continue
-            self._hits += 1  # without the lock, which takes longer than all else here
-            # The one that was used last is in its place, as nearly always.
-            if program is not self._newest:
-                self._move_to_end(program, key)
-            if not program.guard():
-                check(program.bindings, self.__name__)
-            break
-        else:
-            program, numbers = self._program(args, kwargs, backward)
-            kind = kind_of(numbers)
+        program, pieces, run = self._found(args, kwargs, backward)
         if program.followed and not differentiated.isdisjoint(program.followed):
-            return self._followed(args, kwargs, backward)
+            if backward:
+                _refuse_backward()
+            return self._within(args, kwargs)
         try:
-            return program.run(kind, numbers)
+            return run(pieces)
         except Untraced:
             pass
         except FAILURES as error:
-            return self._after(error, program, numbers)
-        return self._beyond(program, numbers)
+            return self._after(error, program, pieces)
+        return self._beyond(program, pieces)
 
-    def _after(self, error: Exception, program: Program, numbers: Sequence[Any]) -> Any:
+    def _found(self, args: Any, kwargs: Any, backward: bool) -> tuple[Program, list[Any], Run]:
+        """Return the program for these arguments, their pieces, and what runs these."""
+        for program in () if kwargs else self._read[backward]:
+            pieces = program.read(args)  # type: ignore[misc]
+            if pieces is not None and (run := program.runner(pieces)) is not None:
+                self._hits += 1  # without the lock, which takes longer than all else here
+                program.used = next(_calls)
+                if not program.guard():
+                    check(program.bindings, self.__name__)
+                return program, pieces, run
+        return self._program(args, kwargs, backward)
+
+    def _after(self, error: Exception, program: Program, pieces: Sequence[Any]) -> Any:
         """Return what f gives where its program raised an error: f alone says whether it is one.
 
         f may catch it; and it may be of a side that f does not take.
@@ -288,12 +284,12 @@ class Compiled(Generic[R]):
         if self._f is None or (self._target == "c" and isinstance(error, TypeError)):
             raise error
         try:
-            return self._eagerly(program, numbers)
+            return self._eagerly(program.with_numbers(pieces), program.backward)
         except FAILURES as own:
             # The program names what failed, with labels, if it is not an error of the user's.
             raise (own if _is_raised_by_users(own) else error) from None
 
-    def _beyond(self, program: Program, numbers: Sequence[Any]) -> Any:
+    def _beyond(self, program: Program, pieces: list[Any]) -> Any:
         """Return the result where a program comes to a side not traced yet; trace it."""
         paths = program.paths
         if self._f is None or paths is None:
@@ -309,10 +305,11 @@ class Compiled(Generic[R]):
                 "slower. Write where(condition, a, b), maximum or minimum for branches on numbers, "
                 "or set maxpaths"
             )
+        arguments = program.with_numbers(pieces)
         if not paths.closed:
-            self._add_path(program, paths, numbers)
+            self._add_path(program, paths, arguments)
         if not differentiated.isdisjoint(program.followed):
-            return self._output(program.with_numbers(numbers), numbers)
+            return self._output(arguments, arguments.numbers)
         if paths.closed and not paths.told:
             paths.told = True
             warn(paths.closed, RuntimeWarning, stacklevel=4)
@@ -321,13 +318,12 @@ class Compiled(Generic[R]):
             if paths.is_due() or (paths.closed and not paths.written):
                 program = self._rewritten(program, paths)
         try:
-            return program.run(kind_of(numbers), [*numbers])
+            return program.runner(pieces, checked=True)(pieces)  # type: ignore[misc]
         except (Untraced, *FAILURES):
-            return self._eagerly(program, numbers)
+            return self._eagerly(arguments, program.backward)
 
-    def _add_path(self, program: Program, paths: Paths, numbers: Sequence[Any]) -> None:
-        """Trace f for these numbers; add its path, or find that there cannot be one."""
-        arguments = program.with_numbers(numbers)
+    def _add_path(self, program: Program, paths: Paths, arguments: Arguments) -> None:
+        """Trace f for these arguments; add its path, or find that there cannot be one."""
         while not paths.closed:
             with collector_paused():
                 path = self._path(arguments, program.backward, paths)
@@ -356,24 +352,20 @@ class Compiled(Generic[R]):
         again = program.rewritten(linked(paths.code), paths.captured)
         paths.written, paths.fallen = len(paths), 0
         with self._lock:
-            for key, kept in self._programs.items():
+            for kept in list(self._programs.values()):
                 if kept.paths is paths:
-                    self._programs[key] = again
+                    self._programs[kept.key] = again
             self._read = {
-                backward: tuple(
-                    (again if kept.paths is paths else kept, key) for kept, key in pairs
-                )
-                for backward, pairs in self._read.items()
+                backward: tuple(again if kept.paths is paths else kept for kept in programs)
+                for backward, programs in self._read.items()
             }
-            self._newest = None
         return again
 
-    def _eagerly(self, program: Program, numbers: Sequence[Any]) -> Any:
-        """Return what f gives for arguments of these numbers, without a program."""
-        arguments = program.with_numbers(numbers)
-        with within(records=program.backward, inline=True):
-            output = self._output(arguments, [Value(x) for x in numbers])
-            if program.backward:
+    def _eagerly(self, arguments: Arguments, backward: bool) -> Any:
+        """Return what f gives for these arguments, without a program."""
+        with within(records=backward, inline=True):
+            output = self._output(arguments, [*map(Value, arguments.numbers)])
+            if backward:
                 return _backward(output)
         found, result = flatten(output, f"the result of {self.__name__}")
         plain = [x._data if isinstance(x, Value) else x for x in found]
@@ -386,32 +378,19 @@ class Compiled(Generic[R]):
         arguments.refuse_changes(self.__name__, nests, numbers)
         return output
 
-    def _followed(self, args: Any, kwargs: Any, backward: bool) -> Any:
-        """Return what the function returns where a transform differentiates by what it captures."""
-        if backward:
-            _refuse_backward()
-        return self._within(args, kwargs)
-
-    def _move_to_end(self, program: Program, key: Any) -> None:
-        """Say that a program is the one that was used last."""
-        with self._lock:
-            if key in self._programs:
-                self._programs.move_to_end(key)
-                self._newest = program
-
-    def _learn(self, program: Program, key: Any) -> None:
+    def _learn(self, program: Program) -> None:
         """Let calls with arguments like these find the program at once from now on."""
-        backward, names, *_ = key
+        backward, names, *_ = program.key
         if program.read is not None or not self._simple or names != self._names[: len(names)]:
             return
         program.learn()
         with self._lock:
-            if self._programs.get(key) is program:
-                kept = ((program, key), *self._read[backward])[:_MOST_READERS]
+            if self._programs.get(program.key) is program:
+                kept = (program, *self._read[backward])[:_MOST_READERS]
                 self._read = {**self._read, backward: kept}
 
-    def _program(self, args: Any, kwargs: Any, backward: bool) -> tuple[Program, list[Any]]:
-        """Return the program for these arguments, and their numbers in its order.
+    def _program(self, args: Any, kwargs: Any, backward: bool) -> tuple[Program, list[Any], Run]:
+        """Return what `_found` does, for arguments that no reader takes.
 
         A numpy array or scalar anywhere in them becomes what its `tolist` gives.
         """
@@ -425,35 +404,34 @@ class Compiled(Generic[R]):
                     ".data of Values; or let it capture them, and call .backward(...)"
                 )
         key = (backward, *arguments.key)
-        with self._lock:
-            try:
-                program = self._programs.get(key)
-            except TypeError as error:
-                raise TypeError(
-                    f"static arguments must be hashable: {error}; give a tuple for a list"
-                ) from None
-            if program is None:
-                self._misses += 1
-            else:
-                self._hits += 1
-                self._programs.move_to_end(key)
-                self._newest = program
+        try:
+            program = self._programs.get(key)
+        except TypeError as error:
+            raise TypeError(
+                f"static arguments must be hashable: {error}; give a tuple for a list"
+            ) from None
         if program is None:
+            self._misses += 1
             with collector_paused():
-                program = self._traced(arguments, backward)
+                program = self._traced(key, arguments)
+            program.used = next(_calls)
             with self._lock:
-                self._programs[key] = self._newest = program
+                self._programs[key] = program
                 if len(self._programs) > self.maxsize:
-                    _, dropped = self._programs.popitem(last=False)
+                    dropped = min(self._programs.values(), key=lambda kept: kept.used)
+                    del self._programs[dropped.key]
                     self._read = {
-                        backward: tuple(pair for pair in pairs if pair[0] is not dropped)
-                        for backward, pairs in self._read.items()
+                        backward: tuple(kept for kept in programs if kept is not dropped)
+                        for backward, programs in self._read.items()
                     }
         else:
+            self._hits += 1
             if not program.guard():
                 check(program.bindings, self.__name__)
-            self._learn(program, key)
-        return program, arguments.numbers
+            program.used = next(_calls)
+            self._learn(program)
+        pieces = program.pieces(arguments.numbers)
+        return program, pieces, program.runner(pieces, checked=True)  # type: ignore[return-value]
 
     def _arguments(self, args: Any, kwargs: Any) -> Arguments:
         """Return the arguments that are given: numpy's arrays as what their `tolist` gives."""
@@ -464,18 +442,9 @@ class Compiled(Generic[R]):
             # Without the defaults: they are f's own, and may be anything.
             bound = self._signature.bind(*args, **kwargs).arguments
             names, args = tuple(bound), tuple(bound.values())
-        try:
-            found = self._taken_apart(names, args)
-            others = [*found.numbers, *[x for _, x in found.static]]
-            of_numpy = any(type(x) is not float and hasattr(x, "tolist") for x in others)
-        except TypeError:
-            of_numpy = True
-        return self._taken_apart(names, without_arrays(args)) if of_numpy else found
-
-    def _taken_apart(self, names: tuple[str, ...], args: tuple[Any, ...]) -> Arguments:
         numbers: list[Any] = []
         structures: list[Structure] = []
-        for name, argument in zip(names, args, strict=True):
+        for name, argument in zip(names, without_arrays(args), strict=True):
             if isinstance(argument, _Instance):
                 structures.append(argument)
                 continue
@@ -485,7 +454,7 @@ class Compiled(Generic[R]):
             structures.append(structure)
         return Arguments(names, numbers, structures)
 
-    def _traced(self, arguments: Arguments, backward: bool) -> Program:
+    def _traced(self, key: Any, arguments: Arguments) -> Program:
         if self._f is None:
             raise TypeError(
                 f"{self.__name__} came from a pickle with its programs alone, and has none for "
@@ -493,8 +462,10 @@ class Compiled(Generic[R]):
             )
         bindings = self._bindings(arguments)
         paths = Paths(len(arguments.numbers), catches(*self._roots(arguments)))
+        backward = key[0]
         path = self._path(arguments, backward, paths)
         program = Program(
+            key,
             self.__name__,
             list(zip(arguments.names, arguments.structures, strict=True)),
             backward,
@@ -625,7 +596,6 @@ class Compiled(Generic[R]):
             "_f": None,
             "_lock": None,
             "_read": {False: (), True: ()},
-            "_newest": None,
             # So that a pickle of the same programs has the same bytes.
             "_hits": 0,
             "_misses": 0,
@@ -699,7 +669,7 @@ class BoundCompiled(Generic[R]):
         return self.__func__.cache_info()
 
 
-def _is_within(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def is_within(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Return whether another function is traced, or a transform differentiates by these.
 
     Or another one that is compiled runs without its program, with Values.
@@ -708,6 +678,16 @@ def _is_within(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         return True
     values = values_in((args, kwargs))
     return is_differentiated(values) or (bool(values) and here().inline)
+
+
+def _without_out(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments but for `out`, if results are numbers that it can take."""
+    if (active or differentiated) and is_within(args, {**kwargs, "out": None}):
+        raise TypeError(
+            "out= takes numbers, which there are none of while another function is traced or "
+            "differentiated: leave it out there"
+        )
+    return {name: x for name, x in kwargs.items() if name != "out"}
 
 
 def _refuse_backward() -> NoReturn:
@@ -725,7 +705,11 @@ def _is_raised_by_users(error: Exception) -> bool:
     if place is None:
         return False
     code = place.tb_frame.f_code
-    return code.co_code[place.tb_lasti] == _RAISE and not code.co_filename.startswith(PACKAGE)
+    raises = (
+        instruction.offset == place.tb_lasti and instruction.opname == "RAISE_VARARGS"
+        for instruction in dis.get_instructions(code)
+    )
+    return not code.co_filename.startswith(PACKAGE) and any(raises)
 
 
 def _backward(y: Any) -> Any:
@@ -807,17 +791,11 @@ class _Decorator(Protocol):
 
 @overload
 def compile(
-    f: Gradient,
+    f: Gradient | Callable[..., Unknown],
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
     target: str = ...,
-) -> Compiled[Any]: ...
-@overload
-def compile(
-    f: Callable[..., Unknown],
-    static_argnums: int | Sequence[int] = ...,
-    static_argnames: str | Sequence[str] = ...,
-    target: str = ...,
+    inline: bool = ...,
 ) -> Compiled[Any]: ...
 @overload
 def compile(
@@ -885,6 +863,10 @@ def compile(
     A compiled function that f calls stays a function of f's program: it is traced once for each
     nesting of its arguments, and so is its derivative. The sums of derivatives may then differ in
     the last bits. With `inline=True`, what f computes is written into its callers instead.
+
+    A call's `out` has buffers of doubles that can be written to, in the places of arrays or lists
+    of the result, and None in all others: `out=(None, slopes)`. They get the numbers, and are
+    returned in these places. If one does not fit, nothing is written.
 
     With `target="c"` the program is written in C, compiled by the C compiler that CC names or that
     is found, and kept in a cache on disk. It takes floats and ints, and gives the same bits, kinds

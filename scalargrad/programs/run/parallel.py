@@ -38,28 +38,20 @@ class _Packed:
     In this process it is the thing itself.
     """
 
-    def __init__(self, thing: Any, by_hash: bool = False) -> None:
-        self._thing = thing
-        self._by_hash = by_hash
-
-    def unpacked(self) -> Any:
-        """Return the thing."""
-        return self._thing
-
-    kept = unpacked
+    def __init__(self, thing: Any, is_kept: bool = False, by_hash: bool = False) -> None:
+        self.thing = thing
+        self._is_kept, self._by_hash = is_kept, by_hash
 
     @cached_property
     def _reduced(self) -> Any:
-        as_it_is = type(self), (self._thing,)
         file = BytesIO()
         try:
-            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(self._thing)
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(self.thing)
         except (pickle.PicklingError, AttributeError, TypeError):
-            return as_it_is  # for the executor, which may have another way of pickling
+            return _Packed, (self.thing,)  # for the executor, which may have another way
         data = file.getvalue()
-        if self._by_hash and len(data) > _LONG:
-            return _Hash, (sha256(data).digest(),)
-        return _Bytes, (data,)
+        is_sent = not (self._by_hash and len(data) > _LONG)
+        return _Arrived, (data if is_sent else None, self._is_kept and sha256(data).digest())
 
     def __reduce__(self) -> Any:
         return self._reduced
@@ -74,33 +66,18 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-class _Bytes:
-    """The same where it arrives."""
+class _Arrived:
+    """The same where it arrives: its bytes, if they were sent, and their hash, if it is kept."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, data: bytes | None, digest: bytes) -> None:
+        self._data, self._digest = data, digest
 
-    def unpacked(self) -> Any:
-        """Return the thing."""
-        return pickle.loads(self._data)
-
-    def kept(self) -> Any:
-        """Return the thing, the same one if it has arrived before."""
-        place = _place(sha256(self._data).digest())
-        if not place:
-            place.append(self.unpacked())
-        return place[0]
-
-
-class _Hash:
-    """The same where the hash of its bytes arrives."""
-
-    def __init__(self, digest: bytes) -> None:
-        self._digest = digest
-
-    def kept(self) -> Any:
-        """Return the thing, or None if its bytes have not arrived or are no longer kept."""
-        place = _place(self._digest)
+    @property
+    def thing(self) -> Any:
+        """The thing, the same one if it has arrived before; None if its bytes never did."""
+        place = _place(self._digest) if self._digest else []
+        if not place and self._data is not None:
+            place.append(pickle.loads(self._data))
         return place[0] if place else None
 
 
@@ -120,11 +97,11 @@ class _Worker:
         self.function = function
 
     def __call__(self, calls: Any) -> _Results | None:
-        function = self.function.kept()
+        function = self.function.thing
         if function is None:
             return None
         found: list[tuple[Sequence[Any], Structure]] = []
-        for call in calls.unpacked():
+        for call in calls.thing:
             result = function(*call)
             numbers, structure = flatten(without_arrays(result), "the result")
             if not isinstance(result, tuple) or len(result) != 2:
@@ -146,13 +123,11 @@ class _Results:
         structure = self.found[0][1]
         numbers = list(chain.from_iterable(own for own, _ in self.found))
         if {float}.issuperset(map(type, numbers)) and all(s == structure for _, s in self.found):
-            return _unpacked, (structure, len(self.found), array("d", numbers).tobytes())
+            return _unpacked, (structure, len(self.found), array("d", numbers))
         return _Results, (self.found,)
 
 
-def _unpacked(structure: Structure, count: int, data: bytes) -> _Results:
-    numbers = array("d")
-    numbers.frombytes(data)
+def _unpacked(structure: Structure, count: int, numbers: array[float]) -> _Results:
     size = len(numbers) // count
     return _Results([(numbers[i * size : (i + 1) * size], structure) for i in range(count)])
 
@@ -174,17 +149,15 @@ def _results(
             yield _Worker(_Packed(function))(share)  # type: ignore[misc]
         return
     done = 0
-    for results in executor.map(_Worker(_Packed(function, by_hash=True)), shares):
-        if results is None:
-            break
-        yield results
-        done += 1
-    else:
-        return
-    # A worker lacks the function. The later shares go again too: errors are raised in their order.
-    for results in executor.map(_Worker(_Packed(function)), shares[done:]):
-        assert results is not None
-        yield results
+    for by_hash in (True, False):
+        worker = _Worker(_Packed(function, is_kept=True, by_hash=by_hash))
+        for results in executor.map(worker, shares[done:]):
+            if results is None:
+                break  # it lacks the function: the later shares go again, errors keep their order
+            yield results
+            done += 1
+        else:
+            return
 
 
 def _process_pool() -> Any:
@@ -199,25 +172,12 @@ def _is_of_threads(executor: Executor) -> bool:
 
 def _sums_in_c(compiled: Any, calls: list[Any], executor: Executor | None) -> Any:
     """Return the sums over a batch of a function in C; None if Python must run it."""
-    module = sys.modules.get("scalargrad.programs.run.compiled")
-    if module is None or type(compiled) is not module.Compiled or compiled._target != "c":
+    in_threads = executor is not None and _is_of_threads(executor)
+    if getattr(compiled, "_target", "") != "c" or not (executor is None or in_threads):
         return None
-    if not (executor is None or _is_of_threads(executor)):
-        return None
-    compiled(*calls[0])  # writes the program, if there is none yet, and raises what it must
-    first = tuple(calls[0])
-    for program, _ in compiled._read[False]:
-        numbers = program.read(first)
-        if numbers is not None:
-            break
-    else:
-        program, numbers = compiled._program(first, {}, False)
-    if program.followed:
-        return None  # a transform may differentiate by what it captures
     from scalargrad.programs.run.c_batch import sum_of_calls  # only here: it loads ctypes
 
-    workers = 1 if executor is None else _workers(executor)
-    return sum_of_calls(program, numbers, calls, executor, workers)
+    return sum_of_calls(compiled, calls, executor, _workers(executor) if executor else 1)
 
 
 def map_grad(

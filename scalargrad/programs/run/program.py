@@ -1,4 +1,8 @@
-"""A program: the Code of a traced function, spelled for the kinds of number it is called with."""
+"""A program: the Code of a traced function, spelled for the kinds of number it is called with.
+
+It is called with *pieces*, as its reader gives them: the numbers of its arguments, in order. With
+target "c" the doubles of a buffer are one piece, their bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from itertools import count
+from functools import lru_cache, partial
+from itertools import accumulate, count, islice
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine.errors import FAILURES, shown
@@ -22,15 +26,17 @@ from scalargrad.programs.passes.kinds import ANY, EITHER, FLOAT, kind_of, places
 from scalargrad.programs.passes.simplify import optimised
 from scalargrad.programs.run.bindings import Binding, guard_of, unguarded
 from scalargrad.programs.run.frames import make_room
-from scalargrad.programs.run.reader import places_of, reader_of
+from scalargrad.programs.run.reader import flat, reader_of, sizes_of
 from scalargrad.programs.spell.python.function import spell_python
 from scalargrad.programs.spell.python.speller import Spelled, function_of
 from scalargrad.programs.trace.arguments import Arguments
 from scalargrad.programs.trace.paths import Paths
-from scalargrad.transforms.nesting import NUMBER, Nest, Structure
+from scalargrad.transforms.nesting import NUMBER, Nest, Static, Structure, size_of
 
 if TYPE_CHECKING:
     from scalargrad.programs.run.c_program import CProgram
+
+Run = Callable[[list[Any]], Any]
 
 
 @contextmanager
@@ -92,8 +98,13 @@ class Runnable:
         return self._code  # type: ignore[return-value]
 
 
+def _loaded(spelled: Spelled, code: bytes) -> Runnable:
+    return Runnable(spelled, code, _compiled_once(spelled.source))
+
+
 # So many programs in C at most are written for numbers with ints among them.
 _MOST_OF_INTS = 4
+_NOTHING: tuple[Any, Any] = None, None
 # A line for each leaf takes two thirds of the time of a loop, but must be compiled.
 _MOST_LINES = 10_000
 
@@ -124,14 +135,45 @@ def _add(values: Sequence[Value], numbers: Sequence[Any]) -> None:
         value._grad += number
 
 
-def _joined(kind: str, numbers: list[Any]) -> str:
-    """Return the kind that numbers of a kind and these are of."""
-    kinds = {kind, kind_of(numbers)}
-    return ANY if ANY in kinds else EITHER if EITHER in kinds else FLOAT
+def _added(nested: Callable[[Any], Any], captured: list[Value], results: Any) -> Any:
+    """Return the value that C gave; add the derivatives to the gradients."""
+    value, slopes = nested(results)
+    add = adder(len(captured))
+    with backward_lock:
+        add(captured, slopes)
+    return value
 
 
-def _loaded(spelled: Spelled, code: bytes) -> Runnable:
-    return Runnable(spelled, code, _compiled_once(spelled.source))
+def _in_python(
+    runnable: Runnable,
+    taken: list[int | slice],
+    captured: list[Value],
+    backward: bool,
+    target: str,
+    size: int,
+) -> Run:
+    """Return what runs pieces in Python.
+
+    `taken` says where among all numbers, of which those of the arguments are `size`, are the
+    arguments of the text.
+    """
+    function = runnable.function
+
+    def run(pieces: list[Any]) -> Any:
+        numbers = flat(pieces) if target == "c" else pieces
+        arguments: list[Any] = [numbers[place] for place in taken]
+        if backward:
+            arguments += (captured, backward_lock)
+        elif captured:
+            arguments.append(numbers[size:])
+        try:
+            return function(*arguments)
+        except FAILURES:
+            own = [*numbers[:size], *[x._data for x in captured]]
+            evaluate(runnable.code, own)  # names the op
+            raise
+
+    return run
 
 
 class Program:
@@ -143,12 +185,14 @@ class Program:
 
     def __init__(
         self,
+        key: Any,
         name: str,
         arguments: list[tuple[str, Structure]],
         backward: bool,
         bindings: list[Binding],
         target: str,
     ) -> None:
+        self.key = key  # what calls have in common that it is for
         self.name, self.arguments = name, arguments
         self.target = target
         self.code: Code | None = None
@@ -164,105 +208,114 @@ class Program:
         self.bindings, self.guard = bindings, guard_of(bindings)
         # What it captures that a transform differentiated by when it was traced.
         self.followed: tuple[Node, ...] = ()
-        structures = [structure for _, structure in arguments]
-        # Where among all numbers those of each argument are, that the text takes.
-        self._places = places_of(structures)
-        # The types of the numbers of the last call, and the kind that they are of.
-        self._seen: tuple[list[type], str] = [], ANY
         # Reads further arguments; there is none before the second call.
         self.read: Callable[[tuple[Any, ...]], list[Any] | None] | None = None
+        self.used = 0  # when it was last called: the number of that call
         self.runnables: dict[str, Runnable] = {}
         self.latest: Runnable | CProgram | None = None
-        # With target "c": the programs in C by the types of all numbers, () for floats alone; None
+        # With target "c": the programs in C by the types of all pieces, () for floats alone; None
         # where only Python can run them.
         self.machines: dict[tuple[type, ...], CProgram | None] = {}
+        # The types of the pieces of the last call, and what runs such: also with the numbers of the
+        # captured Values among them.
+        self._ready = self._last = _NOTHING
+        structures = self.structures
+        sizes = [*map(size_of, structures)]
+        # Where among all numbers those of each argument start, and where they end.
+        self.places = [*accumulate(sizes, initial=0)]
+        # Those of the arguments that the text takes.
+        self._taken = [
+            k if structure is NUMBER else slice(k, k + size)
+            for k, structure, size in zip(self.places, structures, sizes, strict=False)
+            if not isinstance(structure, Static)
+        ]
+        # The sizes of the pieces: None of numbers.
+        self._sizes = sizes_of(structures) if target == "c" else [None] * self.places[-1]
+
+    @property
+    def structures(self) -> list[Structure]:
+        """The structures of its arguments."""
+        return [structure for _, structure in self.arguments]
 
     def rewritten(self, code: Code, captured: list[Value]) -> Program:
         """Return the same program of another Code."""
-        again = Program(self.name, self.arguments, self.backward, [], self.target)
-        again.bindings, again.guard = self.bindings, self.guard
+        again = Program(self.key, self.name, self.arguments, self.backward, [], self.target)
+        again.bindings, again.guard, again.used = self.bindings, self.guard, self.used
         again.paths, again.followed, again.read = self.paths, self.followed, self.read
         again.code, again.captured = code, captured
         return again
 
-    def with_numbers(self, numbers: Sequence[Any]) -> Arguments:
-        """Return its arguments, of these numbers."""
-        names, structures = zip(*self.arguments, strict=True) if self.arguments else ((), ())
-        return Arguments(names, [*numbers], [*structures])
-
-    def prepare(self, numbers: list[Any]) -> None:
-        """Write the program in C, if it is wanted, for calls with numbers like these."""
-        numbers = [*numbers, *[x._data for x in self.captured]]
-        if self.target == "c" and (kind := kind_of(numbers)) != ANY:
-            self._machine(kind, numbers)
-
-    def kind(self, numbers: Sequence[Any]) -> str:
-        """Return the kind that numbers given to the program are of."""
-        if type(numbers) is array:
-            return FLOAT
-        types, kind = self._seen
-        given = [*map(type, numbers)]
-        if given != types:
-            kind = kind_of(numbers)
-            self._seen = given, kind
-        return kind
+    def with_numbers(self, pieces: Sequence[Any]) -> Arguments:
+        """Return its arguments, of these pieces."""
+        names = tuple(name for name, _ in self.arguments)
+        return Arguments(names, flat(pieces), self.structures)
 
     def learn(self) -> None:
         """Write the reader of further arguments."""
-        structures = [structure for _, structure in self.arguments]
-        self.read = reader_of(structures, in_array=self.target == "c")
+        self.read = reader_of(self.structures, in_bytes=self.target == "c")
 
-    def run(self, kind: str, numbers: list[Any]) -> Any:
-        """Return the result for arguments of these numbers, which are of a kind."""
-        if self.target == "c":
-            found = self._run_c(kind, numbers)
-            if found is not None:
-                return found[0]
-        arguments: list[Any] = [numbers[place] for place in self._places]
+    def pieces(self, numbers: list[Any]) -> list[Any]:
+        """Return the pieces that it is called with, for all numbers of its arguments."""
+        rest = iter(numbers)
+        return [
+            next(rest) if size is None else array("d", islice(rest, size)).tobytes()
+            for size in self._sizes
+        ]
+
+    def prepare(self, pieces: list[Any]) -> None:
+        """Write the text for calls with numbers like these."""
+        self._run_for([*pieces, *[x._data for x in self.captured]])
+
+    def runner(self, pieces: list[Any], checked: bool = False) -> Run | None:
+        """Return what runs pieces of these types.
+
+        None if they may be other things than numbers, unless they are `checked`.
+        """
+        types = [*map(type, pieces)]
+        seen, run = self._ready
+        if types != seen:
+            numbers = [t for t, size in zip(types, self._sizes, strict=True) if size is None]
+            if not checked and not {float, int}.issuperset(numbers):
+                return None
+            reads = self.captured and not (self.backward and self.target == "python")
+            run = None if reads else self._run_for(pieces)
+            self._ready = types, run
+        return run or self._run_with_captured
+
+    def _run_with_captured(self, pieces: list[Any]) -> Any:
+        pieces = [*pieces, *[x._data for x in self.captured]]
+        types = [*map(type, pieces)]
+        seen, run = self._last
+        if types != seen:
+            run = self._run_for(pieces)
+            self._last = types, run
+        return run(pieces)
+
+    def _run_for(self, pieces: list[Any]) -> Run:
+        """Return what runs pieces of these types, the captured numbers among them."""
+        machine = self.machine(pieces) if self.target == "c" else None
+        runnable = self.runnable(ANY if self.backward else kind_of(flat(pieces)))
+        self.latest = machine or runnable
+        in_python = _in_python(
+            runnable, self._taken, self.captured, self.backward, self.target, self.places[-1]
+        )
+        if machine is None:
+            return in_python
+        machine.otherwise = in_python
         if self.backward:
-            kind = ANY
-            arguments += (self.captured, backward_lock)
-        elif self.captured:
-            given = [x._data for x in self.captured]
-            kind = _joined(kind, given)
-            arguments.append(given)
-        runnable = self.runnables.get(kind) or self.runnable(kind)
-        if self.target != "c":
-            self.latest = runnable
-        try:
-            return runnable.function(*arguments)
-        except FAILURES:
-            evaluate(runnable.code, [*numbers, *[x._data for x in self.captured]])  # names the op
-            raise
+            machine.result = partial(_added, machine.nested, self.captured)
+        return machine.run
 
-    def _run_c(self, kind: str, numbers: list[Any]) -> tuple[Any] | None:
-        """Return the result in a tuple of one, or None where Python must run."""
-        if self.captured:
-            given = [x._data for x in self.captured]
-            kind = _joined(kind, given)
-            numbers = [*numbers, *given]
+    def machine(self, pieces: Sequence[Any]) -> CProgram | None:
+        """Return the program in C for pieces of these types, if there can be one."""
+        numbers = flat(pieces)
+        kind = kind_of(numbers)
         if kind == ANY:
             strange = next(x for x in numbers if type(x) not in (float, int))
             raise TypeError(
                 f"target 'c' takes floats and ints, not {shown(strange)} "
                 f"({type(strange).__name__}): target='python' takes every kind of number"
             )
-        machine = self._machine(kind, numbers)
-        if machine is None:
-            self.latest = self.runnable(ANY if self.backward else kind)
-            return None
-        self.latest = machine
-        found = machine(numbers)
-        if found is None or not self.backward:
-            return found
-        ((value, slopes),) = found
-        add = adder(len(self.captured))
-        with backward_lock:
-            add(self.captured, slopes)
-        return (value,)
-
-    def _machine(self, kind: str, numbers: Sequence[Any]) -> CProgram | None:
-        """Return the program in C for numbers of these types, if there can be one."""
         types = () if kind == FLOAT else tuple(map(type, numbers))
         if types not in self.machines:
             full = len(self.machines) - (() in self.machines) >= _MOST_OF_INTS
@@ -296,7 +349,8 @@ class Program:
                 spelled = spell_c(code, self.name, self.arguments, count, result, ints)
             except NotSpelled:
                 return None
-            return CProgram(spelled, [spell_nesting(*one) for one in spelled.results])
+            nested = [spell_nesting(*one) for one in spelled.results]
+            return CProgram(spelled, nested, [*self._sizes, *[None] * count])
 
     def runnable(self, kind: str) -> Runnable:
         """Return the text for numbers of this kind."""
@@ -314,6 +368,7 @@ class Program:
         # With a text for each kind of number that it may meet there.
         self.runnable(ANY)
         if self.target == "c":
-            self._machine(FLOAT, ())
-        state = {**vars(self), "code": None, "bindings": [], "read": None, "latest": None}
-        return {**state, "guard": unguarded, "paths": None}
+            self.machine(())
+        without = dict.fromkeys(("code", "read", "latest", "paths"))
+        none = {"_ready": _NOTHING, "_last": _NOTHING, "bindings": [], "guard": unguarded}
+        return {**vars(self), **without, **none, "used": 0}

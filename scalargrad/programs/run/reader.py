@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.transforms.nesting import (
@@ -18,7 +17,6 @@ from scalargrad.transforms.nesting import (
     Nest,
     Static,
     Structure,
-    size_of,
     static_key,
 )
 
@@ -30,25 +28,22 @@ _PLAIN = (str, bool, type(None))
 
 
 def reader_of(
-    structures: Sequence[Structure], in_array: bool = False
+    structures: Sequence[Structure], in_bytes: bool = False
 ) -> Callable[[tuple[Any, ...]], Any]:
     """Return the function that reads arguments of these structures.
 
-    With `in_array`, and if there are buffers among them and all other numbers are floats, it gives
-    the numbers in an array: buffers are copied there at once, and not number by number.
+    With `in_bytes` the numbers of a buffer are one piece, their bytes: they are copied at once, and
+    not number by number.
 
     >>> from scalargrad.transforms.nesting import flatten
     >>> read = reader_of([flatten({"w": [1.0, 2.0], "b": 3.0})[1], NUMBER])
     >>> read(({"w": [10, 20], "b": 30}, 40)), read(({"w": [10], "b": 30}, 40))
     ([10, 20, 30, 40], None)
     """
-    writer = _Writer()
+    writer = _Writer(in_bytes)
     pieces = writer.items("args", structures, 2)
-    result = [f"        return [{', '.join(pieces)}]"]
-    if in_array and writer.buffers:
-        result = [*writer.array_of(pieces), *result]
     lines = [
-        *("def read(args):", "    try:", *writer.lines, *result),
+        *("def read(args):", "    try:", *writer.lines, f"        return [{', '.join(pieces)}]"),
         *("    except ValueError:", "        return None  # another number of items", ""),
     ]
     exec("\n".join(lines), writer.constants)
@@ -58,13 +53,12 @@ def reader_of(
 class _Writer:
     """The lines of a reader, and what they name."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_bytes: bool) -> None:
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {
-            **{"key_of": static_key, "str_": {str}, "doubles_in": doubles_in}
+            **{"key_of": static_key, "str_": {str}, "bytes_in": bytes_in, "array": array}
         }
-        # The pieces that are the numbers of buffers.
-        self.buffers: set[str] = set()
+        self._in_bytes = in_bytes
         self._names = 0
 
     def new(self) -> str:
@@ -111,24 +105,9 @@ class _Writer:
     def buffer(self, name: str, size: int, depth: int) -> str:
         """Write the lines that read a buffer of doubles."""
         own = self.new()
-        self.lines.append(f"{'    ' * depth}{own} = doubles_in({name}, {size})")
+        self.lines.append(f"{'    ' * depth}{own} = bytes_in({name}, {8 * size})")
         self.refuse(f"{own} is None", depth)
-        if depth == 2:  # not within a loop
-            self.buffers.add(f"*{own}")
-        return f"*{own}"
-
-    def array_of(self, pieces: list[str]) -> Iterator[str]:
-        """Give the lines that return all numbers in an array, if those of no buffer are floats."""
-        others = [piece for piece in pieces if piece not in self.buffers]
-        floats, array_ = self.constant({float}), self.constant(array)
-        yield f"        if {floats}.issuperset(map(type, [{', '.join(others)}])):"
-        yield f"            numbers = {array_}('d')"
-        for is_buffer, some in groupby(pieces, self.buffers.__contains__):
-            if is_buffer:
-                yield from [f"            numbers.extend({piece[1:]})" for piece in some]
-            else:
-                yield f"            numbers.extend([{', '.join(some)}])"
-        yield "            return numbers"
+        return own if self._in_bytes else f"*array('d', {own})"
 
     def check_static(self, name: str, structure: Static, depth: int) -> None:
         """Write the line that checks a static value."""
@@ -173,21 +152,36 @@ class _Writer:
         return pieces
 
 
-def doubles_in(x: Any, size: int) -> array[float] | None:
-    """Return the numbers of a buffer of so many doubles, of one dimension; None if it is none.
+def bytes_in(x: Any, size: int) -> bytes | None:
+    """Return the bytes of a buffer of doubles, of one dimension; None if it is not of that size.
 
-    >>> doubles_in(memoryview(array("d", [1.0, 2.0])), 2), doubles_in([1.0, 2.0], 2)
-    (array('d', [1.0, 2.0]), None)
+    >>> bytes_in(array("d", [1.0, 2.0]), 16) == array("d", [1.0, 2.0]).tobytes()
+    True
+    >>> bytes_in([1.0, 2.0], 16)
     """
-    if type(x) is not array:
-        try:
-            view = memoryview(x)
-        except TypeError:
-            return None
-        if view.format != "d" or view.ndim != 1:
-            return None
-        x = array("d", view.tobytes())
-    return x if x.typecode == "d" and len(x) == size else None
+    try:
+        # An array has a quicker way. A view holds its buffer meanwhile.
+        view: Any = x if type(x) is array and x.typecode == "d" else memoryview(x)
+    except TypeError:
+        return None
+    if view is not x and (view.format != "d" or view.ndim != 1):
+        return None
+    found = view.tobytes()
+    return found if len(found) == size else None
+
+
+def flat(pieces: Sequence[Any]) -> list[Any]:
+    """Return all numbers of pieces, of which some are the bytes of doubles.
+
+    >>> flat([1, array("d", [2.0, 3.0]).tobytes()])
+    [1, 2.0, 3.0]
+    """
+    if bytes not in map(type, pieces):
+        return [*pieces]
+    numbers: list[Any] = []
+    for x in pieces:
+        numbers += array("d", x) if type(x) is bytes else (x,)
+    return numbers
 
 
 def _containers(structure: Structure) -> int:
@@ -195,17 +189,16 @@ def _containers(structure: Structure) -> int:
     return 1 + sum(map(_containers, structure.items)) if isinstance(structure, Nest) else 0
 
 
-def places_of(structures: Sequence[Structure]) -> list[int | slice]:
-    """Return where among all numbers those of each argument are that is not static.
+def sizes_of(structures: Sequence[Structure]) -> list[int | None]:
+    """Return the sizes of the pieces of these structures: None of a number.
 
-    >>> places_of([NUMBER, Static("name"), Nest(list, None, (NUMBER, NUMBER))])
-    [0, slice(1, 3, None)]
+    >>> sizes_of([NUMBER, Nest(Doubles, None, (NUMBER, NUMBER))])
+    [None, 2]
     """
-    places: list[int | slice] = []
-    start = 0
-    for structure in structures:
-        end = start + size_of(structure)
-        if not isinstance(structure, Static):
-            places.append(start if structure is NUMBER else slice(start, end))
-        start = end
-    return places
+    sizes: list[int | None] = []
+    for x in structures:
+        if x is NUMBER:
+            sizes.append(None)
+        elif isinstance(x, Nest):
+            sizes += [len(x.items)] if x.kind is Doubles else sizes_of(x.items)
+    return sizes
