@@ -19,6 +19,7 @@ from scalargrad.engine.graph import topological_order
 from scalargrad.nn import MLP
 from scalargrad.transforms.nesting import flatten, unflatten
 from tests.benchmarks import from_index, functions, handwritten, tuple_engine, workloads
+from tests.benchmarks.buffers import buffers
 from tests.benchmarks.measure import (
     Timings,
     alternate,
@@ -466,6 +467,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "branches": branches,
     "calls": calls,
     "c": in_c,
+    "buffers": buffers,
     "parallel": parallel,
     "second-order": second_order,
     "taylor": series,

@@ -177,9 +177,9 @@ def test_out_is_written(target: str) -> None:
     assert f([1.0, 2.0], 3.0, out={"value": 1.0, "parts": None}) == expected
     # Of an argument itself: it is read before.
     xs = doubles([1.0, 2.0])
-    compile(lambda xs: [x + y for x, y in zip(xs, reversed(xs))], target=target)(xs, out=xs)
+    compile(lambda xs: [x + xs[1 - k] for k, x in enumerate(xs)], target=target)(xs, out=xs)
     assert xs == doubles([3.0, 3.0])
-    rows = memoryview(doubles([0.0] * 4)).cast("b").cast("d", [2, 2])
+    rows: Any = memoryview(doubles([0.0] * 4)).cast("b").cast("d", [2, 2])
     compile(lambda xs: [xs, xs], target=target)(xs, out=rows)
     assert rows.tolist() == [[3.0, 3.0], [3.0, 3.0]]
 

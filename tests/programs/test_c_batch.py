@@ -179,6 +179,54 @@ def test_what_gives_no_pair_is_refused() -> None:
     assert repr(map_grad(ints, [(2, 3), (4, 5)])) == "(26, 8)"
 
 
+def test_samples_that_are_nan_or_ints_and_a_batch_of_one() -> None:
+    f = compile(value_and_grad(lambda w, x: (w[0] * x - w[1]) ** 2), target="c")
+    w = array("d", [0.5, 1.0])
+    value, slopes = map_grad(f, [(w, math.nan), (w, 1.0)])
+    assert [math.isnan(x) for x in (value, *slopes)] == [True] * 3
+    assert repr(map_grad(f, [(w, 3)])) == repr(f(w, 3)) == repr(f(w, 3.0))
+    assert repr(map_grad(f, [(w, 3), (w, 3.5)])) == repr(map_grad(f, [(w, 3.0), (w, 3.5)]))
+    assert w == array("d", [0.5, 1.0])
+    for bad, error, words in (
+        (array("f", [1.0, 2.0]), TypeError, "must be a number, or lists, tuples"),
+        (b"12345678" * 2, TypeError, "must be a number, or lists, tuples"),
+        (array("d"), IndexError, "out of range"),
+    ):
+        with pytest.raises(error, match=words):
+            map_grad(f, [(w, 1.0), (bad, 1.0)])
+    with pytest.raises(TypeError, match=r"b'abcdefgh' \(bytes\)|not b'abcdefgh'"):
+        map_grad(f, [(w, 1.0), (w, b"abcdefgh")])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_interrupt_ends_a_batch_and_changes_nothing(workers: int) -> None:
+    f = compile(value_and_grad(lambda w, x: (w[0] * x - w[1]) ** 2), target="c")
+    w = array("d", [0.5, 1.0])
+    batch = [(w, k / 1000) for k in range(1000)]
+    expected = map_grad(f, batch)
+    parts: list[int] = []
+    original = c_batch._Batch._results
+
+    def interrupted(self: Any, size: int, first: int) -> Any:
+        parts.append(first)
+        if first > 300:
+            raise KeyboardInterrupt
+        return original(self, size, first)
+
+    executor = ThreadPoolExecutor(workers) if workers else None
+    with (
+        patch.object(c_batch, "_MOST_NUMBERS", 100),
+        patch.object(c_batch._Batch, "_results", interrupted),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        map_grad(f, batch, executor)
+    assert len(parts) < 100  # the others were not begun
+    assert w == array("d", [0.5, 1.0])
+    assert map_grad(f, batch, executor) == map_grad(f, batch) == expected
+    if executor:
+        executor.shutdown()
+
+
 @pytest.mark.slow
 def test_a_long_batch_can_be_interrupted() -> None:
     code = (
