@@ -1143,8 +1143,13 @@ def in_c(f: Function) -> Any:
 
 def runs_in_c(program: Any, point: Point) -> bool:
     """Return whether C gives the result of the program that was called last, for these floats."""
-    machine = program._newest.machines[()]
-    return machine is not None and machine(list(point)) is not None
+    machine = max(program._programs.values(), key=lambda one: one.used).machines[()]
+    if machine is None:
+        return False
+    in_python: list[Any] = []
+    machine.otherwise = in_python.append
+    machine.run(list(point))
+    return not in_python
 
 
 EVERY = [(f, points, way) for f, points in FUNCTIONS for way in WAYS]
