@@ -1112,6 +1112,24 @@ def test_what_is_not_chosen_counts_for_nothing(
             assert runs_in_c(program, point), point
 
 
+@pytest.mark.parametrize("target", ["python", "c"])
+def test_a_condition_that_another_one_chose_is_asked_after_it(target: str) -> None:
+    """Also below a branch, where both were computed before."""
+
+    def f(x: Any, y: Any) -> Any:
+        inner, outer = y < 1, x < 0
+        r = sqrt(2 - y)
+        z = where(outer, where(inner, r * exp(r), 1 / (3 + y)), x)
+        if z > 1:
+            return z * z
+        return where(outer, where(inner, sqrt(r + 1) * sqrt(r + 1), y), x) * z
+
+    program = in_c(f) if target == "c" else compile(f)
+    points = [(-1.0, 0.0), (-1.0, 2.0), (2.0, 0.5), (0.5, 0.5), (-1.0, 0.5)]
+    for point in [*points, *points, *points]:
+        assert program(*point) == f(*point)
+
+
 def test_a_zero_tangent_counts_for_nothing_where_a_slope_is_infinite() -> None:
     def f(x: Any, y: Any) -> Any:
         return where(x > 0, x, 3.0) * exp(y)

@@ -191,6 +191,12 @@ class Places:
             yield from self._from(within, (*nest, (condition, not turned)))
         yield None, nest
 
+    def _needs_of(self, x: int, row: int) -> Literals:
+        """Return the conditions under which what a row uses is computed, there or above."""
+        while x not in self._variables[row] and row in self._above:
+            row, _ = self._above[row]
+        return self._variables[row].get(x, _NONE)
+
     def _ordered(self, row: int) -> list[tuple[int, Nest]]:
         """Return the variables of a row in an order in which they can be computed.
 
@@ -199,7 +205,8 @@ class Places:
         needs = self._variables[row]
         if not any(needs.values()):
             return [(k, ()) for k in reversed(needs)]
-        sizes = {c: len(needs.get(c, _NONE)) for literals in needs.values() for c, _ in literals}
+        conditions = {c for literals in needs.values() for c, _ in literals}
+        sizes = {c: len(self._needs_of(c, row)) for c in conditions}
         nests = {
             k: tuple(sorted(literals, key=lambda literal: (sizes[literal[0]], literal)))
             if literals
