@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import random
 import re
 import shutil
 import warnings
@@ -1136,6 +1137,21 @@ def test_a_zero_tangent_counts_for_nothing_where_a_slope_is_infinite() -> None:
 
     for point in ((-1.0, math.inf), (1.0, 2.0)):
         assert compile(along(f))(*point) == along(f)(*point)
+
+
+def test_the_text_does_not_depend_on_where_objects_lie_in_memory() -> None:
+    def f(*xs: Any) -> Any:
+        return reduce(lambda chosen, flag: where(flag, chosen, 0.0), xs[1:], log(xs[0]) * xs[0])
+
+    texts, order = set(), random.Random(1)
+    for _ in range(5):
+        shuffled = [Value(0.0) for _ in range(300)]
+        order.shuffle(shuffled)
+        shuffled.clear()  # what is made next lies where these were
+        program = compile(grad(f))
+        assert program(2.0, 1.0, 1.0, 1.0, 1.0) == math.log(2.0) + 1
+        texts.add(program.source)
+    assert len(texts) == 1
 
 
 def test_a_choice_whose_sides_are_cheap_and_cannot_fail_is_as_it_was() -> None:

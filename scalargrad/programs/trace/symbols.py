@@ -35,7 +35,9 @@ from scalargrad.programs.code import (
 from scalargrad.programs.trace.safe import SAFE, is_finite, is_safe
 
 _new = object.__new__
-_ALWAYS: frozenset[Any] = frozenset()
+# Conditions, each with its truth, in the order in which choices were made by them.
+Way = dict[tuple[Any, bool], None]
+_ALWAYS: Way = {}
 
 
 def _refused(what: str, cure: str) -> Callable[..., NoReturn]:
@@ -278,7 +280,7 @@ class Trace:
         self.wanted: dict[Any, Any] = {}
         # A derivative may be 0 unless conditions hold, as there is no path: these conditions, each
         # with its truth, by the number of the derivative's symbol.
-        self.under: dict[int, frozenset[tuple[Any, bool]]] = {}
+        self.under: dict[int, Way] = {}
         # Derivatives that may be 0 as there is no path, on whatever conditions.
         self.perhaps_none: set[Any] = {None}
         # Whether computing a symbol may fail, by its number, up to the last one that was asked for;
@@ -397,14 +399,19 @@ class Trace:
             self.perhaps_none.add(chosen)
         if a is None or b is None:
             literal = condition, b is None
-            self.under[chosen.number] = self._way(b if a is None else a) | {literal}
+            self.under[chosen.number] = self._way(b if a is None else a) | {literal: None}
             self._is_zero_or_wanted(chosen)
-        elif both := self._way(a) & self._way(b):
+        elif both := self._common_way(a, b):
             self.under[chosen.number] = both
 
-    def _way(self, x: Any) -> frozenset[tuple[Any, bool]]:
+    def _way(self, x: Any) -> Way:
         """Return the conditions, each with its truth, that must hold for `x` to be other than 0."""
         return self.under.get(x.number, _ALWAYS) if type(x) is Symbol else _ALWAYS
+
+    def _common_way(self, a: Any, b: Any) -> Way:
+        """Return the conditions that must hold for `a` and for `b`."""
+        other = self._way(b)
+        return {literal: None for literal in self._way(a) if literal in other}
 
     def guarded(self, g: Any, slopes: Sequence[Any]) -> Sequence[Any]:
         """Return what a rule gave for the derivative `g`: 0 where no path leads there.
@@ -436,7 +443,7 @@ class Trace:
     def added(self, a: Any, b: Any) -> Any:
         """Return the sum of two derivatives by the same number."""
         total = a + b
-        if both := self._way(a) & self._way(b):
+        if both := self._common_way(a, b):
             self.under[total.number] = both
         return total
 
