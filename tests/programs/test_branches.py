@@ -973,13 +973,41 @@ def test_new_paths_are_written_by_and_by() -> None:
 
 
 def test_a_pickle_has_the_paths_that_were_traced() -> None:
-    program = compile(steps)
+    program = compile(lambda x: steps(x))
     for k in range(30):
         program.prepare(k - 0.5)
     again = pickle.loads(pickle.dumps(program))
     assert [again(k - 0.5) for k in range(30)] == [(k - 0.5) * k for k in range(30)]
-    with pytest.raises(TypeError, match=r"steps came from a pickle(.|\n)*prepare"):
+    with pytest.raises(TypeError, match=r"<lambda> came from a pickle(.|\n)*prepare"):
         again(40.0)
+
+
+SCALE = Value(1.0)
+
+
+@compile
+def scaled_steps(x: Any) -> Any:
+    return steps(x) * SCALE
+
+
+@pytest.mark.parametrize("target", ["python", "c"])
+def test_a_path_that_a_pickle_lacks_is_traced_if_its_function_can_be_found(target: str) -> None:
+    program = compile(steps, target=target) if target == "python" else in_c(steps)
+    program.prepare(0.5)
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(program))))
+    for _ in range(2):
+        assert [again(k + 0.5) for k in range(5)] == [(k + 0.5) * (k + 1) for k in range(5)]
+
+
+def test_what_only_has_the_name_of_a_function_is_not_taken_for_it() -> None:
+    by_its_name = compile(value_and_grad(steps))  # its name is that of steps
+    captures = scaled_steps  # the pickle has copies of Values: those in the module are others
+    for program in (by_its_name, captures):
+        program.prepare(0.5)
+        again = pickle.loads(pickle.dumps(program))
+        assert again(0.5) == program(0.5)
+        with pytest.raises(TypeError, match=r"came from a pickle(.|\n)*prepare"):
+            again(40.0)
 
 
 def test_a_batch_in_other_processes_has_the_paths_that_it_takes() -> None:

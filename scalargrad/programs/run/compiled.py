@@ -34,6 +34,7 @@ from scalargrad.programs.run.bindings import (
     holds,
     own_name,
 )
+from scalargrad.programs.run.origins import Origin, found_at, origin_of
 from scalargrad.programs.run.program import Program, Run, collector_paused
 from scalargrad.programs.run.results import written
 from scalargrad.programs.trace.arguments import Arguments
@@ -89,6 +90,8 @@ class Compiled(Generic[R]):
     __name__: str
     # The class that it is a method of.
     _owner: type | None = None
+    # Where an unpickled one finds its function again.
+    _origin: Origin | None = None
 
     def __init__(
         self,
@@ -262,7 +265,31 @@ class Compiled(Generic[R]):
             pass
         except FAILURES as error:
             return self._after(error, program, pieces)
+        if program.paths is None:
+            self._find_function(
+                "none has the path through its branches that these arguments take: call "
+                "prepare(...) with arguments like these before pickling"
+            )
+            with self._lock:
+                self._drop(program)
+            return self._run(args, kwargs, backward)
         return self._beyond(program, pieces)
+
+    def _find_function(self, cure: str) -> None:
+        """Find f again, if this came from a pickle and has no program for a call."""
+        if self._f is None:
+            self._f = found_at(self._origin)
+        if self._f is None:
+            raise TypeError(
+                f"{self.__name__} came from a pickle with its programs alone, and {cure}"
+            )
+
+    def _drop(self, program: Program) -> None:
+        del self._programs[program.key]
+        self._read = {
+            backward: tuple(kept for kept in programs if kept is not program)
+            for backward, programs in self._read.items()
+        }
 
     def _found(self, args: Any, kwargs: Any, backward: bool) -> tuple[Program, list[Any], Run]:
         """Return the program for these arguments, their pieces, and what runs these."""
@@ -292,12 +319,7 @@ class Compiled(Generic[R]):
     def _beyond(self, program: Program, pieces: list[Any]) -> Any:
         """Return the result where a program comes to a side not traced yet; trace it."""
         paths = program.paths
-        if self._f is None or paths is None:
-            raise TypeError(
-                f"{self.__name__} came from a pickle with its programs alone, and none has the "
-                "path through its branches that these arguments take: call "
-                "prepare(...) with arguments like these before pickling"
-            )
+        assert paths is not None
         if not paths.closed and len(paths) >= self.maxpaths:
             paths.closed = (
                 f"{self.__name__} takes more than {self.maxpaths} paths through its branches, "
@@ -418,12 +440,7 @@ class Compiled(Generic[R]):
             with self._lock:
                 self._programs[key] = program
                 if len(self._programs) > self.maxsize:
-                    dropped = min(self._programs.values(), key=lambda kept: kept.used)
-                    del self._programs[dropped.key]
-                    self._read = {
-                        backward: tuple(kept for kept in programs if kept is not dropped)
-                        for backward, programs in self._read.items()
-                    }
+                    self._drop(min(self._programs.values(), key=lambda kept: kept.used))
         else:
             self._hits += 1
             if not program.guard():
@@ -455,11 +472,7 @@ class Compiled(Generic[R]):
         return Arguments(names, numbers, structures)
 
     def _traced(self, key: Any, arguments: Arguments) -> Program:
-        if self._f is None:
-            raise TypeError(
-                f"{self.__name__} came from a pickle with its programs alone, and has none for "
-                "arguments nested like these: call it so before pickling"
-            )
+        self._find_function("has none for arguments nested like these: call it so before pickling")
         bindings = self._bindings(arguments)
         paths = Paths(len(arguments.numbers), catches(*self._roots(arguments)))
         backward = key[0]
@@ -590,10 +603,13 @@ class Compiled(Generic[R]):
                 with paths.lock:
                     if len(paths) > paths.written:
                         self._rewritten(program, paths)
+        # A function that is found again has its module's Values, where programs have copies.
+        copies = any(program.captured for program in self._programs.values())
         return {
             **state,
             "_programs": self._programs,
             "_f": None,
+            "_origin": self._origin if self._f is None or copies else origin_of(self._f),
             "_lock": None,
             "_read": {False: (), True: ()},
             # So that a pickle of the same programs has the same bytes.
