@@ -250,7 +250,7 @@ class Film:
         if not self._frames:
             raise ValueError("a film takes at least one frame: call frame(step, loss, score)")
         width, height = self._columns * 10, self._rows * 10
-        frames = [{**frame, "loss": f"{frame['loss']:.4g}"} for frame in self._frames]
+        frames = [{**frame, "loss": f"{frame['loss']:#.4g}"} for frame in self._frames]
         data = {"frames": frames, "columns": self._columns, "rows": self._rows}
         parts = {
             "width": str(width),

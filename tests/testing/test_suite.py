@@ -275,10 +275,10 @@ def test_on_a_busy_machine_time_goes_by_more_slowly() -> None:
         began, before = time.monotonic(), bench.trial.clock()
         time.sleep(0.3)
         assert 0 < bench.trial.clock() - before < (time.monotonic() - began) / 2
-        before, until = bench.trial.clock(), time.process_time() + 0.1
+        until = time.process_time() + 0.1
         while time.process_time() < until:
             pass
-        assert bench.trial.clock() - before >= 0.05
+        assert bench.trial.clock() >= 0.1  # what is computed counts in full
     finally:
         bench.close()
 

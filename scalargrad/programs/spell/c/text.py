@@ -34,7 +34,7 @@ void volatile while asm typeof unix linux main in out work constants i j k l
 double_t fenv_t fexcept_t float_t math_errhandling
 feclearexcept fegetenv fegetexceptflag fegetround feholdexcept feraiseexcept fesetenv
 fesetexceptflag fesetround fetestexcept feupdateenv
-ceil fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
+cbrt ceil exp2 fdim finite fmax fmin frexp gamma hypot ilogb isfinite isgreater isgreaterequal isinf
 isless islessequal islessgreater isnan isnormal isunordered j0 j1 jn ldexp lgamma lgamma_r llrint
 llround logb lrint lround modf nan nearbyint nextafter nexttoward remquo rint round scalb scalbln
 scalbn signbit signgam significand tgamma y0 y1 yn drem exp10 fpclassify pow10 sincos
